@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+#include "shm/clock.h"
+
+#include <limits.h>
+
+__extension__ typedef __int128 wide;
+
+int64_t clock_line_at(const struct clock_line *line, int64_t boot_ns) {
+        int64_t slewed_until = boot_ns < line->slew_end_boot_ns ? boot_ns : line->slew_end_boot_ns;
+        wide elapsed = (wide)boot_ns - line->boot_base_ns;
+        wide slewed = (wide)slewed_until - line->boot_base_ns;
+        wide guarded = line->guarded_base_ns + elapsed;
+
+        if (line->slew_ppb != 0 && slewed > 0)
+                guarded += slewed * line->slew_ppb / 1000000000;
+        return guarded < INT64_MIN + (wide)1 || guarded > INT64_MAX ? INT64_MIN : (int64_t)guarded;
+}
+
+int64_t clock_line_boot_of(const struct clock_line *line, uint64_t tick) {
+        wide target = (wide)tick * NS_PER_TICK;
+        wide low = line->boot_base_ns, boot;
+
+        /* without slew the line has slope 1; with it, the slewed stretch comes first */
+        wide ahead = target - line->guarded_base_ns;
+        wide stretch = (wide)line->slew_end_boot_ns - line->boot_base_ns;
+
+        if (line->slew_ppb == 0 || stretch <= 0 || ahead <= 0) {
+                boot = low + ahead;
+        } else {
+                wide slope = 1000000000 + (wide)line->slew_ppb;
+                wide gain = stretch * line->slew_ppb / 1000000000;
+
+                boot = ahead <= stretch + gain ? low + (ahead * 1000000000 + slope - 1) / slope
+                                               : low + ahead - gain;
+        }
+        if (boot < INT64_MIN)
+                return INT64_MIN;
+        return boot > INT64_MAX ? INT64_MAX : (int64_t)boot;
+}
+
+static void params_load(const struct clock_params *params, struct clock_line *ret) {
+        ret->boot_base_ns = atomic_load_explicit(&params->boot_base_ns, memory_order_relaxed);
+        ret->guarded_base_ns = atomic_load_explicit(&params->guarded_base_ns, memory_order_relaxed);
+        ret->slew_ppb = atomic_load_explicit(&params->slew_ppb, memory_order_relaxed);
+        ret->slew_end_boot_ns = atomic_load_explicit(&params->slew_end_boot_ns, memory_order_relaxed);
+}
+
+static void params_store(struct clock_params *params, const struct clock_line *line) {
+        atomic_store_explicit(&params->boot_base_ns, line->boot_base_ns, memory_order_relaxed);
+        atomic_store_explicit(&params->guarded_base_ns, line->guarded_base_ns, memory_order_relaxed);
+        atomic_store_explicit(&params->slew_ppb, line->slew_ppb, memory_order_relaxed);
+        atomic_store_explicit(&params->slew_end_boot_ns, line->slew_end_boot_ns, memory_order_relaxed);
+}
+
+uint32_t clock_latch_begin(const struct clock_segment *segment, struct clock_line *ret) {
+        /* acquire: pairs with the release in clock_latch_write(); the copy
+         * named by the sequence was complete before the sequence was stored */
+        uint32_t sequence = atomic_load_explicit(&segment->latch, memory_order_acquire);
+
+        params_load(&segment->params[sequence & 1], ret);
+        return sequence;
+}
+
+bool clock_latch_retry(const struct clock_segment *segment, uint32_t begun) {
+        /* pairs with the release barrier in clock_latch_write(): a reader that
+         * saw any field of a newer line sees the newer sequence here */
+        atomic_thread_fence(memory_order_acquire);
+        return atomic_load_explicit(&segment->latch, memory_order_relaxed) != begun;
+}
+
+void clock_latch_write(struct clock_segment *segment, const struct clock_line *line) {
+        uint32_t sequence = atomic_load_explicit(&segment->latch, memory_order_relaxed);
+
+        /* Even: readers use copy 0. Copy 1 is made equal to it, then readers are
+         * sent there while copy 0 changes. Odd at the start: the last writer died
+         * while readers were on copy 1, which is whole, so only copy 0 is left to do. */
+        if ((sequence & 1) == 0) {
+                struct clock_line old;
+
+                params_load(&segment->params[0], &old);
+                /* a reader still on copy 1 of the last write sees that write's
+                 * even sequence if it sees any store below: same pairing */
+                atomic_thread_fence(memory_order_release);
+                params_store(&segment->params[1], &old);
+                /* release: copy 1 is whole before anybody is sent to it */
+                atomic_store_explicit(&segment->latch, ++sequence, memory_order_release);
+        }
+        /* a reader who sees one of the stores below in copy 0 also sees the odd
+         * sequence: pairs with the acquire barrier in clock_latch_retry() */
+        atomic_thread_fence(memory_order_release);
+        params_store(&segment->params[0], line);
+        atomic_store_explicit(&segment->latch, ++sequence, memory_order_release);
+}

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * The clock segment: written by the daemon, read by everybody.
+ *
+ * `now` is the current tick while the ticker runs, or CLOCK_NOW_INVALID.
+ * `owner` is the ticker's thread ID; it is on that thread's robust-futex list,
+ * so the kernel rewrites it to FUTEX_OWNER_DIED when the thread dies.
+ * A reader loads `owner` (acquire) before `now`: a new ticker stores INVALID,
+ * then its owner word (release), so nobody pairs a live owner with a dead
+ * ticker's tick.
+ */
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "shm/id.h"
+
+#define CLOCK_MAGIC "sfshmclk"
+#define CLOCK_VERSION 1u
+#define CLOCK_SIZE 4096u
+#define CLOCK_NOW_INVALID UINT64_MAX
+#define CLOCK_OWNER_DIED UINT32_C(0x40000000) /* FUTEX_OWNER_DIED */
+#define NS_PER_TICK INT64_C(1000000)
+
+/*
+ * Guarded time as a function of CLOCK_BOOTTIME:
+ *   guarded_base_ns + (boot - boot_base_ns) + slew, where
+ *   slew = (min(boot, slew_end_boot_ns) - boot_base_ns) * slew_ppb / 10^9
+ * in ns since the epoch. The daemon alone changes it, always so that the
+ * function continues or jumps forward.
+ */
+struct clock_params {
+        _Atomic int64_t boot_base_ns;
+        _Atomic int64_t guarded_base_ns;
+        _Atomic int64_t slew_ppb; /* > -10^9: guarded time never stands still */
+        _Atomic int64_t slew_end_boot_ns;
+};
+
+/* The same, as plain numbers. */
+struct clock_line {
+        int64_t boot_base_ns;
+        int64_t guarded_base_ns;
+        int64_t slew_ppb;
+        int64_t slew_end_boot_ns;
+};
+
+enum clock_state {
+        CLOCK_STATE_STARTING = 0, /* no IDs yet */
+        CLOCK_STATE_RUNNING = 1,
+        CLOCK_STATE_WAITING = 2, /* below the fence: no grants until it is passed */
+        CLOCK_STATE_FAILED = 3,  /* the clock policy holds IDs back */
+};
+
+struct clock_segment {
+        char magic[8];
+        uint32_t version;
+        uint32_t size;
+        uint8_t boot_id[16];
+        struct id_layout layout;
+        uint32_t worker_first;
+        uint32_t worker_count;
+        uint64_t reach_back_ticks;
+        _Atomic uint32_t generation; /* grows with each start of a daemon */
+        _Atomic uint32_t state;      /* enum clock_state */
+        _Atomic int64_t resume_boot_ns; /* WAITING: when grants begin, CLOCK_BOOTTIME; else 0 */
+        uint8_t reserved0[176];
+        /* 256: a cache line of its own */
+        _Atomic uint64_t now;
+        _Atomic uint32_t owner;
+        uint32_t reserved1;
+        uint8_t reserved2[48];
+        /* 320: double-buffered latch (rule 7), see clock_line_read() */
+        _Atomic uint32_t latch;
+        uint32_t reserved3;
+        struct clock_params params[2];
+        uint8_t reserved4[4096 - 392];
+};
+_Static_assert(sizeof(struct clock_segment) == CLOCK_SIZE, "clock: size");
+_Static_assert(offsetof(struct clock_segment, version) == 8, "clock: version");
+_Static_assert(offsetof(struct clock_segment, size) == 12, "clock: size field");
+_Static_assert(offsetof(struct clock_segment, boot_id) == 16, "clock: boot_id");
+_Static_assert(offsetof(struct clock_segment, layout) == 32, "clock: layout");
+_Static_assert(offsetof(struct clock_segment, worker_first) == 48, "clock: worker_first");
+_Static_assert(offsetof(struct clock_segment, worker_count) == 52, "clock: worker_count");
+_Static_assert(offsetof(struct clock_segment, reach_back_ticks) == 56, "clock: reach_back_ticks");
+_Static_assert(offsetof(struct clock_segment, generation) == 64, "clock: generation");
+_Static_assert(offsetof(struct clock_segment, state) == 68, "clock: state");
+_Static_assert(offsetof(struct clock_segment, resume_boot_ns) == 72, "clock: resume_boot_ns");
+_Static_assert(offsetof(struct clock_segment, now) == 256, "clock: now");
+_Static_assert(offsetof(struct clock_segment, owner) == 264, "clock: owner");
+_Static_assert(offsetof(struct clock_segment, latch) == 320, "clock: latch");
+_Static_assert(offsetof(struct clock_segment, params) == 328, "clock: params");
+_Static_assert(sizeof(struct id_layout) == 16, "layout: size");
+_Static_assert(offsetof(struct id_layout, epoch_unix_ms) == 8, "layout: epoch_unix_ms");
+
+/* Live: non-zero and not died. Never a comparison of thread IDs, which mean
+ * nothing across PID namespaces and restarts. One comparison for both. */
+static inline bool clock_owner_live(uint32_t owner) {
+        return owner - 1 < CLOCK_OWNER_DIED - 1;
+}
+
+/* Guarded ns since the epoch at that CLOCK_BOOTTIME; INT64_MIN when it does
+ * not fit. Pure. */
+int64_t clock_line_at(const struct clock_line *line, int64_t boot_ns);
+
+/* The tick of that guarded time; CLOCK_NOW_INVALID before the epoch. */
+static inline uint64_t clock_tick_of(int64_t guarded_ns) {
+        return guarded_ns < 0 ? CLOCK_NOW_INVALID : (uint64_t)(guarded_ns / NS_PER_TICK);
+}
+
+/* The first CLOCK_BOOTTIME at which the line has reached `tick`. Pure. */
+int64_t clock_line_boot_of(const struct clock_line *line, uint64_t tick);
+
+/*
+ * Read section of the latch: `begin` returns the sequence and copies the line,
+ * `retry` says whether a writer came in between. CLOCK_BOOTTIME is read inside
+ * the section, so a tick is never computed from a line that had been replaced
+ * before the reading (rule 7). The writer changes the copy which readers are
+ * not pointed at, so one that was killed in the middle stops nobody.
+ */
+uint32_t clock_latch_begin(const struct clock_segment *segment, struct clock_line *ret);
+bool clock_latch_retry(const struct clock_segment *segment, uint32_t begun);
+
+/* The daemon's side; one writer. */
+void clock_latch_write(struct clock_segment *segment, const struct clock_line *line);

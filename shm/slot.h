@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * A slot holds one reservation: the positions [start, start + width) in the
+ * ticks [t0, t1). The daemon writes it, the client reads it; the daemon keeps
+ * the same record of it in the ledger.
+ *
+ * Writer (one thread, the ledger's), rule 1:
+ *     sequence := odd | release barrier | t0 | span (release) | t1 | sequence := even (release)
+ * Extending is one store of t1; the sequence is untouched, so a daemon killed
+ * in the middle of anything leaves either the old promise, the new one, or an
+ * odd slot, which readers skip.
+ *
+ * Two ways to read, and why each suffices:
+ *   slot_read()  the whole slot. Loads `sequence` (acquire), the fields, an
+ *                acquire barrier, `sequence` again: equal and even means that
+ *                no field came from another grant. The barrier is needed where
+ *                loads may pass each other (arm64); an acquire on the second
+ *                load would order what comes after it, not what came before.
+ *   slot_span_at() the hot path's. The caller knows (by a slot_read() which
+ *                happened before) that this slot was granted for `tick`. It
+ *                loads span (acquire), then t0. A later grant stored its t0
+ *                before its span (release), and by rule 2 that t0 is above
+ *                `tick`: so whoever sees a later span sees a t0 > tick.
+ *                t0 <= tick therefore proves that the span is the known one.
+ */
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define RUN_WIDTH_MAX (UINT32_C(1) << 22)    /* positions a host can use; rule 12: offsets have 2^23 */
+#define SLOT_WIDTH_MAX (RUN_WIDTH_MAX - 1u) /* a full cursor is told from one that was born full */
+#define SLOTS_PER_LANE 4u
+
+struct slot {
+        _Atomic uint64_t sequence; /* odd: being written, or its writer died */
+        _Atomic uint64_t span;     /* start << 32 | width, both in positions */
+        _Atomic uint64_t t0;       /* first tick */
+        _Atomic uint64_t t1;       /* first tick after; may grow, never shrinks */
+};
+_Static_assert(sizeof(struct slot) == 32, "slot: size");
+_Static_assert(offsetof(struct slot, sequence) == 0, "slot: sequence");
+_Static_assert(offsetof(struct slot, span) == 8, "slot: span");
+_Static_assert(offsetof(struct slot, t0) == 16, "slot: t0");
+_Static_assert(offsetof(struct slot, t1) == 24, "slot: t1");
+
+/* A rectangle: positions [start, start+width) x ticks [t0, t1). */
+struct rectangle {
+        uint32_t start;
+        uint32_t width;
+        uint64_t t0;
+        uint64_t t1;
+};
+
+static inline uint64_t span_pack(uint32_t start, uint32_t width) {
+        return (uint64_t)start << 32 | width;
+}
+static inline uint32_t span_start(uint64_t span) {
+        return (uint32_t)(span >> 32);
+}
+static inline uint32_t span_width(uint64_t span) {
+        return (uint32_t)span;
+}
+
+/* Rule 5: no sum that could wrap. */
+static inline bool span_fits(uint64_t offset, uint64_t count, uint32_t width) {
+        return offset < width && count <= width - offset;
+}
+
+static inline bool rectangle_at(const struct rectangle *r, uint64_t tick) {
+        return r->width != 0 && tick >= r->t0 && tick < r->t1;
+}
+
+/* True when the two share a position in a tick (U2). */
+static inline bool rectangle_overlaps(const struct rectangle *a, const struct rectangle *b) {
+        return a->t0 < b->t1 && b->t0 < a->t1 &&
+               a->start < (uint64_t)b->start + b->width &&
+               b->start < (uint64_t)a->start + a->width;
+}
+
+/* True and *ret filled when the slot holds a consistent grant; it may have run
+ * out or begin later: ask rectangle_at(). Never spins: an odd slot is invalid. */
+static inline bool slot_read(const struct slot *slot, struct rectangle *ret) {
+        /* pairs with the release store of the even sequence in slot_grant() */
+        uint64_t before = atomic_load_explicit(&slot->sequence, memory_order_acquire);
+        uint64_t span = atomic_load_explicit(&slot->span, memory_order_relaxed);
+        uint64_t t0 = atomic_load_explicit(&slot->t0, memory_order_relaxed);
+        uint64_t t1 = atomic_load_explicit(&slot->t1, memory_order_relaxed);
+
+        /* pairs with the release barrier behind the odd sequence */
+        atomic_thread_fence(memory_order_acquire);
+        if ((before & 1) != 0 ||
+            atomic_load_explicit(&slot->sequence, memory_order_relaxed) != before)
+                return false;
+        *ret = (struct rectangle){
+                .start = span_start(span), .width = span_width(span), .t0 = t0, .t1 = t1 };
+        return true;
+}
+
+/* The hot path's read, see above; 0 (no width) when the slot was granted anew. */
+static inline uint64_t slot_span_at(const struct slot *slot, uint64_t tick) {
+        uint64_t span = atomic_load_explicit(&slot->span, memory_order_acquire);
+        uint64_t t0 = atomic_load_explicit(&slot->t0, memory_order_relaxed);
+
+        return __builtin_expect(t0 <= tick, 1) ? span : 0;
+}
+
+/* `step(n)` is called between every two stores; the daemon's fault injection
+ * stops there, everything else passes a function that does nothing. */
+typedef void (*slot_step_fn)(void);
+
+/*
+ * Write a new grant. -EINVAL for an empty or too wide rectangle, -EBUSY (and
+ * nothing written) when it would begin before the slot's own old t1 (rule 2).
+ * An odd slot (its writer died) is written like any other; its old t1, whether
+ * of the old grant or the new, still bounds the new t0.
+ */
+static inline int slot_grant(struct slot *slot, const struct rectangle *r, slot_step_fn step) {
+        uint64_t sequence = atomic_load_explicit(&slot->sequence, memory_order_relaxed);
+
+        if (r->width == 0 || r->width > SLOT_WIDTH_MAX || r->t0 >= r->t1)
+                return -EINVAL;
+        if (r->t0 < atomic_load_explicit(&slot->t1, memory_order_relaxed))
+                return -EBUSY;
+
+        atomic_store_explicit(&slot->sequence, sequence | 1, memory_order_relaxed);
+        atomic_thread_fence(memory_order_release);
+        step();
+        atomic_store_explicit(&slot->t0, r->t0, memory_order_relaxed);
+        step();
+        /* release: whoever sees this span sees the t0 above (slot_span_at) */
+        atomic_store_explicit(&slot->span, span_pack(r->start, r->width), memory_order_release);
+        step();
+        atomic_store_explicit(&slot->t1, r->t1, memory_order_relaxed);
+        step();
+        atomic_store_explicit(&slot->sequence, (sequence | 1) + 1, memory_order_release);
+        step();
+        return 0;
+}
+
+/* One store. -EINVAL (and nothing written) for a shrinking t1 or an odd slot. */
+static inline int slot_extend(struct slot *slot, uint64_t t1) {
+        if ((atomic_load_explicit(&slot->sequence, memory_order_relaxed) & 1) != 0 ||
+            t1 < atomic_load_explicit(&slot->t1, memory_order_relaxed))
+                return -EINVAL;
+        /* relaxed: t1 alone changes; a reader that misses it sees the shorter promise */
+        atomic_store_explicit(&slot->t1, t1, memory_order_relaxed);
+        return 0;
+}

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * The statistics segment: what sfshm-stat shows. The daemon rewrites it once a
+ * second while it is busy, and on REFRESH when idle. A snapshot is consistent:
+ * odd sequence, contents, even sequence; readers copy and compare, and say so
+ * when the writer died in the middle.
+ */
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "shm/id.h"
+#include "shm/pages.h"
+
+#define STATISTICS_MAGIC "sfshmsta"
+#define STATISTICS_VERSION 1u
+
+/*
+ * Every counter, declared once: struct, tool, Prometheus text and manual come
+ * from here. COUNTER(name, prometheus name, type, unit divisor, help)
+ * The value is an int64; what Prometheus sees is value / divisor.
+ */
+#define STATISTICS_COUNTERS(COUNTER) \
+        COUNTER(overflows, "sfshm_overflows_total", "counter", 1, \
+                "Calls that found their lane's tick used up.") \
+        COUNTER(overflow_wait_ns, "sfshm_overflow_wait_seconds_total", "counter", 1000000000, \
+                "Time which calls spent waiting for the next tick.") \
+        COUNTER(attaches, "sfshm_attaches_total", "counter", 1, "Clients that were let in.") \
+        COUNTER(refusals, "sfshm_attach_refusals_total", "counter", 1, \
+                "Attach requests refused by a limit, a version or for want of positions.") \
+        COUNTER(protocol_errors, "sfshm_protocol_errors_total", "counter", 1, \
+                "Connections closed because of a message that broke the protocol.") \
+        COUNTER(hints, "sfshm_hints_total", "counter", 1, "WANT messages received.") \
+        COUNTER(grants, "sfshm_grants_total", "counter", 1, "Reservations granted.") \
+        COUNTER(extensions, "sfshm_extensions_total", "counter", 1, "Reservations extended.") \
+        COUNTER(wakeups, "sfshm_wakeups_total", "counter", 1, "Times the ledger thread woke up.") \
+        COUNTER(ticks, "sfshm_ticks_total", "counter", 1, "Ticks which the ticker published.") \
+        COUNTER(ticks_late, "sfshm_ticks_late_total", "counter", 1, \
+                "Ticks which the ticker skipped because it woke up too late.") \
+        COUNTER(clients, "sfshm_clients", "gauge", 1, "Attached clients.") \
+        COUNTER(lanes, "sfshm_lanes", "gauge", 1, "Lanes of the attached clients.") \
+        COUNTER(positions_standing, "sfshm_positions_standing", "gauge", 1, \
+                "Positions held by standing reservations.") \
+        COUNTER(positions_elastic, "sfshm_positions_elastic", "gauge", 1, \
+                "Positions held by elastic reservations.") \
+        COUNTER(positions, "sfshm_positions", "gauge", 1, "Positions of the leased run.") \
+        COUNTER(ticker_running, "sfshm_ticker_running", "gauge", 1, \
+                "1 while the ticker runs, 0 while idle.") \
+        COUNTER(fence_unix_ms, "sfshm_fence_timestamp_seconds", "gauge", 1000, \
+                "Time up to which IDs may have been issued, on disk.") \
+        COUNTER(start_unix_ms, "sfshm_start_timestamp_seconds", "gauge", 1000, \
+                "When the daemon started.") \
+        COUNTER(memory_bytes, "sfshm_client_memory_bytes", "gauge", 1, \
+                "Shared memory held for clients.")
+
+struct statistics_counters {
+#define STATISTICS_FIELD(name, prometheus, type, divisor, help) int64_t name;
+        STATISTICS_COUNTERS(STATISTICS_FIELD)
+#undef STATISTICS_FIELD
+};
+
+struct statistics_client {
+        uint64_t client;
+        uint32_t pid;
+        uint32_t uid;
+        uint32_t lanes;
+        uint32_t standing_width; /* positions, all lanes together */
+        uint32_t elastic_width;
+        uint32_t reserved;
+        uint64_t ids;
+        uint64_t overflows;
+        uint64_t overflow_wait_ns;
+        uint64_t attached_boot_ns;
+        char comm[16]; /* /proc/PID/comm at attach, not NUL-terminated at 16 */
+};
+_Static_assert(sizeof(struct statistics_client) == 80, "statistics client: size");
+
+struct statistics_segment {
+        char magic[8];
+        uint32_t version;
+        uint32_t client_capacity;
+        uint64_t size;
+        uint8_t boot_id[16];
+        struct id_layout layout;
+        _Atomic uint64_t sequence;
+        int64_t updated_boot_ns; /* CLOCK_BOOTTIME of the snapshot */
+        uint32_t pid;            /* the daemon's */
+        uint32_t worker_first;
+        uint32_t worker_count;
+        uint32_t client_count;
+        uint32_t clients_offset; /* of struct statistics_client[], in bytes */
+        uint32_t reserved0;
+        char daemon_version[32];
+        uint64_t overflow_wait[OVERFLOW_BUCKETS];
+        struct statistics_counters counters;
+        uint8_t reserved1[4096 - 128 - 8 * OVERFLOW_BUCKETS - sizeof(struct statistics_counters)];
+        uint64_t worker_ids[WORKER_COUNTERS_MAX];
+        /* then struct statistics_client[client_capacity] */
+};
+_Static_assert(offsetof(struct statistics_segment, sequence) == 56, "statistics: sequence");
+_Static_assert(offsetof(struct statistics_segment, updated_boot_ns) == 64, "statistics: updated");
+_Static_assert(offsetof(struct statistics_segment, daemon_version) == 96, "statistics: version");
+_Static_assert(offsetof(struct statistics_segment, overflow_wait) == 128, "statistics: histogram");
+_Static_assert(offsetof(struct statistics_segment, worker_ids) == 4096, "statistics: worker_ids");
+
+static inline uint64_t statistics_segment_size(uint32_t client_capacity) {
+        return sizeof(struct statistics_segment) +
+               (uint64_t)client_capacity * sizeof(struct statistics_client);
+}

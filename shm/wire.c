@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+#include "shm/wire.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "shm/pages.h"
+
+static size_t length_of(uint16_t type) {
+        switch (type) {
+        case WIRE_HELLO:
+                return sizeof(struct wire_hello);
+        case WIRE_WELCOME:
+                return sizeof(struct wire_welcome);
+        case WIRE_REFUSED:
+                return sizeof(struct wire_refused);
+        case WIRE_WANT:
+                return sizeof(struct wire_want);
+        case WIRE_REFRESH:
+                return sizeof(struct wire_refresh);
+        default:
+                return 0;
+        }
+}
+
+struct wire_header wire_header_of(enum wire_type type, uint16_t version) {
+        return (struct wire_header){
+                .magic = WIRE_MAGIC,
+                .version = version,
+                .type = (uint16_t)type,
+                .length = (uint32_t)length_of((uint16_t)type),
+        };
+}
+
+static bool lanes_valid(uint32_t lanes) {
+        return lanes >= 1 && lanes <= LANES_MAX && (lanes & (lanes - 1)) == 0;
+}
+
+static bool contents_valid(const union wire_message *message) {
+        switch (message->header.type) {
+        case WIRE_HELLO:
+                return message->hello.version_min >= 1 &&
+                       message->hello.version_min <= message->hello.version_max &&
+                       lanes_valid(message->hello.lanes);
+        case WIRE_WELCOME:
+                return lanes_valid(message->welcome.lanes);
+        case WIRE_REFUSED:
+                return message->refused.error > 0 &&
+                       memchr(message->refused.text, '\0', WIRE_REFUSED_TEXT) != NULL;
+        default:
+                return true;
+        }
+}
+
+int wire_check(const union wire_message *message, size_t length) {
+        size_t expected;
+
+        if (length < sizeof(message->header) || message->header.magic != WIRE_MAGIC ||
+            message->header.length != length || message->header.reserved != 0)
+                return -EPROTO;
+        expected = length_of(message->header.type);
+        if (expected == 0 || expected != length || !contents_valid(message))
+                return -EPROTO;
+        return 0;
+}
+
+int wire_agree(const struct wire_hello *hello, uint16_t *ret) {
+        uint16_t newest = hello->version_max < WIRE_VERSION ? hello->version_max : WIRE_VERSION;
+
+        if (newest < WIRE_VERSION_MIN || newest < hello->version_min)
+                return -EPROTO;
+        *ret = newest;
+        return 0;
+}

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * Messages on the daemon's socket (AF_UNIX, SOCK_SEQPACKET). One message per
+ * packet, host byte order, every length exact.
+ *
+ *   client                             daemon
+ *     HELLO            ------------>
+ *                      <------------   WELCOME + descriptors clock, grants, cursors
+ *                                      or REFUSED
+ *     WANT (a hint, one way, may be lost)  ------------>
+ *     REFRESH (sfshm-stat, a hint)         ------------>
+ *
+ * HELLO may be followed only by WANT. REFRESH is the only message of its
+ * connection and has no answer but the statistics segment's new contents.
+ */
+#include <stddef.h>
+#include <stdint.h>
+
+#define WIRE_MAGIC UINT32_C(0x48534653) /* "SFSH" */
+/* What this code speaks, and the oldest and newest it serves: N-2 ... N+2 is
+ * agreed on with `version_min`..`version_max` of both sides. */
+#define WIRE_VERSION 1u
+#define WIRE_VERSION_MIN 1u
+#define WIRE_MESSAGE_MAX 512u
+#define WIRE_REFUSED_TEXT 256u
+#define WIRE_WELCOME_FDS 3u /* clock (read-only), grants (read-only), cursors */
+
+enum wire_type {
+        WIRE_HELLO = 1,
+        WIRE_WELCOME = 2,
+        WIRE_REFUSED = 3,
+        WIRE_WANT = 4,
+        WIRE_REFRESH = 5,
+};
+
+struct wire_header {
+        uint32_t magic;
+        uint16_t version; /* of the sender; in WELCOME and REFUSED the agreed one */
+        uint16_t type;
+        uint32_t length; /* of the whole message */
+        uint32_t reserved; /* 0 */
+};
+
+struct wire_hello {
+        struct wire_header header;
+        uint16_t version_min;
+        uint16_t version_max;
+        uint32_t lanes; /* wanted; 1 is ordered */
+};
+
+struct wire_welcome {
+        struct wire_header header;
+        uint64_t client;
+        int64_t boot_ns; /* the daemon's CLOCK_BOOTTIME while answering: time namespaces show */
+        uint32_t clock_size;
+        uint32_t grants_size;
+        uint32_t cursors_size;
+        uint32_t lanes; /* granted: a power of two, 1 <= lanes <= wanted */
+};
+
+struct wire_refused {
+        struct wire_header header;
+        int32_t error; /* positive errno: EDQUOT, EPROTO, ENOSPC, ... */
+        uint32_t retry_after_ms; /* 0: not before something changes */
+        char text[WIRE_REFUSED_TEXT]; /* a sentence, NUL-terminated */
+};
+
+struct wire_want {
+        struct wire_header header;
+        uint32_t lane;
+        uint32_t count; /* IDs the caller would take in one tick; 0: as many as it gets */
+};
+
+struct wire_refresh {
+        struct wire_header header;
+};
+
+_Static_assert(sizeof(struct wire_header) == 16, "wire: header");
+_Static_assert(offsetof(struct wire_header, version) == 4, "wire: version");
+_Static_assert(offsetof(struct wire_header, type) == 6, "wire: type");
+_Static_assert(offsetof(struct wire_header, length) == 8, "wire: length");
+_Static_assert(sizeof(struct wire_hello) == 24, "wire: hello");
+_Static_assert(offsetof(struct wire_hello, version_min) == 16, "wire: version_min");
+_Static_assert(offsetof(struct wire_hello, version_max) == 18, "wire: version_max");
+_Static_assert(offsetof(struct wire_hello, lanes) == 20, "wire: lanes");
+_Static_assert(sizeof(struct wire_welcome) == 48, "wire: welcome");
+_Static_assert(offsetof(struct wire_welcome, client) == 16, "wire: client");
+_Static_assert(offsetof(struct wire_welcome, boot_ns) == 24, "wire: boot_ns");
+_Static_assert(offsetof(struct wire_welcome, clock_size) == 32, "wire: clock_size");
+_Static_assert(offsetof(struct wire_welcome, grants_size) == 36, "wire: grants_size");
+_Static_assert(offsetof(struct wire_welcome, cursors_size) == 40, "wire: cursors_size");
+_Static_assert(offsetof(struct wire_welcome, lanes) == 44, "wire: welcome lanes");
+_Static_assert(sizeof(struct wire_refused) == 24 + WIRE_REFUSED_TEXT, "wire: refused");
+_Static_assert(offsetof(struct wire_refused, error) == 16, "wire: error");
+_Static_assert(offsetof(struct wire_refused, retry_after_ms) == 20, "wire: retry_after_ms");
+_Static_assert(offsetof(struct wire_refused, text) == 24, "wire: text");
+_Static_assert(sizeof(struct wire_want) == 24, "wire: want");
+_Static_assert(offsetof(struct wire_want, lane) == 16, "wire: want lane");
+_Static_assert(offsetof(struct wire_want, count) == 20, "wire: want count");
+_Static_assert(sizeof(struct wire_refresh) == 16, "wire: refresh");
+
+union wire_message {
+        struct wire_header header;
+        struct wire_hello hello;
+        struct wire_welcome welcome;
+        struct wire_refused refused;
+        struct wire_want want;
+        struct wire_refresh refresh;
+};
+
+/* A header for a message of that type; its length follows from the type. */
+struct wire_header wire_header_of(enum wire_type type, uint16_t version);
+
+/* Checks magic, type, exact length and what no sender may get wrong (lanes,
+ * version order, the text's end). 0 or -EPROTO. `message` holds `length` bytes. */
+int wire_check(const union wire_message *message, size_t length);
+
+/* The newest version both sides speak, in *ret, or -EPROTO. */
+int wire_agree(const struct wire_hello *hello, uint16_t *ret);
