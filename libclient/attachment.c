@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT */
+#include "libclient/attachment.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum { FD_CLOCK, FD_GRANTS, FD_CURSORS };
+
+/* A regular file of exactly that size; a page of ours must not be able to shrink. */
+static int check_file(int fd, uint32_t size, bool sealed) {
+        struct stat st;
+        int seals;
+
+        if (fstat(fd, &st) < 0)
+                return -errno;
+        if (!S_ISREG(st.st_mode))
+                return -EPROTO;
+        if (sealed) {
+                seals = fcntl(fd, F_GET_SEALS);
+                if (seals < 0 || (seals & (F_SEAL_SHRINK | F_SEAL_GROW)) !=
+                                         (F_SEAL_SHRINK | F_SEAL_GROW))
+                        return -EPROTO;
+        }
+        return st.st_size == size && size <= ATTACHMENT_PART ? 0 : -EPROTO;
+}
+
+static int map_at(const struct attachment *a, unsigned part, uint32_t size, int protection, int fd) {
+        void *address = (void *)((uintptr_t)a + (uintptr_t)part * ATTACHMENT_PART);
+
+        if (mmap(address, size, protection, MAP_SHARED | MAP_FIXED | MAP_POPULATE, fd, 0) ==
+            MAP_FAILED)
+                return -errno;
+        return 0;
+}
+
+static int map_all(const struct attachment *a, const struct wire_welcome *w,
+                   const int fds[WIRE_WELCOME_FDS]) {
+        int r;
+
+        if ((r = check_file(fds[FD_CLOCK], w->clock_size, false)) < 0 ||
+            (r = check_file(fds[FD_GRANTS], w->grants_size, true)) < 0 ||
+            (r = check_file(fds[FD_CURSORS], w->cursors_size, true)) < 0)
+                return r;
+        if ((r = map_at(a, 1, w->clock_size, PROT_READ, fds[FD_CLOCK])) < 0 ||
+            (r = map_at(a, 2, w->grants_size, PROT_READ, fds[FD_GRANTS])) < 0 ||
+            (r = map_at(a, 3, w->cursors_size, PROT_READ | PROT_WRITE, fds[FD_CURSORS])) < 0)
+                return r;
+        return 0;
+}
+
+static int check_clock(const struct clock_segment *clock) {
+        if (memcmp(clock->magic, CLOCK_MAGIC, sizeof(clock->magic)) != 0 ||
+            clock->version != CLOCK_VERSION || clock->size != CLOCK_SIZE ||
+            id_layout_check(&clock->layout) < 0 || id_position_bits(&clock->layout) > 32)
+                return -EPROTO;
+        return 0;
+}
+
+static int check_grants(const struct grants_page *grants, const struct wire_welcome *w) {
+        if (memcmp(grants->magic, GRANTS_MAGIC, sizeof(grants->magic)) != 0 ||
+            grants->version != PAGES_VERSION || grants->lanes != w->lanes ||
+            grants->worker_counters > WORKER_COUNTERS_MAX || grants->size != w->grants_size ||
+            grants->size < grants_page_size(w->lanes) || grants->cursors_size != w->cursors_size ||
+            grants->cursors_size < cursors_page_size(w->lanes, grants->worker_counters))
+                return -EPROTO;
+        return 0;
+}
+
+static void fill_in(struct attachment *a, int socket) {
+        const struct clock_segment *clock = attachment_clock(a);
+        const struct grants_page *grants = attachment_grants(a);
+
+        a->base_tick = grants->base_tick;
+        a->position_bits = id_position_bits(&clock->layout);
+        a->sequence_bits = clock->layout.sequence_bits;
+        a->lanes = grants->lanes;
+        a->lane_mask = grants->lanes - 1;
+        a->worker_first = grants->worker_first;
+        a->worker_counters = grants->worker_counters;
+        a->client = grants->client;
+        a->socket = socket;
+        /* relaxed: compared with the same word later, orders nothing */
+        atomic_init(&a->generation,
+                    atomic_load_explicit(&clock->generation, memory_order_relaxed));
+        for (uint32_t lane = 0; lane < LANES_MAX; lane++)
+                atomic_init(&a->hints[lane].key, HINT_NONE);
+}
+
+static int build(struct attachment **ret, const struct wire_welcome *welcome,
+                 const int fds[WIRE_WELCOME_FDS], int socket) {
+        struct attachment *a;
+        int r;
+
+        if (welcome->clock_size != CLOCK_SIZE || welcome->grants_size < sizeof(struct grants_page) ||
+            welcome->cursors_size < sizeof(struct cursors_page))
+                return -EPROTO;
+        a = mmap(NULL, 4 * ATTACHMENT_PART, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (a == MAP_FAILED)
+                return -errno;
+        if (mprotect(a, ATTACHMENT_PART, PROT_READ | PROT_WRITE) < 0)
+                r = -errno;
+        else if ((r = map_all(a, welcome, fds)) == 0 &&
+                 (r = check_clock(attachment_clock(a))) == 0)
+                r = check_grants(attachment_grants(a), welcome);
+        if (r < 0) {
+                munmap(a, 4 * ATTACHMENT_PART);
+                return r;
+        }
+        fill_in(a, socket);
+        *ret = a;
+        return 0;
+}
+
+int attachment_new(struct attachment **ret, const struct wire_welcome *welcome,
+                   const int fds[WIRE_WELCOME_FDS], int socket) {
+        int r = build(ret, welcome, fds, socket);
+
+        for (unsigned i = 0; i < WIRE_WELCOME_FDS; i++)
+                close(fds[i]);
+        return r;
+}
+
+struct attachment *attachment_free(struct attachment *a) {
+        while (a != NULL) {
+                struct attachment *older = a->older;
+
+                close(a->socket);
+                munmap(a, 4 * ATTACHMENT_PART);
+                a = older;
+        }
+        return NULL;
+}
+
+bool attachment_connected(const struct attachment *a) {
+        char byte;
+        /* by syscall(2), which is no cancellation point */
+        long n = syscall(SYS_recvfrom, a->socket, &byte, sizeof(byte), MSG_PEEK | MSG_DONTWAIT,
+                         NULL, NULL);
+
+        /* After WELCOME the daemon sends nothing: 0 is its end of file. */
+        return n > 0 || (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR));
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+
+#include "libclient/claim.h"
+#include "libclient/guarded.h"
+#include "libclient/lane_of_thread.h"
+#include "libclient/sfshm.h"
+
+static void fill_run(uint64_t *ids, uint64_t first, size_t n) {
+        for (size_t i = 0; i < n; i++)
+                ids[i] = first + i;
+}
+
+/* A claim may run on into the ticks after its first, each as wide. */
+static void fill(uint64_t *ids, const struct claim *c, unsigned position_bits) {
+        uint64_t tick = c->tick, left = c->count;
+        uint32_t offset = c->offset;
+
+        while (left > 0) {
+                uint64_t n = c->width - offset < left ? c->width - offset : left;
+
+                fill_run(ids, (tick << position_bits | c->start) + offset, n);
+                ids += n;
+                left -= n;
+                offset = 0;
+                tick++;
+        }
+}
+
+/* Can the time-out ever allow n IDs? Not when they need more ticks than it has. */
+static bool possible(const struct sfshm *s, uint64_t n, int64_t timeout_ns) {
+        struct attachment *a = atomic_load_explicit(&s->attachment, memory_order_acquire);
+        uint64_t ticks, begins, room;
+        uint32_t widest, here;
+
+        if (timeout_ns < 0)
+                return true;
+        widest = atomic_load_explicit(&attachment_grants(a)->widest, memory_order_relaxed);
+        here = lane_widest(a, lane_of_thread(a), guarded_tick(a, NULL), &begins);
+        if (here > widest)
+                widest = here;
+        ticks = (uint64_t)(timeout_ns / NS_PER_TICK) + 1 + attachment_clock(a)->reach_back_ticks;
+        return __builtin_mul_overflow(ticks, widest, &room) || n <= room;
+}
+
+int sfshm_next_batch(sfshm *s, uint64_t *ids, size_t n) {
+        struct patience patience = patience_of(s);
+        /* without waiting it is all or nothing at once */
+        bool whole = patience.timeout_ns == 0;
+        size_t done = 0;
+
+        if (!possible(s, n, patience.timeout_ns))
+                return -EMSGSIZE;
+        while (done < n) {
+                struct claim c;
+                int r = claim(s, whole ? n : 1, n - done, true, &patience, &c);
+
+                if (r < 0)
+                        return r;
+                fill(ids + done, &c, c.position_bits);
+                done += c.count;
+        }
+        return 0;
+}
+
+int sfshm_next_span(sfshm *s, uint32_t want, uint64_t *ret_first, uint32_t *ret_count) {
+        struct patience patience = patience_of(s);
+        struct claim c;
+        int r;
+
+        if (want == 0)
+                return -EINVAL;
+        r = claim(s, 1, want, false, &patience, &c);
+        if (r < 0)
+                return r;
+        *ret_first = claim_first_id(&c);
+        *ret_count = (uint32_t)c.count;
+        return 0;
+}

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: MIT */
+#include "libclient/claim.h"
+
+#include <errno.h>
+#include <linux/futex.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "libclient/count.h"
+#include "libclient/guarded.h"
+#include "libclient/lane_of_thread.h"
+
+#define HINT_EVERY_NS INT64_C(5000000) /* at most one WANT in that time */
+#define GRANT_SLICE_NS INT64_C(20000000) /* waiting for a grant: look at the socket so often */
+#define SELF_CLOCKED_TICKS 16u /* more than SELF_CLOCKED_CALLS calls without the ticker in */
+#define SELF_CLOCKED_CALLS 64u /* that many ticks: ask the daemon to run it */
+
+struct patience patience_of(const struct sfshm *s) {
+        return (struct patience){
+                .timeout_ns = atomic_load_explicit(&s->timeout_ns, memory_order_relaxed) };
+}
+
+/* CLOCK_MONOTONIC at which to give up; INT64_MAX: never. */
+static int64_t deadline_of(struct patience *p) {
+        if (p->timeout_ns < 0)
+                return INT64_MAX;
+        if (p->deadline_ns == 0 &&
+            __builtin_add_overflow(monotonic_ns(), p->timeout_ns, &p->deadline_ns))
+                p->deadline_ns = INT64_MAX;
+        return p->deadline_ns;
+}
+
+/* -EAGAIN, to be tried again when CLOCK_BOOTTIME has moved on from boot_ns to at_ns. */
+static int again(struct sfshm *s, int64_t boot_ns, int64_t at_ns) {
+        int64_t left = at_ns > boot_ns ? at_ns - boot_ns : 0;
+
+        atomic_store_explicit(&s->retry_at_ns, monotonic_ns() + left, memory_order_relaxed);
+        return -EAGAIN;
+}
+
+/* A hint to the daemon. It may be lost: whoever still wants sends another. */
+static void want(struct sfshm *s, struct attachment *a, uint32_t lane, uint64_t count,
+                 int64_t boot_ns) {
+        int64_t last = atomic_load_explicit(&s->hinted_boot_ns, memory_order_relaxed);
+        struct wire_want message = {
+                .header = wire_header_of(WIRE_WANT, WIRE_VERSION),
+                .lane = lane,
+                .count = count > UINT32_MAX ? UINT32_MAX : (uint32_t)count,
+        };
+
+        if (boot_ns - last < HINT_EVERY_NS ||
+            !atomic_compare_exchange_strong_explicit(&s->hinted_boot_ns, &last, boot_ns,
+                                                     memory_order_relaxed, memory_order_relaxed))
+                return;
+        /* by syscall(2), which is no cancellation point */
+        (void)syscall(SYS_sendto, a->socket, &message, sizeof(message),
+                      MSG_DONTWAIT | MSG_NOSIGNAL, NULL, 0);
+}
+
+void claim_upkeep(struct sfshm *s, struct attachment *a, int64_t boot_ns) {
+        const struct clock_segment *clock = attachment_clock(a);
+        uint32_t owner = atomic_load_explicit(&clock->owner, memory_order_relaxed);
+        uint32_t generation = atomic_load_explicit(&clock->generation, memory_order_relaxed);
+
+        if (!clock_owner_live(owner) ||
+            generation != atomic_load_explicit(&a->generation, memory_order_relaxed))
+                reattach_poke(s, a, boot_ns);
+}
+
+/* The ticker is idle; many calls like this one mean that it should run. */
+static void note_self_clocked(struct sfshm *s, struct attachment *a, uint32_t lane, uint64_t tick,
+                              int64_t boot_ns) {
+        uint64_t since = atomic_load_explicit(&s->self_clocked_tick, memory_order_relaxed);
+
+        if (tick - since > SELF_CLOCKED_TICKS) {
+                atomic_store_explicit(&s->self_clocked_tick, tick, memory_order_relaxed);
+                atomic_store_explicit(&s->self_clocked, 0, memory_order_relaxed);
+        } else if (atomic_fetch_add_explicit(&s->self_clocked, 1, memory_order_relaxed) >
+                   SELF_CLOCKED_CALLS) {
+                want(s, a, lane, 0, boot_ns);
+        }
+}
+
+/* What a failed attempt to attach anew means to a caller who has nothing valid. */
+static int reattach_error(int error) {
+        switch (-error) {
+        case EDQUOT:
+        case EPROTO:
+        case ENOSPC:
+        case ETIME:
+        case ENOMEM:
+                return error;
+        default:
+                return -ENOTCONN;
+        }
+}
+
+/* The lane is closed, or nothing is valid and the daemon's end is gone. */
+static int attach_anew(struct sfshm *s, struct attachment *a, struct patience *p, int64_t boot_ns) {
+        int r = reattach_step(s, a);
+
+        if (r == 0)
+                return 0;
+        if (r != -EAGAIN)
+                return reattach_error(r);
+        if (p->timeout_ns == 0)
+                return again(s, boot_ns, boot_ns + 1000000);
+        if (monotonic_ns() >= deadline_of(p))
+                return -ETIMEDOUT;
+        reattach_wait(s, deadline_of(p));
+        return 0;
+}
+
+/* Sleeps until the daemon has changed something in the grants page. */
+static void wait_for_grant(const struct attachment *a, uint32_t seen, int64_t left_ns) {
+        struct timespec ts = { .tv_nsec = left_ns < GRANT_SLICE_NS ? left_ns : GRANT_SLICE_NS };
+
+        /* shared futex on a read-only mapping; EAGAIN when it changed already */
+        (void)syscall(SYS_futex, &attachment_grants(a)->changed, FUTEX_WAIT, seen, &ts, NULL, 0);
+}
+
+static int no_slot(struct sfshm *s, struct attachment *a, uint32_t lane, uint64_t count,
+                   struct patience *p, uint64_t tick, int64_t boot_ns) {
+        const struct grants_page *grants = attachment_grants(a);
+        /* acquire: pairs with the daemon's release; loaded before the slots are
+         * looked at once more, so a grant in between ends the wait at once */
+        uint32_t seen = atomic_load_explicit(&grants->changed, memory_order_acquire);
+        uint32_t state = atomic_load_explicit(&attachment_clock(a)->state, memory_order_relaxed);
+        uint64_t begins;
+        int64_t left;
+
+        if (lane_widest(a, lane, tick, &begins) != 0)
+                return 0;
+        if (!attachment_connected(a))
+                return attach_anew(s, a, p, boot_ns);
+        if (state == CLOCK_STATE_FAILED || tick == CLOCK_NOW_INVALID)
+                return -ETIME;
+        want(s, a, lane, count, boot_ns);
+        if (p->timeout_ns == 0)
+                return again(s, boot_ns, boot_ns + 1000000);
+        if (begins != UINT64_MAX && begins - tick <= 2)
+                return guarded_wait(a, begins, deadline_of(p));
+        left = p->timeout_ns < 0 ? INT64_MAX : deadline_of(p) - monotonic_ns();
+        if (left <= 0)
+                return state == CLOCK_STATE_WAITING ? -ETIME : -ETIMEDOUT;
+        wait_for_grant(a, seen, left);
+        return 0;
+}
+
+static int full(struct sfshm *s, struct attachment *a, uint32_t lane, uint64_t count,
+                struct patience *p, uint64_t tick, int64_t boot_ns) {
+        int64_t waited;
+        int r;
+
+        want(s, a, lane, count, boot_ns);
+        if (p->timeout_ns == 0) {
+                count_overflow(a, lane, 0);
+                return again(s, boot_ns, guarded_boot_of(a, tick + 1));
+        }
+        r = guarded_wait(a, tick + 1, deadline_of(p));
+        waited = boottime_ns() - boot_ns;
+        count_overflow(a, lane, waited);
+        return r;
+}
+
+int claim(struct sfshm *s, uint64_t min, uint64_t max, bool reach_back, struct patience *p,
+          struct claim *ret) {
+        for (;;) {
+                struct attachment *a = atomic_load_explicit(&s->attachment, memory_order_acquire);
+                const struct clock_segment *clock = attachment_clock(a);
+                uint32_t lane = lane_of_thread(a);
+                uint64_t tick;
+                int64_t boot_ns;
+                int r = 0;
+
+                switch (lane_claim(a, lane, min, max, reach_back ? clock->reach_back_ticks : 0, ret,
+                                   &tick, &boot_ns)) {
+                case CLAIM_GOT:
+                        if (atomic_load_explicit(&clock->now, memory_order_relaxed) ==
+                            CLOCK_NOW_INVALID)
+                                note_self_clocked(s, a, lane, tick, boot_ns);
+                        claim_upkeep(s, a, boot_ns);
+                        return 0;
+                case CLAIM_FULL:
+                        claim_upkeep(s, a, boot_ns);
+                        r = full(s, a, lane, max, p, tick, boot_ns);
+                        break;
+                case CLAIM_NO_SLOT:
+                        r = no_slot(s, a, lane, max, p, tick, boot_ns);
+                        break;
+                case CLAIM_CLOSED:
+                        r = attach_anew(s, a, p, boot_ns);
+                        break;
+                case CLAIM_LOST:
+                        break;
+                }
+                if (r < 0)
+                        return r;
+        }
+}

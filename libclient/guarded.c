@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+#include "libclient/guarded.h"
+
+#include <errno.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#define SPIN_NS INT64_C(70000)       /* the timer slack of a normal thread, and some */
+#define SLEEP_MAX_NS INT64_C(10000000) /* the line may change meanwhile: look again */
+
+static int64_t clock_ns(clockid_t clock) {
+        struct timespec ts = { 0 };
+
+        (void)clock_gettime(clock, &ts);
+        return (int64_t)ts.tv_sec * NS_PER_SECOND + ts.tv_nsec;
+}
+
+int64_t boottime_ns(void) {
+        return clock_ns(CLOCK_BOOTTIME);
+}
+
+int64_t monotonic_ns(void) {
+        return clock_ns(CLOCK_MONOTONIC);
+}
+
+uint64_t guarded_tick(const struct attachment *a, int64_t *ret_boot_ns) {
+        const struct clock_segment *clock = attachment_clock(a);
+        struct clock_line line;
+        uint32_t begun;
+        int64_t boot;
+
+        do {
+                begun = clock_latch_begin(clock, &line);
+                boot = boottime_ns();
+        } while (clock_latch_retry(clock, begun));
+        if (ret_boot_ns != NULL)
+                *ret_boot_ns = boot;
+        return clock_tick_of(clock_line_at(&line, boot));
+}
+
+int64_t guarded_boot_of(const struct attachment *a, uint64_t tick) {
+        const struct clock_segment *clock = attachment_clock(a);
+        struct clock_line line;
+        uint32_t begun;
+
+        do
+                begun = clock_latch_begin(clock, &line);
+        while (clock_latch_retry(clock, begun));
+        return clock_line_boot_of(&line, tick);
+}
+
+/* By syscall(2), which is no cancellation point. */
+static void sleep_until(clockid_t clock, int64_t at_ns) {
+        struct timespec ts = { .tv_sec = at_ns / NS_PER_SECOND, .tv_nsec = at_ns % NS_PER_SECOND };
+
+        (void)syscall(SYS_clock_nanosleep, clock, TIMER_ABSTIME, &ts, NULL);
+}
+
+void sleep_until_monotonic(int64_t at_ns) {
+        sleep_until(CLOCK_MONOTONIC, at_ns);
+}
+
+int guarded_wait(const struct attachment *a, uint64_t tick, int64_t deadline_ns) {
+        for (;;) {
+                int64_t boot, left, until;
+                uint64_t now = guarded_tick(a, &boot);
+
+                if (now >= tick && now != CLOCK_NOW_INVALID)
+                        return 0;
+                left = guarded_boot_of(a, tick) - boot;
+                if (deadline_ns != INT64_MAX) {
+                        int64_t allowed = deadline_ns - monotonic_ns();
+
+                        if (allowed <= 0)
+                                return -ETIMEDOUT;
+                        left = left < allowed ? left : allowed + SPIN_NS;
+                }
+                if (left <= SPIN_NS) {
+                        cpu_relax();
+                        continue;
+                }
+                until = left - SPIN_NS < SLEEP_MAX_NS ? left - SPIN_NS : SLEEP_MAX_NS;
+                sleep_until(CLOCK_BOOTTIME, boot + until);
+        }
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/* Guarded time, read without the ticker's help, and waiting for it. */
+#include <stdint.h>
+
+#include "libclient/attachment.h"
+
+#define NS_PER_SECOND INT64_C(1000000000)
+
+int64_t boottime_ns(void);
+int64_t monotonic_ns(void);
+
+/* The current tick by CLOCK_BOOTTIME and the published line; CLOCK_NOW_INVALID
+ * before the epoch. *ret_boot_ns (may be NULL) is the reading it was made from. */
+uint64_t guarded_tick(const struct attachment *a, int64_t *ret_boot_ns);
+
+/* CLOCK_BOOTTIME ns at which `tick` begins, by the line as it is now. */
+int64_t guarded_boot_of(const struct attachment *a, uint64_t tick);
+
+/*
+ * Returns when `tick` has begun (0), or -ETIMEDOUT once CLOCK_MONOTONIC has
+ * reached `deadline_ns` (INT64_MAX: never). Sleeps until shortly before, then
+ * spins: 98.7 % of the ceiling for 11 % of a core, against 96 % for sleeping
+ * and 100 % of a core for spinning. No cancellation point.
+ */
+int guarded_wait(const struct attachment *a, uint64_t tick, int64_t deadline_ns);
+
+/* Sleeps until that CLOCK_MONOTONIC time; no cancellation point. */
+void sleep_until_monotonic(int64_t at_ns);
+
+static inline void cpu_relax(void) {
+#if defined(__x86_64__) || defined(__i386__)
+        __builtin_ia32_pause();
+#elif defined(__aarch64__)
+        __asm__ __volatile__("yield");
+#endif
+}

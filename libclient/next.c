@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+#include "libclient/sfshm.h"
+
+#include "libclient/claim.h"
+#include "libclient/guarded.h"
+#include "libclient/lane_of_thread.h"
+
+/*
+ * Everything the hot path is not sure of. `cursor` is what the caller's add
+ * returned, if it made one: it is used if it is good after all.
+ */
+static __attribute__((noinline, cold)) int next_slow(struct sfshm *s, struct attachment *a,
+                                                     uint32_t lane, bool added, uint64_t cursor,
+                                                     uint64_t *ret_id) {
+        struct patience patience = patience_of(s);
+        struct claim c;
+        int64_t boot_ns;
+        int r;
+
+        if (added && lane_judge(a, lane, cursor, &c, &boot_ns)) {
+                *ret_id = claim_first_id(&c);
+                claim_upkeep(s, a, boot_ns);
+                return 0;
+        }
+        r = claim(s, 1, 1, false, &patience, &c);
+        if (r < 0)
+                return r;
+        *ret_id = claim_first_id(&c);
+        return 0;
+}
+
+/*
+ * The hot path. Loads, then one add, then one comparison:
+ *
+ *   owner (acquire), now   in this order, see shm/clock.h: a live owner makes
+ *                          `now` the tick of a running ticker, or INVALID
+ *   key (acquire)          tick and slot which this process knows to be granted
+ *   span (acquire), t0     that slot's positions at that tick, see shm/slot.h
+ *   add 1 to the cursor    acq_rel: a lane's IDs are ordered by its cursor
+ *
+ * `cursor - key` is the offset if the cursor is in that very tick and slot,
+ * and far above any width otherwise (another tick, another slot, closed). The
+ * tick is below the reservation's end because it was when the key was stored,
+ * and promises do not shrink: so the position is the caller's, however long
+ * the thread slept between any two of these lines.
+ * Every 64th offset is verified against the clock (T1), in the slow path.
+ */
+static inline __attribute__((always_inline)) int next_in(struct sfshm *s, struct attachment *a,
+                                                         uint32_t lane, uint64_t *ret_id) {
+        const struct clock_segment *clock = attachment_clock(a);
+        uint32_t owner = atomic_load_explicit(&clock->owner, memory_order_acquire);
+        uint64_t now = atomic_load_explicit(&clock->now, memory_order_relaxed);
+        uint64_t key = atomic_load_explicit(&a->hints[lane].key, memory_order_acquire);
+        uint64_t span, cursor, offset;
+
+        if (__builtin_expect(key >> CURSOR_TICK_SHIFT != now - a->base_tick ||
+                                     !clock_owner_live(owner), 0))
+                return next_slow(s, a, lane, false, 0, ret_id);
+        span = slot_span_at(&attachment_grants(a)->slots[lane][cursor_slot(key)], now);
+        if (__builtin_expect(span == 0, 0))
+                return next_slow(s, a, lane, false, 0, ret_id);
+        cursor = atomic_fetch_add_explicit(&attachment_cursors(a)->lanes[lane].cursor, 1,
+                                           memory_order_acq_rel);
+        offset = cursor - key;
+        if (__builtin_expect(offset >= span_width(span) || offset % CURSOR_VERIFY_EVERY == 0, 0))
+                return next_slow(s, a, lane, true, cursor, ret_id);
+        *ret_id = (now << a->position_bits) + span_start(span) + offset;
+        return 0;
+}
+
+/* Apart, so that the ordered handle's path calls nothing and saves no registers. */
+static __attribute__((noinline)) int next_parallel(struct sfshm *s, struct attachment *a,
+                                                   uint64_t *ret_id) {
+        return next_in(s, a, lane_of_thread(a), ret_id);
+}
+
+int sfshm_next(sfshm *s, uint64_t *ret_id) {
+        struct attachment *a = atomic_load_explicit(&s->attachment, memory_order_acquire);
+
+        if (a->lane_mask != 0)
+                return next_parallel(s, a, ret_id);
+        return next_in(s, a, 0, ret_id);
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+
+#include "libclient/sfshm.h"
+
+static const struct {
+        int error;
+        const char *text;
+} texts[] = {
+        { 0, "success" },
+        { EAGAIN, "would have to wait: the reservation is used up for this millisecond, or a new "
+                  "one is on its way; try again at sfshm_retry_at()" },
+        { ETIMEDOUT, "the time-out has passed: raise it with sfshm_set_timeout(), or lease more "
+                     "workers to this host (workers.count)" },
+        { EMSGSIZE, "more IDs than the time-out can ever allow: ask for fewer at a time or raise "
+                    "it with sfshm_set_timeout()" },
+        { ENOTCONN, "no daemon and no valid reservation: start sfshmd" },
+        { EDQUOT, "the daemon refused to attach: a limit of this user or group is reached; see "
+                  "its log and [limits] in sfshmd.conf(5)" },
+        { ENOSPC, "the daemon has no position left for another client: lease more workers to this "
+                  "host (workers.count)" },
+        { ETIME, "the daemon's clock policy holds IDs back; see its log" },
+        { EPROTO, "daemon and library do not understand each other: another version, layout or "
+                  "time namespace" },
+        { ENOENT, "no socket at this address: start sfshmd, or set SFSHM_SOCKET" },
+        { ECONNREFUSED, "nobody listens on this socket: start sfshmd" },
+        { ECONNRESET, "the daemon hung up before it answered; see its log" },
+        { EACCES, "not allowed to use the daemon's socket: see daemon.socket_mode and "
+                  "daemon.socket_group in sfshmd.conf(5)" },
+        { EINVAL, "invalid argument" },
+        { ERANGE, "outside of what this layout can hold" },
+        { ENOMEM, "out of memory" },
+        { EMFILE, "too many open files in this process" },
+        { ENFILE, "too many open files in the system" },
+        { ENAMETOOLONG, "the socket's path is longer than 107 bytes" },
+};
+
+const char *sfshm_strerror(int error) {
+        int positive = error < 0 && error != -error ? -error : error;
+
+        for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+                if (texts[i].error == positive)
+                        return texts[i].text;
+        return "unexpected error; see errno(3)";
+}

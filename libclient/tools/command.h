@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/* The commands of sfshm(1) and their options. */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "libclient/sfshm.h"
+
+struct command_options {
+        uint64_t count; /* -n */
+        bool json;
+        bool parallel;
+        const char *socket; /* NULL: the library's default */
+        bool offline;       /* --layout, --epoch or --region-bits was given: */
+        struct sfshm_layout layout;
+};
+
+/* Each returns the exit status, after saying what went wrong. `arguments` are
+ * what follows the options, `n` of them. */
+typedef int (*command_fn)(const struct command_options *options, char *const arguments[], int n);
+
+int command_next(const struct command_options *options, char *const arguments[], int n);
+int command_decode(const struct command_options *options, char *const arguments[], int n);
+int command_first(const struct command_options *options, char *const arguments[], int n);
+
+/* sfshm_open(), with a sentence on stderr on failure; 0 or 1. */
+int command_open(const struct command_options *options, unsigned flags, sfshm **ret);
+
+/* The layout given, or the one a running daemon uses; never a guess. 0 or 1. */
+int command_layout(const struct command_options *options, struct sfshm_layout *ret);

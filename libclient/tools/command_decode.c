@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "libclient/tools/command.h"
+#include "libclient/tools/isotime.h"
+#include "libclient/tools/number.h"
+#include "libclient/tools/print.h"
+#include "libclient/tools/record.h"
+
+#define ID_MAX ((uint64_t)INT64_MAX)
+#define LINE_MAX_BYTES 128 /* an ID has at most 19 digits; the rest is blanks */
+
+struct decoding {
+        struct sfshm_layout layout;
+        bool json;
+        bool titled; /* the header stands above the first line only */
+};
+
+int command_layout(const struct command_options *options, struct sfshm_layout *ret) {
+        sfshm *s = NULL;
+        int r;
+
+        if (options->offline) {
+                *ret = options->layout;
+                return 0;
+        }
+        if (command_open(options, 0, &s) != 0)
+                return print_error(
+                        "without a daemon, give the layout of the IDs: --layout 41/10/12 "
+                        "--epoch 2025-01-01T00:00:00Z");
+        r = sfshm_get_layout(s, ret);
+        sfshm_close(s);
+        if (r < 0)
+                return print_error("cannot read the layout: %s", sfshm_strerror(r));
+        return 0;
+}
+
+static int id_error(const char *where, const char *text, size_t length, const char *why) {
+        char quoted[PRINT_QUOTED_SIZE];
+
+        return print_error("%s%s is not an ID: %s", where, print_quoted(text, length, quoted), why);
+}
+
+static int print_record(struct decoding *decoding, uint64_t id) {
+        struct sfshm_parts parts;
+        int r = sfshm_decode(&decoding->layout, id, &parts);
+
+        if (r < 0)
+                return r;
+        if (decoding->json)
+                return record_print_json(stdout, &decoding->layout, id);
+        if (!decoding->titled)
+                record_print_header(stdout, &decoding->layout);
+        decoding->titled = true;
+        return record_print_line(stdout, &decoding->layout, id);
+}
+
+/* `where` is "" or "standard input, line 7: ". Returns 0 or 1. */
+static int decode_text(struct decoding *decoding, const char *where, const char *text,
+                       size_t length) {
+        uint64_t id;
+        int r = number_parse(text, length, &id);
+
+        if (r == -EINVAL)
+                return id_error(where, text, length,
+                                "an ID is decimal digits, or 0x and hexadecimal ones");
+        if (r == -ERANGE || id > ID_MAX)
+                return id_error(where, text, length,
+                                "larger than the largest, 9223372036854775807");
+        r = print_record(decoding, id);
+        if (r == -ERANGE)
+                return id_error(where, text, length, "its time or a part of it does not fit");
+        if (r < 0)
+                return id_error(where, text, length, sfshm_strerror(r));
+        return 0;
+}
+
+/* A line without its newline and the blanks around it. Returns its length
+ * before it was cut to LINE_MAX_BYTES, -1 at the end of the input. */
+static int64_t read_line(FILE *in, char line[LINE_MAX_BYTES]) {
+        int64_t length = 0;
+        int c;
+
+        while ((c = getc(in)) != EOF && c != '\n') {
+                if (length == 0 && (c == ' ' || c == '\t'))
+                        continue;
+                if (length < LINE_MAX_BYTES)
+                        line[length] = (char)c;
+                length++;
+        }
+        if (c == EOF && length == 0)
+                return -1;
+        while (length > 0 && length <= LINE_MAX_BYTES && strchr(" \t\r", line[length - 1]) &&
+               line[length - 1] != '\0')
+                length--;
+        return length;
+}
+
+static int decode_stream(struct decoding *decoding, FILE *in) {
+        char line[LINE_MAX_BYTES], where[48];
+        uint64_t number = 1;
+        int64_t length;
+        int status = 0;
+
+        for (; (length = read_line(in, line)) >= 0; number++) {
+                snprintf(where, sizeof(where), "standard input, line %" PRIu64 ": ", number);
+                if (length > LINE_MAX_BYTES)
+                        status = id_error(where, line, LINE_MAX_BYTES, "the line is too long");
+                else if (length > 0)
+                        status |= decode_text(decoding, where, line, (size_t)length);
+                if (ferror(stdout))
+                        break;
+        }
+        if (ferror(in))
+                return print_error("cannot read standard input: %s", strerror(errno));
+        return status;
+}
+
+int command_decode(const struct command_options *options, char *const arguments[], int n) {
+        struct decoding decoding = { .json = options->json };
+        int status = 0;
+
+        if (n == 0)
+                return print_error("'decode' needs IDs, or - to read them from standard input");
+        if (command_layout(options, &decoding.layout) != 0)
+                return 1;
+        for (int i = 0; i < n && !ferror(stdout); i++) {
+                if (strcmp(arguments[i], "-") == 0)
+                        status |= decode_stream(&decoding, stdin);
+                else
+                        status |= decode_text(&decoding, "", arguments[i], strlen(arguments[i]));
+        }
+        return print_finish(stdout) | status;
+}
+
+int command_first(const struct command_options *options, char *const arguments[], int n) {
+        char quoted[PRINT_QUOTED_SIZE];
+        struct sfshm_layout layout;
+        int64_t unix_ms;
+        uint64_t id;
+        int r;
+
+        if (n != 1)
+                return print_error(
+                        "'first' needs one time, as 2026-11-23T15:04:05.678Z or Unix ms");
+        print_quoted(arguments[0], strlen(arguments[0]), quoted);
+        if (isotime_parse(arguments[0], &unix_ms) < 0)
+                return print_error("%s is not a time: say 2026-11-23, 2026-11-23T15:04:05.678Z, "
+                                   "2026-11-23T16:04+01:00 or Unix milliseconds",
+                                   quoted);
+        if (command_layout(options, &layout) != 0)
+                return 1;
+        r = sfshm_first_id(&layout, unix_ms, &id);
+        if (r < 0)
+                return print_error("no ID has the time %s: %s", quoted,
+                                   r == -ERANGE
+                                           ? "it lies before the epoch or after the layout's end"
+                                           : sfshm_strerror(r));
+        if (options->json)
+                record_print_json(stdout, &layout, id);
+        else
+                printf("%" PRIu64 "\n", id);
+        return print_finish(stdout);
+}

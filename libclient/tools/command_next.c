@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "libclient/tools/command.h"
+#include "libclient/tools/print.h"
+#include "libclient/tools/record.h"
+
+#define CHUNK 4096u /* IDs asked for at a time: a tick of one worker */
+
+static const char *socket_name(const struct command_options *options) {
+        const char *environment = secure_getenv("SFSHM_SOCKET");
+
+        if (options->socket)
+                return options->socket;
+        return environment ? environment : "/run/sfshm/sfshm.sock";
+}
+
+int command_open(const struct command_options *options, unsigned flags, sfshm **ret) {
+        int r = sfshm_open(ret, options->socket, flags);
+
+        if (r < 0)
+                return print_error("cannot attach to sfshmd at %s: %s", socket_name(options),
+                                   sfshm_strerror(r));
+        return 0;
+}
+
+static int print_ids(const uint64_t *ids, size_t n, const struct sfshm_layout *layout, bool json) {
+        for (size_t i = 0; i < n; i++) {
+                int r = 0;
+
+                if (json)
+                        r = record_print_json(stdout, layout, ids[i]);
+                else
+                        printf("%" PRIu64 "\n", ids[i]);
+                if (r < 0)
+                        return print_error("cannot take %" PRIu64 " apart: %s", ids[i],
+                                           sfshm_strerror(r));
+        }
+        return 0;
+}
+
+static int next_ids(sfshm *s, const struct command_options *options) {
+        static uint64_t ids[CHUNK];
+        struct sfshm_layout layout;
+        uint64_t left = options->count;
+        int r = sfshm_get_layout(s, &layout);
+
+        if (r < 0)
+                return print_error("cannot read the layout: %s", sfshm_strerror(r));
+        while (left > 0) {
+                size_t n = left < CHUNK ? (size_t)left : CHUNK;
+
+                r = n == 1 ? sfshm_next(s, ids) : sfshm_next_batch(s, ids, n);
+                if (r < 0)
+                        return print_error("no ID after %" PRIu64 " of %" PRIu64 ": %s",
+                                           options->count - left, options->count,
+                                           sfshm_strerror(r));
+                if (print_ids(ids, n, &layout, options->json) != 0)
+                        return 1;
+                if (ferror(stdout))
+                        break; /* do not burn through IDs that nobody can read */
+                left -= n;
+        }
+        return print_finish(stdout);
+}
+
+int command_next(const struct command_options *options, char *const arguments[], int n) {
+        sfshm *s = NULL;
+        int status;
+
+        if (n > 0) {
+                char quoted[PRINT_QUOTED_SIZE];
+
+                return print_error("'next' takes no argument, but got %s; for several IDs say -n N",
+                                   print_quoted(arguments[0], strlen(arguments[0]), quoted));
+        }
+        if (command_open(options, options->parallel ? SFSHM_PARALLEL : 0, &s) != 0)
+                return 1;
+        status = next_ids(s, options);
+        sfshm_close(s);
+        return status;
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+#include "libclient/tools/number.h"
+
+#include <errno.h>
+
+static int digit_of(char c) {
+        if (c >= '0' && c <= '9')
+                return c - '0';
+        if (c >= 'a' && c <= 'f')
+                return c - 'a' + 10;
+        if (c >= 'A' && c <= 'F')
+                return c - 'A' + 10;
+        return 16;
+}
+
+int number_parse(const char *text, size_t length, uint64_t *ret) {
+        uint64_t value = 0;
+        int base = 10, overflow = 0;
+
+        if (length > 2 && text[0] == '0' && (text[1] == 'x' || text[1] == 'X')) {
+                base = 16;
+                text += 2;
+                length -= 2;
+        }
+        if (length == 0)
+                return -EINVAL;
+        for (size_t i = 0; i < length; i++) {
+                int digit = digit_of(text[i]);
+
+                if (digit >= base)
+                        return -EINVAL; /* also behind what overflowed: "99…9x" is no number */
+                overflow |= __builtin_mul_overflow(value, (uint64_t)base, &value);
+                overflow |= __builtin_add_overflow(value, (uint64_t)digit, &value);
+        }
+        if (overflow)
+                return -ERANGE;
+        *ret = value;
+        return 0;
+}
+
+int number_parse_seconds(const char *text, int64_t *ret_ns) {
+        int64_t value = 0, scale = 1000000000;
+        const char *p = text;
+
+        for (; *p >= '0' && *p <= '9'; p++)
+                if (__builtin_mul_overflow(value, 10, &value) ||
+                    __builtin_add_overflow(value, *p - '0', &value))
+                        return -ERANGE;
+        if (p == text || __builtin_mul_overflow(value, scale, &value))
+                return p == text ? -EINVAL : -ERANGE;
+        if (*p == '.') {
+                if (p[1] == '\0')
+                        return -EINVAL;
+                for (p++; *p >= '0' && *p <= '9' && scale > 1; p++) {
+                        scale /= 10;
+                        if (__builtin_add_overflow(value, (*p - '0') * scale, &value))
+                                return -ERANGE;
+                }
+        }
+        if (*p != '\0')
+                return -EINVAL;
+        *ret_ns = value;
+        return 0;
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+#include "libclient/tools/print.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <string.h>
+
+int print_error(const char *format, ...) {
+        va_list arguments;
+
+        fflush(stdout); /* so that errors stand where they belong in the output */
+        fprintf(stderr, "%s: ", program_invocation_short_name);
+        va_start(arguments, format);
+        vfprintf(stderr, format, arguments);
+        va_end(arguments);
+        fputc('\n', stderr);
+        return 1;
+}
+
+const char *print_quoted(const char *text, size_t length, char ret[PRINT_QUOTED_SIZE]) {
+        size_t at = 0, i;
+
+        ret[at++] = '\'';
+        /* room for one escape, "...", the quote and the NUL */
+        for (i = 0; i < length && at + 4 + 5 < PRINT_QUOTED_SIZE; i++) {
+                unsigned char c = (unsigned char)text[i];
+
+                if (c >= 0x20 && c < 0x7f)
+                        ret[at++] = (char)c;
+                else
+                        at += (size_t)snprintf(ret + at, 5, "\\x%02x", c);
+        }
+        snprintf(ret + at, PRINT_QUOTED_SIZE - at, "%s'", i < length ? "..." : "");
+        return ret;
+}
+
+void print_json_string(FILE *out, const char *text, size_t size) {
+        size_t length = strnlen(text, size);
+
+        fputc('"', out);
+        for (size_t i = 0; i < length; i++) {
+                unsigned char c = (unsigned char)text[i];
+
+                if (c == '"' || c == '\\')
+                        fprintf(out, "\\%c", c);
+                else if (c >= 0x20 && c < 0x7f)
+                        fputc(c, out);
+                else
+                        fprintf(out, "\\u%04x", c);
+        }
+        fputc('"', out);
+}
+
+int print_finish(FILE *out) {
+        if (fflush(out) != 0 || ferror(out))
+                return print_error("cannot write the output: %s", strerror(errno));
+        return 0;
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+#include "libclient/tools/record.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "libclient/tools/isotime.h"
+
+struct widths {
+        int time, region, worker, sequence;
+};
+
+static int digits_of_bits(unsigned bits, const char *title) {
+        int title_width = (int)strlen(title);
+        int width = snprintf(NULL, 0, "%" PRIu64, (UINT64_C(1) << bits) - 1);
+
+        return width > title_width ? width : title_width;
+}
+
+static struct widths widths_of(const struct sfshm_layout *layout) {
+        int64_t last, ticks = (int64_t)((UINT64_C(1) << layout->tick_bits) - 1);
+        char time[ISOTIME_SIZE];
+
+        if (__builtin_add_overflow(layout->epoch_unix_ms, ticks, &last))
+                last = INT64_MAX;
+        isotime_format(last, time);
+        return (struct widths){
+                .time = (int)strlen(time),
+                .region = digits_of_bits(layout->region_bits, "REGION"),
+                .worker = digits_of_bits(layout->worker_bits, "WORKER"),
+                .sequence = digits_of_bits(layout->sequence_bits, "SEQUENCE"),
+        };
+}
+
+void record_print_header(FILE *out, const struct sfshm_layout *layout) {
+        struct widths w = widths_of(layout);
+
+        fprintf(out, "%19s  %-*s  %*s  %*s  %*s\n", "ID", w.time, "TIME", w.region, "REGION",
+                w.worker, "WORKER", w.sequence, "SEQUENCE");
+}
+
+int record_print_line(FILE *out, const struct sfshm_layout *layout, uint64_t id) {
+        struct widths w = widths_of(layout);
+        struct sfshm_parts parts;
+        char time[ISOTIME_SIZE];
+        int r = sfshm_decode(layout, id, &parts);
+
+        if (r < 0)
+                return r;
+        isotime_format(parts.unix_ms, time);
+        fprintf(out, "%19" PRIu64 "  %-*s  %*" PRIu32 "  %*" PRIu32 "  %*" PRIu32 "\n", id, w.time,
+                time, w.region, parts.region, w.worker, parts.worker, w.sequence, parts.sequence);
+        return 0;
+}
+
+int record_print_json(FILE *out, const struct sfshm_layout *layout, uint64_t id) {
+        struct sfshm_parts parts;
+        char time[ISOTIME_SIZE];
+        int r = sfshm_decode(layout, id, &parts);
+
+        if (r < 0)
+                return r;
+        isotime_format(parts.unix_ms, time);
+        fprintf(out,
+                "{\"id\":\"%" PRIu64 "\",\"time\":\"%s\",\"unix_ms\":%" PRId64
+                ",\"region\":%" PRIu32 ",\"worker\":%" PRIu32 ",\"sequence\":%" PRIu32 "}\n",
+                id, time, parts.unix_ms, parts.region, parts.worker, parts.sequence);
+        return 0;
+}

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT */
+#include "libclient/tools/sample.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "libclient/tools/print.h"
+#include "libclient/tools/refresh.h"
+
+#define REFRESH_WAIT_NS INT64_C(200000000)
+#define BOOT_ID_SIZE 16
+
+static int64_t boottime_ns(void) {
+        struct timespec now;
+
+        clock_gettime(CLOCK_BOOTTIME, &now);
+        return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+static int segment_error(const char *shm, const char *name, int error, uint32_t version,
+                         uint32_t understood) {
+        char path[SEGMENTS_PATH_SIZE];
+
+        segments_path(shm, name, path);
+        switch (error) {
+        case -ENOENT: {
+                char other[SEGMENTS_PATH_SIZE];
+
+                segments_path(shm, "statistics", other);
+                return print_error(
+                        "no sfshmd to look at: neither %s nor %s is there; start sfshmd, "
+                        "or name its daemon.shm with --shm",
+                        path, other);
+        }
+        case -EACCES:
+                return print_error("may not read %s: be root or in the group of that file (sfshm)",
+                                   path);
+        case -EPROTO:
+                return print_error("%s has version %u, this sfshm-stat understands %u: use the "
+                                   "sfshm-stat which came with that sfshmd",
+                                   path, version, understood);
+        case -ENODATA:
+                return print_error("%s was not made by sfshmd, or is damaged", path);
+        case -EBADMSG:
+                return print_error("%s is damaged: its counts point out of it", path);
+        default:
+                return print_error("cannot read %s: %s", path, strerror(-error));
+        }
+}
+
+/* This boot's ID; zeros when it cannot be told. */
+static void read_boot_id(uint8_t ret[BOOT_ID_SIZE]) {
+        FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
+        size_t n = 0;
+        int c, high = -1;
+
+        memset(ret, 0, BOOT_ID_SIZE);
+        while (file && n < BOOT_ID_SIZE && (c = getc(file)) != EOF) {
+                int digit = c >= '0' && c <= '9'   ? c - '0'
+                            : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                                                   : -1;
+
+                if (digit < 0)
+                        continue;
+                if (high >= 0)
+                        ret[n++] = (uint8_t)(high << 4 | digit);
+                high = high < 0 ? digit : -1;
+        }
+        if (file)
+                fclose(file);
+}
+
+static void judge_state(struct sample *sample, const struct clock_segment *clock) {
+        uint32_t owner = atomic_load_explicit(&clock->owner, memory_order_relaxed);
+        uint32_t state = atomic_load_explicit(&clock->state, memory_order_relaxed);
+        uint64_t now = atomic_load_explicit(&clock->now, memory_order_relaxed);
+        uint8_t boot_id[BOOT_ID_SIZE];
+
+        read_boot_id(boot_id);
+        sample->state = SAMPLE_DEAD;
+        if (memcmp(boot_id, clock->boot_id, BOOT_ID_SIZE) != 0)
+                sample->dead_reason = "what it left is from before the last reboot";
+        else if (!clock_owner_live(owner))
+                sample->dead_reason = owner == 0 ? "it was stopped" : "its ticker died";
+        else if (state == CLOCK_STATE_STARTING)
+                sample->state = SAMPLE_STARTING;
+        else if (state == CLOCK_STATE_WAITING)
+                sample->state = SAMPLE_WAITING;
+        else if (state == CLOCK_STATE_FAILED)
+                sample->state = SAMPLE_FAILED;
+        else
+                sample->state = now == CLOCK_NOW_INVALID ? SAMPLE_IDLE : SAMPLE_RUNNING;
+}
+
+static void judge_clock(struct sample *sample, const struct clock_segment *clock) {
+        uint64_t now = atomic_load_explicit(&clock->now, memory_order_relaxed), tick;
+        int64_t resume = atomic_load_explicit(&clock->resume_boot_ns, memory_order_relaxed);
+        struct clock_line line;
+
+        (void)clock_latch_begin(clock, &line); /* of the copy: nobody writes it */
+        tick = clock_tick_of(clock_line_at(&line, sample->boot_ns));
+        if (tick != CLOCK_NOW_INVALID &&
+            __builtin_add_overflow(sample->layout.epoch_unix_ms, tick, &sample->guarded_unix_ms))
+                sample->guarded_unix_ms = SAMPLE_UNKNOWN;
+        if (sample->state == SAMPLE_RUNNING && tick != CLOCK_NOW_INVALID)
+                sample->now_lag_ms = tick > now ? (int64_t)(tick - now) : 0;
+        if (sample->state == SAMPLE_WAITING && resume > sample->boot_ns)
+                sample->resume_ms = (resume - sample->boot_ns) / 1000000;
+}
+
+static int take_clock(struct sample *sample, const char *shm) {
+        struct clock_segment clock;
+        uint32_t version = 0;
+        int r, fd = segments_open(shm, "clock");
+
+        if (fd < 0)
+                return segment_error(shm, "clock", fd, 0, 0);
+        r = segments_read_clock(fd, &clock, &version);
+        close(fd);
+        if (r < 0)
+                return segment_error(shm, "clock", r, version, CLOCK_VERSION);
+        sample->boot_ns = boottime_ns();
+        sample->layout = clock.layout;
+        sample->worker_first = clock.worker_first;
+        sample->worker_count = clock.worker_count;
+        judge_state(sample, &clock);
+        judge_clock(sample, &clock);
+        return 0;
+}
+
+/* Best effort: an unanswered request leaves the last snapshot and its age. */
+static void request_snapshot(int statistics_fd, const char *socket) {
+        int64_t asked = boottime_ns();
+        int fd = refresh_send(socket);
+
+        if (fd < 0)
+                return;
+        while (segments_updated_boot_ns(statistics_fd) <= asked &&
+               boottime_ns() - asked < REFRESH_WAIT_NS)
+                nanosleep(&(struct timespec){ .tv_nsec = 500000 }, NULL);
+        close(fd);
+}
+
+static int take_statistics(struct sample *sample, const char *shm, const char *socket) {
+        bool dead = sample->state == SAMPLE_DEAD; /* then this is a bonus: no error */
+        uint32_t version = 0;
+        int r, fd = segments_open(shm, "statistics");
+
+        if (fd < 0)
+                return dead ? 0 : segment_error(shm, "statistics", fd, 0, 0);
+        if (!dead)
+                request_snapshot(fd, socket);
+        r = segments_read_statistics(fd, &sample->statistics, &version);
+        close(fd);
+        if (r < 0)
+                return dead ? 0 : segment_error(shm, "statistics", r, version, STATISTICS_VERSION);
+        sample->has_statistics = true;
+        return 0;
+}
+
+int sample_take(struct sample *ret, const char *shm, const char *socket) {
+        *ret = (struct sample){ .guarded_unix_ms = SAMPLE_UNKNOWN,
+                                .now_lag_ms = SAMPLE_UNKNOWN,
+                                .resume_ms = SAMPLE_UNKNOWN };
+        if (take_clock(ret, shm) != 0 || take_statistics(ret, shm, socket) != 0)
+                return 1;
+        return 0;
+}
+
+void sample_clear(struct sample *sample) {
+        free(sample->statistics.clients);
+        *sample = (struct sample){ 0 };
+}

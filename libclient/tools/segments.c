@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: MIT */
+#include "libclient/tools/segments.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define COPY_ATTEMPTS 50
+
+/* "/sfshm" is a POSIX name; anything with a further slash a directory. */
+static bool is_posix_name(const char *shm) {
+        return shm[0] == '/' && strchr(shm + 1, '/') == NULL;
+}
+
+void segments_path(const char *shm, const char *name, char ret[SEGMENTS_PATH_SIZE]) {
+        bool posix = is_posix_name(shm);
+
+        snprintf(ret, SEGMENTS_PATH_SIZE, "%s%s%c%s", posix ? "/dev/shm" : "", shm,
+                 posix ? '.' : '/', name);
+}
+
+int segments_open(const char *shm, const char *name) {
+        char path[SEGMENTS_PATH_SIZE];
+        bool posix = is_posix_name(shm);
+        int n, fd;
+
+        n = snprintf(path, sizeof(path), "%s%c%s", shm, posix ? '.' : '/', name);
+        if (n < 0 || (size_t)n >= sizeof(path))
+                return -ENAMETOOLONG;
+        /* a FIFO under that name must not make us wait, a link not lead elsewhere */
+        fd = posix ? shm_open(path, O_RDONLY | O_NONBLOCK, 0)
+                   : open(path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
+        return fd < 0 ? -errno : fd;
+}
+
+/* All of it; -ENODATA when the file ends before. */
+static int read_at(int fd, void *ret, size_t size, uint64_t offset) {
+        size_t done = 0;
+
+        while (done < size) {
+                ssize_t n = pread(fd, (char *)ret + done, size - done, (off_t)(offset + done));
+
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n <= 0)
+                        return n < 0 ? -errno : -ENODATA;
+                done += (size_t)n;
+        }
+        return 0;
+}
+
+/* The start of every segment. */
+struct start {
+        char magic[8];
+        uint32_t version;
+};
+
+static int check_start(int fd, const char *magic, uint32_t version, uint32_t *ret_version) {
+        struct start start;
+        struct stat st;
+        int r;
+
+        if (fstat(fd, &st) < 0)
+                return -errno;
+        if (!S_ISREG(st.st_mode) || (st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+                return -ENODATA;
+        r = read_at(fd, &start, sizeof(start), 0);
+        if (r < 0)
+                return r;
+        if (memcmp(start.magic, magic, sizeof(start.magic)) != 0)
+                return -ENODATA;
+        *ret_version = start.version;
+        return start.version == version ? 0 : -EPROTO;
+}
+
+/* Between two readings of the sequence: pairs with the barriers of the writer,
+ * as slot_read() does; the readings in between are the kernel's loads. */
+static void barrier(void) {
+        atomic_thread_fence(memory_order_acquire);
+}
+
+static void pause_a_little(void) {
+        nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+}
+
+int segments_read_clock(int fd, struct clock_segment *ret, uint32_t *ret_version) {
+        int r = check_start(fd, CLOCK_MAGIC, CLOCK_VERSION, ret_version);
+        uint32_t latch;
+
+        for (int i = 0; r == 0 && i < COPY_ATTEMPTS; i++) {
+                r = read_at(fd, &latch, sizeof(latch), offsetof(struct clock_segment, latch));
+                barrier();
+                if (r == 0)
+                        r = read_at(fd, ret, sizeof(*ret), 0);
+                barrier();
+                if (r == 0)
+                        r = read_at(fd, &ret->latch, sizeof(ret->latch),
+                                    offsetof(struct clock_segment, latch));
+                if (r == 0 && latch == atomic_load_explicit(&ret->latch, memory_order_relaxed))
+                        break;
+        }
+        if (r == 0 && id_layout_check(&ret->layout) < 0)
+                return -ENODATA;
+        return r;
+}
+
+static int check_statistics(const struct statistics_segment *s, uint64_t file_size) {
+        if (s->size > file_size || s->client_count > s->client_capacity ||
+            s->clients_offset < sizeof(*s) || s->clients_offset > s->size ||
+            s->client_capacity > (s->size - s->clients_offset) / sizeof(struct statistics_client) ||
+            id_layout_check(&s->layout) < 0)
+                return -EBADMSG;
+        return 0;
+}
+
+/* One try: 0 copied whole, 1 torn (contents as they are), -errno. */
+static int copy_once(int fd, uint64_t file_size, struct statistics_copy *ret) {
+        uint64_t before, after;
+        size_t clients;
+        int r = read_at(fd, &before, sizeof(before), offsetof(struct statistics_segment, sequence));
+
+        barrier();
+        if (r == 0)
+                r = read_at(fd, &ret->header, sizeof(ret->header), 0);
+        if (r == 0)
+                r = check_statistics(&ret->header, file_size);
+        if (r < 0)
+                return r;
+        free(ret->clients);
+        clients = ret->header.client_count * sizeof(struct statistics_client);
+        ret->clients = malloc(clients ? clients : 1);
+        if (!ret->clients)
+                return -ENOMEM;
+        r = read_at(fd, ret->clients, clients, ret->header.clients_offset);
+        barrier();
+        if (r == 0)
+                r = read_at(fd, &after, sizeof(after),
+                            offsetof(struct statistics_segment, sequence));
+        if (r < 0)
+                return r;
+        return before != after || (before & 1) != 0;
+}
+
+int segments_read_statistics(int fd, struct statistics_copy *ret, uint32_t *ret_version) {
+        struct statistics_copy copy = { .torn = true };
+        struct stat st;
+        int r = check_start(fd, STATISTICS_MAGIC, STATISTICS_VERSION, ret_version);
+
+        if (r == 0 && fstat(fd, &st) < 0)
+                r = -errno;
+        if (r < 0)
+                return r;
+        for (int i = 0; i < COPY_ATTEMPTS && copy.torn; i++) {
+                if (i > 0)
+                        pause_a_little();
+                r = copy_once(fd, (uint64_t)st.st_size, &copy);
+                if (r < 0) {
+                        free(copy.clients);
+                        return r;
+                }
+                copy.torn = r == 1;
+        }
+        *ret = copy;
+        return 0;
+}
+
+int64_t segments_updated_boot_ns(int fd) {
+        struct {
+                uint64_t sequence;
+                int64_t updated_boot_ns;
+        } head;
+        uint64_t after;
+
+        _Static_assert(offsetof(struct statistics_segment, updated_boot_ns) ==
+                               offsetof(struct statistics_segment, sequence) + 8,
+                       "read in one");
+        if (read_at(fd, &head, sizeof(head), offsetof(struct statistics_segment, sequence)) < 0)
+                return INT64_MIN;
+        barrier();
+        if (read_at(fd, &after, sizeof(after), offsetof(struct statistics_segment, sequence)) < 0)
+                return INT64_MIN;
+        return head.sequence != after || (after & 1) != 0 ? INT64_MIN : head.updated_boot_ns;
+}

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: MIT */
+/* sfshm(1): IDs from the host's sfshmd, and what is in them. */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "libclient/tools/command.h"
+#include "libclient/tools/isotime.h"
+#include "libclient/tools/number.h"
+#include "libclient/tools/print.h"
+#include "shm/id.h"
+
+#define COUNT_MAX (UINT64_C(1) << 40)
+
+static const char usage[] =
+        "Usage: sfshm next [-n N] [--json] [--parallel] [--socket PATH]\n"
+        "       sfshm decode [--json] [LAYOUT] ID...|-\n"
+        "       sfshm first [--json] [LAYOUT] TIME\n"
+        "\n"
+        "next     allocate IDs, one a line\n"
+        "decode   take IDs apart (decimal or 0x...; - reads them from standard input)\n"
+        "first    the lowest ID of a time (ISO 8601 or Unix milliseconds)\n"
+        "\n"
+        "  -n, --count N        how many IDs (1; at most 1099511627776)\n"
+        "      --json           one JSON object a line, IDs as strings\n"
+        "      --parallel       several lanes: unique and k-sorted, not in one order\n"
+        "      --socket PATH    the daemon's socket ($SFSHM_SOCKET, /run/sfshm/sfshm.sock)\n"
+        "      --help           show this\n"
+        "      --version        show the version\n"
+        "\n"
+        "LAYOUT is asked from the running daemon, or given by any of:\n"
+        "      --layout T/W/S   bits of tick, worker and sequence (41/10/12)\n"
+        "      --epoch TIME     tick 0 (2025-01-01T00:00:00Z)\n"
+        "      --region-bits N  high bits of the worker that are the region (0)\n";
+
+enum option_code {
+        OPTION_JSON = 256,
+        OPTION_PARALLEL,
+        OPTION_SOCKET,
+        OPTION_LAYOUT,
+        OPTION_EPOCH,
+        OPTION_REGION_BITS,
+        OPTION_HELP,
+        OPTION_VERSION,
+};
+
+static const struct option long_options[] = {
+        { "count", required_argument, NULL, 'n' },
+        { "json", no_argument, NULL, OPTION_JSON },
+        { "parallel", no_argument, NULL, OPTION_PARALLEL },
+        { "socket", required_argument, NULL, OPTION_SOCKET },
+        { "layout", required_argument, NULL, OPTION_LAYOUT },
+        { "epoch", required_argument, NULL, OPTION_EPOCH },
+        { "region-bits", required_argument, NULL, OPTION_REGION_BITS },
+        { "help", no_argument, NULL, OPTION_HELP },
+        { "version", no_argument, NULL, OPTION_VERSION },
+        { NULL, 0, NULL, 0 },
+};
+
+static const struct {
+        const char *name;
+        command_fn run;
+        bool allocates; /* takes -n and --parallel; the others take a layout */
+} commands[] = {
+        { "next", command_next, true },
+        { "decode", command_decode, false },
+        { "first", command_first, false },
+};
+
+static int value_error(const char *option, const char *value, const char *allowed) {
+        char quoted[PRINT_QUOTED_SIZE];
+
+        return print_error("%s: %s is not %s", option, print_quoted(value, strlen(value), quoted),
+                           allowed);
+}
+
+static int set_layout(struct sfshm_layout *layout, const char *text) {
+        struct id_layout parsed = id_layout_default;
+
+        if (id_layout_parse(text, &parsed) < 0)
+                return value_error("--layout", text,
+                                   "a layout: three numbers of bits which add up "
+                                   "to 63, as 41/10/12");
+        if (parsed.worker_bits > 32 || parsed.sequence_bits > 32)
+                return value_error("--layout", text,
+                                   "possible: worker and sequence have at most "
+                                   "32 bits each");
+        layout->tick_bits = parsed.tick_bits;
+        layout->worker_bits = parsed.worker_bits;
+        layout->sequence_bits = parsed.sequence_bits;
+        return 0;
+}
+
+static int set_region_bits(struct sfshm_layout *layout, const char *text) {
+        uint64_t bits;
+
+        if (number_parse(text, strlen(text), &bits) < 0 || bits > ID_BITS)
+                return value_error("--region-bits", text, "a number of bits");
+        layout->region_bits = (uint8_t)bits;
+        return 0;
+}
+
+/* 0; or 1 after saying what is wrong. */
+static int set_option(struct command_options *options, int code, const char *value) {
+        switch (code) {
+        case 'n':
+                if (number_parse(value, strlen(value), &options->count) < 0 || options->count < 1 ||
+                    options->count > COUNT_MAX)
+                        return value_error("-n", value, "a number from 1 to 1099511627776");
+                return 0;
+        case OPTION_JSON:
+                options->json = true;
+                return 0;
+        case OPTION_PARALLEL:
+                options->parallel = true;
+                return 0;
+        case OPTION_SOCKET:
+                options->socket = value;
+                return 0;
+        case OPTION_LAYOUT:
+                options->offline = true;
+                return set_layout(&options->layout, value);
+        case OPTION_EPOCH:
+                options->offline = true;
+                if (isotime_parse(value, &options->layout.epoch_unix_ms) < 0)
+                        return value_error("--epoch", value,
+                                           "a time, as 2025-01-01T00:00:00Z or "
+                                           "Unix milliseconds");
+                return 0;
+        default: /* OPTION_REGION_BITS */
+                options->offline = true;
+                return set_region_bits(&options->layout, value);
+        }
+}
+
+/* Options which the command would ignore are mistakes. */
+static int check_options(const struct command_options *options, bool allocates, bool counted) {
+        if (allocates && options->offline)
+                return print_error("'next' takes no layout: the daemon decides it");
+        if (!allocates && (counted || options->parallel))
+                return print_error("-n and --parallel are options of 'next' only");
+        if (options->offline && options->socket)
+                return print_error("--socket and a layout exclude each other: "
+                                   "with a layout no daemon is asked");
+        if (options->layout.region_bits > options->layout.worker_bits)
+                return print_error("--region-bits %u is more than the %u worker bits of the layout",
+                                   options->layout.region_bits, options->layout.worker_bits);
+        return 0;
+}
+
+static int run_command(const struct command_options *options, bool counted, char *words[], int n) {
+        char quoted[PRINT_QUOTED_SIZE];
+
+        if (n == 0) {
+                fputs(usage, stderr);
+                return 1;
+        }
+        for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+                if (strcmp(words[0], commands[i].name) != 0)
+                        continue;
+                if (check_options(options, commands[i].allocates, counted) != 0)
+                        return 1;
+                return commands[i].run(options, words + 1, n - 1);
+        }
+        return print_error("%s is not a command: say next, decode or first (sfshm --help)",
+                           print_quoted(words[0], strlen(words[0]), quoted));
+}
+
+int main(int argc, char *argv[]) {
+        struct command_options options = { .count = 1, .layout = SFSHM_LAYOUT_DEFAULT };
+        bool counted = false;
+        int code;
+
+        while ((code = getopt_long(argc, argv, "n:", long_options, NULL)) != -1) {
+                switch (code) {
+                case OPTION_HELP:
+                        fputs(usage, stdout);
+                        return print_finish(stdout);
+                case OPTION_VERSION:
+                        puts("sfshm " SFSHM_VERSION);
+                        return print_finish(stdout);
+                case '?':
+                        return print_error("see sfshm --help");
+                default:
+                        counted = counted || code == 'n';
+                        if (set_option(&options, code, optarg) != 0)
+                                return 1;
+                }
+        }
+        return run_command(&options, counted, argv + optind, argc - optind);
+}

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: MIT */
+/* sfshm-stat(1): what the host's sfshmd does, and whether it lives. */
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "libclient/tools/number.h"
+#include "libclient/tools/print.h"
+#include "libclient/tools/stat.h"
+
+#define EXIT_DEAD 3
+#define INTERVAL_MIN_NS INT64_C(10000000)
+#define INTERVAL_MAX_NS (INT64_C(31536000) * 1000000000) /* a year */
+
+static const char usage[] =
+        "Usage: sfshm-stat [--json | --prometheus] [--clients] [--shm NAME|DIR]\n"
+        "                  [--socket PATH] [INTERVAL [COUNT]]\n"
+        "\n"
+        "Shows what sfshmd does: once in full, or a line every INTERVAL seconds,\n"
+        "COUNT times or for ever.\n"
+        "\n"
+        "  --json         one JSON object a sample\n"
+        "  --prometheus   Prometheus text exposition\n"
+        "  --clients      also every client\n"
+        "  --shm NAME|DIR the daemon's daemon.shm (/sfshm)\n"
+        "  --socket PATH  the daemon's socket ($SFSHM_SOCKET, /run/sfshm/sfshm.sock)\n"
+        "  --help         show this\n"
+        "  --version      show the version\n"
+        "\n"
+        "Exit status: 0; 1 on an error; 3 when sfshmd is not running.\n";
+
+enum option_code {
+        OPTION_JSON = 256,
+        OPTION_PROMETHEUS,
+        OPTION_CLIENTS,
+        OPTION_SHM,
+        OPTION_SOCKET,
+        OPTION_HELP,
+        OPTION_VERSION,
+};
+
+static const struct option long_options[] = {
+        { "json", no_argument, NULL, OPTION_JSON },
+        { "prometheus", no_argument, NULL, OPTION_PROMETHEUS },
+        { "clients", no_argument, NULL, OPTION_CLIENTS },
+        { "shm", required_argument, NULL, OPTION_SHM },
+        { "socket", required_argument, NULL, OPTION_SOCKET },
+        { "help", no_argument, NULL, OPTION_HELP },
+        { "version", no_argument, NULL, OPTION_VERSION },
+        { NULL, 0, NULL, 0 },
+};
+
+struct settings {
+        bool json, prometheus, clients;
+        const char *shm, *socket;
+        int64_t interval_ns; /* 0: once */
+        uint64_t count;      /* 0: for ever */
+};
+
+static int say_dead(const struct sample *sample, const char *shm) {
+        char clock[SEGMENTS_PATH_SIZE], seen[96] = "";
+        int64_t age = sample_age_ms(sample);
+
+        segments_path(shm, "clock", clock);
+        if (sample->has_statistics)
+                snprintf(seen, sizeof(seen), "; it was pid %u, its last statistics are %.1f s old",
+                         sample->statistics.header.pid,
+                         age == SAMPLE_UNKNOWN ? 0.0 : (double)age / 1e3);
+        print_error("sfshmd is not running (%s, says %s%s); start it", sample->dead_reason, clock,
+                    seen);
+        return EXIT_DEAD;
+}
+
+static int show_once(const struct settings *settings, const struct sample *sample) {
+        if (settings->prometheus)
+                stat_print_prometheus(stdout, sample);
+        else if (settings->json)
+                stat_print_json(stdout, sample, NULL, settings->clients);
+        else if (sample->state != SAMPLE_DEAD)
+                stat_print_summary(stdout, sample, settings->clients);
+        if (print_finish(stdout) != 0)
+                return 1;
+        return sample->state == SAMPLE_DEAD ? say_dead(sample, settings->shm) : 0;
+}
+
+static void show_interval(const struct settings *settings, const struct sample *before,
+                          const struct sample *after, uint64_t line) {
+        struct rates rates;
+
+        rates_between(before, after, &rates);
+        if (settings->prometheus) {
+                stat_print_prometheus(stdout, after);
+        } else if (settings->json) {
+                stat_print_json(stdout, after, &rates, settings->clients);
+        } else {
+                stat_print_line(stdout, after, &rates, settings->clients ? 0 : line);
+                if (settings->clients)
+                        stat_print_clients(stdout, after);
+        }
+}
+
+static int64_t monotonic_ns(void) {
+        struct timespec now;
+
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+/* Until one interval after *at_ns, which becomes that time; one that was missed
+ * (we were stopped) is not made up for. */
+static void sleep_interval(int64_t *at_ns, int64_t interval_ns) {
+        int64_t now = monotonic_ns();
+        struct timespec until;
+
+        *at_ns = *at_ns + interval_ns < now ? now : *at_ns + interval_ns;
+        until = (struct timespec){ .tv_sec = (time_t)(*at_ns / 1000000000),
+                                   .tv_nsec = (long)(*at_ns % 1000000000) };
+        while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) == EINTR)
+                ;
+}
+
+/* Segments are looked up anew each time: a daemon may come, go and come back. */
+static int show_intervals(const struct settings *settings, struct sample *before) {
+        int64_t at_ns = monotonic_ns();
+        int status = 0;
+
+        for (uint64_t line = 0; settings->count == 0 || line < settings->count; line++) {
+                struct sample after;
+
+                sleep_interval(&at_ns, settings->interval_ns);
+                status = sample_take(&after, settings->shm, settings->socket);
+                if (status == 0) {
+                        show_interval(settings, before, &after, line);
+                        status = print_finish(stdout);
+                }
+                sample_clear(before);
+                *before = after;
+                if (status != 0)
+                        return status;
+        }
+        return before->state == SAMPLE_DEAD ? say_dead(before, settings->shm) : 0;
+}
+
+static int show(const struct settings *settings) {
+        struct sample sample;
+        int status = sample_take(&sample, settings->shm, settings->socket);
+
+        if (status == 0)
+                status = settings->interval_ns == 0 ? show_once(settings, &sample)
+                                                    : show_intervals(settings, &sample);
+        sample_clear(&sample);
+        return status;
+}
+
+static int read_words(struct settings *settings, char *words[], int n) {
+        char quoted[PRINT_QUOTED_SIZE];
+
+        if (n > 2)
+                return print_error("%s is one argument too many: [INTERVAL [COUNT]]",
+                                   print_quoted(words[2], strlen(words[2]), quoted));
+        if (n > 0 &&
+            (number_parse_seconds(words[0], &settings->interval_ns) < 0 ||
+             settings->interval_ns < INTERVAL_MIN_NS || settings->interval_ns > INTERVAL_MAX_NS))
+                return print_error("INTERVAL: %s is not a number of seconds from 0.01 to 31536000",
+                                   print_quoted(words[0], strlen(words[0]), quoted));
+        if (n > 1 && (number_parse(words[1], strlen(words[1]), &settings->count) < 0 ||
+                      settings->count == 0))
+                return print_error("COUNT: %s is not a number above 0",
+                                   print_quoted(words[1], strlen(words[1]), quoted));
+        return 0;
+}
+
+static void set_option(struct settings *settings, int code, const char *value) {
+        settings->json = settings->json || code == OPTION_JSON;
+        settings->prometheus = settings->prometheus || code == OPTION_PROMETHEUS;
+        settings->clients = settings->clients || code == OPTION_CLIENTS;
+        if (code == OPTION_SHM)
+                settings->shm = value;
+        if (code == OPTION_SOCKET)
+                settings->socket = value;
+}
+
+int main(int argc, char *argv[]) {
+        const char *socket = secure_getenv("SFSHM_SOCKET");
+        struct settings settings = {
+                .shm = SEGMENTS_DEFAULT_SHM,
+                .socket = socket ? socket : "/run/sfshm/sfshm.sock",
+        };
+        int code;
+
+        while ((code = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
+                switch (code) {
+                case OPTION_HELP:
+                        fputs(usage, stdout);
+                        return print_finish(stdout);
+                case OPTION_VERSION:
+                        puts("sfshm-stat " SFSHM_VERSION);
+                        return print_finish(stdout);
+                case '?':
+                        return print_error("see sfshm-stat --help");
+                default:
+                        set_option(&settings, code, optarg);
+                }
+        }
+        if (settings.json && settings.prometheus)
+                return print_error("--json and --prometheus exclude each other");
+        if (settings.shm[0] != '/' || settings.shm[1] == '\0')
+                return print_error(
+                        "--shm takes a name as /sfshm or an absolute directory, not '%s'",
+                        settings.shm);
+        if (read_words(&settings, argv + optind, argc - optind) != 0)
+                return 1;
+        return show(&settings);
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+#include <inttypes.h>
+#include <string.h>
+
+#include "libclient/tools/stat.h"
+
+#define NS_PER_SECOND INT64_C(1000000000)
+
+static void print_about(FILE *out, const char *name, const char *type, const char *help) {
+        fprintf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+static void print_counter(FILE *out, const char *name, const char *type, int64_t divisor,
+                          const char *help, int64_t value) {
+        /* is the histogram's _sum */
+        if (strcmp(name, "sfshm_overflow_wait_seconds_total") == 0)
+                return;
+        print_about(out, name, type, help);
+        fprintf(out, "%s ", name);
+        stat_print_scaled(out, value, divisor);
+        fputc('\n', out);
+}
+
+static void print_ids(FILE *out, const struct sample *sample) {
+        const struct statistics_segment *s = &sample->statistics.header;
+
+        print_about(out, "sfshm_ids_total", "counter", "IDs handed out.");
+        for (uint32_t i = 0; i < sample_workers(sample); i++)
+                fprintf(out, "sfshm_ids_total{worker=\"%" PRIu32 "\"} %" PRIu64 "\n",
+                        s->worker_first + i, s->worker_ids[i]);
+}
+
+static void print_histogram(FILE *out, const struct statistics_segment *s) {
+        uint64_t count = 0;
+
+        print_about(out, "sfshm_overflow_wait_seconds", "histogram",
+                    "How long calls waited that found their lane's tick used up.");
+        for (unsigned i = 0; i < OVERFLOW_BUCKETS; i++) {
+                count += s->overflow_wait[i];
+                fputs("sfshm_overflow_wait_seconds_bucket{le=\"", out);
+                if (i < OVERFLOW_BUCKETS - 1)
+                        stat_print_scaled(out, (int64_t)overflow_bucket_ns[i], NS_PER_SECOND);
+                else
+                        fputs("+Inf", out);
+                fprintf(out, "\"} %" PRIu64 "\n", count);
+        }
+        fputs("sfshm_overflow_wait_seconds_sum ", out);
+        stat_print_scaled(out, s->counters.overflow_wait_ns, NS_PER_SECOND);
+        fprintf(out, "\nsfshm_overflow_wait_seconds_count %" PRIu64 "\n", count);
+}
+
+/* A dead daemon has no metrics but this one: old values would look like life. */
+static void print_up(FILE *out, bool up) {
+        print_about(out, "sfshm_up", "gauge", "1 while the daemon's ticker is alive.");
+        fprintf(out, "sfshm_up %d\n", up);
+}
+
+void stat_print_prometheus(FILE *out, const struct sample *sample) {
+        const struct statistics_segment *s = &sample->statistics.header;
+
+        print_up(out, sample->state != SAMPLE_DEAD);
+        if (sample->state == SAMPLE_DEAD)
+                return;
+        print_about(out, "sfshm_build_info", "gauge", "1, with the daemon's version.");
+        fputs("sfshm_build_info{version=\"", out);
+        stat_print_plain(out, s->daemon_version, sizeof(s->daemon_version));
+        fputs("\"} 1\n", out);
+        print_ids(out, sample);
+        print_histogram(out, s);
+#define COUNTER(name, prometheus, type, divisor, help) \
+        print_counter(out, prometheus, type, divisor, help, s->counters.name);
+        STATISTICS_COUNTERS(COUNTER)
+#undef COUNTER
+}

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT */
+#include <inttypes.h>
+#include <string.h>
+
+#include "libclient/tools/isotime.h"
+#include "libclient/tools/stat.h"
+
+#define WORKERS_IN_LINE 4u /* rates of single workers are shown when at most that many */
+#define WORKERS_LISTED 16u /* idle workers are listed when at most that many */
+
+void stat_print_plain(FILE *out, const char *text, size_t size) {
+        for (size_t i = 0; i < size && text[i] != '\0'; i++)
+                fputc(text[i] >= 0x20 && text[i] < 0x7f && !strchr("\"\\", text[i]) ? text[i] : '?',
+                      out);
+}
+
+void stat_print_scaled(FILE *out, int64_t value, int64_t divisor) {
+        uint64_t magnitude = value < 0 ? -(uint64_t)value : (uint64_t)value;
+        uint64_t rest = magnitude % (uint64_t)divisor, digit = (uint64_t)divisor / 10;
+
+        fprintf(out, "%s%" PRIu64, value < 0 ? "-" : "", magnitude / (uint64_t)divisor);
+        if (rest > 0)
+                fputc('.', out);
+        for (; rest > 0; rest %= digit, digit /= 10)
+                fputc('0' + (int)(rest / digit), out);
+}
+
+/* A column of milliseconds or seconds, "-" when unknown. */
+static void print_ms(FILE *out, int width, int64_t ms, bool as_seconds) {
+        if (ms == SAMPLE_UNKNOWN)
+                fprintf(out, " %*s", width, "-");
+        else if (as_seconds)
+                fprintf(out, " %*.1f", width, (double)ms / 1e3);
+        else
+                fprintf(out, " %*" PRId64, width, ms);
+}
+
+static void print_rate(FILE *out, int width, bool known, double rate) {
+        if (known)
+                fprintf(out, " %*.0f", width, rate);
+        else
+                fprintf(out, " %*s", width, "-");
+}
+
+static void print_header(FILE *out, const struct sample *sample, uint32_t workers) {
+        char title[16];
+
+        fprintf(out, " %10s %11s %9s %7s %6s %8s %8s %6s %6s %8s", "IDs/s", "overflows/s",
+                "wait_us", "clients", "lanes", "standing", "elastic", "ticker", "lag_ms",
+                "fence_s");
+        for (uint32_t i = 0; i < workers; i++) {
+                snprintf(title, sizeof(title), "w%" PRIu32, sample->worker_first + i);
+                fprintf(out, " %10s", title);
+        }
+        fputc('\n', out);
+}
+
+void stat_print_line(FILE *out, const struct sample *sample, const struct rates *rates,
+                     unsigned line) {
+        const struct statistics_counters *c = &sample->statistics.header.counters;
+        uint32_t workers = sample_workers(sample);
+
+        if (workers == 1 || workers > WORKERS_IN_LINE)
+                workers = 0;
+        if (line % STAT_HEADER_EVERY == 0)
+                print_header(out, sample, workers);
+        print_rate(out, 10, rates->known, rates->ids);
+        print_rate(out, 11, rates->known, rates->overflows);
+        print_rate(out, 9, rates->known, rates->wait_us);
+        fprintf(out, " %7" PRId64 " %6" PRId64 " %8" PRId64 " %8" PRId64 " %6s", c->clients,
+                c->lanes, c->positions_standing, c->positions_elastic, sample_state_name(sample));
+        print_ms(out, 6, sample->now_lag_ms, false);
+        print_ms(out, 8, sample_fence_ahead_ms(sample), true);
+        for (uint32_t i = 0; i < workers; i++)
+                print_rate(out, 10, rates->known, rates->workers[i]);
+        fputc('\n', out);
+}
+
+void stat_print_clients(FILE *out, const struct sample *sample) {
+        const struct statistics_copy *s = &sample->statistics;
+
+        fprintf(out, "%8s %10s %10s %5s %8s %8s %20s %12s %9s  %s\n", "CLIENT", "PID", "UID",
+                "LANES", "STANDING", "ELASTIC", "IDS", "OVERFLOWS", "WAIT_US", "COMMAND");
+        for (uint32_t i = 0; i < s->header.client_count; i++) {
+                const struct statistics_client *c = &s->clients[i];
+                double wait_us = c->overflows == 0
+                                         ? 0
+                                         : (double)c->overflow_wait_ns / (double)c->overflows / 1e3;
+
+                fprintf(out,
+                        "%8" PRIu64 " %10" PRIu32 " %10" PRIu32 " %5" PRIu32 " %8" PRIu32
+                        " %8" PRIu32 " %20" PRIu64 " %12" PRIu64 " %9.0f  ",
+                        c->client, c->pid, c->uid, c->lanes, c->standing_width, c->elastic_width,
+                        c->ids, c->overflows, wait_us);
+                stat_print_plain(out, c->comm, sizeof(c->comm));
+                fputc('\n', out);
+        }
+}
+
+static void print_daemon(FILE *out, const struct sample *sample) {
+        static const char *const states[] = {
+                [SAMPLE_DEAD] = "not running",
+                [SAMPLE_STARTING] = "starting, no IDs yet",
+                [SAMPLE_RUNNING] = "ticker running",
+                [SAMPLE_IDLE] = "idle: ticker asleep, nobody allocates much",
+                [SAMPLE_WAITING] = "waiting until the clock has passed the fence",
+                [SAMPLE_FAILED] = "FAILED: the clock policy holds IDs back, see its log",
+        };
+        const struct statistics_segment *s = &sample->statistics.header;
+        char since[ISOTIME_SIZE];
+
+        isotime_format(s->counters.start_unix_ms, since);
+        fputs("daemon     sfshmd ", out);
+        stat_print_plain(out, s->daemon_version, sizeof(s->daemon_version));
+        fprintf(out, ", pid %" PRIu32 ", since %s; %s", s->pid, since, states[sample->state]);
+        if (sample->resume_ms != SAMPLE_UNKNOWN)
+                fprintf(out, ", %.1f s more", (double)sample->resume_ms / 1e3);
+        fputc('\n', out);
+}
+
+static void print_layout(FILE *out, const struct sample *sample) {
+        const struct id_layout *layout = &sample->layout;
+        char time[ISOTIME_SIZE];
+
+        isotime_format(layout->epoch_unix_ms, time);
+        fprintf(out, "layout     %u/%u/%u, region bits %u, epoch %s\n", layout->tick_bits,
+                layout->worker_bits, layout->sequence_bits, layout->region_bits, time);
+        fprintf(out, "workers    %" PRIu32 " from %" PRIu32 "\n", sample->worker_count,
+                sample->worker_first);
+        if (sample->guarded_unix_ms != SAMPLE_UNKNOWN) {
+                isotime_format(sample->guarded_unix_ms, time);
+                fprintf(out, "clock      %s", time);
+                if (sample->now_lag_ms != SAMPLE_UNKNOWN)
+                        fprintf(out, ", the shared tick is %" PRId64 " ms behind",
+                                sample->now_lag_ms);
+                fputc('\n', out);
+        }
+}
+
+static void print_numbers(FILE *out, const struct sample *sample) {
+        const struct statistics_counters *c = &sample->statistics.header.counters;
+        double wait_us =
+                c->overflows == 0 ? 0 : (double)c->overflow_wait_ns / (double)c->overflows / 1e3;
+        int64_t fence = sample_fence_ahead_ms(sample), age = sample_age_ms(sample);
+
+        fprintf(out, "clients    %" PRId64 " with %" PRId64 " lanes, %" PRId64 " bytes\n",
+                c->clients, c->lanes, c->memory_bytes);
+        fprintf(out, "positions  %" PRId64 ": %" PRId64 " standing, %" PRId64 " elastic\n",
+                c->positions, c->positions_standing, c->positions_elastic);
+        fprintf(out, "overflows  %" PRId64 ", mean wait %.0f us\n", c->overflows, wait_us);
+        if (fence != SAMPLE_UNKNOWN)
+                fprintf(out, "fence      %.1f s ahead\n", (double)fence / 1e3);
+        if (age != SAMPLE_UNKNOWN)
+                fprintf(out, "snapshot   %.1f s old%s\n", (double)age / 1e3,
+                        sample->statistics.torn ? ", TORN: the daemon stopped while writing it; "
+                                                  "its numbers may not fit each other"
+                                                : "");
+        fprintf(out, "IDs        %" PRIu64 "\n", sample_ids(sample));
+}
+
+void stat_print_summary(FILE *out, const struct sample *sample, bool clients) {
+        uint32_t workers = sample_workers(sample);
+
+        print_daemon(out, sample);
+        print_layout(out, sample);
+        print_numbers(out, sample);
+        for (uint32_t i = 0; i < workers; i++) {
+                uint64_t ids = sample->statistics.header.worker_ids[i];
+
+                if (ids > 0 || workers <= WORKERS_LISTED)
+                        fprintf(out, "  worker %-4" PRIu32 " %" PRIu64 "\n",
+                                sample->statistics.header.worker_first + i, ids);
+        }
+        if (clients)
+                stat_print_clients(out, sample);
+}
