@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: MIT */
+/* Every key of the configuration, once. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/config_internal.h"
+#include "daemon/log.h"
+
+#define AT(field) offsetof(struct config, field)
+#define SECOND UINT64_C(1000000000)
+#define MINUTE (60 * SECOND)
+#define DAY (24 * 60 * MINUTE)
+#define CAP_MAX UINT64_C(1000000000000)
+#define SOCKET_PATH_MAX 107 /* sockaddr_un */
+
+const struct config_key config_keys[] = {
+        { "daemon.socket", KEY_PATH, AT(socket), 1, SOCKET_PATH_MAX, "/run/sfshm/sfshm.sock", false,
+          "Unix socket on which clients attach" },
+        { "daemon.socket_mode", KEY_MODE, AT(socket_mode), 0, 0777, "0666", false,
+          "permissions of the socket, octal: who may attach" },
+        { "daemon.socket_group", KEY_WORD, AT(socket_group), 0, 64, "", false,
+          "group of the socket and of the statistics; empty: the daemon's own" },
+        { "daemon.state_dir", KEY_PATH, AT(state_dir), 1, 3000, "/var/lib/sfshm", false,
+          "directory on a disk for what must survive a reboot" },
+        { "daemon.shm", KEY_SHM, AT(shm), 1, 3000, "/sfshm", false,
+          "shared memory: a POSIX name, or an absolute directory on a tmpfs" },
+        { "daemon.metrics_listen", KEY_OFF, AT(metrics_listen), 0, 0, "off", false,
+          "address of the metrics endpoint" },
+        { "daemon.max_clients", KEY_U32, AT(max_clients), 1, 65536, "4096", false,
+          "clients attached at once" },
+        { "id.epoch", KEY_EPOCH, AT(layout.epoch_unix_ms), 0, 0, "2025-01-01T00:00:00Z", false,
+          "time of tick 0; must be the same on all hosts and for ever" },
+        { "id.layout", KEY_LAYOUT, AT(layout), 0, 0, "41/10/12", false,
+          "bits of tick, worker and sequence" },
+        { "id.region_bits", KEY_U8, AT(layout.region_bits), 0, 32, "0", false,
+          "how many high bits of the worker field are the region" },
+        { "id.region", KEY_U32, AT(region), 0, UINT32_MAX, "0", false, "region of this host" },
+        { "workers.backend", KEY_BACKEND, AT(backend), 0, 0, "local", false,
+          "who decides which worker IDs this host may use" },
+        { "workers.first", KEY_U32, AT(first), 0, UINT32_MAX, "none", true,
+          "first worker ID of this host, within its region; must differ between hosts" },
+        { "workers.count", KEY_U32, AT(count), 1, UINT32_C(1) << 22, "1", false,
+          "worker IDs of this host: each gives 2^sequence IDs per millisecond" },
+        { "workers.max_count", KEY_U32, AT(max_count), 1, UINT32_C(1) << 22, "workers.count", true,
+          "up to how many the run may grow" },
+        { "workers.recycle_delay", KEY_DURATION, AT(recycle_delay_ns), 0, 366 * DAY, "10min", false,
+          "how long a released worker ID rests" },
+        { "workers.horizon", KEY_DURATION, AT(horizon_ns), SECOND, 366 * DAY, "10min", false,
+          "how far ahead of time the durable fence is kept" },
+        { "reserve.standing", KEY_DURATION, AT(standing_ns), SECOND, 10 * MINUTE, "15s", false,
+          "how long an attached client can go on without the daemon" },
+        { "reserve.elastic", KEY_DURATION, AT(elastic_ns), 20 * SECOND / 1000, 10 * SECOND, "200ms",
+          false, "how far ahead reservations by demand reach" },
+        { "reserve.reach_back", KEY_DURATION, AT(reach_back_ns), 0, SECOND, "0", false,
+          "how far in the past a batch wider than a tick may start" },
+        { "limits.uid_clients", KEY_U32, AT(uid_clients), 0, UINT32_MAX, "1024", false,
+          "clients of a uid; 0: no limit" },
+        { "limits.uid_lanes", KEY_U32, AT(uid_lanes), 0, UINT32_MAX, "2048", false,
+          "lanes of a uid; 0: no limit" },
+        { "limits.uid_bytes", KEY_SIZE, AT(uid_bytes), 0, INT64_MAX, "64MiB", false,
+          "shared memory of a uid; 0: no limit" },
+        { "limits.cgroup_clients", KEY_U32, AT(cgroup_clients), 0, UINT32_MAX, "0", false,
+          "clients of a cgroup within a uid; 0: no limit" },
+        { "limits.cgroup_lanes", KEY_U32, AT(cgroup_lanes), 0, UINT32_MAX, "0", false,
+          "lanes of a cgroup within a uid; 0: no limit" },
+        { "limits.cgroup_bytes", KEY_SIZE, AT(cgroup_bytes), 0, INT64_MAX, "0", false,
+          "shared memory of a cgroup within a uid; 0: no limit" },
+        { "weights.uid.UID", KEY_WEIGHT, AT(weights), 1, 1000, "1", true,
+          "share of a uid when positions are short" },
+        { "weights.cgroup.PATH", KEY_WEIGHT, AT(weights), 1, 1000, "1", true,
+          "share of a cgroup within its uid" },
+        { "caps.uid.UID", KEY_CAP, AT(caps), 1, CAP_MAX, "none", true,
+          "IDs per second a uid gets at most" },
+        { "caps.cgroup.PATH", KEY_CAP, AT(caps), 1, CAP_MAX, "none", true,
+          "IDs per second a cgroup within its uid gets at most" },
+};
+const size_t config_n_keys = sizeof(config_keys) / sizeof(config_keys[0]);
+_Static_assert(sizeof(config_keys) / sizeof(config_keys[0]) <= CONFIG_KEYS_MAX, "origins too few");
+
+void config_print_keys(FILE *file) {
+        for (const struct config_key *key = config_keys; key < config_keys + config_n_keys; key++)
+                fprintf(file, "%s\t%s\t%s\n", key->name, key->default_text, key->help);
+}
+
+bool config_key_is_rule(const struct config_key *key) {
+        return key->type == KEY_WEIGHT || key->type == KEY_CAP;
+}
+
+size_t config_key_index(const struct config_key *key) {
+        return (size_t)(key - config_keys);
+}
+
+/* Up to and with the last dot: "weights.uid." */
+static size_t rule_prefix(const struct config_key *key) {
+        return (size_t)(strrchr(key->name, '.') - key->name) + 1;
+}
+
+const struct config_key *config_key_find(const char *name) {
+        for (const struct config_key *key = config_keys; key < config_keys + config_n_keys; key++) {
+                size_t prefix = rule_prefix(key);
+
+                if (config_key_is_rule(key) ?
+                            strncmp(name, key->name, prefix) == 0 && name[prefix] != '\0' :
+                            strcmp(name, key->name) == 0)
+                        return key;
+        }
+        return NULL;
+}
+
+#define NAME_MAX_COMPARED 48u
+
+/* Levenshtein: single characters to insert, remove or replace. */
+static size_t edit_distance(const char *a, const char *b) {
+        size_t row[NAME_MAX_COMPARED + 1], n = strlen(b);
+
+        if (n > NAME_MAX_COMPARED || strlen(a) > NAME_MAX_COMPARED)
+                return SIZE_MAX;
+        for (size_t j = 0; j <= n; j++)
+                row[j] = j;
+        for (size_t i = 1; a[i - 1]; i++) {
+                size_t diagonal = row[0];
+
+                row[0] = i;
+                for (size_t j = 1; j <= n; j++) {
+                        size_t best = diagonal + (a[i - 1] != b[j - 1]);
+
+                        diagonal = row[j];
+                        if (row[j] + 1 < best)
+                                best = row[j] + 1;
+                        if (row[j - 1] + 1 < best)
+                                best = row[j - 1] + 1;
+                        row[j] = best;
+                }
+        }
+        return row[n];
+}
+
+/* The key nearest to `name`: a few typing errors, or the right key in another
+ * section; NULL when nothing is near. */
+static const struct config_key *nearest(const char *name) {
+        const struct config_key *found = NULL;
+        const char *dot = strchr(name, '.');
+        size_t least = 4;
+
+        for (const struct config_key *key = config_keys; key < config_keys + config_n_keys; key++) {
+                size_t distance = edit_distance(name, key->name);
+
+                if (dot && strcmp(dot, strchr(key->name, '.')) == 0)
+                        distance = 1;
+                if (distance < least) {
+                        least = distance;
+                        found = key;
+                }
+        }
+        return found;
+}
+
+static bool same_section(const char *name, const struct config_key *key) {
+        size_t n = (size_t)(strchr(key->name, '.') - key->name) + 1;
+
+        return strncmp(name, key->name, n) == 0;
+}
+
+static bool begins_section(size_t i) {
+        return i == 0 || !same_section(config_keys[i].name, &config_keys[i - 1]);
+}
+
+static int section_length(const char *key) {
+        return (int)(strchr(key, '.') - key);
+}
+
+bool config_section_known(const char *section) {
+        for (size_t i = 0; i < config_n_keys; i++) {
+                size_t n = (size_t)section_length(config_keys[i].name);
+
+                if (strlen(section) == n && strncmp(section, config_keys[i].name, n) == 0)
+                        return true;
+        }
+        return false;
+}
+
+static void list_keys(const char *name, FILE *stream) {
+        const char *before = "allowed are ";
+
+        for (size_t i = 0; i < config_n_keys; i++) {
+                if (!same_section(name, &config_keys[i]))
+                        continue;
+                fprintf(stream, "%s%s", before, config_keys[i].name);
+                before = ", ";
+        }
+}
+
+static void list_sections(FILE *stream) {
+        for (size_t i = 0; i < config_n_keys; i++)
+                if (begins_section(i))
+                        fprintf(stream, "%s[%.*s]", i == 0 ? "the sections are " : ", ",
+                                section_length(config_keys[i].name), config_keys[i].name);
+}
+
+/* `name` as "section.key"; NULL lists the sections. */
+static char *allowed_text(const char *name) {
+        char *text = NULL;
+        size_t size = 0;
+        FILE *stream = open_memstream(&text, &size);
+
+        if (!stream)
+                return NULL;
+        if (name)
+                list_keys(name, stream);
+        else
+                list_sections(stream);
+        if (fclose(stream) != 0) {
+                free(text);
+                return NULL;
+        }
+        return text;
+}
+
+static bool has_known_section(const char *name) {
+        for (size_t i = 0; i < config_n_keys; i++)
+                if (same_section(name, &config_keys[i]))
+                        return true;
+        return false;
+}
+
+int config_key_unknown(const char *origin, const char *name) {
+        const struct config_key *near = nearest(name);
+        char *allowed = allowed_text(has_known_section(name) ? name : NULL);
+
+        if (!allowed)
+                return -ENOMEM;
+        (void)log_failure(EINVAL, "config.unknown", "%s: unknown key %s%s%s%s; %s", origin, name,
+                          near ? "; did you mean " : "", near ? near->name : "", near ? "?" : "",
+                          allowed);
+        free(allowed);
+        return -EINVAL;
+}
+
+int config_section_unknown(const char *origin, const char *section) {
+        char *allowed = allowed_text(NULL);
+
+        if (!allowed)
+                return -ENOMEM;
+        (void)log_failure(EINVAL, "config.unknown", "%s: unknown section [%s]; %s", origin, section,
+                          allowed);
+        free(allowed);
+        return -EINVAL;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * Elastic reservations: by demand, ending at the end of a period. Period k is
+ * the ticks [k * period_ticks, (k + 1) * period_ticks). At the beginning of a
+ * period the next one is planned. Slots SLOT_ELASTIC_A and _B.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "daemon/allot.h"
+#include "daemon/sharing.h"
+
+#define ELASTIC_LINGER_PERIODS 5u /* a lane stays busy that long after its last sign */
+#define ELASTIC_BUSY_IDS 10u      /* more IDs per tick than this are a sign of being busy */
+
+struct elastic {
+        uint64_t period_ticks;
+        uint64_t planned_at;    /* the period at whose beginning the last plan was made */
+        uint64_t measured_tick; /* of the last look at the counters */
+        uint64_t busy_tick;     /* the latest of all lanes' */
+        uint32_t newcomers;     /* positions which no plan gives away */
+        struct seeker *seekers; /* scratch */
+        size_t room;
+};
+
+void elastic_fini(struct elastic *elastic);
+/* Is anybody busy at `now`? One who has left may count for a while. */
+bool elastic_busy(const struct elastic *elastic, uint64_t now_tick);
+
+/* A hint. */
+void elastic_want(struct elastic *elastic, struct allot *allot, struct client *client,
+                  struct client_lane *lane, uint32_t count);
+
+/* Is a plan due, now being in a period without one? Then the standing ones go
+ * first, to the end of what will be planned. */
+bool elastic_plan_due(const struct elastic *elastic, const struct allot *allot);
+uint64_t elastic_plan_end(const struct elastic *elastic, const struct allot *allot);
+/* Plans when it is due, `waiting` positions being kept free for clients that
+ * wait for a standing one; then serves who is busy and holds nothing. */
+void elastic_run(struct elastic *elastic, struct allot *allot, uint64_t waiting);
+uint64_t elastic_due(const struct elastic *elastic, const struct allot *allot);

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * The guarded clock: never backward. A pure state machine; readings are passed
+ * in, time is simulated in tests. It decides the line (shm/clock.h) which turns
+ * CLOCK_BOOTTIME into ticks.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "shm/clock.h"
+#include "shm/id.h"
+
+struct guard_reading {
+        int64_t realtime_ns; /* Unix */
+        int64_t boottime_ns;
+};
+
+struct guard {
+        struct clock_line line;
+        uint64_t not_before_tick; /* above the fence found at start */
+};
+
+/* A new line from the wall clock, for a boot without a published one. Ticks at
+ * or below `fence_tick` (0: none) must not be issued: the guard is `waiting`
+ * until it has passed them. -ERANGE: the wall clock is before the epoch, or it
+ * or the fence is past the layout's end (the caller says so). */
+int guard_start(struct guard *guard, const struct id_layout *layout,
+                const struct guard_reading *reading, uint64_t fence_tick);
+
+/* Go on with the published line of an earlier daemon of this boot, so that the
+ * clock neither steps nor starts anew (rule 9). `fence_tick` is 0 when the
+ * ledger segment survived as well: it is then the truth about what was promised
+ * and there is nothing to wait for. */
+void guard_resume(struct guard *guard, const struct clock_line *line, uint64_t fence_tick);
+
+/* May grants be made at this CLOCK_BOOTTIME? If not, *ret_resume_boot_ns is when. */
+bool guard_ready(const struct guard *guard, int64_t boottime_ns, int64_t *ret_resume_boot_ns);
+
+uint64_t guard_tick(const struct guard *guard, int64_t boottime_ns);

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/lease/lease.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "daemon/log.h"
+#include "daemon/thread.h"
+
+#define RETRY_FIRST_NS INT64_C(100000000)
+#define RETRY_LAST_NS INT64_C(10000000000)
+
+struct lease {
+        const struct lease_backend *backend;
+        void *state; /* the backend's */
+        struct lease_grant grant;
+        int event_fd;
+        pthread_t thread;
+        pthread_mutex_t mutex; /* never held while the backend works */
+        pthread_cond_t changed;
+        uint64_t target; /* the highest fence asked for; under the mutex */
+        bool stop;       /* under the mutex */
+        int64_t retry_ns; /* the thread's: 0, or the wait before the next attempt */
+        _Atomic uint64_t fence;
+        _Atomic int error;
+};
+
+static const struct lease_backend *const backends[] = { &lease_local };
+
+static void notify(struct lease *lease) {
+        uint64_t one = 1;
+
+        /* cannot fail but by a full counter, and then it is readable anyway */
+        if (write(lease->event_fd, &one, sizeof(one)) < 0)
+                return;
+}
+
+static bool wanted(const struct lease *lease) {
+        /* relaxed: only this thread stores it */
+        return lease->target > atomic_load_explicit(&lease->fence, memory_order_relaxed);
+}
+
+static void succeeded(struct lease *lease, uint64_t fence_tick) {
+        if (lease->retry_ns != 0)
+                log_event(LOG_LEVEL_NOTICE, "fence-recovered",
+                          "the fence in %s can be written again", lease->backend->place(lease->state));
+        lease->retry_ns = 0;
+        atomic_store_explicit(&lease->error, 0, memory_order_relaxed);
+        /* release: pairs with the acquire in lease_fence(); the write has
+         * returned before anybody promises anything below the new fence (U3) */
+        atomic_store_explicit(&lease->fence, fence_tick, memory_order_release);
+}
+
+static void failed(struct lease *lease, int error) {
+        if (lease->retry_ns == 0)
+                log_failure(-error, "fence-write",
+                            "cannot write the fence to %s: %s; IDs are handed out up to the fence "
+                            "of tick %" PRIu64 " already written, then no more; trying again until "
+                            "it works: make room or repair the disk",
+                            lease->backend->place(lease->state), strerror(-error),
+                            atomic_load_explicit(&lease->fence, memory_order_relaxed));
+        lease->retry_ns = lease->retry_ns == 0 ? RETRY_FIRST_NS : lease->retry_ns * 2;
+        if (lease->retry_ns > RETRY_LAST_NS)
+                lease->retry_ns = RETRY_LAST_NS;
+        /* relaxed: a number to look at; the eventfd orders it for the reader */
+        atomic_store_explicit(&lease->error, error, memory_order_relaxed);
+}
+
+/* Between half the delay and all of it, so that hosts which lost the same disk
+ * or coordinator together do not come back together. */
+static int64_t jittered(int64_t delay_ns) {
+        uint32_t random = 0;
+
+        if (getrandom(&random, sizeof(random), GRND_NONBLOCK) < 0)
+                random = (uint32_t)thread_clock_ns(CLOCK_MONOTONIC);
+        return delay_ns / 2 + (int64_t)random * (delay_ns / 2) / UINT32_MAX;
+}
+
+/* Called with the mutex; waits until a write is due (true) or it shall stop. */
+static bool wait_for_work(struct lease *lease) {
+        if (lease->retry_ns != 0) {
+                struct timespec until = thread_deadline(jittered(lease->retry_ns));
+
+                while (!lease->stop &&
+                       pthread_cond_timedwait(&lease->changed, &lease->mutex, &until) != ETIMEDOUT)
+                        ; /* a higher target changes what is written, not when */
+        }
+        while (!lease->stop && !wanted(lease))
+                pthread_cond_wait(&lease->changed, &lease->mutex);
+        return !lease->stop;
+}
+
+static void *lease_thread(void *context) {
+        struct lease *lease = context;
+
+        pthread_mutex_lock(&lease->mutex);
+        while (wait_for_work(lease)) {
+                uint64_t target = lease->target;
+                int r;
+
+                pthread_mutex_unlock(&lease->mutex);
+                r = lease->backend->write_fence(lease->state, target);
+                if (r < 0)
+                        failed(lease, r);
+                else
+                        succeeded(lease, target);
+                notify(lease);
+                pthread_mutex_lock(&lease->mutex);
+        }
+        pthread_mutex_unlock(&lease->mutex);
+        return NULL;
+}
+
+static struct lease *lease_free(struct lease *lease) {
+        if (lease->state)
+                lease->backend->close(lease->state);
+        if (lease->event_fd >= 0)
+                close(lease->event_fd);
+        pthread_cond_destroy(&lease->changed);
+        pthread_mutex_destroy(&lease->mutex);
+        free(lease);
+        return NULL;
+}
+
+/* Everything but the backend and the thread. */
+static int lease_prepare(struct lease **ret, const struct lease_backend *backend) {
+        struct lease *lease = calloc(1, sizeof(*lease));
+        int r;
+
+        if (!lease)
+                return -ENOMEM;
+        lease->backend = backend;
+        r = thread_condition_init(&lease->changed);
+        if (r < 0) {
+                free(lease);
+                return r;
+        }
+        pthread_mutex_init(&lease->mutex, NULL); /* cannot fail with default attributes */
+        lease->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+        if (lease->event_fd < 0) {
+                r = -errno;
+                lease_free(lease);
+                return r;
+        }
+        *ret = lease;
+        return 0;
+}
+
+int lease_new_with(struct lease **ret, const struct lease_backend *backend,
+                   const struct config *config) {
+        struct lease *lease = NULL;
+        int r = lease_prepare(&lease, backend);
+
+        if (r < 0)
+                return log_failure(-r, "lease", "cannot set up the lease: %s", strerror(-r));
+        r = backend->open(&lease->state, config, &lease->grant);
+        if (r < 0) {
+                lease_free(lease);
+                return r;
+        }
+        atomic_init(&lease->fence, lease->grant.fence_tick);
+        lease->target = lease->grant.fence_tick;
+        r = thread_start(&lease->thread, "sfshmd-lease", lease_thread, lease);
+        if (r < 0) {
+                lease_free(lease);
+                return log_failure(-r, "lease", "cannot start the lease's thread: %s", strerror(-r));
+        }
+        *ret = lease;
+        return 0;
+}
+
+int lease_new(struct lease **ret, const struct config *config) {
+        for (size_t i = 0; i < sizeof(backends) / sizeof(backends[0]); i++)
+                if (strcmp(backends[i]->name, config->backend) == 0)
+                        return lease_new_with(ret, backends[i], config);
+        return log_failure(EINVAL, "lease", "workers.backend=%s: there is no such backend; use local",
+                           config->backend);
+}
+
+static void lower_fence(struct lease *lease, uint64_t last_tick) {
+        uint64_t fence_tick = last_tick == 0 ? lease->grant.fence_tick : last_tick;
+        int r = lease->backend->write_fence(lease->state, fence_tick);
+
+        if (r < 0)
+                log_event(LOG_LEVEL_WARNING, "fence-release",
+                          "cannot bring the fence in %s down to the last promise: %s; nothing is "
+                          "lost, but after a reboot no ID is handed out until the clock has passed "
+                          "the fence of tick %" PRIu64,
+                          lease->backend->place(lease->state), strerror(-r), lease_fence(lease));
+}
+
+struct lease *lease_release(struct lease *lease, uint64_t last_tick) {
+        if (!lease)
+                return NULL;
+        pthread_mutex_lock(&lease->mutex);
+        lease->stop = true;
+        pthread_cond_signal(&lease->changed);
+        pthread_mutex_unlock(&lease->mutex);
+        pthread_join(lease->thread, NULL);
+        lower_fence(lease, last_tick);
+        return lease_free(lease);
+}
+
+const struct lease_grant *lease_granted(const struct lease *lease) {
+        return &lease->grant;
+}
+
+uint64_t lease_fence(const struct lease *lease) {
+        /* acquire: pairs with the release in succeeded() */
+        return atomic_load_explicit(&lease->fence, memory_order_acquire);
+}
+
+void lease_raise(struct lease *lease, uint64_t fence_tick) {
+        pthread_mutex_lock(&lease->mutex);
+        if (fence_tick > lease->target) {
+                lease->target = fence_tick;
+                pthread_cond_signal(&lease->changed);
+        }
+        pthread_mutex_unlock(&lease->mutex);
+}
+
+int lease_fd(const struct lease *lease) {
+        return lease->event_fd;
+}
+
+void lease_acknowledge(struct lease *lease) {
+        uint64_t count;
+
+        /* -EAGAIN when nothing happened since: that is fine */
+        if (read(lease->event_fd, &count, sizeof(count)) < 0)
+                return;
+}
+
+int lease_error(const struct lease *lease) {
+        /* relaxed: see failed() */
+        return atomic_load_explicit(&lease->error, memory_order_relaxed);
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * The lease: a run of worker IDs which this host holds, and its durable fence.
+ * One interface, several backends. Backend calls block and run in a thread of
+ * the lease's own, so that a slow disk or coordinator delays no tick and no
+ * client; the ledger thread only reads the durable fence and asks for more.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "daemon/config.h"
+
+struct lease;
+
+/* What a backend is asked to keep, and what it found. */
+struct lease_grant {
+        uint32_t worker_first; /* of the whole worker field */
+        uint32_t worker_count;
+        uint64_t fence_tick; /* IDs up to and including this tick may exist; 0: none ever issued */
+        bool first_start;    /* nothing was recorded before */
+};
+
+struct lease_backend {
+        const char *name;
+        /* Claim the run of the configuration. Logs its errors. */
+        int (*open)(void **ret_backend, const struct config *config, struct lease_grant *ret);
+        /* Make `fence_tick` durable where the next owner will read it; returns
+         * only then. May be called with a lower fence (release). */
+        int (*write_fence)(void *backend, uint64_t fence_tick);
+        void (*close)(void *backend);
+        /* Where the fence is kept, for messages. */
+        const char *(*place)(void *backend);
+};
+extern const struct lease_backend lease_local;
+
+/* Finds the backend by name, opens it, starts the thread. */
+int lease_new(struct lease **ret, const struct config *config);
+/* The same with a given backend. */
+int lease_new_with(struct lease **ret, const struct lease_backend *backend,
+                   const struct config *config);
+/* Stops the thread, lowers the fence to `last_tick` (the highest tick ever
+ * promised; 0: none by this daemon, then to the fence which it found), durably,
+ * closes. Returns NULL. */
+struct lease *lease_release(struct lease *lease, uint64_t last_tick);
+
+const struct lease_grant *lease_granted(const struct lease *lease);
+/* The durable fence: reservations may end at or below it (t1 <= fence). Any thread. */
+uint64_t lease_fence(const struct lease *lease);
+/* Ask for a higher fence; returns at once. */
+void lease_raise(struct lease *lease, uint64_t fence_tick);
+/* An eventfd, readable after the fence has changed or an attempt failed. */
+int lease_fd(const struct lease *lease);
+void lease_acknowledge(struct lease *lease); /* reads the eventfd */
+int lease_error(const struct lease *lease);  /* of the last attempt: 0 or -errno */

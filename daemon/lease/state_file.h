@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * The durable state of the `local` backend: the file `fence` in the state
+ * directory. Text, so that a person can read it; exact, so that no torn or
+ * damaged file is ever taken for a good one:
+ *
+ *   sfshm-state 1
+ *   machine-id 3d1219c7c4c5404aaa1f6d2a48adfda4
+ *   layout 41/10/12
+ *   region-bits 0
+ *   epoch-unix-ms 1735689600000
+ *   workers 0+1                                  first + count
+ *   fence-tick 1234567
+ *   fence-time 2025-01-01T00:20:34.567Z          for the reader; - when fence-tick is 0
+ *   checksum 0123456789abcdef                    FNV-1a 64 of the bytes above this line
+ *
+ * It is replaced by a rename, never changed in place.
+ */
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "shm/id.h"
+
+#define STATE_FILE_NAME "fence"
+#define STATE_FILE_NEW_NAME "fence.new"
+#define STATE_TEXT_MAX 512u
+
+struct fence_state {
+        uint8_t machine_id[16];
+        struct id_layout layout;
+        uint32_t worker_first;
+        uint32_t worker_count;
+        uint64_t fence_tick;
+};
+
+/* The text of a state; its length, without the NUL at its end. Pure. */
+size_t state_encode(const struct fence_state *state, char text[STATE_TEXT_MAX]);
+
+/* Only what state_encode() writes is accepted, byte for byte. -EPROTO: of
+ * another version; -EBADMSG: empty, torn or damaged. Pure. */
+int state_decode(const char *text, size_t size, struct fence_state *ret);
+
+/* The layer below, for tests which let it fail. */
+struct state_file_calls {
+        ssize_t (*write)(int fd, const void *bytes, size_t size);
+        int (*fsync)(int fd);
+        int (*renameat)(int from_dir, const char *from, int to_dir, const char *to);
+};
+extern const struct state_file_calls state_file_kernel;
+
+/* -ENOENT: there is none; else as state_decode() or what reading returned. */
+int state_file_read(int dir_fd, struct fence_state *ret);
+
+/* Returns 0 only once the state will be read after a loss of power. After an
+ * error the old state is in place, or already the new one. */
+int state_file_write(int dir_fd, const struct fence_state *state, const struct state_file_calls *calls);
+
+/* "2025-01-01T00:20:34.567Z", or "-" for what does not fit. Returns `text`. */
+#define STATE_TIME_MAX 40u
+const char *state_time(const struct id_layout *layout, uint64_t tick, char text[STATE_TIME_MAX]);

@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/ledger.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "daemon/fault.h"
+#include "daemon/live.h"
+
+/* What is known of a record beyond what the segment holds. */
+struct place {
+        struct ledger_entry entry;
+        uint32_t n_live;
+        bool open;
+};
+
+struct ledger {
+        struct ledger_segment *segment;
+        uint32_t run_start, run_width;
+        uint64_t now, fence, last_promise;
+        struct live_set live;
+        struct place *places;  /* one for each record */
+        uint32_t *free_places; /* a stack of records neither open nor resting */
+        uint32_t n_free;
+};
+
+static void place_rest(struct ledger *ledger, uint32_t record) {
+        const struct place *place = &ledger->places[record];
+
+        if (!place->open && place->n_live == 0)
+                ledger->free_places[ledger->n_free++] = record;
+}
+
+static void hold(struct ledger *ledger, const struct rectangle *r, uint32_t record,
+                 uint32_t slot) {
+        struct live live = { .rectangle = *r, .record = record, .slot = slot };
+
+        live_insert(&ledger->live, &live);
+        ledger->places[record].n_live++;
+        if (r->t1 > ledger->last_promise)
+                ledger->last_promise = r->t1;
+}
+
+/* An odd slot's writer died. The rectangle it was replacing had run out (that
+ * is when a slot is rewritten), the one it was writing had not reached the
+ * client, whatever of its fields stand here already: nobody holds either. The
+ * slot stays odd until it is empty, so that dying here changes nothing. */
+static void slot_clear(struct slot *slot, uint64_t sequence) {
+        atomic_store_explicit(&slot->span, 0, memory_order_relaxed);
+        fault_step();
+        atomic_store_explicit(&slot->t0, 0, memory_order_relaxed);
+        fault_step();
+        atomic_store_explicit(&slot->t1, 0, memory_order_relaxed);
+        fault_step();
+        /* release: pairs with the acquire in slot_read() */
+        atomic_store_explicit(&slot->sequence, sequence + 1, memory_order_release);
+        fault_step();
+}
+
+static void adopt_slot(struct ledger *ledger, uint32_t record, uint32_t index) {
+        struct slot *slot = &ledger->segment->lanes[record].slots[index];
+        /* acquire: pairs with the release in slot_grant() */
+        uint64_t sequence = atomic_load_explicit(&slot->sequence, memory_order_acquire);
+        struct rectangle r;
+
+        if ((sequence & 1) != 0) {
+                slot_clear(slot, sequence);
+                return;
+        }
+        if (!slot_read(slot, &r) || r.width == 0)
+                return;
+        if (r.t1 > ledger->now)
+                hold(ledger, &r, record, index);
+        else if (r.t1 > ledger->last_promise)
+                ledger->last_promise = r.t1;
+}
+
+/* Clients of an earlier daemon are not connected to this one: their records are
+ * nobody's, and rest until their rectangles have run out. */
+static void adopt(struct ledger *ledger) {
+        for (uint32_t record = ledger->segment->capacity; record-- > 0;) {
+                /* relaxed: one thread writes and reads the segment */
+                atomic_store_explicit(&ledger->segment->lanes[record].client, 0,
+                                      memory_order_relaxed);
+                for (uint32_t slot = 0; slot < SLOTS_PER_LANE; slot++)
+                        adopt_slot(ledger, record, slot);
+                place_rest(ledger, record);
+        }
+}
+
+int ledger_new(struct ledger **ret, struct ledger_segment *segment, uint32_t run_start,
+               uint32_t run_width, uint64_t now_tick) {
+        struct ledger *ledger = calloc(1, sizeof(*ledger));
+        size_t capacity = segment->capacity;
+
+        if (!ledger)
+                return -ENOMEM;
+        *ledger = (struct ledger){ .segment = segment, .run_start = run_start,
+                                   .run_width = run_width, .now = now_tick };
+        ledger->places = calloc(capacity + 1, sizeof(ledger->places[0]));
+        ledger->free_places = calloc(capacity + 1, sizeof(ledger->free_places[0]));
+        if (!ledger->places || !ledger->free_places ||
+            live_init(&ledger->live, capacity * SLOTS_PER_LANE) < 0) {
+                ledger_free(ledger);
+                return -ENOMEM;
+        }
+        adopt(ledger);
+        *ret = ledger;
+        return 0;
+}
+
+struct ledger *ledger_free(struct ledger *ledger) {
+        if (!ledger)
+                return NULL;
+        live_fini(&ledger->live);
+        free(ledger->places);
+        free(ledger->free_places);
+        free(ledger);
+        return NULL;
+}
+
+void ledger_set_fence(struct ledger *ledger, uint64_t fence_tick) {
+        if (fence_tick <= ledger->fence)
+                return;
+        ledger->fence = fence_tick;
+        /* relaxed: read by the next daemon, after this one is gone */
+        atomic_store_explicit(&ledger->segment->fence, fence_tick, memory_order_relaxed);
+}
+
+uint64_t ledger_fence(const struct ledger *ledger) {
+        return ledger->fence;
+}
+
+static void run_out(void *context, const struct live *live) {
+        struct ledger *ledger = context;
+
+        ledger->places[live->record].n_live--;
+        place_rest(ledger, live->record);
+}
+
+void ledger_set_now(struct ledger *ledger, uint64_t now_tick) {
+        if (now_tick > ledger->now)
+                ledger->now = now_tick;
+        live_expire(&ledger->live, ledger->now, run_out, ledger);
+}
+
+int ledger_open_lane(struct ledger *ledger, uint64_t client, uint32_t lane, uint32_t uid,
+                     uint32_t pid, struct slot *slots, struct ledger_entry **ret) {
+        struct place *place;
+        struct ledger_lane *record;
+        uint32_t index;
+
+        if (ledger->n_free == 0)
+                return -ENOSPC;
+        index = ledger->free_places[--ledger->n_free];
+        record = &ledger->segment->lanes[index];
+        record->lane = lane;
+        record->uid = uid;
+        record->pid = pid;
+        /* relaxed: no rectangle depends on whose the record is */
+        atomic_store_explicit(&record->client, client, memory_order_relaxed);
+        place = &ledger->places[index];
+        place->open = true;
+        place->entry = (struct ledger_entry){ .record = record, .slots = slots };
+        *ret = &place->entry;
+        return 0;
+}
+
+static uint32_t record_of(const struct ledger *ledger, const struct ledger_entry *entry) {
+        return (uint32_t)(entry->record - ledger->segment->lanes);
+}
+
+struct ledger_entry *ledger_close_lane(struct ledger *ledger, struct ledger_entry *entry) {
+        uint32_t index;
+
+        if (!entry)
+                return NULL;
+        index = record_of(ledger, entry);
+        /* relaxed: as in ledger_open_lane() */
+        atomic_store_explicit(&entry->record->client, 0, memory_order_relaxed);
+        entry->slots = NULL;
+        ledger->places[index].open = false;
+        place_rest(ledger, index);
+        return NULL;
+}
+
+static int check(const struct ledger *ledger, const struct rectangle *r) {
+        uint64_t run_end = (uint64_t)ledger->run_start + ledger->run_width;
+
+        if (r->width == 0 || r->width > SLOT_WIDTH_MAX || r->t0 >= r->t1 ||
+            r->start < ledger->run_start || (uint64_t)r->start + r->width > run_end)
+                return -EINVAL;
+        if (r->t1 > ledger->fence)
+                return -ERANGE;
+        return live_overlaps(&ledger->live, r) ? -EBUSY : 0;
+}
+
+/* Rule 2: a slot is rewritten only when what it held has run out. Now, and not
+ * only by the new t0 (which is no earlier): while the journal's slot is odd, the
+ * next daemon knows nothing of what it held. */
+static bool slot_run_out(const struct ledger *ledger, const struct slot *slot) {
+        /* relaxed: this thread's own store */
+        return atomic_load_explicit(&slot->t1, memory_order_relaxed) <= ledger->now;
+}
+
+int ledger_grant(struct ledger *ledger, struct ledger_entry *entry, unsigned slot,
+                 const struct rectangle *rectangle) {
+        struct slot *journal, *client;
+        int r;
+
+        /* what has run out by now is forgotten, so nothing may begin before */
+        if (slot >= SLOTS_PER_LANE || !entry->slots || rectangle->t0 < ledger->now)
+                return -EINVAL;
+        r = check(ledger, rectangle);
+        if (r < 0)
+                return r;
+        journal = &entry->record->slots[slot];
+        client = &entry->slots[slot];
+        if (!slot_run_out(ledger, journal) || !slot_run_out(ledger, client))
+                return -EBUSY;
+
+        /* rule 4: the journal first, whole, and then the client's slot; every
+         * store is followed by a kill point. Neither fails: all is checked above. */
+        (void)slot_grant(journal, rectangle, fault_step);
+        (void)slot_grant(client, rectangle, fault_step);
+        hold(ledger, rectangle, record_of(ledger, entry), slot);
+        return 0;
+}
+
+int ledger_extend(struct ledger *ledger, struct ledger_entry *entry, unsigned slot, uint64_t t1) {
+        struct rectangle held, added;
+        struct live *live;
+        int r;
+
+        if (slot >= SLOTS_PER_LANE || !entry->slots || !ledger_slot(ledger, entry, slot, &held) ||
+            t1 < held.t1)
+                return -EINVAL;
+        if (t1 == held.t1)
+                return 0;
+        live = live_find(&ledger->live, record_of(ledger, entry), slot, held.start);
+        if (!live)
+                return -EINVAL;
+        added = held;
+        added.t0 = held.t1;
+        added.t1 = t1;
+        r = check(ledger, &added);
+        if (r < 0)
+                return r;
+
+        (void)slot_extend(&entry->record->slots[slot], t1); /* rule 4: the journal first */
+        fault_step();
+        (void)slot_extend(&entry->slots[slot], t1);
+        fault_step();
+        live->rectangle.t1 = t1;
+        if (t1 > ledger->last_promise)
+                ledger->last_promise = t1;
+        return 0;
+}
+
+bool ledger_slot(const struct ledger *ledger, const struct ledger_entry *entry, unsigned slot,
+                 struct rectangle *ret) {
+        struct rectangle r;
+
+        if (slot >= SLOTS_PER_LANE || !slot_read(&entry->record->slots[slot], &r) ||
+            r.width == 0 || r.t1 <= ledger->now)
+                return false;
+        *ret = r;
+        return true;
+}
+
+static struct live_gaps gaps_begin(const struct ledger *ledger, uint64_t t0, uint64_t t1) {
+        return live_gaps_begin(&ledger->live, ledger->run_start,
+                               (uint64_t)ledger->run_start + ledger->run_width, t0, t1);
+}
+
+int ledger_find_high(const struct ledger *ledger, uint64_t t0, uint64_t t1, uint32_t width,
+                     uint32_t *ret_start) {
+        struct live_gaps gaps = gaps_begin(ledger, t0, t1);
+        uint32_t start, gap, found = 0;
+        bool any = false;
+
+        while (live_gaps_next(&gaps, &start, &gap)) {
+                if (gap < width)
+                        continue;
+                found = start + (gap - width);
+                any = true;
+        }
+        if (!any || width == 0)
+                return -ENOSPC;
+        *ret_start = found;
+        return 0;
+}
+
+void ledger_widest_gap(const struct ledger *ledger, uint64_t t0, uint64_t t1, uint32_t *ret_start,
+                       uint32_t *ret_width) {
+        struct live_gaps gaps = gaps_begin(ledger, t0, t1);
+        uint32_t start, gap, widest_start = ledger->run_start, widest = 0;
+
+        while (live_gaps_next(&gaps, &start, &gap)) {
+                if (gap <= widest)
+                        continue;
+                widest_start = start;
+                widest = gap;
+        }
+        *ret_start = widest_start;
+        *ret_width = widest;
+}
+
+uint64_t ledger_last_promise(const struct ledger *ledger) {
+        return ledger->last_promise;
+}
+
+size_t ledger_live_count(const struct ledger *ledger) {
+        return ledger->live.n;
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * The ledger: every live rectangle of this host. One thread calls it (rule 3).
+ * It trusts no planner: each grant and extension is checked here against U2
+ * (disjoint), U3 (t1 <= fence), rule 2 and the run, then written to the journal
+ * segment and only then to the client's slot (rule 4), kill points in between.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "shm/ledger.h"
+#include "shm/slot.h"
+
+struct ledger;
+
+/* One lane's place in the ledger. */
+struct ledger_entry {
+        struct ledger_lane *record; /* in the segment */
+        struct slot *slots;         /* in the client's grants page; NULL once the client is gone */
+};
+
+/* `segment` is filled in by the caller and mapped for as long as the ledger
+ * lives. Rectangles with t1 > now_tick found in it are held as taken. */
+int ledger_new(struct ledger **ret, struct ledger_segment *segment, uint32_t run_start,
+               uint32_t run_width, uint64_t now_tick);
+struct ledger *ledger_free(struct ledger *ledger);
+
+/* The fence known to be durable; grants end at or below it. Never goes down. */
+void ledger_set_fence(struct ledger *ledger, uint64_t fence_tick);
+uint64_t ledger_fence(const struct ledger *ledger);
+/* Forgets what has run out. Call with the current tick before a round of grants. */
+void ledger_set_now(struct ledger *ledger, uint64_t now_tick);
+
+/* A place for a lane; -ENOSPC when all are in use or resting. A place whose
+ * lane is closed rests until its last rectangle has run out. */
+int ledger_open_lane(struct ledger *ledger, uint64_t client, uint32_t lane, uint32_t uid,
+                     uint32_t pid, struct slot *slots, struct ledger_entry **ret);
+struct ledger_entry *ledger_close_lane(struct ledger *ledger, struct ledger_entry *entry);
+
+/* -EINVAL outside the run or empty, -ERANGE above the fence, -EBUSY overlapping
+ * a live rectangle or the slot's own unexpired one. Nothing is written then. */
+int ledger_grant(struct ledger *ledger, struct ledger_entry *entry, unsigned slot,
+                 const struct rectangle *rectangle);
+/* -EINVAL shrinking or no live grant in the slot; -ERANGE, -EBUSY as above. */
+int ledger_extend(struct ledger *ledger, struct ledger_entry *entry, unsigned slot, uint64_t t1);
+/* The slot's grant; false when it holds none that is live at or after now. */
+bool ledger_slot(const struct ledger *ledger, const struct ledger_entry *entry, unsigned slot,
+                 struct rectangle *ret);
+
+/* Gaps: positions nobody holds in any tick of [t0, t1). */
+/* The highest place for `width` positions; -ENOSPC. */
+int ledger_find_high(const struct ledger *ledger, uint64_t t0, uint64_t t1, uint32_t width,
+                     uint32_t *ret_start);
+/* The widest gap (the lowest of equals); width 0 when there is none. */
+void ledger_widest_gap(const struct ledger *ledger, uint64_t t0, uint64_t t1, uint32_t *ret_start,
+                       uint32_t *ret_width);
+
+/* The highest t1 ever promised (for the release of the fence). */
+uint64_t ledger_last_promise(const struct ledger *ledger);
+size_t ledger_live_count(const struct ledger *ledger);

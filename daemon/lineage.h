@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * The number which the state directory and the ledger it belongs to share; see
+ * daemon/state.h. Errors are logged.
+ */
+#include <stdint.h>
+
+#define LINEAGE_SIZE 16
+
+/* -ENOENT, silent, when there is none. */
+int lineage_read(const char *state_dir, uint8_t ret[LINEAGE_SIZE]);
+/* Makes a new one. */
+int lineage_renew(const char *state_dir, uint8_t ret[LINEAGE_SIZE]);

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * The set of live rectangles, sorted by start: the ledger's private memory, for
+ * overlap checks and the search for gaps. Pure.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "shm/slot.h"
+
+/* A rectangle that has not run out, and where it is written down. */
+struct live {
+        struct rectangle rectangle;
+        uint32_t record;
+        uint32_t slot;
+};
+
+struct live_set {
+        struct live *entries;
+        size_t n;
+        uint32_t widest;      /* of all widths; may be too wide, never too narrow */
+        uint64_t earliest_t1; /* nothing runs out before; may be too early, never too late */
+};
+
+/* Room for `capacity` entries. 0 or -ENOMEM. */
+int live_init(struct live_set *set, size_t capacity);
+void live_fini(struct live_set *set);
+
+void live_insert(struct live_set *set, const struct live *live);
+struct live *live_find(const struct live_set *set, uint32_t record, uint32_t slot, uint32_t start);
+
+/* Does anything share a position in a tick with `r`? */
+bool live_overlaps(const struct live_set *set, const struct rectangle *r);
+
+/* Takes out everything with t1 <= now, calling `gone` for each. */
+void live_expire(struct live_set *set, uint64_t now_tick,
+                 void (*gone)(void *context, const struct live *live), void *context);
+
+/* Walks over the gaps of [t0, t1) within [from, to), from low to high. */
+struct live_gaps {
+        const struct live_set *set;
+        uint64_t t0, t1;
+        uint64_t edge; /* nothing below it is a gap still to come */
+        uint64_t end;
+        size_t next;
+};
+struct live_gaps live_gaps_begin(const struct live_set *set, uint64_t from, uint64_t to,
+                                 uint64_t t0, uint64_t t1);
+bool live_gaps_next(struct live_gaps *gaps, uint32_t *ret_start, uint32_t *ret_width);

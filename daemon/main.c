@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <systemd/sd-daemon.h>
+
+#include "daemon/log.h"
+#include "daemon/server.h"
+#include "daemon/state.h"
+#include "daemon/thread.h"
+
+enum { EXIT_RUNTIME = 1, EXIT_USAGE = 2 };
+
+struct options {
+        const char *config;
+        char **sets; /* NULL-terminated, as many as there are arguments at most */
+        bool done;   /* --help or --version was answered */
+};
+
+static const char help[] =
+        "Usage: sfshmd [--config FILE] [--set SECTION.KEY=VALUE]...\n"
+        "Hands out unique, time-sorted 64-bit IDs to the processes of this host.\n"
+        "\n"
+        "  -c, --config FILE            read FILE instead of /etc/sfshm/sfshmd.conf\n"
+        "  -s, --set SECTION.KEY=VALUE  overrides the files; may be given repeatedly\n"
+        "  -h, --help                   shows this\n"
+        "  -V, --version                shows the version\n"
+        "\n"
+        "Without a privilege, for a trial:\n"
+        "  sfshmd --set workers.first=0 --set daemon.socket=$HOME/sfshm.sock \\\n"
+        "         --set daemon.state_dir=$HOME/sfshm-state --set daemon.shm=/sfshm-$USER\n"
+        "See sfshmd(8) and sfshmd.conf(5).\n";
+
+/* 0, or -EINVAL after saying why. */
+static int parse_options(int argc, char *argv[], struct options *options) {
+        static const struct option known[] = {
+                { "config", required_argument, NULL, 'c' },
+                { "set", required_argument, NULL, 's' },
+                { "help", no_argument, NULL, 'h' },
+                { "version", no_argument, NULL, 'V' },
+                { NULL, 0, NULL, 0 },
+        };
+        size_t n_sets = 0;
+        int option;
+
+        while ((option = getopt_long(argc, argv, "c:s:hV", known, NULL)) != -1) {
+                if (option == 'c') {
+                        options->config = optarg;
+                } else if (option == 's') {
+                        options->sets[n_sets++] = optarg;
+                } else if (option == 'h' || option == 'V') {
+                        fputs(option == 'h' ? help : "sfshmd " SFSHM_VERSION "\n", stdout);
+                        options->done = true;
+                        return 0;
+                } else {
+                        fputs("Try 'sfshmd --help'.\n", stderr);
+                        return -EINVAL;
+                }
+        }
+        if (optind < argc) {
+                fprintf(stderr, "sfshmd: unexpected argument '%s'; try 'sfshmd --help'\n",
+                        argv[optind]);
+                return -EINVAL;
+        }
+        return 0;
+}
+
+/* Before any thread starts: all signals that end us are read by the server. */
+static void prepare_process(void) {
+        struct rlimit files;
+        sigset_t signals;
+
+        sigemptyset(&signals);
+        sigaddset(&signals, SIGTERM);
+        sigaddset(&signals, SIGINT);
+        pthread_sigmask(SIG_BLOCK, &signals, NULL);
+        signal(SIGPIPE, SIG_IGN);
+        if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
+                files.rlim_cur = files.rlim_max;
+                /* two descriptors a client; without them fewer clients fit */
+                (void)setrlimit(RLIMIT_NOFILE, &files);
+        }
+}
+
+struct daemon {
+        struct lease *lease;
+        struct state state;
+        struct ledger *ledger;
+        struct ticker *ticker;
+        struct statistics_inputs inputs;
+        struct statistics *statistics;
+        struct server *server;
+        struct server_parts parts;
+        struct cds_list_head clients;
+};
+
+static uint64_t tick_now(const struct daemon *daemon) {
+        return guard_tick(&daemon->state.guard, thread_clock_ns(CLOCK_BOOTTIME));
+}
+
+/*
+ * What the fence may come down to at the end: nothing was ever promised above
+ * the last promise known, and what the ledger has forgotten had run out before
+ * now. While waiting for the fence nothing was promised at all: it stays (0).
+ */
+static uint64_t last_tick(const struct daemon *daemon) {
+        uint64_t promised = ledger_last_promise(daemon->ledger), now = tick_now(daemon);
+        int64_t resume_ns;
+
+        if (!guard_ready(&daemon->state.guard, thread_clock_ns(CLOCK_BOOTTIME), &resume_ns))
+                return 0;
+        return promised > now ? promised : now;
+}
+
+static int start_parts(struct daemon *daemon, const struct config *config) {
+        struct state *state = &daemon->state;
+        int r;
+
+        r = ledger_new(&daemon->ledger, state_ledger(state), state->run_start, state->run_width,
+                       tick_now(daemon));
+        if (r == 0) {
+                ledger_set_fence(daemon->ledger, lease_fence(daemon->lease));
+                r = ticker_new(&daemon->ticker, state_clock(state));
+        }
+        if (r == 0)
+                r = statistics_new(&daemon->statistics, state_statistics(state), &daemon->clients,
+                                   &daemon->inputs, daemon->ticker, daemon->lease);
+        if (r < 0)
+                return log_failure(-r, "start", "the daemon cannot start: %s", strerror(-r));
+        daemon->parts = (struct server_parts){
+                .config = config,
+                .clock = &state->clock,
+                .guard = &state->guard,
+                .ticker = daemon->ticker,
+                .lease = daemon->lease,
+                .ledger = daemon->ledger,
+                .ledger_segment = state_ledger(state),
+                .clients = &daemon->clients,
+                .inputs = &daemon->inputs,
+                .statistics = daemon->statistics,
+                .run_start = state->run_start,
+                .run_width = state->run_width,
+        };
+        return server_new(&daemon->server, &daemon->parts);
+}
+
+static void stop_parts(struct daemon *daemon) {
+        if (daemon->ticker != NULL)
+                ticker_set_running(daemon->ticker, false);
+        server_free(daemon->server);
+        statistics_free(daemon->statistics);
+        ticker_free(daemon->ticker);
+        lease_release(daemon->lease, daemon->ledger != NULL ? last_tick(daemon) : 0);
+        ledger_free(daemon->ledger);
+        state_close(&daemon->state);
+}
+
+static int run(const struct config *config) {
+        struct daemon daemon = { .state = { .clock = SEGMENT_NONE, .ledger = SEGMENT_NONE,
+                                            .statistics = SEGMENT_NONE } };
+        int r;
+
+        CDS_INIT_LIST_HEAD(&daemon.clients);
+        r = lease_new(&daemon.lease, config);
+        if (r == 0)
+                r = state_open(&daemon.state, config, daemon.lease);
+        if (r == 0)
+                r = start_parts(&daemon, config);
+        if (r == 0) {
+                const struct lease_grant *granted = lease_granted(daemon.lease);
+
+                log_event(LOG_LEVEL_INFO, "start", "sfshmd " SFSHM_VERSION " serves workers %"
+                          PRIu32 " to %" PRIu32 " on %s", granted->worker_first,
+                          granted->worker_first + granted->worker_count - 1, config->socket);
+                sd_notify(0, "READY=1");
+                r = server_run(daemon.server);
+                sd_notify(0, "STOPPING=1");
+        }
+        stop_parts(&daemon);
+        if (r == 0)
+                log_event(LOG_LEVEL_INFO, "stop", "stopped; what clients hold runs out by itself");
+        return r;
+}
+
+int main(int argc, char *argv[]) {
+        struct options options = { .sets = calloc((size_t)argc + 1, sizeof(char *)) };
+        struct config *config = NULL;
+        int r = EXIT_USAGE;
+
+        if (options.sets == NULL)
+                return EXIT_RUNTIME;
+        if (parse_options(argc, argv, &options) == 0) {
+                r = EXIT_SUCCESS;
+                if (!options.done && config_load(&config, options.config, options.sets) < 0)
+                        r = EXIT_USAGE;
+        }
+        free(options.sets);
+        if (config != NULL) {
+                prepare_process();
+                r = run(config) < 0 ? EXIT_RUNTIME : EXIT_SUCCESS;
+        }
+        config_free(config);
+        return r;
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * Gives out reservations: reads demand, asks the planner, grants and extends
+ * through the ledger. Ledger thread only.
+ *
+ * Standing: slots A and B in turn, placed from the top of the run downward.
+ * The first is 100 ms long and is kept going in such steps for a second, then
+ * it reaches `reserve.standing` ahead.
+ *
+ * Elastic: time is cut into periods of reserve.elastic / 2. At the beginning
+ * of each the next one is planned, so that every busy lane always holds
+ * between one and two periods ahead. All elastic rectangles end at the end of
+ * a period; the next period's partition may thus be any other. If the plan is
+ * close to what they have they are just extended. A hint in the middle of a
+ * period is served at once from what is free.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "daemon/client.h"
+#include "daemon/config.h"
+#include "daemon/lease/lease.h"
+#include "daemon/ledger.h"
+
+struct reserve;
+
+/* For tests the pure parts take ticks; nothing here reads a clock. `wake` is
+ * called with a client whose grants page changed: bumps `changed` and wakes
+ * its futex (NULL in tests). */
+int reserve_new(struct reserve **ret, const struct config *config, struct ledger *ledger,
+                struct lease *lease, uint32_t run_start, uint32_t run_width,
+                void (*wake)(struct client *client));
+struct reserve *reserve_free(struct reserve *reserve);
+
+/* A new client, its lanes open in the ledger: first standing grants.
+ * -ENOSPC: standing reservations hold half the run already (refuse, say so);
+ * -EAGAIN: no position is free right now or the fence is not there yet; the
+ * client is in the list and will be granted by reserve_run() (answer WELCOME
+ * then: ask reserve_ready()). */
+int reserve_attach(struct reserve *reserve, struct client *client, uint64_t now_tick);
+bool reserve_ready(const struct reserve *reserve, const struct client *client, uint64_t now_tick);
+void reserve_detach(struct reserve *reserve, struct client *client);
+
+/* A hint: the lane wants more. Serves it at once where it can. */
+void reserve_want(struct reserve *reserve, struct client *client, uint32_t lane, uint32_t count,
+                  uint64_t now_tick);
+
+/* Everything that is due; returns the tick at which to call again (UINT64_MAX:
+ * not before something happens). Also raises the fence in time. */
+uint64_t reserve_run(struct reserve *reserve, uint64_t now_tick);
+
+/* Is anybody busy, so that the ticker should run? */
+bool reserve_busy(const struct reserve *reserve, uint64_t now_tick);
+
+struct reserve_totals {
+        uint64_t grants, extensions; /* since start */
+        uint32_t positions_standing, positions_elastic, lanes;
+};
+struct reserve_totals reserve_totals(const struct reserve *reserve);

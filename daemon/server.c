@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/server.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <sys/timerfd.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include "daemon/connection.h"
+#include "daemon/conversation.h"
+#include "daemon/listener.h"
+#include "daemon/log.h"
+#include "daemon/thread.h"
+
+#define EVENTS_MAX 64
+#define ACCEPTS_MAX 32 /* in a round */
+#define ACCEPT_PAUSE_NS INT64_C(100000000)
+
+struct server {
+        const struct server_parts *parts;
+        struct attach attach;
+        struct connections connections;
+        struct listener listener;
+        int epoll_fd, signal_fd, timer_fd;
+        int64_t armed_ns;         /* what the timer is set to; INT64_MAX: nothing */
+        int64_t accept_resume_ns; /* INT64_MAX: accepting */
+        int64_t ready_ns;         /* while not ready: when to look again */
+        uint64_t reserve_tick;    /* when reserve_run() is due */
+        bool ready;               /* the clock has passed the fence */
+        bool stopping;
+        struct connection_gate exhausted;
+};
+
+static int watch(struct server *server, int fd, void *tag) {
+        struct epoll_event event = { .events = EPOLLIN, .data.ptr = tag };
+
+        return epoll_ctl(server->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
+}
+
+static int make_descriptors(struct server *server) {
+        sigset_t signals;
+
+        sigemptyset(&signals);
+        sigaddset(&signals, SIGTERM);
+        sigaddset(&signals, SIGINT);
+        server->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+        if (server->epoll_fd < 0)
+                return -errno;
+        server->signal_fd = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
+        if (server->signal_fd < 0)
+                return -errno;
+        server->timer_fd = timerfd_create(CLOCK_BOOTTIME, TFD_NONBLOCK | TFD_CLOEXEC);
+        return server->timer_fd < 0 ? -errno : 0;
+}
+
+/* The tag of an event is the address of what it is about. */
+static int watch_all(struct server *server) {
+        int r = watch(server, server->listener.fd, &server->listener);
+
+        if (r == 0)
+                r = watch(server, server->signal_fd, &server->signal_fd);
+        if (r == 0)
+                r = watch(server, server->timer_fd, &server->timer_fd);
+        if (r == 0)
+                r = watch(server, lease_fd(server->parts->lease), &server->attach);
+        return r;
+}
+
+static int prepare(struct server *server) {
+        const struct server_parts *parts = server->parts;
+        int r = make_descriptors(server);
+
+        if (r == 0)
+                r = accounts_new(&server->attach.accounts, parts->config);
+        if (r == 0)
+                r = reserve_new(&server->attach.reserve, parts->config, parts->ledger,
+                                parts->lease, parts->run_start, parts->run_width, client_wake);
+        if (r == 0)
+                r = watch_all(server);
+        return r;
+}
+
+int server_new(struct server **ret, const struct server_parts *parts) {
+        struct server *server = calloc(1, sizeof(*server));
+        int r;
+
+        if (server == NULL)
+                return log_failure(ENOMEM, "server", "no memory");
+        server->parts = parts;
+        server->attach.parts = parts;
+        server->listener = LISTENER_NONE;
+        server->epoll_fd = server->signal_fd = server->timer_fd = -1;
+        server->armed_ns = server->accept_resume_ns = INT64_MAX;
+        connections_init(&server->connections, &server->attach, -1);
+        r = listener_open(&server->listener, parts->config);
+        if (r == 0) {
+                r = prepare(server);
+                if (r < 0)
+                        log_failure(-r, "server", "cannot set up the event loop: %s",
+                                    strerror(-r));
+        }
+        if (r < 0) {
+                server_free(server);
+                return r;
+        }
+        server->connections.epoll_fd = server->epoll_fd;
+        *ret = server;
+        return 0;
+}
+
+static void close_all(const int *fds, size_t n) {
+        for (size_t i = 0; i < n; i++)
+                if (fds[i] >= 0)
+                        close(fds[i]);
+}
+
+struct server *server_free(struct server *server) {
+        if (server == NULL)
+                return NULL;
+        connections_close(&server->connections);
+        listener_close(&server->listener);
+        reserve_free(server->attach.reserve);
+        accounts_free(server->attach.accounts);
+        close_all((int[]){ server->epoll_fd, server->signal_fd, server->timer_fd }, 3);
+        free(server);
+        /* what was unlinked is freed before the lists' head goes */
+        rcu_barrier();
+        return NULL;
+}
+
+static struct clock_segment *clock_of(const struct server *server) {
+        return server->parts->clock->map;
+}
+
+static void set_state(const struct server *server, enum clock_state state, int64_t resume_ns) {
+        /* relaxed, then release: whoever sees WAITING sees until when */
+        atomic_store_explicit(&clock_of(server)->resume_boot_ns, resume_ns, memory_order_relaxed);
+        atomic_store_explicit(&clock_of(server)->state, state, memory_order_release);
+}
+
+static void look_at_clock(struct server *server, int64_t now_ns) {
+        if (server->ready || now_ns < server->ready_ns)
+                return;
+        server->ready = guard_ready(server->parts->guard, now_ns, &server->ready_ns);
+        if (server->ready) {
+                set_state(server, CLOCK_STATE_RUNNING, 0);
+                server->connections.changed = true;
+                sd_notify(0, "STATUS=Serving IDs.");
+                return;
+        }
+        set_state(server, CLOCK_STATE_WAITING, server->ready_ns);
+        int64_t seconds = (server->ready_ns - now_ns) / 1000000000 + 1;
+        log_event(LOG_LEVEL_NOTICE, "waiting", "IDs up to the fence may have been issued before: "
+                  "none are given for %" PRId64 " s", seconds);
+        sd_notifyf(0, "STATUS=Waiting for the clock to pass the fence, %" PRId64 " s.", seconds);
+}
+
+static void pause_accepting(struct server *server, int64_t resume_ns) {
+        struct epoll_event event = { .events = resume_ns == INT64_MAX ? EPOLLIN : 0,
+                                     .data.ptr = &server->listener };
+
+        server->accept_resume_ns = resume_ns;
+        (void)epoll_ctl(server->epoll_fd, EPOLL_CTL_MOD, server->listener.fd, &event);
+}
+
+static void report_exhausted(struct server *server, int64_t now_ns) {
+        uint64_t others;
+
+        if (connection_gate_pass(&server->exhausted, now_ns, &others))
+                log_event(LOG_LEVEL_WARNING, "descriptors", "no file descriptor is left: new "
+                          "connections are closed (%" PRIu64 " more before); raise LimitNOFILE= or "
+                          "lower daemon.max_clients", others);
+}
+
+static void accept_some(struct server *server, int64_t now_ns) {
+        for (unsigned i = 0; i < ACCEPTS_MAX; i++) {
+                struct connection *connection;
+                int fd = listener_accept(&server->listener);
+
+                if (fd == -EAGAIN)
+                        return;
+                if (fd == -EMFILE || fd == -ENFILE)
+                        report_exhausted(server, now_ns);
+                if (fd == -EMFILE)
+                        continue;
+                if (fd < 0) {
+                        /* whatever it is, not again at once */
+                        pause_accepting(server, now_ns + ACCEPT_PAUSE_NS);
+                        return;
+                }
+                connection = connections_add(&server->connections, fd, now_ns);
+                /* most have sent their HELLO by now */
+                if (connection != NULL)
+                        conversation_handle(&server->connections, connection, 0, now_ns);
+        }
+}
+
+static void drain(int fd) {
+        struct signalfd_siginfo buffer;
+
+        /* -EAGAIN when there was nothing: that is fine */
+        if (read(fd, &buffer, sizeof(buffer)) < 0)
+                return;
+}
+
+static void dispatch(struct server *server, const struct epoll_event *event, int64_t now_ns) {
+        void *tag = event->data.ptr;
+
+        if (tag == &server->listener) {
+                accept_some(server, now_ns);
+        } else if (tag == &server->signal_fd) {
+                drain(server->signal_fd);
+                server->stopping = true;
+        } else if (tag == &server->timer_fd) {
+                drain(server->timer_fd);
+                server->armed_ns = INT64_MAX;
+        } else if (tag == &server->attach) {
+                lease_acknowledge(server->parts->lease);
+                ledger_set_fence(server->parts->ledger, lease_fence(server->parts->lease));
+                server->connections.changed = true;
+        } else {
+                conversation_handle(&server->connections, tag, event->events, now_ns);
+        }
+}
+
+static void count_up(struct server *server) {
+        struct statistics_inputs *inputs = server->parts->inputs;
+        struct reserve_totals totals = reserve_totals(server->attach.reserve);
+
+        /* relaxed: numbers to look at */
+        atomic_store_explicit(&inputs->grants, (int64_t)totals.grants, memory_order_relaxed);
+        atomic_store_explicit(&inputs->extensions, (int64_t)totals.extensions,
+                              memory_order_relaxed);
+        atomic_store_explicit(&inputs->positions_standing, totals.positions_standing,
+                              memory_order_relaxed);
+        atomic_store_explicit(&inputs->positions_elastic, totals.positions_elastic,
+                              memory_order_relaxed);
+        atomic_store_explicit(&inputs->lanes, totals.lanes, memory_order_relaxed);
+        atomic_store_explicit(&inputs->positions, server->parts->run_width, memory_order_relaxed);
+        atomic_fetch_add_explicit(&inputs->wakeups, 1, memory_order_relaxed);
+}
+
+/* Grants and extends what is due. */
+static void reserve_due(struct server *server, int64_t now_ns) {
+        uint64_t now_tick = guard_tick(server->parts->guard, now_ns);
+
+        if (!server->ready || (!server->connections.changed && now_tick < server->reserve_tick))
+                return;
+        server->connections.changed = false;
+        server->reserve_tick = reserve_run(server->attach.reserve, now_tick);
+        ticker_set_running(server->parts->ticker, reserve_busy(server->attach.reserve, now_tick));
+}
+
+static int64_t next_deadline(const struct server *server, int64_t now_ns) {
+        int64_t next_ns = connections_deadline(&server->connections), at_ns;
+
+        if (server->accept_resume_ns < next_ns)
+                next_ns = server->accept_resume_ns;
+        if (!server->ready)
+                return server->ready_ns < next_ns ? server->ready_ns : next_ns;
+        if (server->connections.changed)
+                return now_ns;
+        if (server->reserve_tick == UINT64_MAX)
+                return next_ns;
+        at_ns = clock_line_boot_of(&server->parts->guard->line, server->reserve_tick);
+        return at_ns < next_ns ? at_ns : next_ns;
+}
+
+static void arm_timer(struct server *server, int64_t at_ns) {
+        struct itimerspec at = { 0 };
+
+        if (at_ns == server->armed_ns)
+                return;
+        server->armed_ns = at_ns;
+        /* 0 would disarm: INT64_MAX does, a past time must not */
+        if (at_ns != INT64_MAX) {
+                at_ns = at_ns > 0 ? at_ns : 1;
+                at.it_value.tv_sec = at_ns / 1000000000;
+                at.it_value.tv_nsec = at_ns % 1000000000;
+        }
+        (void)timerfd_settime(server->timer_fd, TFD_TIMER_ABSTIME, &at, NULL);
+}
+
+/* What follows from the events of a round and from time. */
+static void settle(struct server *server) {
+        int64_t now_ns = thread_clock_ns(CLOCK_BOOTTIME);
+
+        look_at_clock(server, now_ns);
+        if (server->accept_resume_ns <= now_ns)
+                pause_accepting(server, INT64_MAX);
+        conversation_expire(&server->connections, now_ns);
+        reserve_due(server, now_ns);
+        conversation_welcome(&server->connections, now_ns);
+        connections_reap(&server->connections);
+        count_up(server);
+        arm_timer(server, next_deadline(server, now_ns));
+}
+
+int server_run(struct server *server) {
+        struct epoll_event events[EVENTS_MAX];
+
+        settle(server);
+        while (!server->stopping) {
+                int n = epoll_wait(server->epoll_fd, events, EVENTS_MAX, -1);
+                int64_t now_ns = thread_clock_ns(CLOCK_BOOTTIME);
+
+                if (n < 0 && errno != EINTR)
+                        return log_failure(errno, "server", "waiting for events failed: %s",
+                                           strerror(errno));
+                for (int i = 0; i < n; i++)
+                        dispatch(server, &events[i], now_ns);
+                settle(server);
+        }
+        return 0;
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * The ledger thread's event loop: listening socket, clients' sockets, signals,
+ * the lease's eventfd and one timer. Accepts, identifies (SO_PEERCRED and
+ * SO_PEERPIDFD only), charges, builds pages, answers, and calls reserve_run()
+ * when it is due.
+ */
+#include "daemon/config.h"
+#include "daemon/guard.h"
+#include "daemon/lease/lease.h"
+#include "daemon/ledger.h"
+#include "daemon/reserve.h"
+#include "daemon/segment.h"
+#include "daemon/statistics.h"
+#include "daemon/ticker.h"
+
+struct server;
+
+struct server_parts {
+        const struct config *config;
+        struct segment *clock; /* struct clock_segment */
+        struct guard *guard;
+        struct ticker *ticker;
+        struct lease *lease;
+        struct ledger *ledger;
+        struct ledger_segment *ledger_segment; /* client numbers */
+        struct cds_list_head *clients;
+        struct statistics_inputs *inputs;
+        struct statistics *statistics;
+        uint32_t run_start, run_width;
+};
+
+/* Binds the socket (or takes the one systemd passed). Logs its errors. */
+int server_new(struct server **ret, const struct server_parts *parts);
+/* Until SIGTERM or SIGINT: 0; or -errno. */
+int server_run(struct server *server);
+struct server *server_free(struct server *server);

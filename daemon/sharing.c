@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/sharing.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "daemon/planner.h"
+
+static uint64_t positions_per_tick(uint64_t ids_per_second) {
+        if (ids_per_second == UINT64_MAX)
+                return UINT64_MAX;
+        return ids_per_second / 1000 + (ids_per_second % 1000 != 0);
+}
+
+uint64_t sharing_cap(const struct account *account) {
+        uint64_t uid = positions_per_tick(account_uid_cap(account));
+        uint64_t cgroup = positions_per_tick(account_cgroup_cap(account));
+
+        return uid < cgroup ? uid : cgroup;
+}
+
+static int order(uint64_t a, uint64_t b) {
+        return a < b ? -1 : a > b;
+}
+
+/* By uid, account, then age, so that a plan is repeated with the same demand. */
+static int compare(const void *first, const void *second) {
+        const struct seeker *a = first, *b = second;
+        int by_uid = order(account_uid(a->client->account), account_uid(b->client->account));
+        int by_account = order((uintptr_t)a->client->account, (uintptr_t)b->client->account);
+        int by_client = order(a->client->id, b->client->id);
+
+        if (by_uid != 0)
+                return by_uid;
+        if (by_account != 0)
+                return by_account;
+        return by_client != 0 ? by_client : order((uintptr_t)a->lane, (uintptr_t)b->lane);
+}
+
+struct groups {
+        struct planner_group *uids, *cgroups;
+        struct planner_lane *lanes;
+        size_t n_uids, n_cgroups, n_lanes;
+};
+
+static void lower_cap(struct planner_group *group, uint32_t kept) {
+        if (group->cap != UINT64_MAX)
+                group->cap = group->cap > kept ? group->cap - kept : 0;
+}
+
+static void groups_add(struct groups *groups, const struct seeker *seeker,
+                       const struct seeker *before) {
+        const struct account *account = seeker->client->account;
+
+        if (!before || account_uid(before->client->account) != account_uid(account))
+                groups->uids[groups->n_uids++] = (struct planner_group){
+                        .weight = account_uid_weight(account),
+                        .cap = positions_per_tick(account_uid_cap(account)) };
+        if (!before || before->client->account != account)
+                groups->cgroups[groups->n_cgroups++] = (struct planner_group){
+                        .parent = (uint32_t)groups->n_uids - 1,
+                        .weight = account_cgroup_weight(account),
+                        .cap = positions_per_tick(account_cgroup_cap(account)) };
+        if (seeker->keeps > 0) {
+                lower_cap(&groups->uids[groups->n_uids - 1], seeker->keeps);
+                lower_cap(&groups->cgroups[groups->n_cgroups - 1], seeker->keeps);
+                return;
+        }
+        groups->lanes[groups->n_lanes++] = (struct planner_lane){
+                .cgroup = (uint32_t)groups->n_cgroups - 1,
+                .used = seeker->lane->used,
+                .overflows = seeker->lane->new_overflows,
+                .wanted = seeker->lane->wanted,
+                .width = seeker->held };
+}
+
+static int plan(struct groups *groups, struct seeker *seekers, size_t n, uint64_t positions,
+                uint64_t period_ticks) {
+        const struct planner_lane *planned = groups->lanes;
+        int result;
+
+        for (size_t i = 0; i < n; i++)
+                groups_add(groups, &seekers[i], i > 0 ? &seekers[i - 1] : NULL);
+        result = planner_plan(groups->lanes, groups->n_lanes, groups->cgroups, groups->n_cgroups,
+                              groups->uids, groups->n_uids, positions, period_ticks);
+        if (result < 0)
+                return result;
+        for (size_t i = 0; i < n; i++)
+                if (seekers[i].keeps == 0)
+                        seekers[i].lane->planned = planned++->width;
+        return 0;
+}
+
+int sharing_plan(struct seeker *seekers, size_t n, uint64_t positions, uint64_t period_ticks) {
+        struct groups groups = {
+                .uids = calloc(n + 1, sizeof(*groups.uids)),
+                .cgroups = calloc(n + 1, sizeof(*groups.cgroups)),
+                .lanes = calloc(n + 1, sizeof(*groups.lanes)),
+        };
+        int result = -ENOMEM;
+
+        if (groups.uids && groups.cgroups && groups.lanes) {
+                qsort(seekers, n, sizeof(*seekers), compare);
+                result = plan(&groups, seekers, n, positions, period_ticks);
+        }
+        free(groups.uids);
+        free(groups.cgroups);
+        free(groups.lanes);
+        return result;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * Standing reservations: small, kept going while the client lives, placed from
+ * the top of the run downward. Slots SLOT_STANDING_A and _B.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "daemon/allot.h"
+
+#define STANDING_STEP_TICKS 100u   /* the first grant, and each step while young */
+#define STANDING_YOUNG_TICKS 1000u /* of age, before it reaches reserve.standing ahead */
+
+struct standing {
+        uint64_t ticks;     /* reserve.standing */
+        uint64_t positions; /* charged to all attached lanes, at least 1 for each */
+        uint32_t waiting;   /* lanes without a standing reservation, at the last look */
+};
+
+/* Adds the client to the list and grants; errors as reserve_attach(). Not in
+ * the list after -ENOSPC and -ENOMEM. */
+int standing_attach(struct standing *standing, struct allot *allot, struct client *client);
+void standing_detach(struct standing *standing, const struct client *client);
+bool standing_ready(const struct allot *allot, const struct client *client);
+
+/* Grants what is waited for and extends what is due; every one then reaches to
+ * `at_least`, so that a plan of elastic reservations up to there sees them all. */
+void standing_run(struct standing *standing, struct allot *allot, uint64_t at_least);
+
+/* When standing_run() is due next; what is due but failed waits for `retry`. */
+uint64_t standing_due(const struct standing *standing, const struct allot *allot, uint64_t retry);

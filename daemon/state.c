@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/state.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "daemon/lineage.h"
+#include "daemon/listener.h"
+#include "daemon/log.h"
+#include "daemon/thread.h"
+
+/* What an adoptable segment must agree with, and what one that is not tells. */
+struct expected {
+        uint8_t boot_id[16];
+        uint8_t lineage[LINEAGE_SIZE];
+        bool has_lineage;
+        const struct config *config;
+        const struct lease_grant *granted;
+        struct findings *findings;
+        struct segment previous; /* a ledger which is replaced: locked until that is done */
+};
+
+struct findings {
+        uint32_t other_ticker; /* a live one's thread: another daemon uses these segments */
+        uint64_t promised;     /* highest t1 of a ledger of this boot and epoch */
+        uint64_t fence;        /* that ledger's fence */
+};
+
+static bool same_layout(const struct id_layout *a, const struct id_layout *b) {
+        return a->tick_bits == b->tick_bits && a->worker_bits == b->worker_bits &&
+               a->sequence_bits == b->sequence_bits && a->region_bits == b->region_bits &&
+               a->epoch_unix_ms == b->epoch_unix_ms;
+}
+
+static bool same_workers(const struct expected *e, uint32_t first, uint32_t count) {
+        return first == e->granted->worker_first && count == e->granted->worker_count;
+}
+
+/* The kernel takes the owner word away when its thread dies, so a live one is
+ * another daemon's; unless that daemon died of lack of memory, when the kernel
+ * may have failed to: then at least the thread is gone. */
+static bool ticker_lives(uint32_t owner) {
+        return clock_owner_live(owner) && (kill((pid_t)owner, 0) == 0 || errno == EPERM);
+}
+
+static bool accept_clock(const void *map, size_t size, const void *context) {
+        const struct clock_segment *clock = map;
+        const struct expected *e = context;
+        uint32_t owner;
+
+        if (memcmp(clock->magic, CLOCK_MAGIC, sizeof(clock->magic)) != 0 ||
+            clock->version != CLOCK_VERSION || clock->size != size ||
+            memcmp(clock->boot_id, e->boot_id, sizeof(clock->boot_id)) != 0)
+                return false;
+        /* relaxed: only whether it is live */
+        owner = atomic_load_explicit(&clock->owner, memory_order_relaxed);
+        if (ticker_lives(owner))
+                e->findings->other_ticker = owner;
+        return same_layout(&clock->layout, &e->config->layout) &&
+               same_workers(e, clock->worker_first, clock->worker_count);
+}
+
+/* Whoever held the ledger is dead: plain looks at it. */
+static void find_promises(const struct ledger_segment *ledger, struct findings *findings) {
+        for (uint32_t i = 0; i < ledger->capacity; i++)
+                for (unsigned slot = 0; slot < SLOTS_PER_LANE; slot++) {
+                        uint64_t t1 = atomic_load_explicit(&ledger->lanes[i].slots[slot].t1,
+                                                           memory_order_relaxed);
+                        if (t1 > findings->promised)
+                                findings->promised = t1;
+                }
+        findings->fence = atomic_load_explicit(&ledger->fence, memory_order_relaxed);
+}
+
+static bool ledger_fits(const struct ledger_segment *ledger, size_t size,
+                        const struct expected *e) {
+        if (memcmp(ledger->magic, LEDGER_MAGIC, sizeof(ledger->magic)) != 0 ||
+            ledger->version != LEDGER_VERSION || ledger->size != size ||
+            ledger->capacity != STATE_LEDGER_RECORDS ||
+            memcmp(ledger->boot_id, e->boot_id, sizeof(ledger->boot_id)) != 0 ||
+            ledger->layout.epoch_unix_ms != e->config->layout.epoch_unix_ms)
+                return false;
+        find_promises(ledger, e->findings);
+        return same_layout(&ledger->layout, &e->config->layout) && e->has_lineage &&
+               same_workers(e, ledger->worker_first, ledger->worker_count) &&
+               memcmp(ledger->lineage, e->lineage, LINEAGE_SIZE) == 0;
+}
+
+static bool accept_nothing(const void *map, size_t size, const void *context) {
+        (void)map, (void)size, (void)context;
+        return false;
+}
+
+static bool accept_statistics(const void *map, size_t size, const void *context) {
+        const struct statistics_segment *statistics = map;
+        const struct expected *e = context;
+
+        return memcmp(statistics->magic, STATISTICS_MAGIC, sizeof(statistics->magic)) == 0 &&
+               statistics->version == STATISTICS_VERSION && statistics->size == size &&
+               statistics->client_capacity == e->config->max_clients &&
+               memcmp(statistics->boot_id, e->boot_id, sizeof(statistics->boot_id)) == 0 &&
+               same_layout(&statistics->layout, &e->config->layout) &&
+               same_workers(e, statistics->worker_first, statistics->worker_count);
+}
+
+static void fill_clock(struct clock_segment *clock, const struct expected *e) {
+        memcpy(clock->magic, CLOCK_MAGIC, sizeof(clock->magic));
+        clock->version = CLOCK_VERSION;
+        clock->size = CLOCK_SIZE;
+        memcpy(clock->boot_id, e->boot_id, sizeof(clock->boot_id));
+        clock->layout = e->config->layout;
+        clock->worker_first = e->granted->worker_first;
+        clock->worker_count = e->granted->worker_count;
+        /* relaxed: not visible yet */
+        atomic_store_explicit(&clock->now, CLOCK_NOW_INVALID, memory_order_relaxed);
+}
+
+static void fill_ledger(struct ledger_segment *ledger, size_t size, const struct expected *e) {
+        memcpy(ledger->magic, LEDGER_MAGIC, sizeof(ledger->magic));
+        ledger->version = LEDGER_VERSION;
+        ledger->capacity = STATE_LEDGER_RECORDS;
+        ledger->size = size;
+        memcpy(ledger->boot_id, e->boot_id, sizeof(ledger->boot_id));
+        ledger->layout = e->config->layout;
+        ledger->worker_first = e->granted->worker_first;
+        ledger->worker_count = e->granted->worker_count;
+        memcpy(ledger->lineage, e->lineage, LINEAGE_SIZE);
+        /* relaxed: not visible yet */
+        atomic_store_explicit(&ledger->next_client, 1, memory_order_relaxed);
+}
+
+static void fill_statistics(struct statistics_segment *statistics, size_t size,
+                            const struct expected *e) {
+        memcpy(statistics->magic, STATISTICS_MAGIC, sizeof(statistics->magic));
+        statistics->version = STATISTICS_VERSION;
+        statistics->client_capacity = e->config->max_clients;
+        statistics->size = size;
+        memcpy(statistics->boot_id, e->boot_id, sizeof(statistics->boot_id));
+        statistics->layout = e->config->layout;
+        statistics->worker_first = e->granted->worker_first;
+        statistics->worker_count = e->granted->worker_count;
+        statistics->clients_offset = sizeof(*statistics);
+}
+
+static int run_of(struct state *state, const struct config *config,
+                  const struct lease_grant *granted) {
+        unsigned shift = config->layout.sequence_bits;
+        uint64_t end = (uint64_t)granted->worker_first + granted->worker_count;
+
+        if (granted->worker_count == 0 || shift > 22 || end > (UINT64_C(1) << 32) >> shift ||
+            granted->worker_count > RUN_WIDTH_MAX >> shift)
+                return log_failure(ERANGE, "workers", "%" PRIu32 " workers of 2^%u IDs a tick are "
+                                   "more than the %u positions a host can use: lower "
+                                   "workers.count or the sequence bits of id.layout",
+                                   granted->worker_count, shift, (unsigned)RUN_WIDTH_MAX);
+        state->run_start = granted->worker_first << shift;
+        state->run_width = granted->worker_count << shift;
+        return 0;
+}
+
+static int lock_ledger(const struct segment *ledger, const struct config *config) {
+        int r = segment_lock(ledger);
+
+        if (r == -EBUSY)
+                return log_failure(EBUSY, "state", "the ledger of %s is locked by another daemon: "
+                                   "stop it or set another daemon.shm", config->shm);
+        return r < 0 ? log_failure(-r, "state", "cannot lock the ledger of %s: %s", config->shm,
+                                   strerror(-r)) : 0;
+}
+
+static int open_ledger_as(struct segment *ret, const struct config *config,
+                          segment_accept_fn accept) {
+        return segment_open(ret, config->shm, "ledger", ledger_segment_size(STATE_LEDGER_RECORDS),
+                            0600, (gid_t)-1, accept, NULL);
+}
+
+/* Locked before it is judged: one that is not ours may be in use. */
+static int open_ledger(struct segment *ret, const struct config *config, struct expected *e) {
+        int r = open_ledger_as(ret, config, NULL);
+
+        if (r < 0)
+                return r;
+        r = lock_ledger(ret, config);
+        if (r < 0 || ret->fresh || ledger_fits(ret->map, ret->size, e))
+                return r;
+        e->previous = *ret;
+        *ret = SEGMENT_NONE;
+        r = open_ledger_as(ret, config, accept_nothing);
+        return r < 0 ? r : lock_ledger(ret, config);
+}
+
+static int open_segments(struct state *state, const struct config *config, struct expected *e) {
+        gid_t group, none = (gid_t)-1;
+        int r = listener_group(config, &group);
+
+        if (r < 0)
+                return r;
+        r = segment_open(&state->clock, config->shm, "clock", CLOCK_SIZE, 0644, none,
+                         accept_clock, e);
+        if (r < 0)
+                return r;
+        if (e->findings->other_ticker != 0)
+                return log_failure(EBUSY, "state", "the shared memory %s is used by another daemon "
+                                   "(its ticker is thread %" PRIu32 "): stop it or set another "
+                                   "daemon.shm", config->shm, e->findings->other_ticker);
+        r = open_ledger(&state->ledger, config, e);
+        if (r < 0)
+                return r;
+        return segment_open(&state->statistics, config->shm, "statistics",
+                            statistics_segment_size(config->max_clients), 0640, group,
+                            accept_statistics, e);
+}
+
+/* A new line from the wall clock. Nothing is known of what was promised but
+ * the fence, and what a ledger tells that is not ours. */
+static int start_clock(struct state *state, const struct config *config, uint64_t fence) {
+        struct guard_reading reading = {
+                .realtime_ns = thread_clock_ns(CLOCK_REALTIME),
+                .boottime_ns = thread_clock_ns(CLOCK_BOOTTIME),
+        };
+
+        if (guard_start(&state->guard, &config->layout, &reading, fence) < 0)
+                return log_failure(ERANGE, "clock", "the wall clock (Unix time %" PRId64 " s) or "
+                                   "the fence (tick %" PRIu64 ") is outside the time of id.epoch "
+                                   "and id.layout: set the clock or correct them",
+                                   reading.realtime_ns / 1000000000, fence);
+        clock_latch_write(state_clock(state), &state->guard.line);
+        return 0;
+}
+
+/*
+ * Rule 9: the published line goes on. With the ledger beside it there is
+ * nothing to wait for, unless an earlier daemon was waiting still.
+ */
+static void resume_clock(struct state *state, uint64_t fence) {
+        struct clock_segment *clock = state_clock(state);
+        struct clock_line line;
+        /* relaxed: whoever wrote these is dead */
+        int64_t resume = atomic_load_explicit(&clock->resume_boot_ns, memory_order_relaxed);
+        uint64_t waited = 0;
+
+        (void)clock_latch_begin(clock, &line);
+        if (resume > thread_clock_ns(CLOCK_BOOTTIME))
+                waited = clock_tick_of(clock_line_at(&line, resume));
+        if (waited != CLOCK_NOW_INVALID && waited > 0 && waited - 1 > fence)
+                fence = waited - 1;
+        guard_resume(&state->guard, &line, fence);
+}
+
+/* Kept where the next daemon finds it before anything new is visible: a wait
+ * for the fence goes on when the daemon that began it dies. */
+static void publish_wait(struct state *state) {
+        struct clock_segment *clock = state_clock(state);
+        int64_t resume = 0;
+
+        if (guard_ready(&state->guard, thread_clock_ns(CLOCK_BOOTTIME), &resume))
+                resume = 0;
+        /* release: readers of the state see when it ends */
+        atomic_store_explicit(&clock->resume_boot_ns, resume, memory_order_relaxed);
+        atomic_store_explicit(&clock->state, CLOCK_STATE_STARTING, memory_order_release);
+        atomic_fetch_add_explicit(&clock->generation, 1, memory_order_release);
+}
+
+static int begin_clock(struct state *state, const struct config *config, const struct expected *e) {
+        const struct findings *found = e->findings;
+        uint64_t fence = e->granted->fence_tick;
+
+        if (state->clock.fresh) {
+                fence = found->fence > fence ? found->fence : fence;
+                fill_clock(state_clock(state), e);
+                return start_clock(state, config, fence);
+        }
+        if (state->ledger.fresh)
+                fence = found->promised > fence ? found->promised : fence;
+        resume_clock(state, state->ledger.fresh ? fence : 0);
+        return 0;
+}
+
+static int begin(struct state *state, const struct config *config, struct expected *e) {
+        struct clock_segment *clock = state_clock(state);
+        int r = begin_clock(state, config, e);
+
+        if (r < 0)
+                return r;
+        /* plain: a library reads it at attach, and no message about it is out yet */
+        clock->reach_back_ticks = (uint64_t)(config->reach_back_ns / NS_PER_TICK);
+        if (state->ledger.fresh) {
+                r = lineage_renew(config->state_dir, e->lineage);
+                if (r < 0)
+                        return r;
+                fill_ledger(state_ledger(state), state->ledger.size, e);
+        }
+        if (state->statistics.fresh)
+                fill_statistics(state_statistics(state), state->statistics.size, e);
+        snprintf(state_statistics(state)->daemon_version,
+                 sizeof(state_statistics(state)->daemon_version), "%s", SFSHM_VERSION);
+        publish_wait(state);
+        return 0;
+}
+
+static int publish(struct state *state, const struct config *config) {
+        int r = segment_publish(&state->clock, config->shm, "clock");
+
+        if (r == 0)
+                r = segment_publish(&state->ledger, config->shm, "ledger");
+        if (r == 0)
+                r = segment_publish(&state->statistics, config->shm, "statistics");
+        return r;
+}
+
+int state_open(struct state *ret, const struct config *config, const struct lease *lease) {
+        struct state state = {
+                .clock = SEGMENT_NONE, .ledger = SEGMENT_NONE, .statistics = SEGMENT_NONE };
+        struct findings findings = { 0 };
+        struct expected expected = {
+                .config = config, .granted = lease_granted(lease), .findings = &findings,
+                .previous = SEGMENT_NONE };
+        int r = run_of(&state, config, expected.granted);
+
+        if (r == 0 && (r = segment_boot_id(expected.boot_id)) < 0)
+                r = log_failure(-r, "state", "cannot read the ID of this boot: %s", strerror(-r));
+        if (r == 0) {
+                r = lineage_read(config->state_dir, expected.lineage);
+                expected.has_lineage = r == 0;
+                r = r == -ENOENT ? 0 : r;
+        }
+        if (r == 0)
+                r = open_segments(&state, config, &expected);
+        if (r == 0)
+                r = begin(&state, config, &expected);
+        if (r == 0)
+                r = publish(&state, config);
+        segment_close(&expected.previous);
+        if (r < 0) {
+                state_close(&state);
+                return r;
+        }
+        *ret = state;
+        return 0;
+}
+
+void state_close(struct state *state) {
+        segment_close(&state->clock);
+        segment_close(&state->ledger);
+        segment_close(&state->statistics);
+}

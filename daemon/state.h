@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * What a daemon finds when it starts and goes on with: the named segments and
+ * the guarded clock.
+ *
+ * The ledger is adopted only if nobody has issued IDs of these workers in
+ * between without it. The state directory therefore names the ledger it
+ * belongs to (`lineage`, a random number which both hold): a daemon started
+ * meanwhile with another daemon.shm made a ledger of its own and a new number.
+ */
+#include "daemon/config.h"
+#include "daemon/guard.h"
+#include "daemon/lease/lease.h"
+#include "daemon/segment.h"
+#include "shm/clock.h"
+#include "shm/ledger.h"
+#include "shm/statistics.h"
+
+/* the same for every configuration, so that the ledger stays adoptable */
+#define STATE_LEDGER_RECORDS 16384u
+
+struct state {
+        struct segment clock;
+        struct segment ledger;
+        struct segment statistics;
+        struct guard guard;
+        uint32_t run_start; /* positions */
+        uint32_t run_width;
+};
+
+/* Opens or makes the three segments and starts or resumes the clock. Logs its errors. */
+int state_open(struct state *ret, const struct config *config, const struct lease *lease);
+void state_close(struct state *state);
+
+static inline struct clock_segment *state_clock(const struct state *state) {
+        return state->clock.map;
+}
+static inline struct ledger_segment *state_ledger(const struct state *state) {
+        return state->ledger.map;
+}
+static inline struct statistics_segment *state_statistics(const struct state *state) {
+        return state->statistics.map;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * The ticker: a thread of its own which stores the current tick into the clock
+ * segment's `now` at each beginning of a tick, by absolute sleeps. Its thread
+ * ID is the segment's owner word, on its robust-futex list. While idle it
+ * stores INVALID and waits on a futex: no wake-ups.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "shm/clock.h"
+
+struct ticker;
+
+int ticker_new(struct ticker **ret, struct clock_segment *segment);
+struct ticker *ticker_free(struct ticker *ticker); /* stores INVALID, joins the thread */
+
+/* From the ledger thread; cheap when nothing changes. */
+void ticker_set_running(struct ticker *ticker, bool running);
+/* `on_run` is called by ticker_set_running() whenever ticking begins; NULL:
+ * nobody is. Ledger thread. */
+void ticker_on_run(struct ticker *ticker, void (*on_run)(void *context), void *context);
+
+uint64_t ticker_count(const struct ticker *ticker);      /* ticks published */
+uint64_t ticker_late_count(const struct ticker *ticker); /* ticks skipped, woken too late */
+bool ticker_running(const struct ticker *ticker);
