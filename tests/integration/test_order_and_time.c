@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: MIT */
+/* O1: a lane's IDs increase in the order in which calls happen. T1: an ID's
+ * tick lies between the guarded clock at the call and at the return. */
+#include <criterion/criterion.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "libclient/guarded.h"
+#include "libclient/handle.h"
+#include "tests/support/private_daemon.h"
+
+TestSuite(O1, .timeout = 120);
+TestSuite(T1, .timeout = 120);
+
+static struct private_daemon d;
+
+struct shared {
+        _Atomic uint64_t highest; /* of all IDs returned before now */
+        _Atomic int broken;
+        uint64_t before, id;
+};
+
+struct ordered {
+        sfshm *handle;
+        struct shared *shared;
+        int calls;
+};
+
+/* Every ID must be above every ID that had been returned before its call. */
+static void *take_ordered(void *argument) {
+        struct ordered *o = argument;
+
+        for (int i = 0; i < o->calls; i++) {
+                uint64_t before = atomic_load(&o->shared->highest), id = 0, seen;
+
+                if (sfshm_next(o->handle, &id) != 0)
+                        continue;
+                if (id <= before) {
+                        o->shared->before = before;
+                        o->shared->id = id;
+                        atomic_store(&o->shared->broken, 1);
+                }
+                seen = atomic_load(&o->shared->highest);
+                while (seen < id && !atomic_compare_exchange_weak(&o->shared->highest, &seen, id))
+                        ;
+        }
+        return NULL;
+}
+
+static void expect_ordered(const struct shared *shared) {
+        cr_assert_eq(shared->broken, 0, "%" PRIu64 " was returned after %" PRIu64, shared->id,
+                     shared->before);
+        cr_assert_neq(shared->highest, 0);
+}
+
+/*
+ * Threads and a forked child on one handle, while the daemon is killed and
+ * started anew. Turns red when lanes_begin_after() does nothing, or when the
+ * old lane is not closed (lanes_close).
+ */
+Test(O1, one_lane_across_threads_fork_and_restart) {
+        enum { THREADS = 3, CALLS = 2000000 };
+        struct shared *shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
+                                     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        struct ordered o;
+        pthread_t threads[THREADS];
+
+        private_daemon_prepare(&d);
+        private_daemon_set(&d, "workers.count=64");
+        private_daemon_set(&d, "reserve.standing=1s");
+        private_daemon_start(&d);
+        o = (struct ordered){ private_daemon_open(&d, 0), shared, CALLS };
+        for (int i = 0; i < THREADS; i++)
+                pthread_create(&threads[i], NULL, take_ordered, &o);
+        for (int i = 0; i < 3; i++) {
+                private_daemon_signal(&d, SIGKILL, true);
+                private_daemon_start(&d);
+        }
+        for (int i = 0; i < THREADS; i++)
+                pthread_join(threads[i], NULL);
+        expect_ordered(shared);
+        sfshm_close(o.handle);
+        private_daemon_stop(&d);
+        private_daemon_remove(&d);
+}
+
+/* Parent and child share a lane as long as neither attaches anew. */
+Test(O1, one_lane_across_fork) {
+        struct shared *shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
+                                     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        struct ordered o;
+        pid_t child;
+        int status = 0;
+
+        private_daemon_prepare(&d);
+        private_daemon_set(&d, "workers.count=64");
+        private_daemon_start(&d);
+        o = (struct ordered){ private_daemon_open(&d, 0), shared, 3000000 };
+        child = fork();
+        take_ordered(&o);
+        if (child == 0)
+                _exit(0);
+        waitpid(child, &status, 0);
+        cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+        expect_ordered(shared);
+        sfshm_close(o.handle);
+        private_daemon_stop(&d);
+        private_daemon_remove(&d);
+}
+
+static uint64_t guarded_now(const sfshm *s) {
+        return guarded_tick(atomic_load(&s->attachment), NULL);
+}
+
+/* Takes IDs for `duration_ns`; returns how many were of a tick earlier than
+ * the guarded clock at the call. None may be later than at the return. */
+static unsigned count_late(sfshm *s, int64_t duration_ns, unsigned *ret_taken) {
+        const struct sfshm_layout layout = SFSHM_LAYOUT_DEFAULT;
+        int64_t until = test_monotonic_ns() + duration_ns;
+        unsigned late = 0;
+
+        for (*ret_taken = 0; test_monotonic_ns() < until; ++*ret_taken) {
+                uint64_t before = guarded_now(s), after, id, tick;
+                struct sfshm_parts parts;
+
+                cr_assert_eq(sfshm_next(s, &id), 0);
+                after = guarded_now(s);
+                cr_assert_eq(sfshm_decode(&layout, id, &parts), 0);
+                tick = (uint64_t)(parts.unix_ms - layout.epoch_unix_ms);
+                cr_assert_leq(tick, after, "an ID of the future");
+                late += tick < before;
+        }
+        return late;
+}
+
+/*
+ * The ticker is stopped (SIGSTOP) while it runs: `now` stays, and each thread
+ * takes at most 63 IDs of the late tick. Turns red without the verification
+ * of every 64th offset (next.c).
+ */
+Test(T1, stopped_daemon_gives_at_most_63_late_ids) {
+        unsigned taken;
+        sfshm *s;
+
+        private_daemon_prepare(&d);
+        private_daemon_start(&d);
+        s = private_daemon_open(&d, 0);
+        (void)count_late(s, 1500000000, &taken); /* busy: the ticker runs; the reservation stands */
+        cr_assert_neq(atomic_load(&attachment_clock(atomic_load(&s->attachment))->now),
+                      CLOCK_NOW_INVALID, "the ticker does not run under load");
+        private_daemon_signal(&d, SIGSTOP, false);
+        cr_assert_leq(count_late(s, 1000000000, &taken), 63);
+        cr_assert_gt(taken, 1000);
+        private_daemon_signal(&d, SIGCONT, false);
+        sfshm_close(s);
+        private_daemon_stop(&d);
+        private_daemon_remove(&d);
+}
+
+/* Dead daemon: the kernel clears the owner word, callers clock themselves, no
+ * ID is late at all. Turns red when the hot path does not look at the owner. */
+Test(T1, dead_daemon_gives_no_late_id) {
+        unsigned taken;
+        sfshm *s;
+
+        private_daemon_prepare(&d);
+        private_daemon_start(&d);
+        s = private_daemon_open(&d, 0);
+        (void)count_late(s, 1500000000, &taken); /* long enough for a standing reservation */
+        private_daemon_signal(&d, SIGKILL, true);
+        cr_assert_eq(count_late(s, 500000000, &taken), 0);
+        cr_assert_gt(taken, 100);
+        sfshm_close(s);
+        private_daemon_remove(&d);
+}
+
+/* Idle daemon: `now` is INVALID, and so few calls do not wake the ticker. */
+Test(T1, idle_daemon_gives_no_late_id) {
+        unsigned taken = 0, late = 0;
+        sfshm *s;
+
+        private_daemon_prepare(&d);
+        private_daemon_start(&d);
+        s = private_daemon_open(&d, 0);
+        for (int i = 0; i < 50; i++) {
+                unsigned n;
+
+                late += count_late(s, 10000, &n);
+                taken += n;
+                nanosleep(&(struct timespec){ .tv_nsec = 3000000 }, NULL);
+        }
+        cr_assert_eq(late, 0);
+        cr_assert_geq(taken, 50);
+        sfshm_close(s);
+        private_daemon_stop(&d);
+        private_daemon_remove(&d);
+}

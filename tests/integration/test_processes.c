@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT */
+/* fork, vfork + exec, and many clients at once. */
+#include <criterion/criterion.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "libclient/handle.h"
+#include "tests/support/collect.h"
+#include "tests/support/private_daemon.h"
+
+TestSuite(processes, .timeout = 120);
+
+static struct private_daemon d;
+
+static void take(sfshm *s, struct arena *arena, size_t part, int64_t duration_ns) {
+        int64_t until = test_monotonic_ns() + duration_ns;
+        uint64_t id;
+
+        while (test_monotonic_ns() < until)
+                if (sfshm_next(s, &id) == 0)
+                        arena_add(arena, part, id);
+}
+
+static void expect_exit_0(pid_t child) {
+        int status = 0;
+
+        cr_assert_eq(waitpid(child, &status, 0), child);
+        cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0, "%#x", (unsigned)status);
+}
+
+/* Nothing of the library's is open in a program that is executed. Red without
+ * SOCK_CLOEXEC (handshake.c), or when attachment_new() leaves its descriptors
+ * open and they came without MSG_CMSG_CLOEXEC. */
+Test(processes, exec_inherits_nothing) {
+        sfshm *s;
+        pid_t child;
+
+        private_daemon_prepare(&d);
+        private_daemon_start(&d);
+        s = private_daemon_open(&d, SFSHM_PARALLEL);
+        child = vfork();
+        if (child == 0) {
+                execl("/bin/sh", "sh", "-c",
+                      "for f in /proc/self/fd/*; do readlink \"$f\"; done | "
+                      "grep -q -e memfd:sfshm -e sfshm-test && exit 1; exit 0", (char *)NULL);
+                _exit(127);
+        }
+        expect_exit_0(child);
+        cr_assert_eq(fcntl(atomic_load(&s->attachment)->socket, F_GETFD), FD_CLOEXEC);
+        sfshm_close(s);
+        private_daemon_stop(&d);
+        private_daemon_remove(&d);
+}
+
+/*
+ * Parent and child of one handle both find the new daemon on their own, and
+ * get lanes of their own. Red when the child takes over the parent's half-made
+ * connection (without MADV_WIPEONFORK), or waits for its busy flag.
+ */
+Test(processes, parent_and_child_attach_anew_on_their_own) {
+        struct arena *arena = arena_new(2, 8 << 20);
+        sfshm *s;
+        pid_t child;
+
+        private_daemon_prepare(&d);
+        private_daemon_set(&d, "reserve.standing=1s");
+        private_daemon_start(&d);
+        s = private_daemon_open(&d, 0);
+        take(s, arena, 0, 100000000);
+        child = fork();
+        if (child == 0) {
+                take(s, arena, 1, 4000000000);
+                _exit(arena->parts[1].used == 0 ||
+                      atomic_load(&s->attachment)->older == NULL);
+        }
+        take(s, arena, 0, 300000000);
+        private_daemon_signal(&d, SIGKILL, true);
+        private_daemon_start(&d);
+        take(s, arena, 0, 2500000000);
+        cr_assert_not_null(atomic_load(&s->attachment)->older, "the parent did not attach anew");
+        expect_exit_0(child);
+        arena_expect_unique(arena);
+        arena_expect_increasing(arena, 0);
+        arena_expect_increasing(arena, 1);
+        sfshm_close(s);
+        private_daemon_stop(&d);
+        private_daemon_remove(&d);
+        arena_free(arena);
+}
+
+/* Forked while another thread is in the middle of attaching, again and again. */
+Test(processes, fork_during_attach) {
+        struct arena *arena = arena_new(21, 1 << 20);
+        pid_t children[20];
+        sfshm *s;
+
+        private_daemon_prepare(&d);
+        private_daemon_set(&d, "reserve.standing=1s");
+        private_daemon_start(&d);
+        s = private_daemon_open(&d, 0);
+        take(s, arena, 0, 1100000000);
+        private_daemon_signal(&d, SIGKILL, true);
+        for (size_t i = 0; i < 20; i++) {
+                take(s, arena, 0, 10000000);
+                children[i] = fork();
+                if (children[i] == 0) {
+                        take(s, arena, i + 1, 3000000000);
+                        _exit(arena->parts[i + 1].used == 0);
+                }
+                if (i == 10)
+                        private_daemon_start(&d);
+        }
+        take(s, arena, 0, 2000000000);
+        for (size_t i = 0; i < 20; i++)
+                expect_exit_0(children[i]);
+        arena_expect_unique(arena);
+        sfshm_close(s);
+        private_daemon_stop(&d);
+        private_daemon_remove(&d);
+        arena_free(arena);
+}
+
+/* A thousand clients of one worker ID, all attached at once: every one gets
+ * IDs. Red when standing reservations are wider than half the run allows. */
+Test(processes, thousand_clients_on_one_worker) {
+        enum { CLIENTS = 1000, EACH = 20 };
+        struct arena *arena = arena_new(1, CLIENTS * EACH);
+        sfshm **handles = calloc(CLIENTS, sizeof(sfshm *));
+
+        private_daemon_prepare(&d);
+        private_daemon_set(&d, "limits.uid_clients=0");
+        private_daemon_start(&d);
+        for (int i = 0; i < CLIENTS; i++)
+                handles[i] = private_daemon_open(&d, 0);
+        for (int round = 0; round < EACH; round++)
+                for (int i = 0; i < CLIENTS; i++) {
+                        uint64_t id;
+                        int r = sfshm_next(handles[i], &id);
+
+                        cr_assert_eq(r, 0, "client %d: %s", i, sfshm_strerror(r));
+                        arena_add(arena, 0, id);
+                }
+        cr_assert_eq(arena_expect_unique(arena), CLIENTS * EACH);
+        for (int i = 0; i < CLIENTS; i++)
+                sfshm_close(handles[i]);
+        private_daemon_stop(&d);
+        private_daemon_remove(&d);
+        free(handles);
+        arena_free(arena);
+}
+
+/* Wake-ups of all threads of the daemon so far. */
+static uint64_t wakeups(pid_t pid) {
+        char path[64], line[256];
+        uint64_t sum = 0, n;
+        struct dirent *entry;
+        DIR *directory;
+
+        snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
+        directory = opendir(path);
+        cr_assert_not_null(directory);
+        while ((entry = readdir(directory)) != NULL) {
+                char status[400];
+                FILE *file;
+
+                snprintf(status, sizeof(status), "%s/%s/status", path, entry->d_name);
+                file = entry->d_name[0] == '.' ? NULL : fopen(status, "re");
+                while (file != NULL && fgets(line, sizeof(line), file) != NULL)
+                        if (sscanf(line, "voluntary_ctxt_switches: %lu", &n) == 1)
+                                sum += n;
+                if (file != NULL)
+                        fclose(file);
+        }
+        closedir(directory);
+        return sum;
+}
+
+/*
+ * Tickless: with 100 idle clients the daemon wakes up less than once a second,
+ * counted over ten seconds once the clients have settled. Red when the ticker
+ * goes on while idle, or standing reservations are extended one by one.
+ */
+Test(processes, hundred_idle_clients_wake_nobody) {
+        enum { CLIENTS = 100, SECONDS = 10 };
+        sfshm *handles[CLIENTS];
+        uint64_t before, woken;
+
+        private_daemon_prepare(&d);
+        private_daemon_start(&d);
+        for (int i = 0; i < CLIENTS; i++)
+                handles[i] = private_daemon_open(&d, 0);
+        nanosleep(&(struct timespec){ .tv_sec = 2 }, NULL); /* past their first second */
+        before = wakeups(d.pid);
+        nanosleep(&(struct timespec){ .tv_sec = SECONDS }, NULL); /* what is counted is time */
+        woken = wakeups(d.pid) - before;
+        cr_assert_lt(woken, SECONDS, "%lu wake-ups in %d s", (unsigned long)woken, SECONDS);
+        for (int i = 0; i < CLIENTS; i++)
+                sfshm_close(handles[i]);
+        private_daemon_stop(&d);
+        private_daemon_remove(&d);
+}

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+/* The tools with a daemon: IDs, their layout, and what is counted of them. */
+#include <inttypes.h>
+#include <signal.h>
+#include <stdint.h>
+
+#include "tests/integration/tool.h"
+#include "tests/support/private_daemon.h"
+
+#define IDS 10000u /* several batches of the tool's */
+
+static struct tool_result result;
+static struct private_daemon d;
+
+static void setup(void) {
+        private_daemon_prepare(&d);
+        private_daemon_set(&d, "workers.first=6");
+        private_daemon_set(&d, "workers.count=2");
+        private_daemon_start(&d);
+        setenv("SFSHM_SOCKET", d.socket, 1);
+}
+static void cleanup(void) {
+        private_daemon_remove(&d);
+}
+TestSuite(tools, .init = setup, .fini = cleanup);
+
+static void run(const char *variable, const char *const arguments[]) {
+        tool_run(&result, variable, arguments, "", 0);
+}
+
+static void expect(int status, const char *part) {
+        cr_assert_eq(result.status, status, "status %d: %s", result.status, result.err);
+        cr_assert(strstr(result.out, part) || strstr(result.err, part), "'%s' is not in: %s%s",
+                  part, result.out, result.err);
+}
+
+/* red when command_next.c prints a chunk twice or one ID too few */
+Test(tools, next_prints_increasing_ids) {
+        uint64_t last = 0, n = 0;
+
+        run("SFSHM_TOOL", TOOL_ARGUMENTS("next", "-n", "10000"));
+        cr_assert_eq(result.status, 0, "%s", result.err);
+        for (char *line = strtok(result.out, "\n"); line; line = strtok(NULL, "\n"), n++) {
+                uint64_t id = strtoull(line, NULL, 10), worker = id >> 12 & 1023;
+
+                cr_assert_gt(id, last, "line %" PRIu64, n + 1);
+                cr_assert(worker == 6 || worker == 7);
+                last = id;
+        }
+        cr_assert_eq(n, IDS);
+}
+
+/* The layout comes from the daemon; red when it is the default's. */
+Test(tools, decode_asks_the_daemon_for_the_layout) {
+        private_daemon_remove(&d);
+        private_daemon_prepare(&d);
+        private_daemon_set(&d, "id.layout=41/12/10");
+        private_daemon_set(&d, "id.epoch=2026-01-01T00:00:00Z");
+        private_daemon_start(&d);
+        setenv("SFSHM_SOCKET", d.socket, 1);
+        run("SFSHM_TOOL", TOOL_ARGUMENTS("decode", "--json", "1025"));
+        expect(0, "\"time\":\"2026-01-01T00:00:00.000Z\"");
+        expect(0, "\"worker\":1,\"sequence\":1");
+        run("SFSHM_TOOL", TOOL_ARGUMENTS("first", "2026-01-01T00:00:00.001Z"));
+        expect(0, "4194304\n");
+}
+
+Test(tools, next_prints_json) {
+        run("SFSHM_TOOL", TOOL_ARGUMENTS("next", "--json", "--parallel"));
+        cr_assert_eq(result.status, 0, "%s", result.err);
+        cr_assert_eq(strncmp(result.out, "{\"id\":\"", 7), 0, "%s", result.out);
+        expect(0, "\"region\":0,\"worker\":");
+}
+
+/* What a client took is counted, also once it is gone; red when next takes
+ * more than it prints. */
+Test(tools, stat_counts_every_id) {
+        char expected[64];
+
+        run("SFSHM_TOOL", TOOL_ARGUMENTS("next", "-n", "10000"));
+        cr_assert_eq(result.status, 0, "%s", result.err);
+        snprintf(expected, sizeof(expected), "IDs        %u\n", IDS);
+        for (int tries = 0; tries < 1000; tries++) { /* until the daemon saw the client go */
+                run("SFSHM_STAT_TOOL", TOOL_ARGUMENTS("--shm", d.shm));
+                cr_assert_eq(result.status, 0, "%s", result.err);
+                if (strstr(result.out, "clients    0 with"))
+                        break;
+        }
+        expect(0, expected);
+        expect(0, "2 from 6");
+}
+
+/* An idle daemon rewrites its statistics when asked only; red without REFRESH. */
+Test(tools, stat_asks_for_a_fresh_snapshot) {
+        for (int tries = 0; tries < 100; tries++) { /* a slow daemon may miss some */
+                run("SFSHM_STAT_TOOL", TOOL_ARGUMENTS("--shm", d.shm, "--json", "0.05", "1"));
+                cr_assert_eq(result.status, 0, "%s", result.err);
+                if (!strstr(result.out, "\"interval_s\":null"))
+                        break;
+        }
+        expect(0, "\"state\":\"idle\"");
+        expect(0, "\"interval_s\":0.");
+}
+
+/* Nobody is asked: the kernel wrote it into the clock. */
+Test(tools, stat_sees_that_the_daemon_was_killed) {
+        run("SFSHM_STAT_TOOL", TOOL_ARGUMENTS("--shm", d.shm, "--json"));
+        cr_assert_eq(result.status, 0, "%s", result.err);
+        private_daemon_signal(&d, SIGKILL, true);
+        run("SFSHM_STAT_TOOL", TOOL_ARGUMENTS("--shm", d.shm, "--json"));
+        expect(3, "its ticker died");
+        expect(3, "\"state\":\"dead\"");
+        run("SFSHM_TOOL", TOOL_ARGUMENTS("next"));
+        expect(1, "cannot attach to sfshmd");
+}

@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sfshm-stat(1) on segments made up here: it tells a dead daemon from a live
+ * one without asking it, and believes no count or version unchecked.
+ */
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "shm/clock.h"
+#include "shm/statistics.h"
+#include "tests/integration/tool.h"
+
+#define CLIENTS 2u
+
+static struct tool_result result;
+static char directory[64];
+static struct clock_segment clock_segment;
+static struct {
+        struct statistics_segment header;
+        struct statistics_client clients[CLIENTS];
+} statistics;
+
+static int64_t boottime_ns(void) {
+        struct timespec now;
+
+        clock_gettime(CLOCK_BOOTTIME, &now);
+        return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+static void read_boot_id(uint8_t ret[16]) {
+        FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
+        unsigned byte;
+
+        cr_assert_not_null(file);
+        for (int i = 0; i < 16; i++) {
+                cr_assert_eq(
+                        fscanf(file, i == 4 || i == 6 || i == 8 || i == 10 ? "-%2x" : "%2x", &byte),
+                        1);
+                ret[i] = (uint8_t)byte;
+        }
+        fclose(file);
+}
+
+static void write_file(const char *name, const void *data, size_t size) {
+        char path[128];
+        int fd;
+
+        snprintf(path, sizeof(path), "%s/%s", directory, name);
+        unlink(path);
+        fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0600);
+        cr_assert_geq(fd, 0);
+        cr_assert_eq(write(fd, data, size), (ssize_t)size);
+        close(fd);
+}
+
+/* A healthy, running daemon; the tests then break one thing. */
+static void setup(void) {
+        struct clock_line line = { .boot_base_ns = boottime_ns(), .guarded_base_ns = 5000000000 };
+
+        strcpy(directory, "/tmp/sfshm-stat-test-XXXXXX");
+        cr_assert_not_null(mkdtemp(directory));
+        memcpy(clock_segment.magic, CLOCK_MAGIC, 8);
+        clock_segment.version = CLOCK_VERSION;
+        clock_segment.size = CLOCK_SIZE;
+        read_boot_id(clock_segment.boot_id);
+        clock_segment.layout = id_layout_default;
+        clock_segment.worker_first = 7;
+        clock_segment.worker_count = 2;
+        atomic_store(&clock_segment.state, CLOCK_STATE_RUNNING);
+        atomic_store(&clock_segment.owner, 4242);
+        atomic_store(&clock_segment.now, 5000);
+        clock_latch_write(&clock_segment, &line);
+
+        memcpy(statistics.header.magic, STATISTICS_MAGIC, 8);
+        statistics.header.version = STATISTICS_VERSION;
+        statistics.header.client_capacity = CLIENTS;
+        statistics.header.size = sizeof(statistics);
+        statistics.header.layout = id_layout_default;
+        statistics.header.updated_boot_ns = boottime_ns();
+        statistics.header.pid = 4241;
+        statistics.header.worker_first = 7;
+        statistics.header.worker_count = 2;
+        statistics.header.client_count = 1;
+        statistics.header.clients_offset = sizeof(statistics.header);
+        strcpy(statistics.header.daemon_version, "9.8.7");
+        statistics.header.worker_ids[0] = 1000;
+        statistics.header.worker_ids[1] = 234;
+        statistics.header.overflow_wait[4] = 3;
+        statistics.header.overflow_wait[OVERFLOW_BUCKETS - 1] = 1;
+        statistics.header.counters.overflows = 4;
+        statistics.header.counters.overflow_wait_ns = 10001500000;
+        statistics.header.counters.clients = 1;
+        statistics.header.counters.fence_unix_ms = ID_DEFAULT_EPOCH_UNIX_MS + 605000;
+        statistics.clients[0] = (struct statistics_client){ .client = 1, .pid = 99, .ids = 1234 };
+        memcpy(statistics.clients[0].comm, "evil\033]0;x\"\\\n56789", 16);
+}
+
+static void cleanup(void) {
+        char path[128];
+
+        snprintf(path, sizeof(path), "%s/clock", directory);
+        unlink(path);
+        snprintf(path, sizeof(path), "%s/statistics", directory);
+        unlink(path);
+        rmdir(directory);
+}
+TestSuite(stat, .init = setup, .fini = cleanup);
+
+static void run(const char *const arguments[]) {
+        tool_run(&result, "SFSHM_STAT_TOOL", arguments, "", 0);
+}
+static void publish(void) {
+        write_file("clock", &clock_segment, sizeof(clock_segment));
+        write_file("statistics", &statistics, sizeof(statistics));
+}
+#define RUN(...) \
+        run(TOOL_ARGUMENTS("--shm", directory, "--socket", "/nonexistent/sfshm.sock", __VA_ARGS__))
+
+static void expect(int status, const char *part) {
+        cr_assert_eq(result.status, status, "status %d: %s", result.status, result.err);
+        cr_assert(strstr(result.out, part) || strstr(result.err, part), "'%s' is not in: %s%s",
+                  part, result.out, result.err);
+}
+
+Test(stat, shows_a_running_daemon) {
+        publish();
+        RUN("--clients");
+        expect(0, "9.8.7, pid 4241");
+        expect(0, "ticker running");
+        expect(0, "worker 7    1000");
+        expect(0, "IDs        1234");
+        expect(0, "fence      ");
+}
+
+/* red when judge_state() ignores the owner word */
+Test(stat, says_that_the_ticker_died) {
+        atomic_store(&clock_segment.owner, CLOCK_OWNER_DIED | 4242);
+        publish();
+        RUN("--shm", directory);
+        expect(3, "sfshmd is not running (its ticker died");
+        expect(3, "it was pid 4241");
+        RUN("--json");
+        expect(3, "\"state\":\"dead\"");
+        RUN("--prometheus");
+        expect(3, "sfshm_up 0\n");
+        cr_assert_null(strstr(result.out, "sfshm_ids_total"), "old values look like life");
+        RUN("0.01", "2");
+        expect(3, "DEAD");
+}
+
+Test(stat, says_that_the_daemon_was_stopped) {
+        atomic_store(&clock_segment.owner, 0);
+        publish();
+        RUN("--json");
+        expect(3, "sfshmd is not running (it was stopped");
+}
+
+/* a live owner word of another boot; red without the comparison of boot IDs */
+Test(stat, does_not_take_an_earlier_boot_for_life) {
+        clock_segment.boot_id[3] ^= 1;
+        publish();
+        RUN("--json");
+        expect(3, "from before the last reboot");
+}
+
+Test(stat, needs_no_statistics_to_see_death) {
+        atomic_store(&clock_segment.owner, 0);
+        write_file("clock", &clock_segment, sizeof(clock_segment));
+        RUN("--json");
+        expect(3, "\"state\":\"dead\"");
+}
+
+Test(stat, names_what_it_looked_for) {
+        char path[128];
+
+        RUN("--json");
+        snprintf(path, sizeof(path), "%s/clock", directory);
+        expect(1, path);
+        snprintf(path, sizeof(path), "%s/statistics", directory);
+        expect(1, path);
+}
+
+Test(stat, names_another_version) {
+        clock_segment.version = 9;
+        publish();
+        RUN("--json");
+        expect(1, "has version 9, this sfshm-stat understands 1");
+        clock_segment.version = CLOCK_VERSION;
+        statistics.header.version = 8;
+        publish();
+        RUN("--json");
+        expect(1, "has version 8, this sfshm-stat understands 1");
+}
+
+/* red (a crash, or client 0 from beyond the file) without check_statistics() */
+Test(stat, believes_no_count) {
+        statistics.header.client_capacity = 1;
+        statistics.header.client_count = CLIENTS; /* the file has that many */
+        publish();
+        RUN("--json");
+        expect(1, "damaged");
+        statistics.header.client_count = statistics.header.client_capacity = UINT32_MAX;
+        publish();
+        RUN("--json");
+        expect(1, "damaged");
+        statistics.header.client_count = statistics.header.client_capacity = CLIENTS;
+        statistics.header.clients_offset = UINT32_MAX;
+        publish();
+        RUN("--json");
+        expect(1, "damaged");
+        statistics.header.clients_offset = sizeof(statistics.header);
+        statistics.header.size = UINT64_MAX;
+        publish();
+        RUN("--json");
+        expect(1, "damaged");
+}
+
+Test(stat, refuses_short_and_foreign_files) {
+        char path[128];
+
+        publish();
+        write_file("clock", &clock_segment, 100);
+        RUN("--json");
+        expect(1, "was not made by sfshmd");
+        clock_segment.magic[0] = 'x';
+        publish();
+        RUN("--json");
+        expect(1, "was not made by sfshmd");
+        clock_segment.magic[0] = CLOCK_MAGIC[0];
+        publish();
+        snprintf(path, sizeof(path), "%s/clock", directory);
+        cr_assert_eq(chmod(path, 0666), 0);
+        RUN("--json");
+        expect(1, "was not made by sfshmd");
+        unlink(path);
+        cr_assert_eq(mkfifo(path, 0600), 0);
+        RUN("--json");
+        expect(1, "was not made by sfshmd");
+}
+
+/* the writer died in the middle; red when an odd sequence is taken for whole */
+Test(stat, says_that_a_snapshot_is_torn) {
+        atomic_store(&statistics.header.sequence, 7);
+        publish();
+        RUN("--json");
+        expect(0, "\"torn\":true");
+}
+
+/* red when the name of a process reaches the terminal as it is */
+Test(stat, does_not_let_a_client_steer_the_terminal) {
+        publish();
+        RUN("--clients");
+        expect(0, "evil?]0;x???5678");
+        RUN("--clients", "--json");
+        expect(0, "\"evil\\u001b]0;x\\\"\\\\\\u000a5678\"");
+}
+
+Test(stat, shows_a_line_per_interval) {
+        publish();
+        RUN("0.01", "21");
+        cr_assert_eq(result.status, 0, "%s", result.err);
+        int lines = 0, headers = 0;
+
+        for (char *line = strtok(result.out, "\n"); line; line = strtok(NULL, "\n"), lines++)
+                headers += strstr(line, "IDs/s") != NULL;
+        cr_assert_eq(lines, 23);
+        cr_assert_eq(headers, 2);
+}
+
+Test(stat, prints_prometheus_text) {
+        publish();
+        RUN("--prometheus");
+        expect(0, "sfshm_ids_total{worker=\"7\"} 1000\n");
+        expect(0, "sfshm_ids_total{worker=\"8\"} 234\n");
+        expect(0, "sfshm_build_info{version=\"9.8.7\"} 1\n");
+        expect(0, "sfshm_overflow_wait_seconds_bucket{le=\"0.00005\"} 0\n");
+        expect(0, "sfshm_overflow_wait_seconds_bucket{le=\"0.001\"} 3\n");
+        expect(0, "sfshm_overflow_wait_seconds_bucket{le=\"10\"} 3\n");
+        expect(0, "sfshm_overflow_wait_seconds_bucket{le=\"+Inf\"} 4\n");
+        expect(0, "sfshm_overflow_wait_seconds_sum 10.0015\n");
+        expect(0, "sfshm_overflow_wait_seconds_count 4\n");
+        expect(0, "sfshm_fence_timestamp_seconds 1735690205\n");
+        cr_assert_null(strstr(result.out, "sfshm_overflow_wait_seconds_total"));
+}
+
+/* where the tool is installed: the format's own judge */
+Test(stat, passes_promtool) {
+        char command[512];
+
+        if (system("command -v promtool >/dev/null") != 0)
+                cr_skip("promtool is not installed");
+        publish();
+        snprintf(command, sizeof(command), "'%s' --shm %s --prometheus | promtool check metrics",
+                 getenv("SFSHM_STAT_TOOL"), directory);
+        cr_assert_eq(system(command), 0);
+}
+
+Test(stat, names_bad_arguments) {
+        static const char *const bad[] = { "0", "-1", "x", "1s", "0.001", "" };
+
+        publish();
+        for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+                run(TOOL_ARGUMENTS("--", bad[i]));
+                expect(1, "is not a number of seconds");
+        }
+        RUN("1", "0");
+        expect(1, "COUNT: '0' is not a number above 0");
+        RUN("1", "1", "1");
+        expect(1, "one argument too many");
+        RUN("--json", "--prometheus");
+        expect(1, "exclude each other");
+        RUN("--shm", "sfshm");
+        expect(1, "--shm takes a name");
+}

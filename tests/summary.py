@@ -1,0 +1,55 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Counts test cases in meson's testlog.json files: the last line is
+"N passed, N failed" (", N skipped" when any). A program built on Criterion
+counts by its cases, any other one as a single case. Exit status 1 when
+anything failed or nothing ran."""
+import json
+import re
+import sys
+
+SYNTHESIS = re.compile(
+    r"Tested:\D*(\d+)\D*\| Passing:\D*(\d+)\D*\| Failing:\D*(\d+)\D*\| Crashing:\D*(\d+)")
+ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def count(test):
+    """(passed, failed, skipped) of one program."""
+    text = ESCAPES.sub("", test.get("stdout", "") + test.get("stderr", ""))
+    result = test["result"]
+    if result == "SKIP":
+        return 0, 0, 1
+    ok = result in ("OK", "EXPECTEDFAIL")
+    cases = SYNTHESIS.findall(text)
+    if not cases:
+        return (1, 0, 0) if ok else (0, 1, 0)
+    tested, passing, failing, crashing = map(int, cases[-1])
+    failed = failing + crashing
+    skipped = len(re.findall(r"^\[SKIP\]", text, re.MULTILINE))
+    if not ok and failed == 0:
+        failed = 1
+    return passing, failed, skipped
+
+
+def main():
+    passed = failed = skipped = 0
+    for path in sys.argv[1:]:
+        try:
+            with open(path, encoding="utf-8", errors="replace") as log:
+                tests = [json.loads(line) for line in log]
+        except OSError as error:
+            print(f"no test results: {error}")
+            failed += 1
+            continue
+        for test in tests:
+            p, f, s = count(test)
+            passed, failed, skipped = passed + p, failed + f, skipped + s
+            if f:
+                print(f"failed: {test['name']} ({f} of {p + f}, {test['result']}) in {path}")
+    line = f"{passed} passed, {failed} failed"
+    print(line + (f", {skipped} skipped" if skipped else ""))
+    return 1 if failed or not passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

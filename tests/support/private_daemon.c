@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: MIT */
+#include "tests/support/private_daemon.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <grp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define START_LIMIT_MS 30000
+
+int64_t test_monotonic_ns(void) {
+        struct timespec ts;
+
+        clock_gettime(CLOCK_MONOTONIC, &ts);
+        return ts.tv_sec * INT64_C(1000000000) + ts.tv_nsec;
+}
+
+bool wait_until(bool (*condition)(void *context), void *context, int64_t limit_ms) {
+        int64_t deadline = test_monotonic_ns() + limit_ms * 1000000;
+
+        while (!condition(context)) {
+                if (test_monotonic_ns() > deadline)
+                        return false;
+                nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+        }
+        return true;
+}
+
+void private_daemon_set(struct private_daemon *d, const char *format, ...) {
+        va_list arguments;
+
+        cr_assert_lt(d->n_sets, PRIVATE_DAEMON_SETS);
+        va_start(arguments, format);
+        vsnprintf(d->sets[d->n_sets++], sizeof(d->sets[0]), format, arguments);
+        va_end(arguments);
+}
+
+void private_daemon_prepare(struct private_daemon *d) {
+        *d = (struct private_daemon){ .uid = geteuid() };
+        strcpy(d->directory, "/tmp/sfshm-test-XXXXXX");
+        cr_assert_not_null(mkdtemp(d->directory), "mkdtemp: %s", strerror(errno));
+        cr_assert_eq(chmod(d->directory, 0755), 0);
+        snprintf(d->socket, sizeof(d->socket), "%s/sock", d->directory);
+        snprintf(d->state, sizeof(d->state), "%s/state", d->directory);
+        snprintf(d->shm, sizeof(d->shm), "/sfshm-test-%s", strrchr(d->directory, '-') + 1);
+        snprintf(d->log, sizeof(d->log), "%s/log", d->directory);
+        private_daemon_set(d, "workers.first=0");
+        private_daemon_set(d, "daemon.socket=%s", d->socket);
+        private_daemon_set(d, "daemon.state_dir=%s", d->state);
+        private_daemon_set(d, "daemon.shm=%s", d->shm);
+}
+
+static void become(const struct private_daemon *d) {
+        if (d->uid == geteuid())
+                return;
+        if (chown(d->directory, d->uid, (gid_t)-1) < 0 || setgroups(0, NULL) < 0 ||
+            setresgid(d->uid, d->uid, d->uid) < 0 || setresuid(d->uid, d->uid, d->uid) < 0)
+                _exit(126);
+}
+
+static void run(struct private_daemon *d) {
+        const char *binary = d->binary != NULL ? d->binary : getenv("SFSHMD");
+        char *argv[2 * PRIVATE_DAEMON_SETS + 2] = { "sfshmd" };
+        unsigned n = 1;
+        int log = open(d->log, O_WRONLY | O_CREAT | O_APPEND, 0644);
+
+        for (unsigned i = 0; i < d->n_sets; i++) {
+                argv[n++] = "--set";
+                argv[n++] = d->sets[i];
+        }
+        dup2(log, STDOUT_FILENO);
+        dup2(log, STDERR_FILENO);
+        become(d);
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* never outlives its test; after become(), which clears it */
+        execv(binary != NULL ? binary : "sfshmd", argv);
+        _exit(127);
+}
+
+static void spawn(struct private_daemon *d) {
+        cr_assert_eq(d->pid, 0, "it runs already");
+        d->pid = fork();
+        cr_assert_geq(d->pid, 0);
+        if (d->pid == 0)
+                run(d);
+}
+
+char *private_daemon_log(const struct private_daemon *d) {
+        static const size_t limit = 1 << 20;
+        char *text = calloc(1, limit);
+        FILE *file = fopen(d->log, "re");
+
+        if (file != NULL) {
+                (void)!fread(text, 1, limit - 1, file);
+                fclose(file);
+        }
+        return text;
+}
+
+static bool answers_or_died(void *context) {
+        struct private_daemon *d = context;
+        struct sockaddr_un address = { .sun_family = AF_UNIX };
+        int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0), r;
+        siginfo_t info = { .si_pid = 0 };
+
+        snprintf(address.sun_path, sizeof(address.sun_path), "%s", d->socket);
+        r = connect(fd, (struct sockaddr *)&address, sizeof(address));
+        close(fd);
+        return r == 0 ||
+               (waitid(P_PID, (id_t)d->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+                info.si_pid != 0);
+}
+
+static bool died(const struct private_daemon *d) {
+        siginfo_t info = { .si_pid = 0 };
+
+        return waitid(P_PID, (id_t)d->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+               info.si_pid != 0;
+}
+
+void private_daemon_start(struct private_daemon *d) {
+        spawn(d);
+        if (!wait_until(answers_or_died, d, START_LIMIT_MS) || died(d)) {
+                char *log = private_daemon_log(d);
+
+                cr_assert_fail("sfshmd does not start; its log:\n%s", log);
+        }
+}
+
+int private_daemon_start_fails(struct private_daemon *d) {
+        int status = 0;
+
+        spawn(d);
+        cr_assert(wait_until(answers_or_died, d, START_LIMIT_MS));
+        cr_assert(died(d), "sfshmd started, which it should have refused");
+        waitpid(d->pid, &status, 0);
+        d->pid = 0;
+        cr_assert(WIFEXITED(status), "sfshmd died of signal %d", WTERMSIG(status));
+        return WEXITSTATUS(status);
+}
+
+int private_daemon_signal(struct private_daemon *d, int signal, bool wait) {
+        int status = 0;
+
+        cr_assert_gt(d->pid, 0, "it does not run");
+        cr_assert_eq(kill(d->pid, signal), 0);
+        if (wait) {
+                cr_assert_eq(waitpid(d->pid, &status, 0), d->pid);
+                d->pid = 0;
+        }
+        return status;
+}
+
+void private_daemon_stop(struct private_daemon *d) {
+        int status = private_daemon_signal(d, SIGTERM, true);
+
+        if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+                char *log = private_daemon_log(d);
+
+                cr_assert_fail("sfshmd ended with wait status %#x; its log:\n%s", (unsigned)status,
+                               log);
+        }
+}
+
+void private_daemon_lose_segments(const struct private_daemon *d) {
+        static const char *const names[] = { "clock", "ledger", "statistics" };
+
+        for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+                char name[160];
+
+                snprintf(name, sizeof(name), "%s.%s", d->shm, names[i]);
+                shm_unlink(name);
+        }
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *where) {
+        (void)st, (void)type, (void)where;
+        return remove(path);
+}
+
+void private_daemon_remove(struct private_daemon *d) {
+        if (d->pid != 0) {
+                kill(d->pid, SIGKILL);
+                kill(d->pid, SIGCONT);
+                waitpid(d->pid, NULL, 0);
+                d->pid = 0;
+        }
+        private_daemon_lose_segments(d);
+        nftw(d->directory, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+sfshm *private_daemon_open(const struct private_daemon *d, unsigned flags) {
+        sfshm *s = NULL;
+        int r = sfshm_open(&s, d->socket, flags);
+
+        if (r < 0) {
+                char *log = private_daemon_log(d);
+
+                cr_assert_fail("sfshm_open: %s; the daemon's log:\n%s", sfshm_strerror(r), log);
+        }
+        return s;
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * A private sfshmd for a test: its own directory, socket, state and segments,
+ * started and stopped by the test. Every function fails the test (Criterion
+ * assertion) when it cannot do what it says. $SFSHMD names the binary.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "libclient/sfshm.h"
+
+#define PRIVATE_DAEMON_SETS 24
+
+struct private_daemon {
+        pid_t pid; /* 0: not running */
+        uid_t uid; /* runs as that user when the test is root */
+        const char *binary; /* NULL: $SFSHMD */
+        char directory[64];
+        char socket[96];
+        char state[96];
+        char shm[96];
+        char log[96];
+        char sets[PRIVATE_DAEMON_SETS][192]; /* "section.key=value" */
+        unsigned n_sets;
+};
+
+/* Makes the directory and the settings (workers.first=0 and the paths). */
+void private_daemon_prepare(struct private_daemon *d);
+/* One more setting, before start; a later one wins. */
+void private_daemon_set(struct private_daemon *d, const char *format, ...)
+        __attribute__((format(printf, 2, 3)));
+/* Starts it and waits until it answers a connection. */
+void private_daemon_start(struct private_daemon *d);
+/* Starts it, expecting that it exits by itself; returns its exit status. */
+int private_daemon_start_fails(struct private_daemon *d);
+/* Sends the signal; with `wait` reaps it. Returns the wait status (0 without). */
+int private_daemon_signal(struct private_daemon *d, int signal, bool wait);
+/* SIGTERM, reaps, expects status 0. */
+void private_daemon_stop(struct private_daemon *d);
+/* Stops it if it runs, removes directory and segments. */
+void private_daemon_remove(struct private_daemon *d);
+/* Removes the segments, as a reboot does. */
+void private_daemon_lose_segments(const struct private_daemon *d);
+/* The log so far, malloc'ed. */
+char *private_daemon_log(const struct private_daemon *d);
+
+/* A handle on it, or the test fails. */
+sfshm *private_daemon_open(const struct private_daemon *d, unsigned flags);
+
+/* Polls `condition(context)` every millisecond; false after limit_ms. */
+bool wait_until(bool (*condition)(void *context), void *context, int64_t limit_ms);
+int64_t test_monotonic_ns(void);

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: MIT */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "daemon/account.h"
+
+#define UID 4711u
+
+static struct config_rule weights[] = {
+        { .is_uid = true, .uid = UID, .value = 4 },
+        { .cgroup = (char[]){ "/x.slice" }, .value = 2 },
+};
+static struct config_rule caps[] = {
+        { .is_uid = true, .uid = UID + 1, .value = 5000 },
+        { .cgroup = (char[]){ "/x.slice" }, .value = 70 },
+};
+static const struct config limits = {
+        .uid_clients = 3,
+        .uid_lanes = 10,
+        .uid_bytes = 1000,
+        .cgroup_clients = 2,
+        .weights = weights,
+        .n_weights = 2,
+        .caps = caps,
+        .n_caps = 2,
+};
+
+static struct accounts *new_accounts(const struct config *config) {
+        struct accounts *accounts = NULL;
+
+        cr_assert_eq(accounts_new(&accounts, config), 0);
+        return accounts;
+}
+
+static struct account *get(struct accounts *accounts, uid_t uid, const char *cgroup) {
+        struct account *account = NULL;
+
+        cr_assert_eq(account_get(accounts, uid, cgroup, &account), 0);
+        cr_assert_not_null(account);
+        return account;
+}
+
+Test(account, one_uid_and_cgroup_are_one_account) {
+        struct accounts *accounts = new_accounts(&limits);
+        struct account *a = get(accounts, UID, "/a"), *same = get(accounts, UID, "/a");
+        struct account *b = get(accounts, UID, "/b"), *other = get(accounts, UID + 1, "/a");
+
+        cr_assert_eq(a, same);
+        cr_assert_neq(a, b);
+        cr_assert_neq(a, other);
+        cr_assert_eq(account_uid(other), UID + 1);
+        cr_assert_str_eq(account_cgroup(b), "/b");
+        cr_assert_null(account_put(a));
+        account_put(same);
+        account_put(b);
+        account_put(other);
+        cr_assert_null(account_put(NULL));
+        cr_assert_null(accounts_free(accounts));
+        cr_assert_null(accounts_free(NULL));
+}
+
+Test(account, the_cgroups_limit_holds_within_the_uid) {
+        struct accounts *accounts = new_accounts(&limits);
+        struct account *a = get(accounts, UID, "/a"), *b = get(accounts, UID, "/b");
+        const char *what = NULL;
+
+        cr_assert_eq(account_charge(a, ACCOUNT_CLIENTS, 2, &what), 0);
+        cr_assert_null(what);
+        cr_assert_eq(account_charge(a, ACCOUNT_CLIENTS, 1, &what), -EDQUOT);
+        cr_assert_str_eq(what, "clients of uid 4711 in cgroup /a (limits.cgroup_clients = 2)");
+        /* a refusal by the cgroup must not have been charged to the uid: one more fits */
+        cr_assert_eq(account_charge(b, ACCOUNT_CLIENTS, 1, NULL), 0);
+        cr_assert_eq(account_charge(b, ACCOUNT_CLIENTS, 1, &what), -EDQUOT);
+        cr_assert_str_eq(what, "clients of uid 4711 (limits.uid_clients = 3)");
+        /* nor a refusal by the uid to the cgroup */
+        account_discharge(a, ACCOUNT_CLIENTS, 2);
+        cr_assert_eq(account_charge(b, ACCOUNT_CLIENTS, 1, NULL), 0);
+        account_discharge(b, ACCOUNT_CLIENTS, 2);
+        account_put(a);
+        account_put(b);
+        accounts_free(accounts);
+}
+
+Test(account, resources_are_counted_apart_and_zero_is_no_limit) {
+        struct accounts *accounts = new_accounts(&limits);
+        struct account *a = get(accounts, UID, "");
+        const char *what = NULL;
+
+        cr_assert_eq(account_charge(a, ACCOUNT_LANES, 10, NULL), 0);
+        cr_assert_eq(account_charge(a, ACCOUNT_LANES, 1, NULL), -EDQUOT);
+        cr_assert_eq(account_charge(a, ACCOUNT_BYTES, 1000, NULL), 0);
+        cr_assert_eq(account_charge(a, ACCOUNT_BYTES, 1, &what), -EDQUOT);
+        cr_assert_str_eq(what, "bytes of uid 4711 (limits.uid_bytes = 1000)");
+        account_discharge(a, ACCOUNT_BYTES, 1000);
+        cr_assert_eq(account_charge(a, ACCOUNT_LANES, 0, NULL), 0);
+        account_discharge(a, ACCOUNT_LANES, 10);
+        account_put(a);
+        accounts_free(accounts);
+}
+
+Test(account, a_sum_that_wraps_does_not_fit) {
+        static const struct config none;
+        struct accounts *accounts = new_accounts(&none);
+        struct account *a = get(accounts, UID, "");
+
+        cr_assert_eq(account_charge(a, ACCOUNT_BYTES, 2, NULL), 0);
+        cr_assert_eq(account_charge(a, ACCOUNT_BYTES, UINT64_MAX - 1, NULL), -EDQUOT);
+        cr_assert_eq(account_charge(a, ACCOUNT_BYTES, UINT64_MAX - 2, NULL), 0);
+        account_discharge(a, ACCOUNT_BYTES, UINT64_MAX);
+        account_put(a);
+        accounts_free(accounts);
+}
+
+Test(account, root_and_the_daemons_uid_are_not_limited) {
+        struct accounts *accounts = new_accounts(&limits);
+        struct account *root, *self;
+
+        /* two different uids, also where the test runs as root */
+        cr_assert(geteuid() != 0 || seteuid(UID) == 0);
+        root = get(accounts, 0, "/a");
+        self = get(accounts, geteuid(), "/b");
+
+        cr_assert_eq(account_charge(root, ACCOUNT_CLIENTS, 100, NULL), 0);
+        cr_assert_eq(account_charge(self, ACCOUNT_CLIENTS, 100, NULL), 0);
+        account_discharge(root, ACCOUNT_CLIENTS, 100);
+        account_discharge(self, ACCOUNT_CLIENTS, 100);
+        account_put(root);
+        account_put(self);
+        accounts_free(accounts);
+        cr_assert(getuid() != 0 || seteuid(0) == 0);
+}
+
+Test(account, a_uids_balance_outlives_one_of_its_cgroups) {
+        struct accounts *accounts = new_accounts(&limits);
+        struct account *a = get(accounts, UID, "/a"), *b = get(accounts, UID, "/b");
+
+        cr_assert_eq(account_charge(a, ACCOUNT_CLIENTS, 2, NULL), 0);
+        account_put(b);
+        b = get(accounts, UID, "/b");
+        cr_assert_eq(account_charge(b, ACCOUNT_CLIENTS, 2, NULL), -EDQUOT);
+        account_discharge(a, ACCOUNT_CLIENTS, 2);
+        account_put(a);
+        account_put(b);
+        accounts_free(accounts);
+}
+
+Test(account, weights_and_caps_come_from_the_rules) {
+        struct accounts *accounts = new_accounts(&limits);
+        struct account *a = get(accounts, UID, "/x.slice");
+        struct account *b = get(accounts, UID + 1, "/x.slice/below");
+
+        cr_assert_eq(account_uid_weight(a), 4);
+        cr_assert_eq(account_cgroup_weight(a), 2);
+        cr_assert_eq(account_uid_cap(a), UINT64_MAX);
+        cr_assert_eq(account_cgroup_cap(a), 70);
+        cr_assert_eq(account_uid_weight(b), 1);
+        cr_assert_eq(account_cgroup_weight(b), 1);
+        cr_assert_eq(account_uid_cap(b), 5000);
+        cr_assert_eq(account_cgroup_cap(b), UINT64_MAX);
+        account_put(a);
+        account_put(b);
+        accounts_free(accounts);
+}
+
+#ifndef NDEBUG
+Test(account, freeing_a_charged_account_is_a_bug_that_stops, .signal = SIGABRT) {
+        struct accounts *accounts = new_accounts(&limits);
+        struct account *a = get(accounts, UID, "");
+
+        (void)account_charge(a, ACCOUNT_LANES, 1, NULL);
+        account_put(a);
+}
+
+Test(account, freeing_the_table_with_accounts_is_a_bug_that_stops, .signal = SIGABRT) {
+        struct accounts *accounts = new_accounts(&limits);
+
+        (void)get(accounts, UID, "");
+        accounts_free(accounts);
+}
+
+Test(account, giving_back_more_than_was_charged_is_a_bug_that_stops, .signal = SIGABRT) {
+        struct accounts *accounts = new_accounts(&limits);
+        struct account *a = get(accounts, UID, "");
+
+        (void)account_charge(a, ACCOUNT_LANES, 1, NULL);
+        account_discharge(a, ACCOUNT_LANES, 2);
+}
+#endif

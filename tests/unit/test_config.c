@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT */
+/* Configurations that are read. */
+#include "tests/unit/config_fixture.h"
+
+TestSuite(config, .init = set_up, .fini = tear_down);
+
+Test(config, defaults) {
+        struct config *c = load(FIRST, NULL);
+
+        cr_assert_str_eq(c->socket, "/run/sfshm/sfshm.sock");
+        cr_assert_eq(c->socket_mode, 0666);
+        cr_assert_str_eq(c->socket_group, "");
+        cr_assert_str_eq(c->state_dir, "/var/lib/sfshm");
+        cr_assert_str_eq(c->shm, "/sfshm");
+        cr_assert_str_eq(c->metrics_listen, "off");
+        cr_assert_eq(c->max_clients, 4096);
+        cr_assert_eq(memcmp(&c->layout, &id_layout_default, sizeof(c->layout)), 0);
+        cr_assert_eq(c->region, 0);
+        cr_assert_str_eq(c->backend, "local");
+        cr_assert(c->has_first && c->first == 0);
+        cr_assert_eq(c->count, 1);
+        cr_assert_eq(c->max_count, 1);
+        cr_assert_eq(c->recycle_delay_ns, INT64_C(600000000000));
+        cr_assert_eq(c->horizon_ns, INT64_C(600000000000));
+        cr_assert_eq(c->standing_ns, INT64_C(15000000000));
+        cr_assert_eq(c->elastic_ns, INT64_C(200000000));
+        cr_assert_eq(c->reach_back_ns, 0);
+        cr_assert_eq(c->uid_clients, 1024);
+        cr_assert_eq(c->uid_lanes, 2048);
+        cr_assert_eq(c->uid_bytes, UINT64_C(64) << 20);
+        cr_assert_eq(c->cgroup_clients + c->cgroup_lanes + c->cgroup_bytes, 0);
+        cr_assert_eq(c->n_weights + c->n_caps, 0);
+        cr_assert_str_eq(capture_take(), "");
+        cr_assert_null(config_free(c));
+        cr_assert_null(config_free(NULL));
+}
+
+Test(config, every_key_can_be_set) {
+        struct config *c = load("\xEF\xBB\xBF# a comment\n\n"
+                                "  ; an indented comment\r\n"
+                                "[daemon]\n"
+                                "socket = /tmp/a b.sock\n"
+                                "socket_mode=0660\r\n"
+                                "socket_group = adm\n"
+                                "state_dir=/s\nshm = /dev/shm/x\nmetrics_listen = off\n"
+                                "max_clients = 7\n"
+                                "[id]\nepoch = 2024-02-29T12:34:56Z\nlayout = 40/11/12\n"
+                                "region_bits = 3\nregion = 5\n"
+                                "[workers]\nbackend=local\nfirst = 4\ncount = 2\nmax_count = 8\n"
+                                "recycle_delay = 0\nhorizon = 1h\n"
+                                "[reserve]\nstanding = 1s\nelastic=20ms\nreach_back = 1s\n"
+                                "[limits]\nuid_clients = 1\nuid_lanes = 2\nuid_bytes = 3KiB\n"
+                                "cgroup_clients = 4\ncgroup_lanes = 5\ncgroup_bytes = 6\n"
+                                "[weights]\nuid.1000 = 4\ncgroup./x.slice/y = 2\n"
+                                "[caps]\nuid.0 = 100000",
+                                NULL);
+
+        cr_assert_str_eq(c->socket, "/tmp/a b.sock");
+        cr_assert_eq(c->socket_mode, 0660);
+        cr_assert_str_eq(c->socket_group, "adm");
+        cr_assert_str_eq(c->state_dir, "/s");
+        cr_assert_str_eq(c->shm, "/dev/shm/x");
+        cr_assert_eq(c->max_clients, 7);
+        cr_assert_eq(c->layout.epoch_unix_ms, INT64_C(1709210096000));
+        cr_assert(c->layout.tick_bits == 40 && c->layout.worker_bits == 11);
+        cr_assert(c->layout.region_bits == 3 && c->region == 5);
+        cr_assert(c->first == 4 && c->count == 2 && c->max_count == 8);
+        cr_assert_eq(config_worker_first(c), 5 << 8 | 4);
+        cr_assert_eq(c->recycle_delay_ns, 0);
+        cr_assert_eq(c->horizon_ns, INT64_C(3600000000000));
+        cr_assert_eq(c->standing_ns, 1000000000);
+        cr_assert_eq(c->elastic_ns, 20000000);
+        cr_assert_eq(c->reach_back_ns, 1000000000);
+        cr_assert(c->uid_clients == 1 && c->uid_lanes == 2 && c->uid_bytes == 3072);
+        cr_assert(c->cgroup_clients == 4 && c->cgroup_lanes == 5 && c->cgroup_bytes == 6);
+        cr_assert_eq(c->n_weights, 2);
+        cr_assert(c->weights[0].is_uid && c->weights[0].uid == 1000 && c->weights[0].value == 4);
+        cr_assert_str_eq(c->weights[1].cgroup, "/x.slice/y");
+        cr_assert(!c->weights[1].is_uid && c->weights[1].value == 2);
+        cr_assert(c->n_caps == 1 && c->caps[0].uid == 0 && c->caps[0].value == 100000);
+        config_free(c);
+}
+
+Test(config, conf_d_comes_later_in_order_of_names_and_set_last) {
+        char *sets[] = { "daemon.max_clients=40", "daemon.max_clients=41", "weights.uid.7=9",
+                         "weights.cgroup./a=b:c=3", NULL };
+        struct config *c;
+
+        write_file("sfshmd.conf.d/20.conf", "[workers]\ncount = 20\n[weights]\nuid.7 = 2\n");
+        write_file("sfshmd.conf.d/10.conf", "[workers]\ncount = 10\nfirst = 10\n");
+        write_file("sfshmd.conf.d/.hidden.conf", "[workers]\ncount = 30\n");
+        write_file("sfshmd.conf.d/30.conf.bak", "[workers]\ncount = 40\n");
+        cr_assert(!strstr(refused(FIRST, sets), "max_clients"));
+        sets[3] = "weights.cgroup./a:b=3";
+        c = load(FIRST "count = 2\n[daemon]\nmax_clients = 3\n", sets);
+        cr_assert(c->first == 10 && c->count == 20);
+        cr_assert_eq(c->max_clients, 41);
+        cr_assert_eq(c->n_weights, 2);
+        cr_assert(c->weights[0].uid == 7 && c->weights[0].value == 9);
+        cr_assert_str_eq(c->weights[1].cgroup, "/a:b");
+        config_free(c);
+}
+
+Test(config, the_widest_runs_are_allowed) {
+        struct config *c = load(FIRST "count = 1024\n", NULL);
+
+        config_free(c);
+        c = load(FIRST "[id]\nlayout = 41/0/22\n", NULL);
+        config_free(c);
+        c = load("[workers]\nfirst = 0\n[id]\nlayout = 31/32/0\nregion_bits = 32\n"
+                 "region = 4294967295\n", NULL);
+        cr_assert_eq(config_worker_first(c), UINT32_MAX);
+        config_free(c);
+        c = load("[workers]\nfirst = 4294967295\n[id]\nlayout = 31/32/0\n", NULL);
+        cr_assert_eq(config_worker_first(c), UINT32_MAX);
+        config_free(c);
+}
+
+Test(config, durations) {
+        static const struct {
+                const char *text;
+                int64_t ns;
+        } good[] = {
+                { "0", 0 }, { "0s", 0 }, { "10ns", 10 }, { "500us", 500000 },
+                { "100ms", 100000000 }, { "15s", INT64_C(15000000000) },
+                { "2min", INT64_C(120000000000) }, { "1h", INT64_C(3600000000000) },
+                { "3d", INT64_C(259200000000000) }, { "9223372036854775807ns", INT64_MAX },
+                { "106751d", INT64_C(9223286400000000000) },
+        };
+        static const char *const bad[] = {
+                "", "1", "s", "-1s", "+1s", " 1s", "1 s", "1s ", "1.5s", "1m", "1S", "1sec", "0x1s",
+                "9223372036854775808ns", "18446744073709551616ns", "106752d", "213504d",
+                "99999999999999999999s",
+        };
+        int64_t ns = 42;
+
+        for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+                cr_assert(config_duration(bad[i], &ns) == -EINVAL && ns == 42, "%s", bad[i]);
+        for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+                cr_assert(config_duration(good[i].text, &ns) == 0 && ns == good[i].ns, "%s",
+                          good[i].text);
+}
+
+/* What is printed is what holds: each default, set by hand, changes nothing. */
+Test(config, the_printed_table_is_the_truth) {
+        char line[1024], *sets[64];
+        struct config *c, *defaults = load(FIRST, NULL);
+        FILE *file = tmpfile();
+        size_t n = 0, keys = 0;
+
+        cr_assert_not_null(file);
+        config_print_keys(file);
+        rewind(file);
+        for (; fgets(line, sizeof(line), file); keys++) {
+                char *key = strtok(line, "\t"), *value = key + strlen(key) + 1;
+                char *help = strchr(value, '\t');
+
+                cr_assert_not_null(help);
+                *help++ = '\0';
+                cr_assert(strlen(help) > 10 && help[strlen(help) - 1] == '\n');
+                if (strcmp(value, "none") != 0 && strcmp(key, "workers.max_count") != 0 &&
+                    strncmp(key, "weights.", 8) != 0)
+                        cr_assert(asprintf(&sets[n++], "%s=%s", key, value) > 0);
+        }
+        sets[n] = NULL;
+        cr_assert_eq(keys, 30);
+        cr_assert_eq(n, 24);
+        c = load(FIRST, sets);
+        cr_assert(memcmp(&c->layout, &defaults->layout, sizeof(c->layout)) == 0);
+        cr_assert(c->standing_ns == defaults->standing_ns && c->uid_bytes == defaults->uid_bytes);
+        cr_assert_str_eq(c->shm, defaults->shm);
+        config_free(c);
+        config_free(defaults);
+        while (n > 0)
+                free(sets[--n]);
+        fclose(file);
+}

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: MIT */
+/* Configurations that are refused, and what the refusal says. */
+#include "tests/unit/config_fixture.h"
+
+TestSuite(config_refused, .init = set_up, .fini = tear_down);
+
+Test(config_refused, an_error_in_conf_d_names_that_file) {
+        char expected[600];
+
+        write_file("sfshmd.conf.d/10.conf", "\n[workers]\ncount = 0\n");
+        snprintf(expected, sizeof(expected), "%s.d/10.conf:3: workers.count = \"0\"", path);
+        cr_assert_contains(refused(FIRST, NULL), expected);
+}
+
+Test(config_refused, a_named_file_must_exist_and_be_a_file) {
+        struct config *c = NULL;
+        char missing[300];
+
+        snprintf(missing, sizeof(missing), "%s/none.conf", directory);
+        cr_assert_eq(config_load(&c, missing, NULL), -ENOENT);
+        cr_assert_contains(capture_take(), missing);
+        cr_assert_eq(config_load(&c, directory, NULL), -EISDIR);
+        cr_assert_contains(capture_take(), "Is a directory");
+        cr_assert_null(c);
+}
+
+/* Every refusal names file and line, the key, and what is allowed. */
+Test(config_refused, bad_lines_and_values) {
+        static const struct {
+                const char *text;
+                unsigned line;
+                const char *says, *and;
+        } cases[] = {
+                { "[daemon]\nsokcet = /x\n", 2,
+                  "unknown key daemon.sokcet; did you mean daemon.socket?",
+                  "allowed are daemon.socket, daemon.socket_mode" },
+                { "[daemon]\nfirst = 1\n", 2, "did you mean workers.first?", "daemon.state_dir" },
+                { "[id]\nqqqqqqqqqqqq = 1\n", 2,
+                  "unknown key id.qqqqqqqqqqqq; allowed are id.epoch",
+                  "id.region" },
+                { "\n[worker]\n", 2, "unknown section [worker]",
+                  "the sections are [daemon], [id], [workers], [reserve]" },
+                { "[weights]\nuid. = 1\n", 2, "unknown key weights.uid.", "weights.uid.UID" },
+                { "first = 1\n", 1, "before the first [section]", "" },
+                { FIRST "count = 2\n\ncount = 2\n", 5, "workers.count is set a second time",
+                  "in line 3" },
+                { "[weights]\nuid.1 = 2\nuid.1 = 2\n", 3,
+                  "weights.uid.1 is set a second time", "" },
+                { "[workers]\nfirst = 0\n count = 2\n", 3, "indented", "first column" },
+                { "[daemon]\nstate_dir = /a\n\t/b\n", 3, "indented", "" },
+                { "[workers]\ncount = 2 ; two\n", 2, "a comment needs a line of its own", "" },
+                { "[daemon]\nsocket = /x # y\n", 2, "a comment needs a line of its own", "" },
+                { "[workers] count = 3\n", 1, "text behind the section's name", "" },
+                { "[workers\ncount = 3\n", 1, "ends with ']'", "" },
+                { "[workers]\ncount\n", 2, "neither [section] nor key = value", "" },
+                { "[workers]\ncount : 3\n", 2, "followed by '='", "" },
+                { "[workers]\ncount =\n", 2, "workers.count = \"\" is not allowed",
+                  "a whole number from 1 to 4194304" },
+                { "[workers]\ncount = -1\n", 2, "\"-1\"", "worker IDs of this host" },
+                { "[workers]\ncount = 1.5\n", 2, "\"1.5\"", "" },
+                { "[workers]\ncount = 18446744073709551617\n", 2, "not allowed", "" },
+                { "[workers]\nbackend = etcd\n", 2,
+                  "workers.backend = \"etcd\"", "unknown backend" },
+                { "[daemon]\nmetrics_listen = :9100\n", 2, "metrics_listen", "takes off" },
+                { "[daemon]\nsocket = sfshm.sock\n", 2,
+                  "an absolute path of at most 107 bytes", "" },
+                { "[daemon]\nsocket_mode = 888\n", 2, "octal permissions", "" },
+                { "[daemon]\nsocket_mode = 1777\n", 2, "octal permissions", "" },
+                { "[daemon]\nshm = sfshm\n", 2, "a POSIX name such as /sfshm", "a directory" },
+                { "[daemon]\nshm = /\n", 2, "a POSIX name", "" },
+                { "[daemon]\nshm = /..\n", 2, "a POSIX name", "" },
+                { "[daemon]\nmax_clients = 0\n", 2, "from 1 to 65536", "" },
+                { "[id]\nlayout = 41/10/13\n", 2, "add up to 63", "" },
+                { "[id]\nepoch = 2025-01-01\n", 2, "2025-01-01T00:00:00Z", "" },
+                { "[id]\nepoch = 2025-02-30T00:00:00Z\n", 2, "time in UTC", "" },
+                { "[id]\nepoch = 2025-13-01T00:00:00Z\n", 2, "time in UTC", "" },
+                { "[id]\nepoch = 2025-00-01T00:00:00Z\n", 2, "time in UTC", "" },
+                { "[id]\nepoch = 2025-01-01T24:00:00Z\n", 2, "time in UTC", "" },
+                { "[id]\nepoch = 1969-12-31T23:59:59Z\n", 2, "time in UTC", "" },
+                { "[id]\nepoch = 2025-01-01T00:00:00+\n", 2, "time in UTC", "" },
+                { "[reserve]\nstanding = 15\n", 2, "a duration from 1s to 10min",
+                  "ns, us, ms, s, min, h or d" },
+                { "[reserve]\nstanding = 999ms\n", 2, "a duration from 1s to 10min", "" },
+                { "[reserve]\nelastic = 11s\n", 2, "a duration from 20ms to 10s", "" },
+                { "[reserve]\nreach_back = 2s\n", 2, "a duration from 0 to 1s", "" },
+                { "[limits]\nuid_bytes = 64MB\n", 2, "MiB", "" },
+                { "[limits]\nuid_bytes = 99999999TiB\n", 2, "MiB", "" },
+                { "[weights]\nuid.x = 1\n", 2, "UID is a number", "" },
+                { "[weights]\nuid.01 = 1\n", 2, "UID is a number", "" },
+                { "[weights]\nuid.4294967295 = 1\n", 2, "UID is a number", "" },
+                { "[weights]\ncgroup.x = 1\n", 2, "PATH begins with a slash", "" },
+                { "[weights]\nuid.1 = 1001\n", 2, "from 1 to 1000", "" },
+                { "[caps]\nuid.1 = 0\n", 2, "from 1 to 1000000000000", "" },
+        };
+
+        for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+                const char *error = refused(cases[i].text, NULL);
+                char where[300];
+
+                snprintf(where, sizeof(where), "error: %s:%u: ", path, cases[i].line);
+                cr_assert_contains(error, where);
+                cr_assert_contains(error, cases[i].says);
+                cr_assert_contains(error, cases[i].and);
+                cr_assert(strchr(error, '\n') == error + strlen(error) - 1, "one error: %s", error);
+        }
+}
+
+/* libinih would split the line and read its end as a line of its own. */
+Test(config_refused, lines_too_long_for_libinih_are_refused) {
+        char text[600];
+
+        for (int n = 150; n < 220; n++) {
+                struct config *c = NULL;
+                int r;
+
+                snprintf(text, sizeof(text), FIRST "[daemon]\nstate_dir = /%0*d\n", n - 13, 0);
+                write_file("sfshmd.conf", text);
+                r = config_load(&c, path, NULL);
+                cr_assert(r == 0 ? strlen(c->state_dir) == (size_t)n - 12 : r == -EINVAL);
+                if (r < 0)
+                        cr_assert_contains(capture_take(), "sfshmd.conf:4: the line is too long");
+                cr_assert(n > 190 || r == 0);
+                cr_assert(n < 200 || r < 0);
+                config_free(c);
+        }
+}
+
+Test(config_refused, a_zero_byte_is_refused) {
+        struct config *c = NULL;
+
+        write_bytes(path, "[workers]\nfirst = 1\0" "2\n", 22);
+        cr_assert_eq(config_load(&c, path, NULL), -EINVAL);
+        cr_assert_contains(capture_take(), "sfshmd.conf:2: the line holds a zero byte");
+}
+
+Test(config_refused, bad_sets) {
+        char *no_equals[] = { "workers.count", NULL };
+        char *unknown[] = { "wrokers.count=1", NULL };
+        char *no_section[] = { "count=1", NULL };
+        char *bad[] = { "workers.count=x", NULL };
+        const char *error;
+
+        cr_assert_contains(refused(FIRST, no_equals), "write --set section.key=value");
+        error = refused(FIRST, unknown);
+        cr_assert_contains(error, "--set: unknown key wrokers.count; did you mean workers.count?");
+        cr_assert_contains(error, "the sections are [daemon]");
+        cr_assert_contains(refused(FIRST, no_section), "unknown key count; the sections are");
+        cr_assert_contains(refused(FIRST, bad), "--set: workers.count = \"x\" is not allowed");
+}
+
+Test(config_refused, what_only_several_keys_show) {
+        static const struct {
+                const char *text, *says, *and;
+        } cases[] = {
+                { "", "workers.first is not set; set the first worker ID this host may use",
+                  "--set workers.first=0; it must differ from every other host's" },
+                { "[id]\nlayout = 30/21/12\n", "33 bits for worker and sequence; at most 32",
+                  "give the tick 31 or more" },
+                { FIRST "[id]\nregion_bits = 11\n", "id.region_bits = 11", "the 10 worker bits" },
+                { FIRST "[id]\nregion = 1\n", "set id.region_bits", "sfshmd.conf:4)" },
+                { FIRST "[id]\nregion_bits = 2\nregion = 4\n", "regions go from 0 to 3", "" },
+                { "[workers]\nfirst = 1024\n", "above the last one, 1023", "sfshmd.conf:2)" },
+                { "[workers]\nfirst = 1020\ncount = 5\n", "the 5 worker IDs (workers.count",
+                  "sfshmd.conf:3)" },
+                { "[workers]\nfirst = 256\n[id]\nregion_bits = 2\n", "the last one, 255", "" },
+                { "[workers]\nfirst = 4294967295\ncount = 2\n", "above the last one", "" },
+                { "[workers]\nfirst = 1023\nmax_count = 2\n", "the 2 worker IDs (workers.max_count",
+                  "lower workers.first or workers.max_count" },
+                { FIRST "count = 3\nmax_count = 2\n", "below workers.count = 3", "sfshmd.conf:4)" },
+                { FIRST "count = 1025\n[id]\nlayout = 40/11/12\n", "more than 4194304 positions",
+                  "at most 1024 worker IDs" },
+                { FIRST "[id]\nlayout = 40/0/23\n", "more than 4194304 positions", "at most 0" },
+                { FIRST "horizon = 1s\n", "shorter than reserve.standing (default)",
+                  "workers.horizon (" },
+        };
+
+        for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+                const char *error = refused(cases[i].text, NULL);
+
+                cr_assert_contains(error, cases[i].says);
+                cr_assert_contains(error, cases[i].and);
+        }
+}

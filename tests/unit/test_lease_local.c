@@ -1,0 +1,539 @@
+/* SPDX-License-Identifier: MIT */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "daemon/lease/lease.h"
+#include "daemon/lease/state_file.h"
+#include "daemon/segment.h"
+#include "tests/unit/capture.h"
+#include "tests/unit/until.h"
+
+static char base[] = "/tmp/sfshm-test-lease-XXXXXX";
+static char dir[128];
+static struct config config;
+
+static void setup(void) {
+        cr_assert_not_null(mkdtemp(base));
+        snprintf(dir, sizeof(dir), "%s/a/b", base);
+        config = (struct config){ .state_dir = dir, .backend = (char *)"local", .has_first = true,
+                                  .first = 3, .count = 2, .max_count = 2,
+                                  .layout = id_layout_default };
+}
+
+static void teardown(void) {
+        char command[160];
+
+        snprintf(command, sizeof(command), "rm -rf '%s'", base);
+        cr_assert_eq(system(command), 0);
+}
+
+TestSuite(lease_local, .init = setup, .fini = teardown);
+
+static const char *file(const char *name) {
+        static char path[256];
+
+        snprintf(path, sizeof(path), "%s/%s", dir, name);
+        return path;
+}
+
+/* Opens, expects success, and closes at once, without a release. */
+static struct lease_grant open_and_crash(uint64_t raise_to) {
+        struct lease_grant grant;
+        void *backend = NULL;
+
+        cr_assert_eq(lease_local.open(&backend, &config, &grant), 0);
+        if (raise_to != 0)
+                cr_assert_eq(lease_local.write_fence(backend, raise_to), 0);
+        lease_local.close(backend);
+        return grant;
+}
+
+static void expect_refused(int error, const char *part, const char *advice) {
+        struct lease_grant grant = { .worker_count = 99 };
+        void *backend = NULL;
+        const char *text;
+
+        capture_begin();
+        cr_assert_eq(lease_local.open(&backend, &config, &grant), error);
+        text = capture_take();
+        cr_assert_contains(text, part);
+        cr_assert_contains(text, advice);
+        cr_assert_null(backend);
+        cr_assert_eq(grant.worker_count, 99);
+}
+
+static size_t slurp(const char *path, char *text, size_t capacity) {
+        int fd = open(path, O_RDONLY | O_CLOEXEC);
+        ssize_t n;
+
+        cr_assert(fd >= 0);
+        n = read(fd, text, capacity);
+        cr_assert(n >= 0);
+        close(fd);
+        return (size_t)n;
+}
+
+static void spit(const char *path, const char *text, size_t size) {
+        int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+        cr_assert(fd >= 0);
+        cr_assert_eq(write(fd, text, size), (ssize_t)size);
+        close(fd);
+}
+
+Test(lease_local, a_first_start_makes_a_private_directory) {
+        struct lease_grant grant;
+        struct stat st;
+
+        capture_begin();
+        umask(0);
+        grant = open_and_crash(0);
+        cr_assert(grant.first_start);
+        cr_assert_eq(grant.fence_tick, 0);
+        cr_assert_eq(grant.worker_first, 3);
+        cr_assert_eq(grant.worker_count, 2);
+        cr_assert_contains(capture_take(), "first start");
+        cr_assert_eq(stat(dir, &st), 0);
+        cr_assert_eq(st.st_mode & 07777u, 0700);
+        *strrchr(dir, '/') = '\0';
+        cr_assert_eq(stat(dir, &st), 0);
+        cr_assert_eq(st.st_mode & 07777u, 0700);
+}
+
+/* U3: what was written is what the next owner reads. */
+Test(lease_local, U3_the_fence_survives_a_crash) {
+        struct lease_grant grant;
+
+        open_and_crash(123456789);
+        grant = open_and_crash(0);
+        cr_assert_eq(grant.fence_tick, 123456789);
+        cr_assert_not(grant.first_start);
+        cr_assert_eq(open_and_crash(0).fence_tick, 123456789);
+}
+
+Test(lease_local, a_second_daemon_is_told_who_holds_the_state) {
+        struct lease_grant grant;
+        void *backend = NULL;
+        char holder[64];
+
+        cr_assert_eq(lease_local.open(&backend, &config, &grant), 0);
+        snprintf(holder, sizeof(holder), "held by another sfshmd (pid %d)", getpid());
+        expect_refused(-EBUSY, holder, "--set daemon.state_dir");
+        lease_local.close(backend);
+        open_and_crash(0);
+}
+
+Test(lease_local, a_killed_holder_holds_nothing) {
+        int ready[2], status;
+        pid_t child;
+        char byte;
+
+        cr_assert_eq(pipe(ready), 0);
+        child = fork();
+        if (child == 0) {
+                struct lease_grant grant;
+                void *backend = NULL;
+
+                if (lease_local.open(&backend, &config, &grant) < 0 || write(ready[1], "x", 1) != 1)
+                        _exit(1);
+                for (;;)
+                        pause();
+        }
+        cr_assert_eq(read(ready[0], &byte, 1), 1);
+        expect_refused(-EBUSY, "held by another sfshmd", "stop it");
+        cr_assert_eq(kill(child, SIGKILL), 0);
+        cr_assert_eq(waitpid(child, &status, 0), child);
+        cr_assert_not(open_and_crash(0).first_start);
+}
+
+Test(lease_local, without_workers_first_it_does_not_start) {
+        config.has_first = false;
+        expect_refused(-EINVAL, "workers.first is not set", "--set workers.first=0");
+}
+
+Test(lease_local, a_directory_which_others_may_write_is_refused) {
+        open_and_crash(0);
+        cr_assert_eq(chmod(dir, 0770), 0);
+        expect_refused(-EPERM, "others may write", "chmod 0700");
+        cr_assert_eq(chmod(dir, 0702), 0);
+        expect_refused(-EPERM, "others may write", dir);
+}
+
+Test(lease_local, a_directory_of_another_uid_is_refused) {
+        if (geteuid() != 0)
+                cr_skip_test("needs root to give the directory away");
+        open_and_crash(0);
+        cr_assert_eq(chown(dir, 65534, (gid_t)-1), 0);
+        expect_refused(-EPERM, "belongs to uid 65534", "daemon.state_dir");
+}
+
+Test(lease_local, a_directory_that_cannot_be_made_is_named) {
+        cr_assert_eq(mkdir(base, 0700) == 0 || errno == EEXIST, true);
+        snprintf(dir, sizeof(dir), "%s/file", base);
+        spit(dir, "", 0);
+        expect_refused(-ENOTDIR, dir, "a directory");
+        snprintf(dir, sizeof(dir), "%s/file/below", base);
+        expect_refused(-ENOTDIR, dir, "daemon.state_dir");
+}
+
+/* Red when first_start() does not look for evidence. */
+Test(lease_local, a_lost_state_is_no_first_start) {
+        open_and_crash(5000);
+        cr_assert_eq(unlink(file("fence")), 0);
+        expect_refused(-ENOENT, "no first start", "empty the directory");
+        /* refused again, until somebody has followed the advice */
+        expect_refused(-ENOENT, "no first start", "empty the directory");
+        cr_assert_eq(unlink(file("lock")), 0);
+        cr_assert(open_and_crash(0).first_start);
+}
+
+Test(lease_local, a_directory_with_foreign_files_is_no_first_start) {
+        cr_assert_eq(mkdir(base, 0700) == 0 || errno == EEXIST, true);
+        snprintf(dir, sizeof(dir), "%s", base);
+        spit(file("something"), "x", 1);
+        expect_refused(-ENOENT, "something", "no first start");
+}
+
+/* A crash in the middle of the very first start leaves an unsigned lock and a
+ * half-written file: still a first start. */
+Test(lease_local, a_first_start_that_crashed_may_be_repeated) {
+        snprintf(dir, sizeof(dir), "%s", base);
+        spit(file("lock"), "", 0);
+        spit(file("fence.new"), "sfshm-st", 8);
+        cr_assert(open_and_crash(0).first_start);
+        cr_assert_not(open_and_crash(0).first_start);
+}
+
+/* Every truncation and every flipped bit is an error. Red when the checksum or
+ * the comparison of the re-encoding is left out. */
+Test(lease_local, no_damage_goes_unnoticed) {
+        char good[STATE_TEXT_MAX], bad[STATE_TEXT_MAX];
+        struct fence_state state = { .fence_tick = 1 };
+        size_t size;
+
+        open_and_crash(987654321);
+        size = slurp(file("fence"), good, sizeof(good));
+        cr_assert_eq(state_decode(good, size, &state), 0);
+        cr_assert_eq(state.fence_tick, 987654321);
+        state.fence_tick = 1;
+        for (size_t cut = 0; cut < size; cut++)
+                cr_assert_eq(state_decode(good, cut, &state), -EBADMSG, "cut at %zu", cut);
+        for (size_t bit = 0; bit < size * 8; bit++) {
+                int r;
+
+                memcpy(bad, good, size);
+                bad[bit / 8] = (char)(bad[bit / 8] ^ 1 << bit % 8);
+                r = state_decode(bad, size, &state);
+                cr_assert(r == -EBADMSG || r == -EPROTO, "bit %zu: %d", bit, r);
+        }
+        memcpy(bad, good, size);
+        bad[size] = '\n';
+        cr_assert_eq(state_decode(bad, size + 1, &state), -EBADMSG);
+        cr_assert_eq(state.fence_tick, 1);
+
+        bad[size / 2] ^= 1;
+        spit(file("fence"), bad, size);
+        expect_refused(-EBADMSG, "torn or damaged", "Put back a good copy");
+        spit(file("fence"), "", 0);
+        expect_refused(-EBADMSG, "torn or damaged", file("fence"));
+}
+
+Test(lease_local, a_state_survives_its_text) {
+        struct fence_state state = { .worker_first = UINT32_MAX, .worker_count = UINT32_MAX,
+                                     .fence_tick = UINT64_MAX }, read;
+        char text[STATE_TEXT_MAX];
+        size_t size;
+
+        memset(state.machine_id, 0xff, 16);
+        state.layout = (struct id_layout){ .tick_bits = 255, .worker_bits = 255,
+                                           .sequence_bits = 255, .region_bits = 255,
+                                           .epoch_unix_ms = INT64_MIN };
+        size = state_encode(&state, text);
+        cr_assert(size < STATE_TEXT_MAX);
+        cr_assert_eq(state_decode(text, size, &read), 0);
+        cr_assert_arr_eq(&read, &state, sizeof(state));
+}
+
+Test(lease_local, the_fence_is_told_as_a_time) {
+        char text[STATE_TIME_MAX];
+
+        cr_assert_str_eq(state_time(&id_layout_default, 1234567, text), "2025-01-01T00:20:34.567Z");
+        cr_assert_str_eq(state_time(&id_layout_default, 0, text), "-");
+        cr_assert_str_eq(state_time(&id_layout_default, UINT64_MAX, text), "-");
+        cr_assert_str_eq(state_time(&id_layout_default, INT64_MAX, text), "-");
+}
+
+/* Rewrites the state as somebody else would have written it. */
+static void change_state(void (*change)(struct fence_state *state)) {
+        struct fence_state state;
+        char text[STATE_TEXT_MAX];
+
+        cr_assert_eq(state_decode(text, slurp(file("fence"), text, sizeof(text)), &state), 0);
+        change(&state);
+        spit(file("fence"), text, state_encode(&state, text));
+}
+
+static void other_machine(struct fence_state *state) {
+        state->machine_id[5] ^= 1;
+}
+static void other_layout(struct fence_state *state) {
+        state->layout.tick_bits = 42;
+        state->layout.worker_bits = 9;
+}
+static void other_region_bits(struct fence_state *state) {
+        state->layout.region_bits = 2;
+}
+static void other_epoch(struct fence_state *state) {
+        state->layout.epoch_unix_ms++;
+}
+
+Test(lease_local, a_state_of_another_machine_is_refused) {
+        open_and_crash(0);
+        change_state(other_machine);
+        expect_refused(-EXDEV, "another machine", "workers.first");
+}
+
+Test(lease_local, a_state_of_another_layout_or_epoch_is_refused) {
+        open_and_crash(0);
+        change_state(other_layout);
+        expect_refused(-EINVAL, "layout 42/9/12", "Set id.layout");
+        change_state(other_region_bits);
+        expect_refused(-EINVAL, "2 region bits", "id.region_bits back");
+        config.layout.tick_bits = 42;
+        config.layout.worker_bits = 9;
+        config.layout.region_bits = 2;
+        change_state(other_epoch);
+        expect_refused(-EINVAL, "epoch at Unix time 1735689600001 ms", "Set id.epoch back");
+}
+
+Test(lease_local, a_state_of_another_version_is_refused) {
+        open_and_crash(0);
+        spit(file("fence"), "sfshm-state 2\nwhatever\n", 23);
+        expect_refused(-EPROTO, "another version", "run that version");
+}
+
+/* The fence is one number for whatever run this directory's daemons held. */
+Test(lease_local, another_worker_run_keeps_the_fence) {
+        struct lease_grant grant;
+
+        open_and_crash(77777);
+        config.first = 9;
+        config.count = 1;
+        capture_begin();
+        grant = open_and_crash(0);
+        cr_assert_contains(capture_take(), "from 3+2 to 9+1");
+        cr_assert_eq(grant.fence_tick, 77777);
+        cr_assert_eq(grant.worker_first, 9);
+        cr_assert_eq(grant.worker_count, 1);
+}
+
+/* A file layer that fails at a chosen call. */
+static int calls_left;
+static int call_error;
+
+static bool fails(void) {
+        if (--calls_left != 0)
+                return false;
+        errno = call_error;
+        return true;
+}
+static ssize_t failing_write(int fd, const void *bytes, size_t size) {
+        if (fails())
+                return -1;
+        return write(fd, bytes, size > 50 ? 50 : size); /* always short */
+}
+static int failing_fsync(int fd) {
+        return fails() ? -1 : fsync(fd);
+}
+static int failing_renameat(int from_dir, const char *from, int to_dir, const char *to) {
+        return fails() ? -1 : renameat(from_dir, from, to_dir, to);
+}
+static const struct state_file_calls failing = { failing_write, failing_fsync, failing_renameat };
+
+/* Whichever call fails, the error is returned and a whole state is there: the
+ * old one, or the new one. Red when write_all() takes a short write for a whole
+ * one, or when an fsync() is not looked at. */
+Test(lease_local, a_failed_write_leaves_a_whole_state) {
+        const int errors[] = { ENOSPC, EIO, EDQUOT };
+        struct fence_state old = { .fence_tick = 1000 }, new, found;
+        int dir_fd = open(base, O_RDONLY | O_DIRECTORY | O_CLOEXEC), fails_at = 1, r;
+
+        old.layout = id_layout_default;
+        new = old;
+        new.fence_tick = 2000;
+        do {
+                cr_assert_eq(state_file_write(dir_fd, &old, &state_file_kernel), 0);
+                calls_left = fails_at;
+                call_error = errors[fails_at % 3];
+                r = state_file_write(dir_fd, &new, &failing);
+                cr_assert(r == 0 || r == -call_error, "call %d: %d", fails_at, r);
+                cr_assert_eq(state_file_read(dir_fd, &found), 0);
+                cr_assert(found.fence_tick == 2000 || (r < 0 && found.fence_tick == 1000));
+                fails_at++;
+        } while (r < 0);
+        /* 5 or more short writes, fsync, rename, fsync of the directory */
+        cr_assert(fails_at - 2 >= 8, "only %d calls could fail", fails_at - 2);
+        close(dir_fd);
+}
+
+Test(lease_local, an_unknown_backend_is_named) {
+        struct lease *lease = NULL;
+
+        config.backend = (char *)"etcetera";
+        capture_begin();
+        cr_assert_eq(lease_new(&lease, &config), -EINVAL);
+        cr_assert_contains(capture_take(), "workers.backend=etcetera");
+        cr_assert_null(lease);
+}
+
+static uint64_t fence_on_disk(void) {
+        struct fence_state state;
+        char text[STATE_TEXT_MAX];
+
+        cr_assert_eq(state_decode(text, slurp(file("fence"), text, sizeof(text)), &state), 0);
+        return state.fence_tick;
+}
+
+/* The whole way: raise, durable before it is shown, released to the last promise. */
+Test(lease_local, U3_a_raised_fence_is_on_disk_before_it_counts) {
+        struct lease *lease = NULL;
+
+        cr_assert_eq(lease_new(&lease, &config), 0);
+        cr_assert_eq(lease_fence(lease), 0);
+        for (uint64_t fence = 1000; fence <= 20000; fence += 1000) {
+                lease_raise(lease, fence);
+                UNTIL(lease_fence(lease) >= fence);
+                cr_assert(fence_on_disk() >= fence);
+        }
+        cr_assert_eq(lease_error(lease), 0);
+        cr_assert_null(lease_release(lease, 12345));
+        cr_assert_eq(fence_on_disk(), 12345);
+}
+
+/* A daemon that promised nothing must not lower what it found. Red when
+ * lower_fence() writes last_tick as it is. */
+Test(lease_local, U3_a_release_without_a_promise_keeps_the_fence_found) {
+        struct lease *lease = NULL;
+
+        open_and_crash(5555);
+        cr_assert_eq(lease_new(&lease, &config), 0);
+        cr_assert_eq(lease_fence(lease), 5555);
+        lease_raise(lease, 9999);
+        UNTIL(lease_fence(lease) == 9999);
+        cr_assert_null(lease_release(lease, 0));
+        cr_assert_eq(fence_on_disk(), 5555);
+        cr_assert_null(lease_release(NULL, 1));
+}
+
+/* A backend of the test's own. */
+static atomic_int mock_result;
+static atomic_int mock_writes;
+static atomic_bool mock_blocked;
+static _Atomic uint64_t mock_fence;
+
+static int mock_open(void **ret_backend, const struct config *unused, struct lease_grant *ret) {
+        (void)unused;
+        *ret_backend = &mock_fence;
+        *ret = (struct lease_grant){ .worker_count = 1, .fence_tick = 10 };
+        return 0;
+}
+static int mock_write(void *backend, uint64_t fence_tick) {
+        (void)backend;
+        mock_writes++;
+        while (mock_blocked)
+                until_pause();
+        if (mock_result < 0)
+                return mock_result;
+        mock_fence = fence_tick;
+        return 0;
+}
+static void mock_close(void *backend) {
+        (void)backend;
+}
+static const char *mock_place(void *backend) {
+        (void)backend;
+        return "the mock";
+}
+static const struct lease_backend mock = { "mock", mock_open, mock_write, mock_close, mock_place };
+
+static bool readable(int fd) {
+        struct pollfd p = { .fd = fd, .events = POLLIN };
+
+        return poll(&p, 1, 0) == 1;
+}
+
+/* While a write is under way any number of requests become one, for the
+ * highest; nothing is shown before it is written; a lower one asks for nothing. */
+Test(lease_local, requests_are_coalesced) {
+        struct lease *lease = NULL;
+
+        cr_assert_eq(lease_new_with(&lease, &mock, &config), 0);
+        lease_raise(lease, 10);
+        lease_raise(lease, 5);
+        mock_blocked = true;
+        lease_raise(lease, 100);
+        UNTIL(mock_writes == 1);
+        for (uint64_t fence = 101; fence <= 1000; fence++)
+                lease_raise(lease, fence);
+        lease_raise(lease, 500);
+        cr_assert_eq(lease_fence(lease), 10);
+        cr_assert_not(readable(lease_fd(lease)));
+        mock_blocked = false;
+        UNTIL(lease_fence(lease) == 1000);
+        cr_assert_eq(mock_writes, 2);
+        UNTIL(readable(lease_fd(lease)));
+        cr_assert_eq(mock_fence, 1000);
+        lease_release(lease, 700);
+        cr_assert_eq(mock_writes, 3);
+        cr_assert_eq(mock_fence, 700);
+}
+
+/* A failing disk: the fence stays, the error is shown and logged once, writing
+ * is tried again until it works, and that is logged too. */
+Test(lease_local, a_failed_write_is_tried_again) {
+        struct lease *lease = NULL;
+        const char *text;
+
+        capture_begin();
+        cr_assert_eq(lease_new_with(&lease, &mock, &config), 0);
+        mock_result = -ENOSPC;
+        lease_raise(lease, 100);
+        UNTIL(lease_error(lease) == -ENOSPC);
+        UNTIL(readable(lease_fd(lease)));
+        lease_acknowledge(lease);
+        UNTIL(mock_writes >= 3);
+        cr_assert_eq(lease_fence(lease), 10);
+        lease_raise(lease, 200);
+        mock_result = 0;
+        UNTIL(lease_fence(lease) == 200);
+        UNTIL(lease_error(lease) == 0);
+        text = capture_take();
+        cr_assert_contains(text, "cannot write the fence to the mock: No space left on device");
+        cr_assert_null(strstr(strstr(text, "cannot write") + 1, "cannot write"), "logged twice");
+        cr_assert_contains(text, "can be written again");
+        lease_release(lease, 150);
+        cr_assert_eq(mock_fence, 150);
+}
+
+/* A release does not wait for a retry, and says when it could not write. */
+Test(lease_local, a_release_with_a_broken_disk_ends) {
+        struct lease *lease = NULL;
+
+        capture_begin();
+        cr_assert_eq(lease_new_with(&lease, &mock, &config), 0);
+        mock_result = -EIO;
+        lease_raise(lease, 100);
+        UNTIL(mock_writes >= 4); /* the next wait is up to 0.8 s */
+        cr_assert_null(lease_release(lease, 50));
+        cr_assert_eq(mock_fence, 0);
+        cr_assert_contains(capture_take(), "cannot bring the fence in the mock down");
+}

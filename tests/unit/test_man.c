@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The manual against the code: every key of the configuration stands in
+ * sfshmd.conf(5) with its default, and no other; every metric in
+ * sfshm-stat(1); every public function in a page which shows its arguments.
+ * Red when a key, metric or argument is added or changed on one side only.
+ */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/config.h"
+#include "shm/statistics.h"
+
+static char *read_source(const char *path) {
+        const char *root = getenv("SFSHM_SOURCE");
+        char full[4096];
+        FILE *file;
+        size_t size = 1 << 20, n;
+        char *text = malloc(size);
+
+        snprintf(full, sizeof(full), "%s/%s", root ? root : ".", path);
+        file = fopen(full, "re");
+        cr_assert(file && text, "cannot read %s: set $SFSHM_SOURCE to the project's root", full);
+        n = fread(text, 1, size - 1, file);
+        text[n] = '\0';
+        fclose(file);
+        return text;
+}
+
+static size_t count(const char *text, const char *part) {
+        size_t n = 0;
+
+        for (; (text = strstr(text, part)) != NULL; text += strlen(part))
+                n++;
+        return n;
+}
+
+static void check_key(const char *page, const char *key, const char *value) {
+        char expected[512];
+
+        if (*value)
+                snprintf(expected, sizeof(expected), "\n.It Ic %s\n.Pq default: Li %s\n", key,
+                         value);
+        else
+                snprintf(expected, sizeof(expected), "\n.It Ic %s\n.Pq default: empty\n", key);
+        cr_expect_eq(count(page, expected), 1, "sfshmd.conf(5) needs this once:%s", expected);
+}
+
+Test(man, has_every_key_with_its_default_and_no_other) {
+        char *page = read_source("daemon/man/sfshmd.conf.5"), *keys = NULL, *line, *rest;
+        size_t size = 0, n = 0;
+        FILE *stream = open_memstream(&keys, &size);
+
+        cr_assert_not_null(stream);
+        config_print_keys(stream);
+        fclose(stream);
+        for (line = strtok_r(keys, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest), n++) {
+                char *value = strchr(line, '\t'), *help;
+
+                cr_assert_not_null(value);
+                *value++ = '\0';
+                help = strchr(value, '\t');
+                cr_assert_not_null(help);
+                *help = '\0';
+                check_key(page, line, value);
+        }
+        cr_assert_gt(n, 20);
+        cr_assert_eq(count(page, "\n.It Ic "), n, "sfshmd.conf(5) has keys that do not exist");
+        free(keys);
+        free(page);
+}
+
+Test(man, has_every_metric) {
+        char *page = read_source("libclient/man/sfshm-stat.1"), expected[512];
+
+#define CHECK(name, prometheus, type, divisor, help) \
+        if (strcmp(prometheus, "sfshm_overflow_wait_seconds_total") != 0) { \
+                snprintf(expected, sizeof(expected), "\n.It Va %s Pq %s\n%s\n", prometheus, type, \
+                         help); \
+                cr_expect_eq(count(page, expected), 1, "sfshm-stat(1) needs this once:%s", \
+                             expected); \
+        }
+        STATISTICS_COUNTERS(CHECK)
+#undef CHECK
+        free(page);
+}
+
+/* `declaration` is "int sfshm_next(sfshm *s, uint64_t *ret_id)". */
+static void check_function(char *declaration) {
+        char *open = strchr(declaration, '('), *name = open, *page, *argument, *rest;
+        char path[256], expected[512];
+
+        while (name > declaration && name[-1] != ' ' && name[-1] != '*')
+                name--;
+        *open = '\0';
+        snprintf(path, sizeof(path), "libclient/man/%s.3", name);
+        page = read_source(path);
+        snprintf(expected, sizeof(expected), "\n.Fo %s\n", name);
+        cr_expect_eq(count(page, expected), 1, "%s needs '.Fo %s'", path, name);
+        *strrchr(open + 1, ')') = '\0';
+        for (argument = strtok_r(open + 1, ",", &rest); argument;
+             argument = strtok_r(NULL, ",", &rest)) {
+                argument += strspn(argument, " \n");
+                snprintf(expected, sizeof(expected), "\n.Fa \"%s\"\n", argument);
+                cr_expect_eq(count(page, expected), 1, "%s needs '.Fa \"%s\"'", path, argument);
+        }
+        free(page);
+}
+
+Test(man, has_every_public_function) {
+        char *header = read_source("libclient/sfshm.h"), *line, *rest;
+        size_t n = 0;
+
+        for (line = strtok_r(header, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+                if (strchr(" #/*}", *line) || !strstr(line, "sfshm_") || !strstr(line, ");"))
+                        continue;
+                check_function(line);
+                n++;
+        }
+        cr_assert_geq(n, 11, "only %zu declarations found in sfshm.h", n);
+        free(header);
+}

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT */
+/* Who gets how much, and when. */
+#include "reserve_world.h"
+
+TestSuite(reach, .init = set_up, .fini = tear_down);
+TestSuite(hostile, .init = set_up, .fini = tear_down);
+
+Test(reach, first_id_at_once) {
+        cr_assert_eq(attach(0, 1), 0);
+        cr_expect(reserve_ready(reserve, fakes[0].client, now));
+        cr_expect_eq(width_of(&fakes[0]), planner_standing(RUN_WIDTH, 1));
+        cr_expect_eq(atomic_load(&fakes[0].page->widest), 4096 - 40 - 16);
+        cr_expect_not(reserve_busy(reserve, now), "no ticker for it");
+}
+
+Test(reach, a_lone_client_gets_98_percent_at_once_and_keeps_it) {
+        cr_assert_eq(attach(0, 1), 0);
+        steps(777);
+        fakes[0].demand = SATURATING;
+        step();
+        for (unsigned i = 0; i < 3000; i++) {
+                step();
+                cr_assert_geq(width_of(&fakes[0]) * 100, RUN_WIDTH * 98, "after %u", i);
+        }
+        cr_expect(reserve_busy(reserve, now));
+        cr_expect_gt(reserve_totals(reserve).extensions, reserve_totals(reserve).grants,
+                     "with the same plan it is just extended");
+        fakes[0].demand = 0;
+        steps(1500);
+        cr_expect_not(reserve_busy(reserve, now));
+        cr_expect_eq(width_of(&fakes[0]), 16);
+}
+
+Test(reach, four_busy_ones_share_equally) {
+        uint64_t before[4], least = UINT64_MAX, most = 0, sum = 0;
+
+        for (unsigned i = 0; i < 4; i++)
+                cr_assert_eq(attach(0, SATURATING), 0);
+        steps(1000);
+        for (unsigned i = 0; i < 4; i++)
+                before[i] = fakes[i].ids;
+        steps(1000);
+        for (unsigned i = 0; i < 4; i++) {
+                uint64_t ids = fakes[i].ids - before[i];
+
+                least = ids < least ? ids : least;
+                most = ids > most ? ids : most;
+                sum += ids;
+        }
+        cr_expect_leq(most * 10, least * 11);
+        cr_expect_geq(sum * 100, 1000 * (uint64_t)RUN_WIDTH * 97);
+}
+
+Test(reach, weights_and_caps_of_uids) {
+        accounts[1].uid_weight = 3;
+        accounts[2].uid_cap = 100000; /* 100 in a tick */
+        for (unsigned i = 0; i < 3; i++)
+                cr_assert_eq(attach(i, SATURATING), 0);
+        cr_assert_eq(attach(1, SATURATING), 0);
+        steps(1000);
+        cr_expect_leq(width_of(&fakes[2]), 100);
+        cr_expect_geq(width_of(&fakes[2]), 90);
+        cr_expect_leq(abs((int)width_of(&fakes[1]) - (int)width_of(&fakes[3])), 1,
+                      "two of one uid share");
+        cr_expect_float_eq((double)(width_of(&fakes[1]) + width_of(&fakes[3])) /
+                           width_of(&fakes[0]), 3.0, 0.05);
+        for (unsigned i = 0; i < 100; i++) {
+                step();
+                cr_assert_leq(width_of(&fakes[2]), 100);
+        }
+}
+
+Test(reach, a_capped_one_alone_is_capped) {
+        accounts[0].uid_cap = 50000;
+        cr_assert_eq(attach(0, SATURATING), 0);
+        for (unsigned i = 0; i < 500; i++) {
+                step();
+                cr_assert_leq(width_of(&fakes[0]), 50);
+        }
+        /* a second connection, which asks in the middle of a period, buys nothing */
+        cr_assert_eq(attach(0, SATURATING), 0);
+        for (unsigned i = 0; i < 500; i++) {
+                step();
+                cr_assert_leq(elastic_of(&fakes[0]) + elastic_of(&fakes[1]), 50);
+        }
+        cr_expect_eq(elastic_of(&fakes[1]), 25);
+        accounts[1].uid_cap = 3000;
+        cr_assert_eq(attach(1, SATURATING), 0);
+        cr_expect_eq(width_of(&fakes[2]), 3, "the standing one as well");
+}
+
+Test(reach, a_newcomer_on_a_busy_daemon) {
+        cr_assert_eq(attach(0, SATURATING), 0);
+        steps(2345);
+        for (unsigned i = 1; i <= 4; i++) {
+                cr_assert_eq(attach(0, SATURATING), 0, "standing at once");
+                cr_expect_geq(width_of(&fakes[i]), 1);
+        }
+        steps(500);
+        for (unsigned i = 1; i <= 4; i++)
+                cr_expect_geq(width_of(&fakes[i]) * 10, width_of(&fakes[0]) * 9);
+}
+
+/* One hint for all there is, and then hardly any use of it. */
+Test(reach, a_hint_is_not_an_order_for_ever) {
+        cr_assert_eq(attach(0, SATURATING), 0);
+        cr_assert_eq(attach(0, 1), 0);
+        steps(1234);
+        reserve_want(reserve, fakes[1].client, 0, 0, now);
+        steps(200);
+        cr_expect_geq(elastic_of(&fakes[1]), 1900, "its share at first");
+        steps(100);
+        cr_expect_geq(width_of(&fakes[0]), 3900);
+}
+
+Test(reach, what_one_leaves_goes_to_the_others) {
+        for (unsigned i = 0; i < 3; i++)
+                cr_assert_eq(attach(0, SATURATING), 0);
+        steps(1500);
+        detach(&fakes[1]);
+        steps(300);
+        cr_expect_geq(width_of(&fakes[0]), 1900);
+        fakes[2].demand = 1;
+        steps(300);
+        cr_expect_geq(width_of(&fakes[0]), 3800, "soon, while the other one lingers");
+        steps(700);
+        cr_expect_geq(width_of(&fakes[0]) * 100, RUN_WIDTH * 97);
+}
+
+/* All work; when all are busy, all get an elastic one. */
+Test(reach, a_thousand_clients) {
+        for (unsigned i = 0; i < 1000; i++)
+                cr_assert_eq(attach(i % 4, 1), 0, "client %u", i);
+        for (unsigned i = 0; i < 1000; i++)
+                cr_assert_geq(width_of(&fakes[i]), 1);
+        steps(50);
+        for (unsigned i = 0; i < 1000; i++)
+                fakes[i].demand = SATURATING;
+        steps(600);
+        for (unsigned i = 0; i < 1000; i++)
+                cr_assert_geq(elastic_of(&fakes[i]), 1, "client %u", i);
+}
+
+Test(reach, a_thousand_arrive_at_a_busy_daemon) {
+        unsigned at_once = 0;
+
+        cr_assert_eq(attach(0, SATURATING), 0);
+        steps(500);
+        for (unsigned i = 1; i <= 1000; i++) {
+                int r = attach(0, 1);
+
+                cr_assert(r == 0 || r == -EAGAIN);
+                at_once += r == 0;
+        }
+        cr_expect_geq(at_once, 8);
+        steps(500);
+        for (unsigned i = 0; i <= 1000; i++)
+                cr_assert(reserve_ready(reserve, fakes[i].client, now), "client %u", i);
+}
+
+Test(hostile, hints_and_counters) {
+        cr_assert_eq(attach(0, SATURATING), 0);
+        cr_assert_eq(attach(1, 0), 0);
+        reserve_want(reserve, fakes[1].client, 1, 0, now);
+        reserve_want(reserve, fakes[1].client, UINT32_MAX, 0, now);
+        for (unsigned i = 0; i < 2000; i++) {
+                fakes[1].ids = i % 3 == 0 ? UINT64_MAX : i % 3 == 1 ? 0 : i;
+                fakes[1].overflows = UINT64_MAX - i;
+                for (unsigned j = 0; j < 20; j++)
+                        reserve_want(reserve, fakes[1].client, 0, UINT32_MAX - j, now);
+                due = reserve_run(reserve, now);
+                step();
+        }
+        cr_expect_geq(width_of(&fakes[0]), 2000, "it buys a share, not more");
+        reserve_want(reserve, fakes[0].client, 0, 5, now - 500);
+        cr_expect_geq(reserve_run(reserve, now - 500), now);
+}

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a daemon goes on with when it starts. A daemon that was killed is one
+ * whose fence stands ahead of the clock; nothing else tells it from a stop.
+ */
+#include "daemon/state.h"
+
+#include <unistd.h>
+
+#include "daemon/thread.h"
+#include "daemon/ticker.h"
+#include "tests/unit/config_fixture.h"
+
+#define AHEAD_TICKS 60000u
+
+struct run {
+        struct config *config;
+        struct lease *lease;
+        struct state state;
+};
+
+static const char *state_name = "state";
+
+static const char *shm_name(const char *suffix) {
+        static char name[64];
+
+        snprintf(name, sizeof(name), "/sfshm-test-state-%d%s", (int)getpid(), suffix);
+        return name;
+}
+
+static void prepare(struct run *run, const char *suffix, unsigned first_worker) {
+        char text[1024];
+
+        snprintf(text, sizeof(text), "[workers]\nfirst = %u\n[daemon]\nstate_dir = %s/%s\n"
+                 "shm = %s\n", first_worker, directory, state_name, shm_name(suffix));
+        run->config = load(text, (char *[]){ NULL });
+        cr_assert_eq(lease_new(&run->lease, run->config), 0, "%s", capture_take());
+}
+
+static struct run start(const char *suffix, unsigned first_worker) {
+        struct run run;
+
+        prepare(&run, suffix, first_worker);
+        cr_assert_eq(state_open(&run.state, run.config, run.lease), 0, "%s", capture_take());
+        return run;
+}
+
+static uint64_t tick_of(const struct run *run) {
+        return guard_tick(&run->state.guard, thread_clock_ns(CLOCK_BOOTTIME));
+}
+
+/* As if killed, with the fence as far ahead as it may be. */
+static void end(struct run *run) {
+        uint64_t fence = tick_of(run) + AHEAD_TICKS;
+
+        state_close(&run->state);
+        lease_release(run->lease, fence);
+        config_free(run->config);
+}
+
+static bool ready(const struct run *run) {
+        int64_t resume_ns;
+
+        return guard_ready(&run->state.guard, thread_clock_ns(CLOCK_BOOTTIME), &resume_ns);
+}
+
+static void lose(const char *suffix, const char *segment) {
+        char file[128];
+
+        snprintf(file, sizeof(file), "/dev/shm%s.%s", shm_name(suffix), segment);
+        cr_assert_eq(unlink(file), 0);
+}
+
+static void clean(void) {
+        char command[200];
+
+        snprintf(command, sizeof(command), "rm -f /dev/shm%s*", shm_name(""));
+        cr_assert_eq(system(command), 0);
+        tear_down();
+}
+
+/* Red when the line is made anew or the fence is waited for although the ledger
+ * is there (A1, rule 9). */
+Test(state, goes_on_at_once_with_clock_and_ledger, .init = set_up, .fini = clean) {
+        struct run run = start("", 0);
+        struct clock_line line = run.state.guard.line;
+        uint32_t generation = atomic_load(&state_clock(&run.state)->generation);
+
+        cr_expect(ready(&run), "a first start has no fence to wait for");
+        atomic_store(&state_ledger(&run.state)->next_client, 77);
+        end(&run);
+        run = start("", 0);
+        cr_expect(ready(&run));
+        cr_expect_arr_eq(&run.state.guard.line, &line, sizeof(line));
+        cr_expect_eq(atomic_load(&state_ledger(&run.state)->next_client), 77);
+        cr_expect_eq(atomic_load(&state_clock(&run.state)->generation), generation + 1);
+        end(&run);
+}
+
+static void waits_without(const char *lost) {
+        struct run run = start("", 0);
+        int64_t resume_ns;
+
+        end(&run);
+        lose("", lost);
+        run = start("", 0);
+        cr_expect_not(ready(&run));
+        resume_ns = atomic_load(&state_clock(&run.state)->resume_boot_ns);
+        cr_expect_gt(resume_ns, thread_clock_ns(CLOCK_BOOTTIME));
+        end(&run);
+        run = start("", 0);
+        cr_expect_not(ready(&run), "killed while waiting");
+        cr_expect_geq(atomic_load(&state_clock(&run.state)->resume_boot_ns),
+                      resume_ns - NS_PER_TICK);
+        end(&run);
+}
+
+/* U1, both. Red when the fence is not waited for, or when a daemon that died
+ * while it waited leaves a clock and a ledger which the next one believes. */
+Test(state, waits_for_the_fence_without_its_ledger, .init = set_up, .fini = clean) {
+        waits_without("ledger");
+}
+
+Test(state, waits_for_the_fence_without_its_clock, .init = set_up, .fini = clean) {
+        waits_without("clock");
+}
+
+/* U1. Red when a ledger is adopted beside which another daemon served the same
+ * workers. */
+Test(state, does_not_adopt_a_ledger_that_missed_something, .init = set_up, .fini = clean) {
+        struct run run = start("", 0);
+
+        end(&run);
+        run = start("-other", 0);
+        cr_expect_not(ready(&run));
+        end(&run);
+        run = start("", 0);
+        cr_expect_not(ready(&run));
+        end(&run);
+}
+
+/* Red when the run of workers is left out of what an adopted segment must show. */
+Test(state, does_not_adopt_segments_of_other_workers, .init = set_up, .fini = clean) {
+        struct run run = start("", 0);
+
+        end(&run);
+        run = start("", 1);
+        cr_expect_eq(state_clock(&run.state)->worker_first, 1);
+        cr_expect_eq(state_ledger(&run.state)->worker_first, 1);
+        cr_expect_not(ready(&run));
+        end(&run);
+}
+
+/* A state directory that was taken away does not take the promises with it. Red
+ * when the t1 of a ledger that is not adopted are not looked at. */
+Test(state, keeps_what_a_foreign_ledger_promised, .init = set_up, .fini = clean) {
+        struct run run = start("", 0);
+        uint64_t promised = tick_of(&run) + 5000;
+        char command[300];
+
+        atomic_store(&state_ledger(&run.state)->lanes[123].slots[1].t1, promised);
+        end(&run);
+        snprintf(command, sizeof(command), "rm -r %s/state", directory);
+        cr_assert_eq(system(command), 0);
+        run = start("", 0);
+        cr_expect_not(ready(&run));
+        cr_expect_geq(run.state.guard.not_before_tick, promised);
+        end(&run);
+}
+
+/* Red without the look at the owner word, or without the lock of the ledger. */
+Test(state, is_not_shared_by_two_daemons, .init = set_up, .fini = clean) {
+        struct run run = start("", 0), second;
+        struct ticker *ticker = NULL;
+
+        /* the second has a state directory, and so a lock, of its own */
+        state_name = "state-2";
+        prepare(&second, "", 0);
+        capture_take();
+        cr_expect_eq(state_open(&second.state, second.config, second.lease), -EBUSY);
+        cr_assert_contains(capture_take(), "locked by another daemon");
+        cr_assert_eq(ticker_new(&ticker, state_clock(&run.state)), 0);
+        cr_expect_eq(state_open(&second.state, second.config, second.lease), -EBUSY);
+        cr_assert_contains(capture_take(), "its ticker is thread");
+        ticker_free(ticker);
+        lease_release(second.lease, 0);
+        config_free(second.config);
+        end(&run);
+}
