@@ -9,9 +9,10 @@
 #include "daemon/planner.h"
 #include "daemon/standing.h"
 
-/* The fence is raised when less than standing + LOW is left, to standing + HIGH. */
-#define FENCE_LOW_TICKS 15000u
-#define FENCE_HIGH_TICKS 45000u
+/* The fence is raised when less than the standing time and one margin is left, to
+ * the standing time and three: a write each half minute, and after a crash of the
+ * machine at most a minute to wait. The margin is the standing time, up to MAX. */
+#define FENCE_MARGIN_MAX_TICKS 15000u
 #define FENCE_RETRY_TICKS 1000u
 
 struct reserve {
@@ -152,14 +153,16 @@ void reserve_want(struct reserve *reserve, struct client *client, uint32_t lane,
 
 /* Asks for a higher fence in time; returns when to ask again. */
 static uint64_t raise_fence(struct reserve *reserve) {
-        uint64_t low = reserve->standing.ticks + FENCE_LOW_TICKS, now = reserve->allot.now;
+        uint64_t standing = reserve->standing.ticks, now = reserve->allot.now;
+        uint64_t margin = standing < FENCE_MARGIN_MAX_TICKS ? standing : FENCE_MARGIN_MAX_TICKS;
+        uint64_t low = standing + margin;
         uint64_t fence = lease_fence(reserve->lease), wanted;
 
         if (fence >= reserve->tick_max)
                 return UINT64_MAX; /* the layout's time ends there */
         if (fence > now && fence - now >= low)
                 return fence - low + 1;
-        wanted = now + reserve->standing.ticks + FENCE_HIGH_TICKS;
+        wanted = now + standing + 3 * margin;
         lease_raise(reserve->lease, wanted < reserve->tick_max ? wanted : reserve->tick_max);
         return now + FENCE_RETRY_TICKS;
 }

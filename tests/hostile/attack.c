@@ -226,6 +226,13 @@ void honest_goes_on(const struct honest *h, uint64_t n) {
                   honest_taken(h) - (p.until - n), n);
 }
 
+void honest_lasts(const struct honest *h, int64_t ms) {
+        int64_t until = test_monotonic_ns() + ms * 1000000;
+
+        while (test_monotonic_ns() < until)
+                honest_goes_on(h, 100);
+}
+
 void honest_stop(struct honest *h) {
         int status, error;
 

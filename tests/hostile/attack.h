@@ -67,6 +67,8 @@ void honest_start(struct honest *h, const struct private_daemon *d, struct arena
 uint64_t honest_taken(const struct honest *h);
 /* Waits until it took `n` more, or the test fails. */
 void honest_goes_on(const struct honest *h, uint64_t n);
+/* Waits for so long; the test fails if it stops taking meanwhile. */
+void honest_lasts(const struct honest *h, int64_t ms);
 /* Ends it; fails the test unless no call of its failed and its IDs increase. */
 void honest_stop(struct honest *h);
 

@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * S1: many connections. Half-open, silent, deaf, and in storms; more than
+ * there are descriptors for, and more than a limit allows.
+ */
+#include "tests/hostile/attack.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+TestSuite(hostile_crowds, .timeout = 120);
+
+static struct private_daemon d;
+
+enum { READY, ATTACHED, REFUSED, ROUNDS }; /* shared words */
+
+static void more_descriptors(void) {
+        struct rlimit files;
+
+        if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+                files.rlim_cur = files.rlim_max;
+                (void)setrlimit(RLIMIT_NOFILE, &files);
+        }
+}
+
+static bool is_ready(void *context) {
+        return atomic_load(&((_Atomic uint64_t *)context)[READY]) != 0;
+}
+
+static pid_t start_and_wait(int (*attack)(void *context), _Atomic uint64_t *shared) {
+        pid_t pid = attacker_start(UID_STRANGER, attack, (void *)shared);
+
+        cr_assert(wait_until(is_ready, (void *)shared, 30000));
+        return pid;
+}
+
+/* Opens hundreds of connections and never says a word; opens new ones for those
+ * which the daemon closes. */
+static int be_silent(void *context) {
+        enum { CROWD = 700 };
+        _Atomic uint64_t *shared = context;
+        int sockets[CROWD];
+
+        for (int i = 0; i < CROWD; i++)
+                sockets[i] = -1;
+        while (getppid() != 1) {
+                for (int i = 0; i < CROWD; i++) {
+                        struct pollfd closed = { .fd = sockets[i], .events = POLLIN };
+
+                        if (sockets[i] >= 0 && poll(&closed, 1, 0) == 0)
+                                continue;
+                        if (sockets[i] >= 0)
+                                close(sockets[i]);
+                        sockets[i] = raw_connect(&d);
+                        if (sockets[i] >= 0 && i % 3 == 0) /* half-open */
+                                shutdown(sockets[i], SHUT_RD);
+                }
+                atomic_store(&shared[READY], 1);
+        }
+        return 0;
+}
+
+/* Opens a handle as an honest user and takes an ID; how long it took, in ms,
+ * within 100 steps of 50 ms; 255: it failed. */
+static int open_honestly(void *context) {
+        int64_t begun = test_monotonic_ns();
+        sfshm *s = NULL;
+        uint64_t id;
+
+        (void)context;
+        if (sfshm_open(&s, d.socket, 0) < 0)
+                return 255;
+        if (sfshm_next(s, &id) < 0)
+                return 254;
+        sfshm_close(s);
+        begun = (test_monotonic_ns() - begun) / 50000000;
+        return begun < 200 ? (int)begun : 200;
+}
+
+/* Red when connections_add() makes no room: the honest are not let in, or not
+ * in time, and memory grows without a bound. */
+Test(hostile_crowds, s1_silent_connections_keep_nobody_out) {
+        struct arena *arena = arena_new(1, 1 << 21);
+        _Atomic uint64_t *shared = shared_new();
+        struct honest honest;
+        pid_t crowd;
+
+        more_descriptors();
+        prepare_daemon(&d, UID_DAEMON);
+        private_daemon_set(&d, "reserve.standing=1s");
+        private_daemon_start(&d);
+        honest_start(&honest, &d, arena, 0);
+        crowd = start_and_wait(be_silent, shared);
+        for (int i = 0; i < 10; i++) {
+                cr_expect_leq(attacker_run(UID_HONEST, open_honestly, NULL), 60);
+                honest_lasts(&honest, 150);
+                cr_expect_leq(daemon_descriptors(&d), 600);
+        }
+        attacker_kill(crowd);
+        honest_stop(&honest);
+        LOG_HAS(&d, "says nothing");
+        private_daemon_stop(&d);
+        private_daemon_remove(&d);
+        shared_free(shared);
+        arena_free(arena);
+}
+
+/* Never reads what the daemon sends, and lets its own queue fill up. */
+static int be_deaf(void *context) {
+        enum { CROWD = 200 };
+        _Atomic uint64_t *shared = context;
+        struct wire_want want = { .header = wire_header_of(WIRE_WANT, WIRE_VERSION) };
+        int sockets[CROWD];
+
+        for (int i = 0; i < CROWD; i++) {
+                int none = 0;
+
+                sockets[i] = raw_connect(&d);
+                setsockopt(sockets[i], SOL_SOCKET, SO_RCVBUF, &none, sizeof(none));
+                if (sockets[i] < 0 || raw_hello(sockets[i], 1) < 0)
+                        return 1;
+        }
+        atomic_store(&shared[READY], 1);
+        while (getppid() != 1)
+                for (int i = 0; i < CROWD; i++)
+                        if (send(sockets[i], &want, sizeof(want), MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+                                nanosleep(&(struct timespec){ .tv_nsec = 100000 }, NULL);
+        return 0;
+}
+
+/* Red when packet_send() waits for the peer (no MSG_DONTWAIT). */
+Test(hostile_crowds, s1_deaf_clients_delay_nobody) {
+        struct arena *arena = arena_new(1, 1 << 21);
+        _Atomic uint64_t *shared = shared_new();
+        struct honest honest;
+        pid_t crowd;
+
+        more_descriptors();
+        prepare_daemon(&d, 0);
+        private_daemon_set(&d, "reserve.standing=1s");
+        private_daemon_start(&d);
+        honest_start(&honest, &d, arena, 0);
+        crowd = start_and_wait(be_deaf, shared);
+        for (int i = 0; i < 5; i++) {
+                cr_expect_leq(attacker_run(UID_HONEST, open_honestly, NULL), 60);
+                honest_lasts(&honest, 300);
+        }
+        attacker_kill(crowd);
+        honest_stop(&honest);
+        private_daemon_stop(&d);
+        private_daemon_remove(&d);
+        shared_free(shared);
+        arena_free(arena);
+}
+
+/* Connects and closes; every second time says HELLO first, for 1 or 64 lanes;
+ * every fourth time with the answer still in the queue. */
+static int storm(void *context) {
+        _Atomic uint64_t *shared = context;
+
+        for (uint64_t round = 0; getppid() != 1; round++) {
+                int fd = raw_connect(&d);
+                struct pollfd answer = { .fd = fd, .events = POLLIN };
+
+                if (fd < 0)
+                        continue;
+                if (round % 2 == 1)
+                        (void)raw_hello(fd, round % 8 == 7 ? 64 : 1);
+                if (round % 4 == 3)
+                        (void)poll(&answer, 1, 1000);
+                close(fd);
+                atomic_fetch_add(&shared[ROUNDS], 1);
+                if (round == 100)
+                        atomic_store(&shared[READY], 1);
+        }
+        return 0;
+}
+
+/* Red when attach_end() forgets to discharge an account, close_lanes() a record
+ * or connections_drop() a socket: the storm ends in refusals of the honest. */
+Test(hostile_crowds, s1_a_storm_of_connections_keeps_nobody_out) {
+        struct arena *arena = arena_new(1, 1 << 21);
+        _Atomic uint64_t *shared = shared_new();
+        struct honest honest;
+        pid_t storms[3];
+        unsigned before;
+
+        prepare_daemon(&d, UID_DAEMON);
+        private_daemon_set(&d, "reserve.standing=1s");
+        private_daemon_start(&d);
+        honest_start(&honest, &d, arena, 0);
+        honest_goes_on(&honest, 100);
+        before = daemon_descriptors(&d);
+        for (int i = 0; i < 3; i++)
+                storms[i] = start_and_wait(storm, shared);
+        for (int i = 0; i < 10 || atomic_load(&shared[ROUNDS]) < 6000; i++) {
+                cr_expect_leq(attacker_run(UID_HONEST, open_honestly, NULL), 60);
+                honest_lasts(&honest, 150);
+                cr_assert_lt(i, 300);
+        }
+        for (int i = 0; i < 3; i++)
+                attacker_kill(storms[i]);
+        cr_expect_leq(attacker_run(UID_HONEST, open_honestly, NULL), 60);
+        cr_expect_leq(daemon_descriptors(&d), before + 8);
+        honest_stop(&honest);
+        private_daemon_stop(&d);
+        private_daemon_remove(&d);
+        shared_free(shared);
+        arena_free(arena);
+}
+
+/* As many clients of as many lanes as the daemon gives. */
+static int attach_many(_Atomic uint64_t *shared, uint32_t lanes, unsigned most) {
+        for (unsigned i = 0; i < most; i++) {
+                struct raw_client client;
+                int r = raw_attach(&d, lanes, &client);
+
+                if (r < 0) {
+                        atomic_store(&shared[REFUSED], (uint64_t)-r);
+                        break;
+                }
+                atomic_fetch_add(&shared[ATTACHED], 1);
+        }
+        atomic_store(&shared[READY], 1);
+        while (getppid() != 1)
+                pause();
+        return 0;
+}
+
+static int attach_many_narrow(void *context) {
+        return attach_many(context, 1, 5000);
+}
+
+static int attach_many_wide(void *context) {
+        return attach_many(context, 64, 5000);
+}
+
+/* The N+1st is refused with a sentence, for that uid alone. Red when charge()
+ * does not charge, or account_get() takes all uids for one. */
+Test(hostile_crowds, s1_limits_are_a_uids_own) {
+        _Atomic uint64_t *shared = shared_new();
+        pid_t crowd;
+
+        more_descriptors();
+        prepare_daemon(&d, UID_DAEMON);
+        private_daemon_set(&d, "limits.uid_clients=20");
+        private_daemon_start(&d);
+        crowd = start_and_wait(attach_many_narrow, shared);
+        cr_expect_eq(atomic_load(&shared[ATTACHED]), 20);
+        cr_expect_eq(atomic_load(&shared[REFUSED]), EDQUOT);
+        LOG_HAS(&d, "limits.uid_clients = 20", "uid 65534");
+        cr_expect_leq(attacker_run(UID_HONEST, open_honestly, NULL), 60);
+        attacker_kill(crowd);
+
+        /* what it held is its own again */
+        memset((void *)shared, 0, SHARED_WORDS * 8);
+        crowd = start_and_wait(attach_many_narrow, shared);
+        cr_expect_eq(atomic_load(&shared[ATTACHED]), 20);
+        attacker_kill(crowd);
+        private_daemon_stop(&d);
+        private_daemon_remove(&d);
+        shared_free(shared);
+}
+
+Test(hostile_crowds, s1_limits_of_lanes_and_bytes) {
+        static const char *const limits[] = { "limits.uid_lanes=256", "limits.uid_bytes=64KiB" };
+        _Atomic uint64_t *shared = shared_new();
+
+        more_descriptors();
+        for (int i = 0; i < 2; i++) {
+                pid_t crowd;
+
+                memset((void *)shared, 0, SHARED_WORDS * 8);
+                prepare_daemon(&d, UID_DAEMON);
+                private_daemon_set(&d, "%s", limits[i]);
+                private_daemon_start(&d);
+                crowd = start_and_wait(attach_many_wide, shared);
+                cr_expect_leq(atomic_load(&shared[ATTACHED]), 4);
+                cr_expect_eq(atomic_load(&shared[REFUSED]), EDQUOT);
+                cr_expect_leq(attacker_run(UID_HONEST, open_honestly, NULL), 60);
+                attacker_kill(crowd);
+                private_daemon_stop(&d);
+                private_daemon_remove(&d);
+        }
+        shared_free(shared);
+}
+
+/* The daemon's own uid and root are not limited. */
+Test(hostile_crowds, limits_are_not_roots_nor_the_daemons) {
+        prepare_daemon(&d, UID_DAEMON);
+        private_daemon_set(&d, "limits.uid_clients=1");
+        private_daemon_start(&d);
+        for (int i = 0; i < 2; i++) {
+                sfshm *a = private_daemon_open(&d, 0), *b = private_daemon_open(&d, 0);
+
+                sfshm_close(a);
+                sfshm_close(b);
+                cr_assert_eq(seteuid(UID_DAEMON), 0); /* SO_PEERCRED has the effective one */
+        }
+        cr_assert_eq(seteuid(0), 0);
+        private_daemon_stop(&d);
+        private_daemon_remove(&d);
+}
+
+/* With the limits as they come, one uid takes whatever it can get: there must
+ * be room left for others. Red when a uid may hold all standing positions. */
+Test(hostile_crowds, s1_a_greedy_uid_leaves_room) {
+        _Atomic uint64_t *shared = shared_new();
+        pid_t crowd;
+
+        more_descriptors();
+        prepare_daemon(&d, UID_DAEMON);
+        private_daemon_start(&d);
+        crowd = start_and_wait(attach_many_wide, shared);
+        cr_expect_neq(atomic_load(&shared[REFUSED]), 0);
+        for (int i = 0; i < 5; i++)
+                cr_expect_leq(attacker_run(UID_HONEST, open_honestly, NULL), 60);
+        attacker_kill(crowd);
+        private_daemon_stop(&d);
+        private_daemon_remove(&d);
+        shared_free(shared);
+}
+
+static bool log_says_exhausted(void *context) {
+        char *log = private_daemon_log(&d);
+        bool found = strstr(log, "no file descriptor is left") != NULL;
+
+        (void)context;
+        free(log);
+        return found;
+}
+
+/* More clients than descriptors: the daemon refuses, keeps those it needs for
+ * the fence, and recovers. Red when listener_accept() returns -EMFILE without
+ * taking the connection off the queue, or takes the last descriptors. */
+Test(hostile_crowds, s1_without_descriptors_it_refuses_and_recovers) {
+        enum { FILES = 128 };
+        struct rlimit files = { FILES, FILES }, old;
+        struct arena *arena = arena_new(1, 1 << 21);
+        _Atomic uint64_t *shared = shared_new();
+        struct honest honest;
+        pid_t crowds[2];
+
+        more_descriptors();
+        prepare_daemon(&d, UID_DAEMON);
+        private_daemon_set(&d, "reserve.standing=1s");
+        getrlimit(RLIMIT_NOFILE, &old);
+        private_daemon_start(&d);
+        cr_assert_eq(prlimit(d.pid, RLIMIT_NOFILE, &files, NULL), 0);
+        honest_start(&honest, &d, arena, 0);
+        honest_goes_on(&honest, 100);
+        crowds[0] = start_and_wait(attach_many_narrow, shared);
+        cr_expect_geq(atomic_load(&shared[ATTACHED]), 20);
+        crowds[1] = attacker_start(UID_STRANGER, be_silent, (void *)shared);
+        cr_assert(wait_until(log_says_exhausted, NULL, 30000));
+        cr_expect_leq(daemon_descriptors(&d), FILES - 4, "none is left for the fence");
+        honest_lasts(&honest, 2000);
+        for (int i = 0; i < 2; i++)
+                attacker_kill(crowds[i]);
+        cr_expect_leq(attacker_run(UID_HONEST, open_honestly, NULL), 60);
+        honest_stop(&honest);
+        private_daemon_stop(&d);
+        private_daemon_remove(&d);
+        shared_free(shared);
+        arena_free(arena);
+}
