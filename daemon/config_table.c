@@ -56,7 +56,7 @@ const struct config_key config_keys[] = {
           "how far in the past a batch wider than a tick may start" },
         { "limits.uid_clients", KEY_U32, AT(uid_clients), 0, UINT32_MAX, "1024", false,
           "clients of a uid; 0: no limit" },
-        { "limits.uid_lanes", KEY_U32, AT(uid_lanes), 0, UINT32_MAX, "2048", false,
+        { "limits.uid_lanes", KEY_U32, AT(uid_lanes), 0, UINT32_MAX, "1024", false,
           "lanes of a uid; 0: no limit" },
         { "limits.uid_bytes", KEY_SIZE, AT(uid_bytes), 0, INT64_MAX, "64MiB", false,
           "shared memory of a uid; 0: no limit" },

@@ -13,6 +13,7 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
+#include "daemon/descriptor.h"
 #include "daemon/log.h"
 #include "daemon/packet.h"
 
@@ -223,6 +224,10 @@ static int turn_away(struct listener *listener) {
 int listener_accept(struct listener *listener) {
         int fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
+        if (fd >= 0 && !descriptor_spare(fd)) {
+                close(fd);
+                return -EMFILE;
+        }
         if (fd >= 0) {
                 packet_refuse_descriptors(fd);
                 return fd;

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "daemon/descriptor.h"
 #include "daemon/log.h"
 #include "daemon/segment_place.h"
 
@@ -216,6 +217,8 @@ int segment_memfd(struct segment *ret, const char *name, size_t size) {
         struct segment segment = { .fd = memfd_new(name), .size = size, .fresh = true };
         int r = segment.fd < 0 ? segment.fd : 0;
 
+        if (r == 0 && !descriptor_spare(segment.fd))
+                r = -EMFILE;
         /* Mode and owner are what stops a reopen through /proc/self/fd. */
         if (r == 0 && fchmod(segment.fd, 0600) < 0)
                 r = -errno;

@@ -75,13 +75,16 @@ bool lane_judge(struct attachment *a, uint32_t lane, uint64_t cursor, struct cla
         return true;
 }
 
-/* Rule 12: adds that came too late have carried the offset past the width. */
+/* Rule 12: adds that came too late have carried the offset past the width, or
+ * past the mark of a tick that was born full. */
 static void clamp(struct lane_words *words, uint64_t cursor, uint32_t width) {
-        uint64_t clamped = cursor_key(cursor) | width;
+        uint64_t offset = cursor_offset(cursor);
+        uint64_t full = offset < CURSOR_OFFSET_FULL ? width : CURSOR_OFFSET_FULL;
 
         /* relaxed: full before and after, nobody learns anything from it */
-        if (cursor_offset(cursor) > width)
-                (void)atomic_compare_exchange_strong_explicit(&words->cursor, &cursor, clamped,
+        if (offset > full)
+                (void)atomic_compare_exchange_strong_explicit(&words->cursor, &cursor,
+                                                              cursor_key(cursor) | full,
                                                               memory_order_relaxed,
                                                               memory_order_relaxed);
 }

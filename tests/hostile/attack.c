@@ -258,6 +258,24 @@ unsigned daemon_descriptors(const struct private_daemon *d) {
         return n - 2; /* . and .. */
 }
 
+struct descriptors {
+        const struct private_daemon *d;
+        unsigned n;
+};
+
+static bool descriptors_fell(void *context) {
+        const struct descriptors *limit = context;
+
+        return daemon_descriptors(limit->d) <= limit->n;
+}
+
+void descriptors_fall_to(const struct private_daemon *d, unsigned n) {
+        struct descriptors limit = { d, n };
+
+        cr_expect(wait_until(descriptors_fell, &limit, 20000), "%u descriptors instead of %u",
+                  daemon_descriptors(d), n);
+}
+
 uint64_t daemon_memory_kib(const struct private_daemon *d) {
         char path[64], line[256];
         uint64_t kib = 0;

@@ -74,6 +74,8 @@ void honest_stop(struct honest *h);
 
 /* Of the running daemon. */
 unsigned daemon_descriptors(const struct private_daemon *d);
+/* Waits until it has no more than that: pages are freed after a grace period. */
+void descriptors_fall_to(const struct private_daemon *d, unsigned n);
 uint64_t daemon_memory_kib(const struct private_daemon *d);
 bool daemon_lives(const struct private_daemon *d);
 /* Fails unless the log holds all of the words (NULL at the end). */

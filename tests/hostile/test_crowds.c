@@ -9,10 +9,12 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -175,7 +177,7 @@ static int storm(void *context) {
                 if (round % 2 == 1)
                         (void)raw_hello(fd, round % 8 == 7 ? 64 : 1);
                 if (round % 4 == 3)
-                        (void)poll(&answer, 1, 1000);
+                        (void)poll(&answer, 1, 10);
                 close(fd);
                 atomic_fetch_add(&shared[ROUNDS], 1);
                 if (round == 100)
@@ -201,7 +203,7 @@ Test(hostile_crowds, s1_a_storm_of_connections_keeps_nobody_out) {
         before = daemon_descriptors(&d);
         for (int i = 0; i < 3; i++)
                 storms[i] = start_and_wait(storm, shared);
-        for (int i = 0; i < 10 || atomic_load(&shared[ROUNDS]) < 6000; i++) {
+        for (int i = 0; i < 10 || atomic_load(&shared[ROUNDS]) < 3000; i++) {
                 cr_expect_leq(attacker_run(UID_HONEST, open_honestly, NULL), 60);
                 honest_lasts(&honest, 150);
                 cr_assert_lt(i, 300);
@@ -209,7 +211,7 @@ Test(hostile_crowds, s1_a_storm_of_connections_keeps_nobody_out) {
         for (int i = 0; i < 3; i++)
                 attacker_kill(storms[i]);
         cr_expect_leq(attacker_run(UID_HONEST, open_honestly, NULL), 60);
-        cr_expect_leq(daemon_descriptors(&d), before + 8);
+        descriptors_fall_to(&d, before);
         honest_stop(&honest);
         private_daemon_stop(&d);
         private_daemon_remove(&d);
@@ -338,12 +340,25 @@ static bool log_says_exhausted(void *context) {
         return found;
 }
 
+/* The daemon with a hard limit, which it cannot raise. */
+static void limit_descriptors(unsigned files) {
+        static char path[128];
+        FILE *script;
+
+        snprintf(path, sizeof(path), "%s/sfshmd-limited", d.directory);
+        script = fopen(path, "we");
+        cr_assert_not_null(script);
+        fprintf(script, "#!/bin/sh\nulimit -n %u && exec '%s' \"$@\"\n", files, getenv("SFSHMD"));
+        fclose(script);
+        cr_assert_eq(chmod(path, 0755), 0);
+        d.binary = path;
+}
+
 /* More clients than descriptors: the daemon refuses, keeps those it needs for
  * the fence, and recovers. Red when listener_accept() returns -EMFILE without
  * taking the connection off the queue, or takes the last descriptors. */
 Test(hostile_crowds, s1_without_descriptors_it_refuses_and_recovers) {
         enum { FILES = 128 };
-        struct rlimit files = { FILES, FILES }, old;
         struct arena *arena = arena_new(1, 1 << 21);
         _Atomic uint64_t *shared = shared_new();
         struct honest honest;
@@ -352,9 +367,8 @@ Test(hostile_crowds, s1_without_descriptors_it_refuses_and_recovers) {
         more_descriptors();
         prepare_daemon(&d, UID_DAEMON);
         private_daemon_set(&d, "reserve.standing=1s");
-        getrlimit(RLIMIT_NOFILE, &old);
+        limit_descriptors(FILES);
         private_daemon_start(&d);
-        cr_assert_eq(prlimit(d.pid, RLIMIT_NOFILE, &files, NULL), 0);
         honest_start(&honest, &d, arena, 0);
         honest_goes_on(&honest, 100);
         crowds[0] = start_and_wait(attach_many_narrow, shared);

@@ -26,7 +26,7 @@ Test(config, defaults) {
         cr_assert_eq(c->elastic_ns, INT64_C(200000000));
         cr_assert_eq(c->reach_back_ns, 0);
         cr_assert_eq(c->uid_clients, 1024);
-        cr_assert_eq(c->uid_lanes, 2048);
+        cr_assert_eq(c->uid_lanes, 1024);
         cr_assert_eq(c->uid_bytes, UINT64_C(64) << 20);
         cr_assert_eq(c->cgroup_clients + c->cgroup_lanes + c->cgroup_bytes, 0);
         cr_assert_eq(c->n_weights + c->n_caps, 0);
