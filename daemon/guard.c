@@ -9,8 +9,10 @@ static int guarded_now(const struct id_layout *layout, const struct guard_readin
         int64_t epoch_ns, guarded_ns;
 
         if (__builtin_mul_overflow(layout->epoch_unix_ms, NS_PER_TICK, &epoch_ns) ||
-            __builtin_sub_overflow(reading->realtime_ns, epoch_ns, &guarded_ns) || guarded_ns < 0 ||
-            clock_tick_of(guarded_ns) > id_tick_max(layout))
+            __builtin_sub_overflow(reading->realtime_ns, epoch_ns, &guarded_ns))
+                return -ERANGE;
+        /* before the epoch this is the largest number */
+        if (clock_tick_of(guarded_ns) > id_tick_max(layout))
                 return -ERANGE;
         *ret_ns = guarded_ns;
         return 0;

@@ -46,8 +46,7 @@ static size_t record_size(const struct statistics *s) {
 
 /* Takes in what is new since the last look. A value that fell or cannot be is
  * left out, so that totals only grow, whatever a client writes. */
-static void take_in(struct statistics *s, const struct client *client,
-                    uint64_t *record) {
+static void take_in(struct statistics *s, const struct client *client, uint64_t *record) {
         int64_t age_ns = thread_clock_ns(CLOCK_BOOTTIME) - client->attached_boot_ns;
 
         if (statistics_page_read(client, &s->run, s->fresh) < 0)
@@ -64,8 +63,8 @@ static void take_in(struct statistics *s, const struct client *client,
 
 static void list_client(struct statistics_segment *image, const struct client *client,
                         const uint64_t *record) {
-        struct statistics_client *listed = (struct statistics_client *)(void *)(image + 1) +
-                                           image->client_count++;
+        struct statistics_client *listed =
+                (struct statistics_client *)(void *)(image + 1) + image->client_count++;
 
         *listed = (struct statistics_client){
                 .client = client->id,
@@ -73,7 +72,8 @@ static void list_client(struct statistics_segment *image, const struct client *c
                 .uid = client->uid,
                 .lanes = client->n_lanes,
                 /* relaxed: two numbers to look at */
-                .standing_width = atomic_load_explicit(&client->standing_width, memory_order_relaxed),
+                .standing_width =
+                        atomic_load_explicit(&client->standing_width, memory_order_relaxed),
                 .elastic_width = atomic_load_explicit(&client->elastic_width, memory_order_relaxed),
                 .ids = record[STATISTICS_IDS],
                 .overflows = record[STATISTICS_OVERFLOWS],
@@ -155,8 +155,7 @@ static void fill_image(struct statistics *s) {
 
         s->image->client_count = 0;
         rcu_read_lock();
-        cds_list_for_each_entry_rcu(client, s->clients, link)
-                look_at(s, client);
+        cds_list_for_each_entry_rcu(client, s->clients, link) look_at(s, client);
         rcu_read_unlock();
 
         pthread_mutex_lock(&s->totals_mutex);

@@ -60,11 +60,10 @@ static struct rectangle unfinished(const struct client *client, uint32_t lane, u
         const struct grants_page *grants = client->grants.map;
         struct rectangle r;
 
-        /* A new cursor is full without an ID (tick 0); whoever closed one has
-         * counted its last tick. A slot granted anew no longer says where that
-         * tick's positions were; the library counts them with its next call. */
-        if (cursor_closed(cursor) || cursor_tick(cursor) == 0 ||
-            !slot_read(&grants->slots[lane][cursor_slot(cursor)], &r) ||
+        /* Whoever closed a cursor has counted its last tick. A slot granted anew
+         * no longer says where that tick's positions were; the library counts
+         * them with its next call. */
+        if (cursor_closed(cursor) || !slot_read(&grants->slots[lane][cursor_slot(cursor)], &r) ||
             !rectangle_at(&r, grants->base_tick + cursor_tick(cursor)))
                 return (struct rectangle){ .width = 0 };
         r.width = (uint32_t)cursor_used(cursor, r.width);
@@ -75,8 +74,8 @@ static void add_to_workers(const struct statistics_run *run, const struct rectan
                            uint64_t *values) {
         uint64_t first = used->start, last = first + used->width;
 
-        for (uint64_t worker = first >> run->sequence_bits;
-             worker << run->sequence_bits < last; worker++)
+        for (uint64_t worker = first >> run->sequence_bits; worker << run->sequence_bits < last;
+             worker++)
                 if (worker >= run->worker_first && worker - run->worker_first < run->worker_count)
                         values[STATISTICS_WORKERS + worker - run->worker_first] +=
                                 usage_of_worker(first, last, worker, run->sequence_bits);

@@ -15,13 +15,17 @@
 /* A slewed line may make ticks long; the latch is looked at this often anyway. */
 #define SLEEP_MAX_NS (10 * NS_PER_TICK)
 
-enum command { COMMAND_IDLE = 0, COMMAND_RUN = 1, COMMAND_STOP = 2 };
+enum command {
+        COMMAND_IDLE = 0,
+        COMMAND_RUN = 1,
+        COMMAND_STOP = 2
+};
 
 struct ticker {
         struct clock_segment *segment;
         pthread_t thread;
         sem_t started;
-        int start_error; /* written before `started` is posted */
+        int start_error;          /* written before `started` is posted */
         _Atomic uint32_t command; /* enum command; a futex */
         _Atomic uint64_t count;
         _Atomic uint64_t late;

@@ -116,6 +116,11 @@ int handshake_finish(int socket, int64_t begun_boot_ns, struct attachment **ret)
         if (n == 0)
                 return -ECONNRESET;
         n_fds = take_descriptors(&header, fds, WIRE_WELCOME_FDS);
+        if ((header.msg_flags & MSG_CTRUNC) != 0 && n_fds < WIRE_WELCOME_FDS) {
+                /* there was room for them, but not in this process's table */
+                close_all(fds, n_fds);
+                return -EMFILE;
+        }
         if ((header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0)
                 n = 0; /* odd: wire_check() refuses it, what came is closed */
         return judge(&message, (size_t)n, fds, n_fds, socket, begun_boot_ns, ret);

@@ -25,8 +25,8 @@ struct lease {
         pthread_t thread;
         pthread_mutex_t mutex; /* never held while the backend works */
         pthread_cond_t changed;
-        uint64_t target; /* the highest fence asked for; under the mutex */
-        bool stop;       /* under the mutex */
+        uint64_t target;  /* the highest fence asked for; under the mutex */
+        bool stop;        /* under the mutex */
         int64_t retry_ns; /* the thread's: 0, or the wait before the next attempt */
         _Atomic uint64_t fence;
         _Atomic int error;
@@ -50,7 +50,8 @@ static bool wanted(const struct lease *lease) {
 static void succeeded(struct lease *lease, uint64_t fence_tick) {
         if (lease->retry_ns != 0)
                 log_event(LOG_LEVEL_NOTICE, "fence-recovered",
-                          "the fence in %s can be written again", lease->backend->place(lease->state));
+                          "the fence in %s can be written again",
+                          lease->backend->place(lease->state));
         lease->retry_ns = 0;
         atomic_store_explicit(&lease->error, 0, memory_order_relaxed);
         /* release: pairs with the acquire in lease_fence(); the write has
@@ -170,7 +171,8 @@ int lease_new_with(struct lease **ret, const struct lease_backend *backend,
         r = thread_start(&lease->thread, "sfshmd-lease", lease_thread, lease);
         if (r < 0) {
                 lease_free(lease);
-                return log_failure(-r, "lease", "cannot start the lease's thread: %s", strerror(-r));
+                return log_failure(-r, "lease", "cannot start the lease's thread: %s",
+                                   strerror(-r));
         }
         *ret = lease;
         return 0;
@@ -180,7 +182,8 @@ int lease_new(struct lease **ret, const struct config *config) {
         for (size_t i = 0; i < sizeof(backends) / sizeof(backends[0]); i++)
                 if (strcmp(backends[i]->name, config->backend) == 0)
                         return lease_new_with(ret, backends[i], config);
-        return log_failure(EINVAL, "lease", "workers.backend=%s: there is no such backend; use local",
+        return log_failure(EINVAL, "lease",
+                           "workers.backend=%s: there is no such backend; use local",
                            config->backend);
 }
 

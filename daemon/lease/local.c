@@ -98,14 +98,17 @@ static int open_directory(struct local *local) {
         local->dir_fd = open(local->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (local->dir_fd < 0 || fstat(local->dir_fd, &st) < 0) {
                 r = -errno;
-                return log_failure(-r, "state-dir", "cannot open state directory %s: %s; it must be "
-                                   "a directory of uid %u", local->dir, strerror(-r), geteuid());
+                return log_failure(-r, "state-dir",
+                                   "cannot open state directory %s: %s; it must be "
+                                   "a directory of uid %u",
+                                   local->dir, strerror(-r), geteuid());
         }
         if (st.st_uid != geteuid())
                 return log_failure(EPERM, "state-dir",
                                    "state directory %s belongs to uid %u, not to uid %u which this "
                                    "daemon runs as: change its owner, or set daemon.state_dir to "
-                                   "another one", local->dir, st.st_uid, geteuid());
+                                   "another one",
+                                   local->dir, st.st_uid, geteuid());
         if ((st.st_mode & 022) != 0)
                 return log_failure(EPERM, "state-dir",
                                    "others may write to state directory %s (mode %04o): run "
@@ -125,7 +128,8 @@ static int locked_by_other(const struct local *local) {
                                    local->dir, pid);
         return log_failure(EBUSY, "state-lock",
                            "state directory %s is held by another sfshmd which is just starting; "
-                           "stop it or give this one its own --set daemon.state_dir", local->dir);
+                           "stop it or give this one its own --set daemon.state_dir",
+                           local->dir);
 }
 
 static int take_lock(struct local *local) {
@@ -152,8 +156,9 @@ static int sign_lock(const struct local *local) {
         if (pwrite(local->lock_fd, text, (size_t)size, 0) == size &&
             ftruncate(local->lock_fd, size) == 0)
                 return 0;
-        return log_failure(errno ? errno : EIO, "state-lock", "cannot write to %s/" LOCK_NAME ": %s",
-                           local->dir, strerror(errno ? errno : EIO));
+        return log_failure(errno ? errno : EIO, "state-lock",
+                           "cannot write to %s/" LOCK_NAME ": %s", local->dir,
+                           strerror(errno ? errno : EIO));
 }
 
 /* Whether the directory holds what a first start does not find: a lock which
@@ -204,12 +209,14 @@ static int first_start(struct local *local) {
                 return log_failure(-r, "state", "cannot list state directory %s: %s", local->dir,
                                    strerror(-r));
         if (r > 0)
-                return log_failure(ENOENT, "state-missing",
-                                   "%s is missing, but %s/%s shows that this is no first start: IDs "
-                                   "may have been issued which nothing remembers. Put the file back; "
-                                   "or, if the clock is right and was never ahead, wait for "
-                                   "workers.horizon since the last daemon stopped, then empty the "
-                                   "directory to begin anew", local->place, local->dir, name);
+                return log_failure(
+                        ENOENT, "state-missing",
+                        "%s is missing, but %s/%s shows that this is no first start: IDs "
+                        "may have been issued which nothing remembers. Put the file back; "
+                        "or, if the clock is right and was never ahead, wait for "
+                        "workers.horizon since the last daemon stopped, then empty the "
+                        "directory to begin anew",
+                        local->place, local->dir, name);
         r = write_fence(local, 0);
         if (r < 0)
                 return log_failure(-r, "state", "cannot write %s: %s; make room or repair the disk",
@@ -223,36 +230,40 @@ static int check_state(const struct local *local, const struct fence_state *foun
         const struct id_layout *was = &found->layout, *is = &local->state.layout;
 
         if (memcmp(found->machine_id, local->state.machine_id, 16) != 0)
-                return log_failure(EXDEV, "state-machine",
-                                   "%s was written on another machine (its machine-id is not that of "
-                                   "/etc/machine-id): a copied disk must not issue the same IDs "
-                                   "twice. Give this machine worker IDs of its own (workers.first) "
-                                   "and an empty daemon.state_dir", local->place);
+                return log_failure(
+                        EXDEV, "state-machine",
+                        "%s was written on another machine (its machine-id is not that of "
+                        "/etc/machine-id): a copied disk must not issue the same IDs "
+                        "twice. Give this machine worker IDs of its own (workers.first) "
+                        "and an empty daemon.state_dir",
+                        local->place);
         if (was->tick_bits != is->tick_bits || was->worker_bits != is->worker_bits ||
             was->sequence_bits != is->sequence_bits || was->region_bits != is->region_bits)
-                return log_failure(EINVAL, "state-layout",
-                                   "%s was written with layout %u/%u/%u and %u region bits, the "
-                                   "configuration says %u/%u/%u and %u: IDs of both could be equal. "
-                                   "Set id.layout and id.region_bits back, or begin a new ID space "
-                                   "with an empty daemon.state_dir", local->place, was->tick_bits,
-                                   was->worker_bits, was->sequence_bits, was->region_bits,
-                                   is->tick_bits, is->worker_bits, is->sequence_bits,
-                                   is->region_bits);
+                return log_failure(
+                        EINVAL, "state-layout",
+                        "%s was written with layout %u/%u/%u and %u region bits, the "
+                        "configuration says %u/%u/%u and %u: IDs of both could be equal. "
+                        "Set id.layout and id.region_bits back, or begin a new ID space "
+                        "with an empty daemon.state_dir",
+                        local->place, was->tick_bits, was->worker_bits, was->sequence_bits,
+                        was->region_bits, is->tick_bits, is->worker_bits, is->sequence_bits,
+                        is->region_bits);
         if (was->epoch_unix_ms != is->epoch_unix_ms)
                 return log_failure(EINVAL, "state-epoch",
                                    "%s was written with the epoch at Unix time %" PRId64 " ms, the "
                                    "configuration says %" PRId64 " ms: IDs of both could be equal. "
                                    "Set id.epoch back, or begin a new ID space with an empty "
-                                   "daemon.state_dir", local->place, was->epoch_unix_ms,
-                                   is->epoch_unix_ms);
+                                   "daemon.state_dir",
+                                   local->place, was->epoch_unix_ms, is->epoch_unix_ms);
         /* Any run may follow any other: the fence is one number for whatever
          * this directory's daemons held. */
         if (found->worker_first != local->state.worker_first ||
             found->worker_count != local->state.worker_count)
                 log_event(LOG_LEVEL_NOTICE, "state-workers",
-                          "the worker IDs change from %" PRIu32 "+%" PRIu32 " to %" PRIu32 "+%" PRIu32
-                          "; the fence is kept", found->worker_first, found->worker_count,
-                          local->state.worker_first, local->state.worker_count);
+                          "the worker IDs change from %" PRIu32 "+%" PRIu32 " to %" PRIu32
+                          "+%" PRIu32 "; the fence is kept",
+                          found->worker_first, found->worker_count, local->state.worker_first,
+                          local->state.worker_count);
         return 0;
 }
 
@@ -264,16 +275,19 @@ static int read_state(struct local *local, struct lease_grant *grant) {
         if (r == -ENOENT)
                 r = first_start(local);
         else if (r == -EPROTO)
-                return log_failure(EPROTO, "state-version",
-                                   "%s was written by another version of sfshmd which this one does "
-                                   "not understand: run that version", local->place);
+                return log_failure(
+                        EPROTO, "state-version",
+                        "%s was written by another version of sfshmd which this one does "
+                        "not understand: run that version",
+                        local->place);
         else if (r == -EBADMSG)
-                return log_failure(EBADMSG, "state-damaged",
-                                   "%s is torn or damaged: its fence cannot be trusted, and without "
-                                   "one IDs could be issued twice. Put back a good copy; or, if the "
-                                   "clock is right and was never ahead, wait for workers.horizon "
-                                   "since the last daemon stopped, then empty %s to begin anew",
-                                   local->place, local->dir);
+                return log_failure(
+                        EBADMSG, "state-damaged",
+                        "%s is torn or damaged: its fence cannot be trusted, and without "
+                        "one IDs could be issued twice. Put back a good copy; or, if the "
+                        "clock is right and was never ahead, wait for workers.horizon "
+                        "since the last daemon stopped, then empty %s to begin anew",
+                        local->place, local->dir);
         else if (r < 0)
                 return log_failure(-r, "state", "cannot read %s: %s", local->place, strerror(-r));
         else
@@ -286,18 +300,23 @@ static int describe_host(struct local *local, const struct config *config) {
         int r = segment_machine_id(local->state.machine_id);
 
         if (r == -ENOENT) /* bare containers: the ID stays all zero */
-                log_event(LOG_LEVEL_WARNING, "machine-id",
-                          "there is no /etc/machine-id: a copy of %s on another machine without one "
-                          "will not be noticed. Run systemd-machine-id-setup", local->dir);
+                log_event(
+                        LOG_LEVEL_WARNING, "machine-id",
+                        "there is no /etc/machine-id: a copy of %s on another machine without one "
+                        "will not be noticed. Run systemd-machine-id-setup",
+                        local->dir);
         else if (r < 0)
-                return log_failure(-r, "machine-id",
-                                   "cannot read /etc/machine-id: %s; it tells a copied disk from its "
-                                   "original. Run systemd-machine-id-setup", strerror(-r));
+                return log_failure(
+                        -r, "machine-id",
+                        "cannot read /etc/machine-id: %s; it tells a copied disk from its "
+                        "original. Run systemd-machine-id-setup",
+                        strerror(-r));
         if (!config->has_first)
-                return log_failure(EINVAL, "workers-first",
-                                   "workers.first is not set: the local backend has no default, as "
-                                   "two hosts with the same worker IDs would issue the same IDs. Give "
-                                   "each host its own, e.g. --set workers.first=0");
+                return log_failure(
+                        EINVAL, "workers-first",
+                        "workers.first is not set: the local backend has no default, as "
+                        "two hosts with the same worker IDs would issue the same IDs. Give "
+                        "each host its own, e.g. --set workers.first=0");
         local->state.layout = config->layout;
         local->state.worker_first = config_worker_first(config);
         local->state.worker_count = config->count;

@@ -65,8 +65,8 @@ size_t state_encode(const struct fence_state *state, char text[STATE_TEXT_MAX]) 
                         state->worker_count, state->fence_tick,
                         state_time(layout, state->fence_tick, fence_time));
         /* the longest text there can be is 333 bytes: it always fits */
-        size += snprintf(text + size, STATE_TEXT_MAX - (size_t)size, CHECKSUM_WORD "%016" PRIx64 "\n",
-                         fnv1a_64(text, (size_t)size));
+        size += snprintf(text + size, STATE_TEXT_MAX - (size_t)size,
+                         CHECKSUM_WORD "%016" PRIx64 "\n", fnv1a_64(text, (size_t)size));
         return (size_t)size;
 }
 
@@ -145,8 +145,7 @@ int state_file_read(int dir_fd, struct fence_state *ret) {
         return size < 0 ? (int)size : state_decode(text, (size_t)size, ret);
 }
 
-static int write_all(int fd, const char *bytes, size_t size,
-                     const struct state_file_calls *calls) {
+static int write_all(int fd, const char *bytes, size_t size, const struct state_file_calls *calls) {
         while (size > 0) {
                 ssize_t n = calls->write(fd, bytes, size);
 
@@ -185,7 +184,8 @@ static int write_new(int dir_fd, const char *text, size_t size,
         return r;
 }
 
-int state_file_write(int dir_fd, const struct fence_state *state, const struct state_file_calls *calls) {
+int state_file_write(int dir_fd, const struct fence_state *state,
+                     const struct state_file_calls *calls) {
         char text[STATE_TEXT_MAX];
         int r = write_new(dir_fd, text, state_encode(state, text), calls);
 

@@ -55,7 +55,8 @@ int state_file_read(int dir_fd, struct fence_state *ret);
 
 /* Returns 0 only once the state will be read after a loss of power. After an
  * error the old state is in place, or already the new one. */
-int state_file_write(int dir_fd, const struct fence_state *state, const struct state_file_calls *calls);
+int state_file_write(int dir_fd, const struct fence_state *state,
+                     const struct state_file_calls *calls);
 
 /* "2025-01-01T00:20:34.567Z", or "-" for what does not fit. Returns `text`. */
 #define STATE_TIME_MAX 40u

@@ -70,6 +70,9 @@ Test(U1, threads_processes_forks) {
         enum { PROCESSES = 2, TAKERS = 4, COUNT = 150000 };
         struct arena *arena = arena_new(PROCESSES * TAKERS, COUNT * 2);
 
+#ifdef __SANITIZE_THREAD__
+        cr_skip_test("ThreadSanitizer allows no threads in a child forked from several");
+#endif
         private_daemon_prepare(&d);
         private_daemon_set(&d, "workers.count=4");
         private_daemon_start(&d);

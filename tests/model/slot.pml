@@ -57,7 +57,7 @@
 /*
  * Of a sequence only two things are ever asked: is it odd, and was it stored
  * to since slot_read() loaded it. So it is a bit for the one and `moved`, which
- * the reader clears and each store sets, for the other: no counter to wrap.
+ * the reader clears and each store meanwhile sets, for the other: no counter to wrap.
  */
 typedef slot_t { bit odd; byte span; byte t0; byte t1 };
 typedef cursor_t { byte tick; byte slot; byte offset };

@@ -97,8 +97,8 @@ Test(cursor, closing_keeps_tick_slot_and_offset) {
 /* Rule 12: 2^22 adds that fail do not reach the slot bits, from any full offset
  * that the clamp leaves behind. */
 Test(cursor, rule_12_failing_adds_have_room) {
-        uint64_t clamped = cursor_pack(9, 1, SLOT_WIDTH_MAX), born = cursor_pack(9, 1,
-                                                                                 CURSOR_OFFSET_FULL);
+        uint64_t clamped = cursor_pack(9, 1, SLOT_WIDTH_MAX);
+        uint64_t born = cursor_pack(9, 1, CURSOR_OFFSET_FULL);
 
         cr_assert_eq(cursor_key(clamped + (UINT64_C(1) << 22)), cursor_key(clamped));
         cr_assert_eq(cursor_key(born + (UINT64_C(1) << 22) - 1), cursor_key(born));

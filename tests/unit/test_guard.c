@@ -7,7 +7,7 @@
 
 #define EPOCH_NS (ID_DEFAULT_EPOCH_UNIX_MS * NS_PER_TICK)
 #define BOOT INT64_C(5000000000)
-#define TICK(n) ((int64_t)(n) * NS_PER_TICK)
+#define TICK(n) ((int64_t)(n)*NS_PER_TICK)
 
 static struct guard_reading reading_at(int64_t guarded_ns) {
         return (struct guard_reading){ .realtime_ns = EPOCH_NS + guarded_ns, .boottime_ns = BOOT };
@@ -62,9 +62,12 @@ Test(guard, U3_ready_only_above_the_fence) {
                 uint64_t fence_tick;
                 bool ready;
         } table[] = {
-                { 0, 0, true },           { 0, 999, true },
-                { 0, 1000, false },       { TICK(1) - 1, 1000, false },
-                { TICK(1), 1000, true },  { TICK(600) - 1, 1599, false },
+                { 0, 0, true },
+                { 0, 999, true },
+                { 0, 1000, false },
+                { TICK(1) - 1, 1000, false },
+                { TICK(1), 1000, true },
+                { TICK(600) - 1, 1599, false },
                 { TICK(600), 1599, true },
         };
 
@@ -74,7 +77,8 @@ Test(guard, U3_ready_only_above_the_fence) {
                 int64_t resume = -1;
                 bool ready;
 
-                cr_assert_eq(guard_start(&guard, &id_layout_default, &reading, table[i].fence_tick), 0);
+                cr_assert_eq(guard_start(&guard, &id_layout_default, &reading, table[i].fence_tick),
+                             0);
                 ready = guard_ready(&guard, BOOT + table[i].elapsed_ns, &resume);
                 cr_assert_eq(ready, table[i].ready, "row %zu", i);
                 if (ready) {
@@ -92,9 +96,13 @@ Test(guard, U3_ready_only_above_the_fence) {
 Test(guard, resume_continues_the_published_line) {
         const struct clock_line lines[] = {
                 { .boot_base_ns = BOOT, .guarded_base_ns = TICK(1000), .slew_end_boot_ns = BOOT },
-                { .boot_base_ns = BOOT, .guarded_base_ns = TICK(1000), .slew_ppb = -500000,
+                { .boot_base_ns = BOOT,
+                  .guarded_base_ns = TICK(1000),
+                  .slew_ppb = -500000,
                   .slew_end_boot_ns = BOOT + 3 * TICK(1000) },
-                { .boot_base_ns = BOOT, .guarded_base_ns = TICK(1000), .slew_ppb = 333333,
+                { .boot_base_ns = BOOT,
+                  .guarded_base_ns = TICK(1000),
+                  .slew_ppb = 333333,
                   .slew_end_boot_ns = BOOT + 7 * TICK(1000) },
         };
 
@@ -118,7 +126,8 @@ Test(guard, resume_with_a_fence_waits_on_a_slewed_line) {
         const int64_t slews[] = { -500000, 0, 333333, 999999999, -999999 };
 
         for (size_t i = 0; i < sizeof(slews) / sizeof(slews[0]); i++) {
-                struct clock_line line = { .boot_base_ns = BOOT, .guarded_base_ns = TICK(1000),
+                struct clock_line line = { .boot_base_ns = BOOT,
+                                           .guarded_base_ns = TICK(1000),
                                            .slew_ppb = slews[i],
                                            .slew_end_boot_ns = BOOT + TICK(5000) };
 
@@ -128,8 +137,8 @@ Test(guard, resume_with_a_fence_waits_on_a_slewed_line) {
 
                         guard_resume(&guard, &line, fence);
                         cr_assert_not(guard_ready(&guard, BOOT, &resume));
-                        cr_assert(guard_ready(&guard, resume, &resume),
-                                  "slew %jd fence %ju", (intmax_t)slews[i], (uintmax_t)fence);
+                        cr_assert(guard_ready(&guard, resume, &resume), "slew %jd fence %ju",
+                                  (intmax_t)slews[i], (uintmax_t)fence);
                         cr_assert_not(guard_ready(&guard, resume - 2, &resume));
                 }
         }
@@ -138,7 +147,8 @@ Test(guard, resume_with_a_fence_waits_on_a_slewed_line) {
 /* A line which has not reached the epoch yields INVALID, the largest number:
  * it is no tick above anything. */
 Test(guard, before_the_epoch_is_not_ready) {
-        struct clock_line line = { .boot_base_ns = BOOT, .guarded_base_ns = -TICK(10),
+        struct clock_line line = { .boot_base_ns = BOOT,
+                                   .guarded_base_ns = -TICK(10),
                                    .slew_end_boot_ns = BOOT };
         struct guard guard;
         int64_t resume = 0;

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -160,7 +161,8 @@ static pid_t child_with_ticker(struct clock_segment *segment) {
         if (child == 0) {
                 struct ticker *ticker = NULL;
 
-                if (ticker_new(&ticker, segment) < 0)
+                /* not to outlive a test that failed */
+                if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || ticker_new(&ticker, segment) < 0)
                         _exit(1);
                 ticker_set_running(ticker, true);
                 for (;;)

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * Runs a writer in a child, one machine instruction at a time, and lets the
+ * test look at the shared memory in between: to a reader a writer that stands
+ * still is one that was killed there. So each point is seen at which a kill
+ * could hit the very code under test.
+ */
+#include <criterion/criterion.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static inline void *single_step_memory(size_t size) {
+        void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+        cr_assert_neq(memory, MAP_FAILED);
+        return memory;
+}
+
+/* Returns the number of instructions. */
+static inline unsigned long single_step(void (*writer)(void *), void (*look)(void *),
+                                        void *argument) {
+        unsigned long steps = 0;
+        pid_t child = fork();
+        int status;
+
+        cr_assert_geq(child, 0);
+        if (child == 0) {
+                (void)ptrace(PTRACE_TRACEME, 0, NULL, NULL);
+                (void)raise(SIGSTOP);
+                writer(argument);
+                (void)raise(SIGSTOP);
+                _exit(0);
+        }
+        cr_assert_eq(waitpid(child, &status, 0), child);
+        cr_assert(WIFSTOPPED(status) && WSTOPSIG(status) == SIGSTOP);
+        do {
+                cr_assert_eq(ptrace(PTRACE_SINGLESTEP, child, NULL, NULL), 0);
+                cr_assert_eq(waitpid(child, &status, 0), child);
+                cr_assert(WIFSTOPPED(status), "the writer ended in the middle");
+                look(argument);
+                steps++;
+        } while (WSTOPSIG(status) == SIGTRAP);
+        cr_assert_eq(kill(child, SIGKILL), 0);
+        cr_assert_eq(waitpid(child, &status, 0), child);
+        return steps;
+}

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#include "daemon/lease/lease.h"
+#include "tests/unit/capture.h"
+#include "tests/unit/until.h"
+
+static const struct config config;
+
+/* A backend of the test's own. */
+static atomic_int mock_result;
+static atomic_int mock_writes;
+static atomic_bool mock_blocked;
+static _Atomic uint64_t mock_fence;
+
+static int mock_open(void **ret_backend, const struct config *unused, struct lease_grant *ret) {
+        (void)unused;
+        *ret_backend = &mock_fence;
+        *ret = (struct lease_grant){ .worker_count = 1, .fence_tick = 10 };
+        return 0;
+}
+static int mock_write(void *backend, uint64_t fence_tick) {
+        (void)backend;
+        mock_writes++;
+        while (mock_blocked)
+                until_pause();
+        if (mock_result < 0)
+                return mock_result;
+        mock_fence = fence_tick;
+        return 0;
+}
+static void mock_close(void *backend) {
+        (void)backend;
+}
+static const char *mock_place(void *backend) {
+        (void)backend;
+        return "the mock";
+}
+static const struct lease_backend mock = { "mock", mock_open, mock_write, mock_close, mock_place };
+
+static bool readable(int fd) {
+        struct pollfd p = { .fd = fd, .events = POLLIN };
+
+        return poll(&p, 1, 0) == 1;
+}
+
+/* While a write is under way any number of requests become one, for the
+ * highest; nothing is shown before it is written; a lower one asks for nothing. */
+Test(lease, requests_are_coalesced) {
+        struct lease *lease = NULL;
+
+        cr_assert_eq(lease_new_with(&lease, &mock, &config), 0);
+        lease_raise(lease, 10);
+        lease_raise(lease, 5);
+        mock_blocked = true;
+        lease_raise(lease, 100);
+        UNTIL(mock_writes == 1);
+        for (uint64_t fence = 101; fence <= 1000; fence++)
+                lease_raise(lease, fence);
+        lease_raise(lease, 500);
+        cr_assert_eq(lease_fence(lease), 10);
+        cr_assert_not(readable(lease_fd(lease)));
+        mock_blocked = false;
+        UNTIL(lease_fence(lease) == 1000);
+        cr_assert_eq(mock_writes, 2);
+        UNTIL(readable(lease_fd(lease)));
+        cr_assert_eq(mock_fence, 1000);
+        lease_release(lease, 700);
+        cr_assert_eq(mock_writes, 3);
+        cr_assert_eq(mock_fence, 700);
+}
+
+/* A failing disk: the fence stays, the error is shown and logged once, writing
+ * is tried again until it works, and that is logged too. */
+Test(lease, a_failed_write_is_tried_again) {
+        struct lease *lease = NULL;
+        const char *text;
+
+        capture_begin();
+        cr_assert_eq(lease_new_with(&lease, &mock, &config), 0);
+        mock_result = -ENOSPC;
+        lease_raise(lease, 100);
+        UNTIL(lease_error(lease) == -ENOSPC);
+        UNTIL(readable(lease_fd(lease)));
+        lease_acknowledge(lease);
+        UNTIL(mock_writes >= 3);
+        cr_assert_eq(lease_fence(lease), 10);
+        lease_raise(lease, 200);
+        mock_result = 0;
+        UNTIL(lease_fence(lease) == 200);
+        UNTIL(lease_error(lease) == 0);
+        text = capture_take();
+        cr_assert_contains(text, "cannot write the fence to the mock: No space left on device");
+        cr_assert_null(strstr(strstr(text, "cannot write") + 1, "cannot write"), "logged twice");
+        cr_assert_contains(text, "can be written again");
+        lease_release(lease, 150);
+        cr_assert_eq(mock_fence, 150);
+}
+
+/* A release does not wait for a retry, and says when it could not write. */
+Test(lease, a_release_with_a_broken_disk_ends) {
+        struct lease *lease = NULL;
+
+        capture_begin();
+        cr_assert_eq(lease_new_with(&lease, &mock, &config), 0);
+        mock_result = -EIO;
+        lease_raise(lease, 100);
+        UNTIL(mock_writes >= 4); /* the next wait is up to 0.8 s */
+        cr_assert_null(lease_release(lease, 50));
+        cr_assert_eq(mock_fence, 0);
+        cr_assert_contains(capture_take(), "cannot bring the fence in the mock down");
+}
