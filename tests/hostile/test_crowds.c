@@ -138,7 +138,7 @@ static int be_deaf(void *context) {
         return 0;
 }
 
-/* Red when packet_send() waits for the peer (no MSG_DONTWAIT). */
+/* Red when packet_send() waits until its message has been read. */
 Test(hostile_crowds, s1_deaf_clients_delay_nobody) {
         struct arena *arena = arena_new(1, 1 << 21);
         _Atomic uint64_t *shared = shared_new();
@@ -272,6 +272,7 @@ Test(hostile_crowds, s1_limits_are_a_uids_own) {
         shared_free(shared);
 }
 
+/* Red when charge() leaves out lanes or bytes. */
 Test(hostile_crowds, s1_limits_of_lanes_and_bytes) {
         static const char *const limits[] = { "limits.uid_lanes=256", "limits.uid_bytes=64KiB" };
         _Atomic uint64_t *shared = shared_new();
@@ -295,7 +296,7 @@ Test(hostile_crowds, s1_limits_of_lanes_and_bytes) {
         shared_free(shared);
 }
 
-/* The daemon's own uid and root are not limited. */
+/* Red when account_charge() limits root or the daemon's own uid. */
 Test(hostile_crowds, limits_are_not_roots_nor_the_daemons) {
         prepare_daemon(&d, UID_DAEMON);
         private_daemon_set(&d, "limits.uid_clients=1");
@@ -313,7 +314,8 @@ Test(hostile_crowds, limits_are_not_roots_nor_the_daemons) {
 }
 
 /* With the limits as they come, one uid takes whatever it can get: there must
- * be room left for others. Red when a uid may hold all standing positions. */
+ * be room left for others. Red when limits.uid_lanes comes as 2048, which is all
+ * that may stand in one worker. */
 Test(hostile_crowds, s1_a_greedy_uid_leaves_room) {
         _Atomic uint64_t *shared = shared_new();
         pid_t crowd;
@@ -355,8 +357,7 @@ static void limit_descriptors(unsigned files) {
 }
 
 /* More clients than descriptors: the daemon refuses, keeps those it needs for
- * the fence, and recovers. Red when listener_accept() returns -EMFILE without
- * taking the connection off the queue, or takes the last descriptors. */
+ * the fence, and recovers. Red when descriptor_spare() says yes to the last. */
 Test(hostile_crowds, s1_without_descriptors_it_refuses_and_recovers) {
         enum { FILES = 128 };
         struct arena *arena = arena_new(1, 1 << 21);

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -143,7 +144,12 @@ Test(hostile_descriptors, s1_of_an_unprivileged_daemon_can_only_be_read) {
 static void lock(int fd) {
         struct flock whole = { .l_type = F_RDLCK, .l_whence = SEEK_SET };
 
-        (void)flock(fd, LOCK_EX | LOCK_NB);
+        if (flock(fd, LOCK_EX | LOCK_NB) < 0 && fork() == 0) {
+                prctl(PR_SET_PDEATHSIG, SIGKILL);
+                (void)flock(fd, LOCK_EX); /* as soon as whoever holds it dies */
+                for (;;)
+                        pause();
+        }
         (void)fcntl(fd, F_OFD_SETLK, &whole);
         (void)fcntl(fd, F_SETLK, &whole);
         whole.l_type = F_WRLCK;
@@ -180,8 +186,8 @@ static bool is_set(void *context) {
         return atomic_load((_Atomic uint64_t *)context) != 0;
 }
 
-/* Red when the daemon takes a lock of the clock or of a client's page: when
- * segment_open() calls segment_lock() on what it made or adopted. */
+/* Red when the daemon takes a lock of the clock: when segment_open() calls
+ * flock() on what it made or adopted. */
 Test(hostile_descriptors, s1_locks_stop_neither_daemon_nor_restart) {
         struct arena *arena = arena_new(1, 1 << 20);
         _Atomic uint64_t *locked = shared_new();

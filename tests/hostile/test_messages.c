@@ -67,6 +67,9 @@ static const struct bad bad_ones[] = {
         { "HELLO and more than any message", WIRE_HELLO, false, 0, 0, 0, 4096 },
         { "WANT less a byte", WIRE_WANT, true, 0, 0, 0, sizeof(struct wire_want) - 1 },
         { "WANT and more than any message", WIRE_WANT, true, 0, 0, 0, 4096 },
+        { "HELLO of 25 bytes", WIRE_HELLO, false, FIELD(wire_hello, header.length), 25, 25 },
+        { "HELLO of 16 bytes", WIRE_HELLO, false, FIELD(wire_hello, header.length), 16, 16 },
+        { "WANT of 16 bytes", WIRE_WANT, true, FIELD(wire_want, header.length), 16, 16 },
         HELLO_WITH(header.magic, 1),
         HELLO_WITH(header.length, 0),
         HELLO_WITH(header.length, UINT32_MAX),
@@ -281,15 +284,15 @@ static bool sent_enough(void *context) {
         return atomic_load((_Atomic uint64_t *)context) >= 500;
 }
 
-/* Red when handle_want() does not mute, and copies of all hints are kept (the
- * memory grows); or when a mute never ends (nothing more is sent). */
+/* Red when a mute of handle_want() never ends: nothing more is sent; or when the
+ * daemon keeps what it was sent (each hint's message, say): its memory grows. */
 Test(hostile_messages, s1_a_flood_of_hints_delays_only_its_senders) {
         enum { FLOODERS = 4 };
         struct arena *arena = arena_new(1, 1 << 21);
         _Atomic uint64_t *sent = shared_new();
         pid_t flooders[FLOODERS];
         struct honest honest;
-        uint64_t memory;
+        uint64_t memory __attribute__((unused));
         sfshm *s;
 
         prepare_daemon(&d, 0);
@@ -306,7 +309,9 @@ Test(hostile_messages, s1_a_flood_of_hints_delays_only_its_senders) {
         cr_expect(wait_until(sent_enough, (void *)sent, 20000), "flooders stay mute for ever");
         s = private_daemon_open(&d, 0); /* newcomers get in, too */
         sfshm_close(s);
+#ifndef __SANITIZE_ADDRESS__ /* which keeps freed memory for a while */
         cr_expect_leq(daemon_memory_kib(&d), memory + 1024);
+#endif
         for (int i = 0; i < FLOODERS; i++)
                 attacker_kill(flooders[i]);
         honest_stop(&honest);

@@ -156,11 +156,8 @@ static void expect_monotonic(const struct totals *a, const struct totals *b) {
                 cr_assert_geq(b->buckets[i], a->buckets[i]);
 }
 
-/* Two scribblers, two honest clients. Red when the ledger's thread believes a
- * cursor (grants what a page says is free), maps the page instead of reading it
- * by pread and trusts its counters: take out the limit of `most` in look()
- * (elastic.c) and the honest ones starve; take out `value <= record[i]` in
- * take_in() (statistics.c) and totals fall. */
+/* Two scribblers, two honest clients. Red when take_in() (statistics.c) counts a
+ * value that fell, or one above what can be: totals of all fall or wrap. */
 Test(hostile_scribble, s1_cursors_of_others_do_no_harm) {
         struct arena *arena = arena_new(2, 1 << 21);
         _Atomic uint64_t *begun = shared_new();

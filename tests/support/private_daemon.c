@@ -90,7 +90,7 @@ static void run(struct private_daemon *d) {
         _exit(127);
 }
 
-static void spawn(struct private_daemon *d) {
+void private_daemon_spawn(struct private_daemon *d) {
         cr_assert_eq(d->pid, 0, "it runs already");
         d->pid = fork();
         cr_assert_geq(d->pid, 0);
@@ -132,7 +132,7 @@ static bool died(const struct private_daemon *d) {
 }
 
 void private_daemon_start(struct private_daemon *d) {
-        spawn(d);
+        private_daemon_spawn(d);
         if (!wait_until(answers_or_died, d, START_LIMIT_MS) || died(d)) {
                 char *log = private_daemon_log(d);
 
@@ -143,7 +143,7 @@ void private_daemon_start(struct private_daemon *d) {
 int private_daemon_start_fails(struct private_daemon *d) {
         int status = 0;
 
-        spawn(d);
+        private_daemon_spawn(d);
         cr_assert(wait_until(answers_or_died, d, START_LIMIT_MS));
         cr_assert(died(d), "sfshmd started, which it should have refused");
         waitpid(d->pid, &status, 0);

@@ -33,6 +33,8 @@ void private_daemon_set(struct private_daemon *d, const char *format, ...)
         __attribute__((format(printf, 2, 3)));
 /* Starts it and waits until it answers a connection. */
 void private_daemon_start(struct private_daemon *d);
+/* Starts it and does not wait. */
+void private_daemon_spawn(struct private_daemon *d);
 /* Starts it, expecting that it exits by itself; returns its exit status. */
 int private_daemon_start_fails(struct private_daemon *d);
 /* Sends the signal; with `wait` reaps it. Returns the wait status (0 without). */

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * From opening a handle to its first ID, on an idle daemon and on a busy one,
+ * and a thousand handles at once. Needs a daemon with workers.count=1.
+ */
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "bench/callers.h"
+#include "bench/measure.h"
+#include "bench/process.h"
+
+#define OPENS 200u
+#define PAUSE_NS (20 * NS_PER_MS)
+#define BUSY_CALLERS 2u
+#define CLIENTS 1000u
+#define OPENERS 8u
+
+static double open_to_first_id(void) {
+        int64_t begun = now_ns(), ended;
+        sfshm *s = open_or_die(0);
+        uint64_t id;
+        int r = sfshm_next(s, &id);
+
+        ended = now_ns();
+        if (r < 0)
+                fail("the first sfshm_next", r);
+        sfshm_close(s);
+        return (double)(ended - begun) / 1e3;
+}
+
+static void report_opens(const char *const names[3], struct target median_target) {
+        double us[OPENS];
+
+        for (unsigned i = 0; i < OPENS; i++) {
+                us[i] = open_to_first_id();
+                sleep_ns(PAUSE_NS);
+        }
+        report_values(names[0], median(us, OPENS), "us", median_target, us, OPENS);
+        report(names[1], percentile(us, OPENS, 0.99), "us", TARGET_NONE);
+        report(names[2], us[OPENS - 1], "us", TARGET_NONE); /* sorted by now */
+}
+
+static void idle(void) {
+        static const char *const names[] = { "idle daemon: open to first ID, median of 200",
+                                             "idle daemon: open to first ID, p99",
+                                             "idle daemon: open to first ID, max" };
+
+        report_opens(names, TARGET_BELOW(1000));
+}
+
+static void busy(void) {
+        static const char *const names[] = {
+                "2 saturating callers: open to first ID, median of 200",
+                "2 saturating callers: open to first ID, p99",
+                "2 saturating callers: open to first ID, max" };
+        struct caller *callers = callers_start(BUSY_CALLERS, INT64_MAX, INT64_MAX);
+
+        sleep_ns(2 * NS_PER_S);
+        report_opens(names, TARGET_BELOW(5000));
+        callers_kill(callers, BUSY_CALLERS);
+}
+
+static sfshm *handles[CLIENTS];
+static _Atomic unsigned next_client;
+static _Atomic unsigned failures;
+
+static void *open_some(void *unused) {
+        unsigned i;
+
+        (void)unused;
+        /* relaxed: each number is taken once, joining orders the rest */
+        while ((i = atomic_fetch_add_explicit(&next_client, 1, memory_order_relaxed)) < CLIENTS) {
+                uint64_t id;
+
+                if (sfshm_open(&handles[i], NULL, 0) < 0 || sfshm_next(handles[i], &id) < 0)
+                        atomic_fetch_add_explicit(&failures, 1, memory_order_relaxed);
+        }
+        return NULL;
+}
+
+static double open_all(void) {
+        pthread_t threads[OPENERS];
+        int64_t begun = now_ns();
+
+        for (unsigned i = 0; i < OPENERS; i++) {
+                int error = pthread_create(&threads[i], NULL, open_some, NULL);
+
+                if (error != 0)
+                        fail("cannot start a thread", -error);
+        }
+        for (unsigned i = 0; i < OPENERS; i++)
+                pthread_join(threads[i], NULL);
+        return (double)(now_ns() - begun) / 1e6;
+}
+
+/* Everybody once more, while all are attached. */
+static double all_once(void) {
+        int64_t begun = now_ns();
+        uint64_t id;
+
+        for (unsigned i = 0; i < CLIENTS; i++)
+                if (handles[i] == NULL || sfshm_next(handles[i], &id) < 0)
+                        atomic_fetch_add_explicit(&failures, 1, memory_order_relaxed);
+        return (double)(now_ns() - begun) / 1e6;
+}
+
+static void thousand(void) {
+        struct process_memory before, after;
+        double shared_before, shared_after, opened_ms, again_ms;
+
+        raise_descriptor_limit();
+        before = process_memory(daemon_pid());
+        shared_before = shared_memory_kib();
+        opened_ms = open_all();
+        again_ms = all_once();
+        after = process_memory(daemon_pid());
+        shared_after = shared_memory_kib();
+        report("1,000 clients: all opened and with an ID after", opened_ms, "ms", TARGET_NONE);
+        report("1,000 clients: one more ID for each, one after another", again_ms, "ms",
+               TARGET_NONE);
+        report("1,000 clients: calls that failed", failures, "calls", TARGET_AT_MOST(0));
+        report("daemon's Rss for each client", (after.rss_kib - before.rss_kib) / CLIENTS, "KiB",
+               TARGET_BELOW(64));
+        report("daemon's Pss for each client", (after.pss_kib - before.pss_kib) / CLIENTS, "KiB",
+               TARGET_NONE);
+        report("the machine's shared memory for each client",
+               (shared_after - shared_before) / CLIENTS, "KiB", TARGET_BELOW(64));
+        for (unsigned i = 0; i < CLIENTS; i++)
+                sfshm_close(handles[i]);
+}
+
+int main(void) {
+        report_title("attach", "from opening a handle to its first ID, one worker ID");
+        idle();
+        busy();
+        thousand();
+        return 0;
+}

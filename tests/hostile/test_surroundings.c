@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The library in a process that is short of descriptors or memory, or closes
+ * what is not its own: a clear error, and it goes on where it can.
+ */
+#include "tests/hostile/attack.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+TestSuite(hostile_surroundings, .timeout = 120);
+
+static struct private_daemon d;
+
+static void set_up(void) {
+        prepare_daemon(&d, UID_DAEMON);
+        private_daemon_set(&d, "reserve.standing=1s");
+        private_daemon_start(&d);
+}
+
+static void clean(void) {
+        private_daemon_stop(&d);
+        private_daemon_remove(&d);
+}
+
+/* Calls for so long; IDs must increase. 0, or the only error there was, or -1. */
+static int take_for(sfshm *s, int64_t ms, uint64_t *last) {
+        int64_t until = test_monotonic_ns() + ms * 1000000;
+        int error = 0;
+
+        while (test_monotonic_ns() < until) {
+                uint64_t id;
+                int r = sfshm_next(s, &id);
+
+                if (r == 0 && id <= *last)
+                        return -1;
+                if (r == 0)
+                        *last = id;
+                if (r < 0 && error != 0 && r != error)
+                        return -1;
+                error = r < 0 ? r : error;
+        }
+        return error;
+}
+
+/* With a daemon it attaches anew, as after a restart; without one it goes on to
+ * the end of its reservation, and says what is wrong from there on. */
+static int closes_everything(void *context) {
+        bool daemon_gone = context != NULL;
+        sfshm *s = NULL;
+        uint64_t last = 0;
+        int r;
+
+        if (sfshm_open(&s, d.socket, 0) < 0 || take_for(s, 1200, &last) != 0)
+                return 1;
+        close_range(3, ~0u, 0);
+        /* the numbers now belong to something else */
+        for (int fd = 3; fd < 12; fd++)
+                if (open("/dev/null", O_RDWR | O_CLOEXEC) < 0)
+                        return 2;
+        if (daemon_gone)
+                kill(d.pid, SIGKILL);
+        r = take_for(s, 100, &last);
+        if (r != 0)
+                return 3;
+        r = take_for(s, 2000, &last);
+        if (daemon_gone ? r != -ENOTCONN : r != 0)
+                return 4;
+        sfshm_close(s);
+        return 0;
+}
+
+/* Red when attachment_connected() takes an error of recv() for a sign of life:
+ * then a client without its socket waits for ever. */
+Test(hostile_surroundings, a1_descriptors_closed_under_it, .init = set_up) {
+        cr_expect_eq(attacker_run((uid_t)-1, closes_everything, NULL), 0);
+        cr_expect_eq(attacker_run((uid_t)-1, closes_everything, &d), 0);
+        private_daemon_signal(&d, SIGKILL, true);
+        private_daemon_remove(&d);
+}
+
+static int open_with_few_descriptors(void *context) {
+        struct rlimit files = { 64, 64 };
+        int fds[64], n = 0, worked = 0;
+
+        (void)context;
+        if (setrlimit(RLIMIT_NOFILE, &files) < 0)
+                return 1;
+        while ((fds[n] = open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0)
+                n++;
+        for (int spare = 0; spare < 8; spare++) {
+                sfshm *s = NULL;
+                int r = sfshm_open(&s, d.socket, 0);
+
+                if (r == 0 && spare >= 4)
+                        worked++;
+                else if (r != -EMFILE || s != NULL)
+                        return 16 + spare;
+                sfshm_close(s);
+                for (int fd = 64 - spare; fd < 64; fd++)
+                        if (fcntl(fd, F_GETFD) >= 0)
+                                return 32 + spare; /* one was kept */
+                close(fds[--n]);
+        }
+        return worked == 4 ? 0 : 2;
+}
+
+/* Red when handshake_finish() calls it a broken protocol that the kernel could
+ * not deliver the descriptors. */
+Test(hostile_surroundings, f1_few_descriptors, .init = set_up, .fini = clean) {
+        cr_expect_eq(attacker_run((uid_t)-1, open_with_few_descriptors, NULL), 0);
+}
+
+#if defined(__SANITIZE_ADDRESS__)
+#define ADDRESS_SANITIZER 1
+#else
+#define ADDRESS_SANITIZER 0
+#endif
+
+static uint64_t address_space(void) {
+        uint64_t pages = 0;
+        FILE *file = fopen("/proc/self/statm", "re");
+
+        if (file == NULL || fscanf(file, "%lu", &pages) != 1)
+                pages = 0;
+        if (file != NULL)
+                fclose(file);
+        return pages * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+static int open_with_little_memory(void *context) {
+        int worked = 0;
+
+        (void)context;
+        for (uint64_t spare = 0; spare < 1 << 20; spare += 16384) {
+                struct rlimit old, memory = { address_space() + spare, RLIM_INFINITY };
+                sfshm *s = NULL;
+                uint64_t id;
+                int r;
+
+                getrlimit(RLIMIT_AS, &old);
+                if (setrlimit(RLIMIT_AS, &memory) < 0)
+                        return 1;
+                r = sfshm_open(&s, d.socket, 0);
+                setrlimit(RLIMIT_AS, &old);
+                if (r == 0)
+                        worked += sfshm_next(s, &id) == 0;
+                else if (r != -ENOMEM || s != NULL)
+                        return 2;
+                sfshm_close(s);
+        }
+        return worked > 0 ? 0 : 3;
+}
+
+/* Red when build() maps one part where the address space could not be reserved,
+ * or any of the mmap() errors is not looked at. */
+Test(hostile_surroundings, f1_little_memory, .init = set_up, .fini = clean) {
+        if (ADDRESS_SANITIZER)
+                cr_skip_test("an address sanitizer needs all of the address space");
+        cr_expect_eq(attacker_run((uid_t)-1, open_with_little_memory, NULL), 0);
+}
