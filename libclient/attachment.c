@@ -72,7 +72,7 @@ static int check_grants(const struct grants_page *grants, const struct wire_welc
         return 0;
 }
 
-static void fill_in(struct attachment *a, int socket) {
+static void fill_in(struct attachment *a, struct own_socket socket) {
         const struct clock_segment *clock = attachment_clock(a);
         const struct grants_page *grants = attachment_grants(a);
 
@@ -85,6 +85,7 @@ static void fill_in(struct attachment *a, int socket) {
         a->worker_counters = grants->worker_counters;
         a->client = grants->client;
         a->socket = socket;
+        a->reach_back_ticks = clock->reach_back_ticks;
         /* relaxed: compared with the same word later, orders nothing */
         atomic_init(&a->generation,
                     atomic_load_explicit(&clock->generation, memory_order_relaxed));
@@ -93,10 +94,13 @@ static void fill_in(struct attachment *a, int socket) {
 }
 
 static int build(struct attachment **ret, const struct wire_welcome *welcome,
-                 const int fds[WIRE_WELCOME_FDS], int socket) {
+                 const int fds[WIRE_WELCOME_FDS], int fd) {
+        struct own_socket socket = OWN_SOCKET_NONE;
         struct attachment *a;
-        int r;
+        int r = own_socket_of(fd, &socket);
 
+        if (r < 0)
+                return r;
         if (welcome->clock_size != CLOCK_SIZE || welcome->grants_size < sizeof(struct grants_page) ||
             welcome->cursors_size < sizeof(struct cursors_page))
                 return -EPROTO;
@@ -130,19 +134,41 @@ struct attachment *attachment_free(struct attachment *a) {
         while (a != NULL) {
                 struct attachment *older = a->older;
 
-                close(a->socket);
+                own_socket_close(a->socket); /* the newest's; older ones have its number */
                 munmap(a, 4 * ATTACHMENT_PART);
                 a = older;
         }
         return NULL;
 }
 
+void attachment_follow(struct attachment *fresh, struct attachment *a) {
+        int fd = fresh->socket.fd;
+
+        fresh->older = a;
+        /* atomic: a thread that is about to send on the old connection sends on
+         * the new one, and never on a number that is somebody else's */
+        if (!own_socket_valid(a->socket) || dup3(fd, a->socket.fd, O_CLOEXEC) < 0)
+                return;
+        fresh->socket.fd = a->socket.fd;
+        close(fd);
+}
+
 bool attachment_connected(const struct attachment *a) {
         char byte;
-        /* by syscall(2), which is no cancellation point */
-        long n = syscall(SYS_recvfrom, a->socket, &byte, sizeof(byte), MSG_PEEK | MSG_DONTWAIT,
-                         NULL, NULL);
+        long n;
 
+        if (!own_socket_valid(a->socket))
+                return false;
+        /* by syscall(2), which is no cancellation point */
+        n = syscall(SYS_recvfrom, a->socket.fd, &byte, sizeof(byte), MSG_PEEK | MSG_DONTWAIT, NULL,
+                    NULL);
         /* After WELCOME the daemon sends nothing: 0 is its end of file. */
         return n > 0 || (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR));
+}
+
+void attachment_send(const struct attachment *a, const void *message, size_t length) {
+        if (own_socket_valid(a->socket))
+                /* by syscall(2), as above */
+                (void)syscall(SYS_sendto, a->socket.fd, message, length,
+                              MSG_DONTWAIT | MSG_NOSIGNAL, NULL, 0);
 }

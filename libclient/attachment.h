@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "libclient/own_socket.h"
 #include "shm/clock.h"
 #include "shm/pages.h"
 #include "shm/wire.h"
@@ -46,12 +47,14 @@ struct attachment {
         uint32_t worker_first;
         uint32_t worker_counters;
         uint32_t lanes;
-        int socket;
+        uint32_t reserved0;
         _Atomic uint32_t generation; /* of the daemon that was last seen at the other end */
         uint64_t client;
         _Atomic int64_t looked_boot_ns; /* when somebody last looked whether it is connected */
         struct attachment *older;
-        uint8_t reserved[1024 - 64];
+        uint64_t reach_back_ticks;
+        struct own_socket socket; /* all attachments of a handle have one number */
+        uint8_t reserved1[1024 - 88];
         struct lane_hint hints[LANES_MAX];
 };
 _Static_assert(sizeof(struct attachment) <= ATTACHMENT_PART, "attachment: size");
@@ -72,6 +75,27 @@ static inline _Atomic uint64_t *attachment_worker_ids(const struct attachment *a
 }
 
 /*
+ * A lane's three places, from one address: `at` is the attachment's plus the
+ * lane's stride. For the hot path.
+ */
+struct lane_at;
+static inline const struct lane_at *lane_at(const struct attachment *a, uint32_t lane) {
+        return (const struct lane_at *)((uintptr_t)a + (uintptr_t)lane * sizeof(struct lane_words));
+}
+static inline _Atomic uint64_t *lane_at_key(const struct lane_at *at) {
+        return (_Atomic uint64_t *)((uintptr_t)at + offsetof(struct attachment, hints));
+}
+static inline const struct slot *lane_at_slot(const struct lane_at *at, uint64_t key) {
+        return (const struct slot *)((uintptr_t)at + 2 * ATTACHMENT_PART +
+                                     offsetof(struct grants_page, slots)) +
+               cursor_slot(key);
+}
+static inline _Atomic uint64_t *lane_at_cursor(const struct lane_at *at) {
+        return (_Atomic uint64_t *)((uintptr_t)at + 3 * ATTACHMENT_PART +
+                                    offsetof(struct cursors_page, lanes));
+}
+
+/*
  * Checks the descriptors of a WELCOME in fixed order (type, seals, size,
  * contents), maps them and takes over `socket`. Closes `fds` in any case; on
  * failure the socket stays the caller's. -EPROTO, -ENOMEM.
@@ -79,8 +103,15 @@ static inline _Atomic uint64_t *attachment_worker_ids(const struct attachment *a
 int attachment_new(struct attachment **ret, const struct wire_welcome *welcome,
                    const int fds[WIRE_WELCOME_FDS], int socket);
 
-/* Unmaps it and all older ones, closes their sockets. Returns NULL. */
+/* Unmaps it and all older ones, closes their socket. Returns NULL. */
 struct attachment *attachment_free(struct attachment *a);
+
+/* `fresh` follows `a`: it takes over the number of its socket, so that a handle
+ * has one descriptor however often the daemon is started anew. */
+void attachment_follow(struct attachment *fresh, struct attachment *a);
 
 /* Is the daemon's end of the socket still open? */
 bool attachment_connected(const struct attachment *a);
+
+/* Sends a hint, if the socket is there and has room. */
+void attachment_send(const struct attachment *a, const void *message, size_t length);

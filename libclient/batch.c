@@ -39,7 +39,7 @@ static bool possible(const struct sfshm *s, uint64_t n, int64_t timeout_ns) {
         here = lane_widest(a, lane_of_thread(a), guarded_tick(a, NULL), &begins);
         if (here > widest)
                 widest = here;
-        ticks = (uint64_t)(timeout_ns / NS_PER_TICK) + 1 + attachment_clock(a)->reach_back_ticks;
+        ticks = (uint64_t)(timeout_ns / NS_PER_TICK) + 1 + a->reach_back_ticks;
         return __builtin_mul_overflow(ticks, widest, &room) || n <= room;
 }
 

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <linux/futex.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -13,7 +12,8 @@
 #include "libclient/lane_of_thread.h"
 
 #define HINT_EVERY_NS INT64_C(5000000) /* at most one WANT in that time */
-#define GRANT_SLICE_NS INT64_C(20000000) /* waiting for a grant: look at the socket so often */
+#define GRANT_SLICE_TICKS 20u /* waiting for a grant: look at the socket so often */
+#define GRANT_SLICE_NS (GRANT_SLICE_TICKS * NS_PER_TICK)
 #define SELF_CLOCKED_TICKS 16u /* more than SELF_CLOCKED_CALLS calls without the ticker in */
 #define SELF_CLOCKED_CALLS 64u /* that many ticks: ask the daemon to run it */
 
@@ -54,9 +54,7 @@ static void want(struct sfshm *s, struct attachment *a, uint32_t lane, uint64_t 
             !atomic_compare_exchange_strong_explicit(&s->hinted_boot_ns, &last, boot_ns,
                                                      memory_order_relaxed, memory_order_relaxed))
                 return;
-        /* by syscall(2), which is no cancellation point */
-        (void)syscall(SYS_sendto, a->socket, &message, sizeof(message),
-                      MSG_DONTWAIT | MSG_NOSIGNAL, NULL, 0);
+        attachment_send(a, &message, sizeof(message));
 }
 
 void claim_upkeep(struct sfshm *s, struct attachment *a, int64_t boot_ns) {
@@ -91,6 +89,9 @@ static int reattach_error(int error) {
         case ENOSPC:
         case ETIME:
         case ENOMEM:
+        case EMFILE:
+        case ENFILE:
+        case EACCES:
                 return error;
         default:
                 return -ENOTCONN;
@@ -109,7 +110,7 @@ static int attach_anew(struct sfshm *s, struct attachment *a, struct patience *p
                 return again(s, boot_ns, boot_ns + 1000000);
         if (monotonic_ns() >= deadline_of(p))
                 return -ETIMEDOUT;
-        reattach_wait(s, deadline_of(p));
+        reattach_wait(deadline_of(p));
         return 0;
 }
 
@@ -140,7 +141,7 @@ static int no_slot(struct sfshm *s, struct attachment *a, uint32_t lane, uint64_
         want(s, a, lane, count, boot_ns);
         if (p->timeout_ns == 0)
                 return again(s, boot_ns, boot_ns + 1000000);
-        if (begins != UINT64_MAX && begins - tick <= 2)
+        if (begins - tick <= GRANT_SLICE_TICKS)
                 return guarded_wait(a, begins, deadline_of(p));
         left = p->timeout_ns < 0 ? INT64_MAX : deadline_of(p) - monotonic_ns();
         if (left <= 0)
@@ -154,7 +155,10 @@ static int full(struct sfshm *s, struct attachment *a, uint32_t lane, uint64_t c
         int64_t waited;
         int r;
 
-        want(s, a, lane, count, boot_ns);
+        /* The daemon counts the overflows of a lane that has an elastic
+         * reservation; one that has not must speak up. */
+        if (!lane_on_elastic(a, lane))
+                want(s, a, lane, count, boot_ns);
         if (p->timeout_ns == 0) {
                 count_overflow(a, lane, 0);
                 return again(s, boot_ns, guarded_boot_of(a, tick + 1));
@@ -175,7 +179,7 @@ int claim(struct sfshm *s, uint64_t min, uint64_t max, bool reach_back, struct p
                 int64_t boot_ns;
                 int r = 0;
 
-                switch (lane_claim(a, lane, min, max, reach_back ? clock->reach_back_ticks : 0, ret,
+                switch (lane_claim(a, lane, min, max, reach_back ? a->reach_back_ticks : 0, ret,
                                    &tick, &boot_ns)) {
                 case CLAIM_GOT:
                         if (atomic_load_explicit(&clock->now, memory_order_relaxed) ==

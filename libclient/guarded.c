@@ -39,6 +39,21 @@ uint64_t guarded_tick(const struct attachment *a, int64_t *ret_boot_ns) {
         return clock_tick_of(clock_line_at(&line, boot));
 }
 
+bool guarded_within(const struct attachment *a, uint64_t tick, int64_t *ret_boot_ns) {
+        const struct clock_segment *clock = attachment_clock(a);
+        struct clock_line line;
+        uint32_t begun = clock_latch_begin(clock, &line);
+        int64_t boot = boottime_ns();
+
+        *ret_boot_ns = boot;
+        if (line.slew_ppb != 0 || clock_latch_retry(clock, begun))
+                return guarded_tick(a, ret_boot_ns) == tick;
+        /* ns since the tick began, if it has and is not over; unsigned, so that
+         * nothing overflows and a time before it is a large number */
+        return (uint64_t)line.guarded_base_ns + (uint64_t)boot - (uint64_t)line.boot_base_ns -
+                       tick * (uint64_t)NS_PER_TICK < (uint64_t)NS_PER_TICK;
+}
+
 int64_t guarded_boot_of(const struct attachment *a, uint64_t tick) {
         const struct clock_segment *clock = attachment_clock(a);
         struct clock_line line;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /* Guarded time, read without the ticker's help, and waiting for it. */
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "libclient/attachment.h"
@@ -13,6 +14,10 @@ int64_t monotonic_ns(void);
 /* The current tick by CLOCK_BOOTTIME and the published line; CLOCK_NOW_INVALID
  * before the epoch. *ret_boot_ns (may be NULL) is the reading it was made from. */
 uint64_t guarded_tick(const struct attachment *a, int64_t *ret_boot_ns);
+
+/* Is it `tick` now? As guarded_tick() == tick, but cheaper on the usual line,
+ * one without slew. */
+bool guarded_within(const struct attachment *a, uint64_t tick, int64_t *ret_boot_ns);
 
 /* CLOCK_BOOTTIME ns at which `tick` begins, by the line as it is now. */
 int64_t guarded_boot_of(const struct attachment *a, uint64_t tick);

@@ -12,6 +12,7 @@
 
 #include "libclient/guarded.h"
 #include "libclient/handshake.h"
+#include "libclient/lane_of_thread.h"
 
 #define DEFAULT_ADDRESS "/run/sfshm/sfshm.sock"
 #define OPEN_WITHIN_NS (5 * NS_PER_SECOND)
@@ -22,7 +23,7 @@ static uint32_t lanes_wanted(unsigned flags) {
         long cpus = sysconf(_SC_NPROCESSORS_CONF);
         uint32_t lanes = 1;
 
-        if ((flags & SFSHM_PARALLEL) == 0)
+        if ((flags & SFSHM_PARALLEL) == 0 || !thread_cpu_find())
                 return 1;
         while (lanes < LANES_MAX && (long)lanes < cpus)
                 lanes *= 2;
@@ -88,7 +89,7 @@ static int handle_new(struct sfshm **ret, const char *address, unsigned flags) {
         if (s == NULL)
                 return -ENOMEM;
         atomic_init(&s->timeout_ns, -1);
-        atomic_init(&s->pending_socket, -1);
+        s->pending = OWN_SOCKET_NONE;
         atomic_init(&s->hinted_boot_ns, INT64_MIN / 2);
         s->lanes = lanes_wanted(flags);
         s->address = strdup(address_or_default(address));
@@ -115,13 +116,9 @@ int sfshm_open(sfshm **ret, const char *address, unsigned flags) {
 }
 
 sfshm *sfshm_close(sfshm *s) {
-        int32_t pending;
-
         if (s == NULL)
                 return NULL;
-        pending = atomic_load_explicit(&s->pending_socket, memory_order_relaxed);
-        if (pending >= 0)
-                close(pending);
+        own_socket_close(s->pending);
         attachment_free(atomic_load_explicit(&s->attachment, memory_order_acquire));
         reattach_free(s->reattach);
         free(s->address);

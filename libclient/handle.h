@@ -21,7 +21,7 @@ struct sfshm {
         _Atomic uint64_t self_clocked_tick;
         _Atomic uint32_t self_clocked;
         uint32_t lanes; /* asked for */
-        _Atomic int32_t pending_socket; /* of a HELLO under way, or -1; see reattach.c */
+        struct own_socket pending; /* of a HELLO under way; see reattach.c */
         struct reattach *reattach;
         char *address;
 };

@@ -48,6 +48,14 @@ uint32_t lane_widest(const struct attachment *a, uint32_t lane, uint64_t tick,
         return 0;
 }
 
+bool lane_on_elastic(const struct attachment *a, uint32_t lane) {
+        /* relaxed: any recent value tells */
+        uint64_t cursor = atomic_load_explicit(&lane_words_of(a, lane)->cursor,
+                                               memory_order_relaxed);
+
+        return cursor_slot(cursor) >= SLOT_ELASTIC_A && cursor_offset(cursor) < CURSOR_OFFSET_FULL;
+}
+
 /*
  * The caller has made sure, by slot_read(), that `r` is this slot's grant at
  * the cursor's tick: from now on the hot path may use it.
@@ -99,11 +107,8 @@ static enum claim_result claim_here(struct attachment *a, uint32_t lane, uint64_
         if (!slot_of_cursor(a, lane, cursor, &r))
                 return CLAIM_FULL;
         if (!span_fits(offset, min, r.width)) {
-                if (offset >= r.width) {
-                        /* no more adds to this tick by this process; relaxed: a hint */
-                        atomic_store_explicit(&a->hints[lane].key, HINT_NONE, memory_order_relaxed);
+                if (offset >= r.width)
                         clamp(words, cursor, r.width);
-                }
                 return CLAIM_FULL;
         }
         count = r.width - offset < max ? r.width - offset : max;
@@ -201,8 +206,14 @@ enum claim_result lane_claim(struct attachment *a, uint32_t lane, uint64_t min, 
                 result = tick == at ? claim_here(a, lane, cursor, min, max, ret)
                                     : claim_next(a, lane, cursor, tick, min, max,
                                                  reach_back_ticks, ret);
-                if (result != CLAIM_LOST)
-                        return result;
+                if (result == CLAIM_LOST)
+                        continue;
+                /* The key's tick has passed, or is full: no more adds to it, also
+                 * when `now` stands still because the ticker does (T1, rule 12).
+                 * Relaxed: a hint. */
+                if (result != CLAIM_GOT)
+                        atomic_store_explicit(&a->hints[lane].key, HINT_NONE, memory_order_relaxed);
+                return result;
         }
 }
 

@@ -52,6 +52,9 @@ uint64_t lanes_close(struct attachment *a);
 /* Before the attachment is used: its lanes begin above `last_tick`. */
 void lanes_begin_after(struct attachment *a, uint64_t last_tick);
 
+/* Is the lane's tick in an elastic reservation? */
+bool lane_on_elastic(const struct attachment *a, uint32_t lane);
+
 static inline struct lane_words *lane_words_of(const struct attachment *a, uint32_t lane) {
         return &attachment_cursors(a)->lanes[lane];
 }

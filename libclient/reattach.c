@@ -2,11 +2,9 @@
 #include "libclient/reattach.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <pthread.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "libclient/guarded.h"
@@ -16,6 +14,7 @@
 
 #define PAGE_BYTES 4096u
 #define LOOK_EVERY_NS INT64_C(1000000)
+#define STEP_EVERY_NS INT64_C(200000)
 #define ANSWER_WITHIN_NS (5 * NS_PER_SECOND)
 /* Backoff: 1 ms, doubled at each failure, up to one try a second. From there
  * on the circuit breaker is open: that one try a second is its probe, and all
@@ -55,10 +54,8 @@ static int64_t jittered(int64_t ns) {
 }
 
 static void drop_pending(struct sfshm *s) {
-        int32_t held = atomic_exchange_explicit(&s->pending_socket, -1, memory_order_relaxed);
-
-        if (held >= 0)
-                close(held);
+        own_socket_close(s->pending);
+        s->pending = OWN_SOCKET_NONE;
         s->reattach->begun_boot_ns = 0;
 }
 
@@ -82,7 +79,7 @@ static void switch_to(struct sfshm *s, struct attachment *a, struct attachment *
         uint64_t last_tick = lanes_close(a);
 
         lanes_begin_after(fresh, last_tick);
-        fresh->older = a;
+        attachment_follow(fresh, a);
         /* release: everything about `fresh` is there before anybody loads it */
         atomic_store_explicit(&s->attachment, fresh, memory_order_release);
 }
@@ -98,10 +95,13 @@ static int begin(struct sfshm *s) {
                 return r->error != 0 ? r->error : -EAGAIN;
         r->begun_boot_ns = boottime_ns();
         error = handshake_begin(s->address, s->lanes, &fd);
-        if (error < 0)
-                return failed(s, error == -EAGAIN ? -EBUSY : error);
-        atomic_store_explicit(&s->pending_socket, fd, memory_order_relaxed);
-        return 0;
+        if (error == 0 && (error = own_socket_of(fd, &s->pending)) < 0)
+                close(fd);
+        if (error == -EAGAIN) { /* its backlog is full: it lives */
+                r->begun_boot_ns = 0;
+                return error;
+        }
+        return error < 0 ? failed(s, error) : 0;
 }
 
 /* A handle's layout never changes: sfshm_get_layout() and decoded IDs rely on it. */
@@ -120,14 +120,17 @@ static int step(struct sfshm *s, struct attachment *a) {
 
         if (error < 0)
                 return error;
-        error = handshake_finish(atomic_load_explicit(&s->pending_socket, memory_order_relaxed),
-                                 r->begun_boot_ns, &fresh);
+        if (!own_socket_valid(s->pending)) {
+                s->pending = OWN_SOCKET_NONE; /* somebody closed it */
+                return failed(s, -ECONNRESET);
+        }
+        error = handshake_finish(s->pending.fd, r->begun_boot_ns, &fresh);
         if (error == -EAGAIN && boottime_ns() - r->begun_boot_ns < ANSWER_WITHIN_NS)
                 return -EAGAIN;
         if (error < 0)
                 return failed(s, error == -EAGAIN ? -ETIMEDOUT : error);
         /* the socket is the new attachment's now */
-        atomic_store_explicit(&s->pending_socket, -1, memory_order_relaxed);
+        s->pending = OWN_SOCKET_NONE;
         if (!same_layout(a, fresh)) {
                 attachment_free(fresh);
                 return failed(s, -EPROTO);
@@ -178,19 +181,8 @@ void reattach_poke(struct sfshm *s, struct attachment *a, int64_t boot_ns) {
                 (void)reattach_step(s, a);
 }
 
-void reattach_wait(struct sfshm *s, int64_t deadline_ns) {
-        int64_t until = monotonic_ns() + LOOK_EVERY_NS;
-        int32_t held = atomic_load_explicit(&s->pending_socket, memory_order_relaxed);
+void reattach_wait(int64_t deadline_ns) {
+        int64_t until = monotonic_ns() + STEP_EVERY_NS;
 
-        if (deadline_ns < until)
-                until = deadline_ns;
-        if (held >= 0) {
-                struct pollfd pollfd = { .fd = held, .events = POLLIN };
-                int64_t left = until - monotonic_ns();
-                struct timespec ts = { .tv_nsec = left > 0 ? left : 0 };
-
-                (void)syscall(SYS_ppoll, &pollfd, 1, &ts, NULL, 0);
-        } else {
-                sleep_until_monotonic(until);
-        }
+        sleep_until_monotonic(deadline_ns < until ? deadline_ns : until);
 }

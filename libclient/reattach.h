@@ -21,7 +21,7 @@ struct reattach {
         uint32_t failures;     /* in a row */
         int32_t error;         /* of the last failure, negative errno */
         uint32_t reserved;
-        int64_t begun_boot_ns; /* of the HELLO on the handle's pending_socket; 0: none */
+        int64_t begun_boot_ns; /* of the HELLO on the handle's pending socket; 0: none */
         _Atomic int64_t next_ns; /* CLOCK_MONOTONIC: not before */
 };
 
@@ -40,4 +40,4 @@ void reattach_poke(struct sfshm *s, struct attachment *a, int64_t boot_ns);
 int reattach_step(struct sfshm *s, struct attachment *a);
 
 /* Waits until a step may get further, or until deadline_ns (CLOCK_MONOTONIC). */
-void reattach_wait(struct sfshm *s, int64_t deadline_ns);
+void reattach_wait(int64_t deadline_ns);

@@ -10,20 +10,23 @@ static const struct {
         { 0, "success" },
         { EAGAIN, "would have to wait: the reservation is used up for this millisecond, or a new "
                   "one is on its way; try again at sfshm_retry_at()" },
-        { ETIMEDOUT, "the time-out has passed: raise it with sfshm_set_timeout(), or lease more "
-                     "workers to this host (workers.count)" },
+        { ETIMEDOUT, "the time-out has passed, or the daemon did not answer sfshm_open() in 5 s: "
+                     "raise it with sfshm_set_timeout(), lease more workers to this host "
+                     "(workers.count), or see the daemon's log" },
         { EMSGSIZE, "more IDs than the time-out can ever allow: ask for fewer at a time or raise "
                     "it with sfshm_set_timeout()" },
         { ENOTCONN, "no daemon and no valid reservation: start sfshmd" },
-        { EDQUOT, "the daemon refused to attach: a limit of this user or group is reached; see "
-                  "its log and [limits] in sfshmd.conf(5)" },
+        { EDQUOT, "the daemon refused to attach: a limit is reached; see its log, and [limits], "
+                  "[caps] and daemon.max_clients in sfshmd.conf(5)" },
         { ENOSPC, "the daemon has no position left for another client: lease more workers to this "
                   "host (workers.count)" },
-        { ETIME, "the daemon's clock policy holds IDs back; see its log" },
+        { ETIME, "the daemon holds IDs back: its clock has not passed the fence yet, or the fence "
+                 "cannot be raised; sfshm-stat and its log say for how long" },
         { EPROTO, "daemon and library do not understand each other: another version, layout or "
                   "time namespace" },
         { ENOENT, "no socket at this address: start sfshmd, or set SFSHM_SOCKET" },
         { ECONNREFUSED, "nobody listens on this socket: start sfshmd" },
+        { EPROTOTYPE, "the socket at this address is not sfshmd's" },
         { ECONNRESET, "the daemon hung up before it answered; see its log" },
         { EACCES, "not allowed to use the daemon's socket: see daemon.socket_mode and "
                   "daemon.socket_group in sfshmd.conf(5)" },

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -55,7 +56,7 @@ Test(processes, exec_inherits_nothing) {
                 _exit(127);
         }
         expect_exit_0(child);
-        cr_assert_eq(fcntl(atomic_load(&s->attachment)->socket, F_GETFD), FD_CLOEXEC);
+        cr_assert_eq(fcntl(atomic_load(&s->attachment)->socket.fd, F_GETFD), FD_CLOEXEC);
         sfshm_close(s);
         private_daemon_stop(&d);
         private_daemon_remove(&d);
@@ -92,6 +93,85 @@ Test(processes, parent_and_child_attach_anew_on_their_own) {
         arena_expect_increasing(arena, 0);
         arena_expect_increasing(arena, 1);
         sfshm_close(s);
+        private_daemon_stop(&d);
+        private_daemon_remove(&d);
+        arena_free(arena);
+}
+
+static int descriptors(void) {
+        DIR *directory = opendir("/proc/self/fd");
+        int n = 0;
+
+        while (readdir(directory) != NULL)
+                n++;
+        closedir(directory);
+        return n;
+}
+
+/* Takes IDs until the handle has attached anew. */
+static void expect_new_attachment(sfshm *s, struct arena *arena) {
+        const struct attachment *old = atomic_load(&s->attachment);
+        int64_t until = test_monotonic_ns() + 20000000000;
+
+        while (atomic_load(&s->attachment) == old) {
+                cr_assert_lt(test_monotonic_ns(), until, "did not attach anew");
+                take(s, arena, 0, 1000000);
+        }
+}
+
+/* However often the daemon is started anew, a handle has one descriptor. Red
+ * without the dup3() in attachment_follow(). */
+Test(processes, restarts_cost_no_descriptor) {
+        struct arena *arena = arena_new(1, 1 << 20);
+        sfshm *s;
+        int before;
+
+        private_daemon_prepare(&d);
+        private_daemon_start(&d);
+        before = descriptors();
+        s = private_daemon_open(&d, 0);
+        cr_assert_eq(descriptors(), before + 1);
+        for (int i = 0; i < 5; i++) {
+                private_daemon_signal(&d, SIGKILL, true);
+                private_daemon_start(&d);
+                expect_new_attachment(s, arena);
+                cr_assert_eq(descriptors(), before + 1);
+        }
+        sfshm_close(s);
+        cr_assert_eq(descriptors(), before);
+        private_daemon_stop(&d);
+        private_daemon_remove(&d);
+        arena_free(arena);
+}
+
+/*
+ * The program closes the library's descriptor, as daemons do at their start,
+ * and gets its number for a socket of its own. Nothing of the library's goes
+ * there, it is not closed, and the handle attaches anew. Red when
+ * own_socket_valid() always says yes.
+ */
+Test(processes, program_takes_the_descriptors_number) {
+        struct arena *arena = arena_new(1, 8 << 20);
+        int pair[2], number;
+        char byte;
+        sfshm *s;
+
+        private_daemon_prepare(&d);
+        private_daemon_start(&d);
+        s = private_daemon_open(&d, 0);
+        number = atomic_load(&s->attachment)->socket.fd;
+        cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+        cr_assert_eq(dup2(pair[0], number), number);
+        expect_new_attachment(s, arena);
+        take(s, arena, 0, 500000000); /* overflows: hints are sent */
+        private_daemon_signal(&d, SIGKILL, true);
+        private_daemon_start(&d);
+        expect_new_attachment(s, arena);
+        sfshm_close(s);
+        cr_assert_eq(recv(pair[1], &byte, 1, MSG_DONTWAIT), -1, "the library wrote to it");
+        cr_assert_eq(errno, EAGAIN);
+        cr_assert_geq(fcntl(number, F_GETFD), 0, "the library closed it");
+        arena_expect_unique(arena);
         private_daemon_stop(&d);
         private_daemon_remove(&d);
         arena_free(arena);

@@ -46,7 +46,7 @@ static void make_attachment(void) {
         a->sequence_bits = 12;
         a->lanes = 1;
         a->worker_counters = 4;
-        a->socket = -1;
+        a->socket = OWN_SOCKET_NONE;
         atomic_init(&a->hints[0].key, HINT_NONE);
         atomic_init(&lane_words_of(a, 0)->cursor, cursor_pack(0, 0, CURSOR_OFFSET_FULL));
 }

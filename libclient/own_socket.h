@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * A socket by number and identity. Programs close descriptors they do not know
+ * (closefrom() in a daemon's start) and get the same numbers again for their
+ * own files. So the library never uses or closes a number without asking the
+ * kernel whether it is still its socket.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+struct own_socket {
+        int fd;
+        uint64_t cookie; /* SO_COOKIE: unique among all sockets since boot */
+};
+#define OWN_SOCKET_NONE ((struct own_socket){ .fd = -1 })
+
+/* 0 or -errno. */
+int own_socket_of(int fd, struct own_socket *ret);
+bool own_socket_valid(struct own_socket socket);
+/* Closes it, if it is still ours. */
+void own_socket_close(struct own_socket socket);
