@@ -4,7 +4,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -222,13 +221,17 @@ static int refuse(struct account *account, enum account_resource resource, const
         return -EDQUOT;
 }
 
+bool account_limited(const struct account *account) {
+        return account->uid->uid != 0 && account->uid->uid != geteuid();
+}
+
 int account_charge(struct account *account, enum account_resource resource, uint64_t amount,
                    const char **ret_what) {
         const struct config *config = account->accounts->config;
         uint64_t *by_uid = &account->uid->balance.used[resource];
         uint64_t *by_cgroup = &account->balance.used[resource];
         uint64_t of_uid = uid_limit(config, resource), of_cgroup = cgroup_limit(config, resource);
-        bool limited = account->uid->uid != 0 && account->uid->uid != geteuid();
+        bool limited = account_limited(account);
 
         /* both are judged before either is written: a refusal leaves no trace */
         if (!fits(*by_uid, amount, of_uid, limited))

@@ -5,6 +5,7 @@
  * pins is charged before it is built and given back when it is gone; an account
  * is freed at a zero balance, which the destructor asserts.
  */
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -34,6 +35,8 @@ struct account *account_put(struct account *account);
 int account_charge(struct account *account, enum account_resource resource, uint64_t amount,
                    const char **ret_what);
 void account_discharge(struct account *account, enum account_resource resource, uint64_t amount);
+
+bool account_limited(const struct account *account);
 
 uid_t account_uid(const struct account *account);
 const char *account_cgroup(const struct account *account);

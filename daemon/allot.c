@@ -61,6 +61,25 @@ bool allot_at(const struct allot *allot, const struct client_lane *lane, unsigne
         return false;
 }
 
+static uint32_t widest(const struct allot *allot, const struct client_lane *lane, unsigned first,
+                       uint32_t width) {
+        for (unsigned slot = first; slot < first + 2; slot++) {
+                struct rectangle r;
+
+                if (ledger_slot(allot->ledger, lane->entry, slot, &r) && r.width > width)
+                        width = r.width;
+        }
+        return width;
+}
+
+uint32_t allot_standing(const struct allot *allot, const struct client_lane *lane) {
+        return widest(allot, lane, SLOT_STANDING_A, lane->standing);
+}
+
+uint32_t allot_widest(const struct allot *allot, const struct client_lane *lane) {
+        return widest(allot, lane, SLOT_ELASTIC_A, allot_standing(allot, lane));
+}
+
 uint64_t allot_limit(const struct allot *allot, const struct client *client, uint64_t t1) {
         uint64_t fence = ledger_fence(allot->ledger), last;
 

@@ -34,6 +34,11 @@ bool allot_newest(const struct allot *allot, const struct client_lane *lane, uns
 bool allot_at(const struct allot *allot, const struct client_lane *lane, unsigned first,
               uint64_t tick, struct rectangle *ret);
 
+/* The widest standing reservation of the lane that is live or asked for, and
+ * the widest of any kind. */
+uint32_t allot_standing(const struct allot *allot, const struct client_lane *lane);
+uint32_t allot_widest(const struct allot *allot, const struct client_lane *lane);
+
 /* How far this client's reservations may reach: the fence (U3), and what its
  * cursors can count. */
 uint64_t allot_limit(const struct allot *allot, const struct client *client, uint64_t t1);

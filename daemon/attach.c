@@ -26,6 +26,17 @@ void attach_refuse(struct attach_refusal *ret, int error, uint32_t retry_after_m
         va_end(arguments);
 }
 
+/* The place comes last: a refusal may have to cut it off. */
+const char *attach_fence_text(const struct attach *attach, char text[FENCE_STUCK_TEXT]) {
+        const struct lease *lease = attach->parts->lease;
+        int error = lease_error(lease);
+
+        snprintf(text, FENCE_STUCK_TEXT, "the clock has passed the fence, which cannot be written "
+                 "(%s): make room or repair the disk, it goes on by itself; the fence is %s",
+                 error < 0 ? strerror(-error) : "the disk does not answer", lease_place(lease));
+        return text;
+}
+
 static void amounts_of(uint32_t n_lanes, uint64_t bytes, uint64_t ret[ACCOUNT_RESOURCES]) {
         ret[ACCOUNT_CLIENTS] = 1;
         ret[ACCOUNT_LANES] = n_lanes;
@@ -65,8 +76,11 @@ static int charge(struct account *account, uint32_t n_lanes, uint64_t bytes,
 static struct client_shape shape_of(const struct server_parts *parts,
                                     const struct wire_hello *hello, uint64_t now_tick) {
         const struct lease_grant *granted = lease_granted(parts->lease);
+        struct clock_segment *clock = parts->clock->map;
 
         return (struct client_shape){
+                /* relaxed: no daemon writes it while this one lives */
+                .generation = atomic_load_explicit(&clock->generation, memory_order_relaxed),
                 .base_tick = now_tick > 0 ? now_tick - 1 : 0,
                 .n_lanes = hello->lanes,
                 .worker_first = granted->worker_first,
@@ -146,6 +160,10 @@ static int reserve(struct attach *attach, struct client *client, uint64_t now_ti
                    struct attach_refusal *refusal) {
         int r = reserve_attach(attach->reserve, client, now_tick);
 
+        if (r == -EDQUOT) {
+                attach_refuse(refusal, EDQUOT, RETRY_MS, "%s", reserve_refusal(attach->reserve));
+                return r;
+        }
         if (r < 0 && r != -EAGAIN) {
                 attach_refuse(refusal, -r, RETRY_MS,
                               r == -ENOSPC ? "%" PRIu32 " lanes more would leave less than half of "

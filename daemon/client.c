@@ -40,6 +40,7 @@ static void fill_grants(const struct client *client, const struct client_shape *
         page->worker_first = shape->worker_first;
         page->worker_counters = shape->worker_counters;
         page->cursors_size = (uint32_t)client->cursors.size;
+        page->generation = shape->generation;
 }
 
 /* Before the descriptor leaves; afterwards the page is the client's to write. */

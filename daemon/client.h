@@ -39,6 +39,7 @@ struct client {
         char comm[16];
         int64_t attached_boot_ns;
         uint64_t attached_tick;
+        uint64_t young_until; /* tick: short standing reservations before it */
         uint32_t n_lanes;
         uint64_t bytes;         /* charged: both pages, in whole memory pages */
         struct segment grants;  /* mapped read-write; the descriptor may be closed */
@@ -57,6 +58,7 @@ struct client_shape {
         uint32_t n_lanes;
         uint32_t worker_first;
         uint32_t worker_counters;
+        uint32_t generation; /* the daemon's */
 };
 /* Bytes of shared memory which a client of that shape pins. */
 uint64_t client_shape_bytes(const struct client_shape *shape);

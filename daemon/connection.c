@@ -2,6 +2,7 @@
 #include "daemon/connection.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <unistd.h>
@@ -17,12 +18,16 @@
  * clients the scheduler may well keep a HELLO back for so long. */
 #define PENDING_GRACE_NS (NS_PER_S / 10)
 
-bool connection_gate_pass(struct connection_gate *gate, int64_t now_ns, uint64_t *ret_suppressed) {
+bool connection_gate_pass(struct connection_gate *gate, int64_t now_ns,
+                          char ret_more[CONNECTION_GATE_TEXT]) {
         if (now_ns < gate->open_ns) {
                 gate->suppressed++;
                 return false;
         }
-        *ret_suppressed = gate->suppressed;
+        ret_more[0] = '\0';
+        if (gate->suppressed > 0)
+                snprintf(ret_more, CONNECTION_GATE_TEXT, " (%" PRIu64 " more before)",
+                         gate->suppressed);
         gate->suppressed = 0;
         gate->open_ns = now_ns + NS_PER_S;
         return true;
@@ -85,7 +90,7 @@ static struct connection *most_crowded(const struct connections *connections) {
 
 static void make_room(struct connections *connections, uid_t uid, int64_t now_ns) {
         struct connection *oldest = NULL;
-        uint64_t others;
+        char more[CONNECTION_GATE_TEXT];
 
         if (connections->n_pending >= PENDING_MAX)
                 oldest = most_crowded(connections);
@@ -93,10 +98,9 @@ static void make_room(struct connections *connections, uid_t uid, int64_t now_ns
                  pending_of(connections, uid, &oldest) < PENDING_PER_UID ||
                  oldest->deadline_ns - now_ns > PENDING_NS - PENDING_GRACE_NS)
                 return;
-        if (connection_gate_pass(&connections->crowded, now_ns, &others))
+        if (connection_gate_pass(&connections->crowded, now_ns, more))
                 log_event(LOG_LEVEL_WARNING, "pending", "uid %u opens connections and says "
-                          "nothing: the oldest was closed (%" PRIu64 " more before)",
-                          (unsigned)oldest->uid, others);
+                          "nothing: the oldest was closed%s", (unsigned)oldest->uid, more);
         connections_drop(connections, oldest);
 }
 

@@ -39,7 +39,10 @@ struct connection_gate {
         int64_t open_ns;
         uint64_t suppressed;
 };
-bool connection_gate_pass(struct connection_gate *gate, int64_t now_ns, uint64_t *ret_suppressed);
+/* ret_more: "", or " (N more before)" for those of which there was no line. */
+#define CONNECTION_GATE_TEXT 48u
+bool connection_gate_pass(struct connection_gate *gate, int64_t now_ns,
+                          char ret_more[CONNECTION_GATE_TEXT]);
 
 TAILQ_HEAD(connection_list, connection);
 

@@ -18,26 +18,25 @@
 
 static void drop_broken(struct connections *connections, struct connection *connection,
                         int64_t now_ns) {
-        uint64_t others;
+        char more[CONNECTION_GATE_TEXT];
 
         /* relaxed: a number to look at */
         atomic_fetch_add_explicit(&connections->attach->parts->inputs->protocol_errors, 1,
                                   memory_order_relaxed);
-        if (connection_gate_pass(&connections->broken, now_ns, &others))
+        if (connection_gate_pass(&connections->broken, now_ns, more))
                 log_event(LOG_LEVEL_WARNING, "protocol", "a connection of uid %u was closed: it "
-                          "sent what is no message of this protocol, or not in its place (%" PRIu64
-                          " more before)", (unsigned)connection->uid, others);
+                          "sent what is no message of this protocol, or not in its place%s",
+                          (unsigned)connection->uid, more);
         connections_drop(connections, connection);
 }
 
 static void refuse(struct connections *connections, struct connection *connection,
                    const struct attach_refusal *refusal, int64_t now_ns) {
-        uint64_t others;
+        char more[CONNECTION_GATE_TEXT];
 
-        if (connection_gate_pass(&connections->refused, now_ns, &others))
-                log_event(LOG_LEVEL_WARNING, "refused", "a client of uid %u was refused: %s "
-                          "(%" PRIu64 " more before)", (unsigned)connection->uid, refusal->text,
-                          others);
+        if (connection_gate_pass(&connections->refused, now_ns, more))
+                log_event(LOG_LEVEL_WARNING, "refused", "a client of uid %u was refused: %s%s",
+                          (unsigned)connection->uid, refusal->text, more);
         /* a peer that does not take its refusal is dropped as well */
         (void)attach_send_refusal(connections->attach, connection->fd, refusal);
         connections_drop(connections, connection);
@@ -66,6 +65,15 @@ static void refuse_for_time(struct attach_refusal *refusal, int64_t wait_ns) {
                       "another %" PRId64 " s, try again then", wait_ms / 1000 + 1);
 }
 
+static void refuse_for_fence(struct connections *connections, struct connection *connection,
+                             int64_t now_ns) {
+        struct attach_refusal refusal;
+        char text[FENCE_STUCK_TEXT];
+
+        attach_refuse(&refusal, ETIME, 1000, "%s", attach_fence_text(connections->attach, text));
+        refuse(connections, connection, &refusal, now_ns);
+}
+
 /* A HELLO that is held, or has just come. */
 static void try_attach(struct connections *connections, struct connection *connection,
                        int64_t now_ns) {
@@ -79,6 +87,10 @@ static void try_attach(struct connections *connections, struct connection *conne
                         return;
                 refuse_for_time(&refusal, resume_ns - now_ns);
                 refuse(connections, connection, &refusal, now_ns);
+                return;
+        }
+        if (connections->attach->fence_stuck) {
+                refuse_for_fence(connections, connection, now_ns);
                 return;
         }
         r = attach_new(connections->attach, connection->fd, &connection->hello,
@@ -188,6 +200,8 @@ void conversation_welcome(struct connections *connections, int64_t now_ns) {
                         try_attach(connections, connection, now_ns);
                 else if (reserve_ready(connections->attach->reserve, connection->client, now_tick))
                         welcome(connections, connection);
+                else if (connections->attach->fence_stuck)
+                        refuse_for_fence(connections, connection, now_ns);
                 if (connection->state == CONNECTION_ATTACHED)
                         listen_for(connections, connection, EPOLLIN);
         }
@@ -204,7 +218,7 @@ static void refuse_held(struct connections *connections, struct connection *conn
         if (!guard_ready(parts->guard, now_ns, &resume_ns))
                 refuse_for_time(&refusal, resume_ns - now_ns);
         else if (error < 0)
-                attach_refuse(&refusal, -error, 1000, "no reservation: the fence could not be "
+                attach_refuse(&refusal, ETIME, 1000, "no reservation: the fence could not be "
                               "raised (%s); see the daemon's log", strerror(-error));
         else
                 attach_refuse(&refusal, ENOSPC, 1000, "no position became free in time: close idle "

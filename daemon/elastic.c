@@ -106,21 +106,24 @@ static int seekers_room(struct elastic *elastic, uint32_t n_lanes) {
         return 0;
 }
 
-/* What the lane has of that time already. */
+/* What the lane has of that time already. One that does not seek, but counts
+ * against a cap, has what stands. */
 static uint32_t kept_in(const struct allot *allot, const struct client_lane *lane,
-                        const struct window *window) {
+                        const struct window *window, bool seeks) {
+        uint32_t width = seeks ? 0 : lane->standing;
+
         for (unsigned slot = SLOT_ELASTIC_A; slot <= SLOT_ELASTIC_B; slot++) {
                 struct rectangle r;
 
                 if (ledger_slot(allot->ledger, lane->entry, slot, &r) && r.t0 < window->t1 &&
-                    r.t1 > window->t0)
-                        return r.width;
+                    r.t1 > window->t0 && r.width > width)
+                        width = r.width;
         }
-        return 0;
+        return width;
 }
 
-/* All busy lanes; returns how many. `*ret_wanting`: those without anything in
- * the window. Without memory nobody is served now, and tried again later. */
+/* All busy lanes, and the idle ones which count against a cap; returns how many.
+ * `*ret_wanting`: the busy without anything in the window. Without memory nobody is served now, and tried again later. */
 static size_t gather(struct elastic *elastic, const struct allot *allot,
                      const struct window *window, size_t *ret_wanting) {
         size_t n = 0, wanting = 0;
@@ -134,15 +137,17 @@ static size_t gather(struct elastic *elastic, const struct allot *allot,
                 for (uint32_t i = 0; i < client->n_lanes; i++) {
                         struct client_lane *lane = &client->lanes[i];
                         struct rectangle held = { .width = 0 };
+                        bool seeks = recent(elastic, lane->busy_tick, allot->now);
                         unsigned slot;
 
-                        if (!recent(elastic, lane->busy_tick, allot->now))
+                        if (!seeks && !sharing_capped(client->account))
                                 continue;
                         if (!allot_newest(allot, lane, SLOT_ELASTIC_A, &slot, &held))
                                 held.width = lane->standing;
                         elastic->seekers[n] = (struct seeker){
                                 .client = client, .lane = lane, .held = held.width,
-                                .keeps = kept_in(allot, lane, window) };
+                                .keeps = kept_in(allot, lane, window, seeks),
+                                .standing = allot_standing(allot, lane) };
                         wanting += elastic->seekers[n++].keeps == 0;
                 }
         }
@@ -169,6 +174,7 @@ static bool keepable(const struct allot *allot, const struct seeker *seekers, si
                 if (seekers[i].keeps > 0)
                         continue;
                 if (!allot_newest(allot, lane, SLOT_ELASTIC_A, &slot, &r) || r.t1 != window->t0 ||
+                    (r.width > lane->planned && sharing_capped(seekers[i].client->account)) ||
                     !planner_close_enough(r.width, lane->planned) || r.start < start ||
                     (uint64_t)r.start + r.width > (uint64_t)start + width)
                         return false;

@@ -19,7 +19,7 @@ struct elastic {
         uint64_t planned_at;    /* the period at whose beginning the last plan was made */
         uint64_t measured_tick; /* of the last look at the counters */
         uint64_t busy_tick;     /* the latest of all lanes' */
-        uint32_t newcomers;     /* positions which no plan gives away */
+        uint32_t newcomers;     /* positions which the newest plan gives to nobody */
         struct seeker *seekers; /* scratch */
         size_t room;
 };

@@ -18,6 +18,7 @@ struct ledger {
         struct ledger_segment *segment;
         uint32_t run_start, run_width;
         uint64_t now, fence, last_promise;
+        _Atomic uint64_t *fence_copy; /* NULL: none */
         struct live_set live;
         struct place *places;  /* one for each record */
         uint32_t *free_places; /* a stack of records neither open nor resting */
@@ -119,12 +120,36 @@ struct ledger *ledger_free(struct ledger *ledger) {
         return NULL;
 }
 
+/*
+ * Rule 4, fence before journal before client, between stores that are relaxed
+ * where fault_step() is empty: the compiler must not swap them. The CPU may let
+ * others see them in another order: the journal and the fence are read only
+ * after this process is dead, and then all stores that it executed are seen, in
+ * program order an unbroken beginning of them.
+ */
+static void store_in_order(void) {
+        atomic_signal_fence(memory_order_seq_cst);
+}
+
+/* What a segment knows of a daemon before is not lowered by ours. */
+static void raise_word(_Atomic uint64_t *fence, uint64_t tick) {
+        /* relaxed: read by the next daemon, after this one is gone */
+        if (tick > atomic_load_explicit(fence, memory_order_relaxed))
+                atomic_store_explicit(fence, tick, memory_order_relaxed);
+}
+
 void ledger_set_fence(struct ledger *ledger, uint64_t fence_tick) {
         if (fence_tick <= ledger->fence)
                 return;
         ledger->fence = fence_tick;
-        /* relaxed: read by the next daemon, after this one is gone */
-        atomic_store_explicit(&ledger->segment->fence, fence_tick, memory_order_relaxed);
+        raise_word(&ledger->segment->fence, fence_tick);
+        if (ledger->fence_copy)
+                raise_word(ledger->fence_copy, fence_tick);
+        store_in_order();
+}
+
+void ledger_copy_fence(struct ledger *ledger, _Atomic uint64_t *copy) {
+        ledger->fence_copy = copy;
 }
 
 uint64_t ledger_fence(const struct ledger *ledger) {
@@ -222,6 +247,7 @@ int ledger_grant(struct ledger *ledger, struct ledger_entry *entry, unsigned slo
         /* rule 4: the journal first, whole, and then the client's slot; every
          * store is followed by a kill point. Neither fails: all is checked above. */
         (void)slot_grant(journal, rectangle, fault_step);
+        store_in_order();
         (void)slot_grant(client, rectangle, fault_step);
         hold(ledger, rectangle, record_of(ledger, entry), slot);
         return 0;
@@ -249,6 +275,7 @@ int ledger_extend(struct ledger *ledger, struct ledger_entry *entry, unsigned sl
 
         (void)slot_extend(&entry->record->slots[slot], t1); /* rule 4: the journal first */
         fault_step();
+        store_in_order();
         (void)slot_extend(&entry->slots[slot], t1);
         fault_step();
         live->rectangle.t1 = t1;

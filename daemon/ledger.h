@@ -30,6 +30,8 @@ struct ledger *ledger_free(struct ledger *ledger);
 /* The fence known to be durable; grants end at or below it. Never goes down. */
 void ledger_set_fence(struct ledger *ledger, uint64_t fence_tick);
 uint64_t ledger_fence(const struct ledger *ledger);
+/* Where each fence is written besides the segment, before it counts. */
+void ledger_copy_fence(struct ledger *ledger, _Atomic uint64_t *copy);
 /* Forgets what has run out. Call with the current tick before a round of grants. */
 void ledger_set_now(struct ledger *ledger, uint64_t now_tick);
 

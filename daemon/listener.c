@@ -157,14 +157,31 @@ static int bind_here(struct listener *listener, const struct config *config) {
         return 0;
 }
 
+/* Its path, or what stands for one where it has none. */
+static char *path_of(int fd) {
+        struct sockaddr_un address = { .sun_family = AF_UNIX };
+        socklen_t length = sizeof(address) - 1; /* so that a NUL is behind it */
+
+        if (getsockname(fd, (struct sockaddr *)&address, &length) < 0 ||
+            address.sun_path[0] != '/')
+                return strdup("the socket of systemd");
+        return strdup(address.sun_path);
+}
+
 /* The socket which systemd passed. */
 static int take_passed(struct listener *listener, int n) {
         int fd = SD_LISTEN_FDS_START;
 
-        if (n > 1 || sd_is_socket_unix(fd, SOCK_SEQPACKET, 1, NULL, 0) <= 0)
+        if (n > 1)
                 return log_failure(EINVAL, "socket", "systemd passed %d descriptors; exactly one "
-                                   "is expected, a listening AF_UNIX SOCK_SEQPACKET socket "
-                                   "(ListenSequentialPacket= in the .socket unit)", n);
+                                   "is expected: leave one Listen... line in the .socket unit", n);
+        if (sd_is_socket_unix(fd, SOCK_SEQPACKET, 1, NULL, 0) <= 0)
+                return log_failure(EINVAL, "socket", "the descriptor which systemd passed is not a "
+                                   "listening AF_UNIX SOCK_SEQPACKET socket: use "
+                                   "ListenSequentialPacket= in the .socket unit");
+        listener->path = path_of(fd);
+        if (listener->path == NULL)
+                return log_failure(ENOMEM, "socket", "no memory");
         if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
                 return log_failure(errno, "socket", "the socket of systemd cannot be made "
                                    "non-blocking: %s", strerror(errno));

@@ -9,9 +9,9 @@
 struct listener {
         int fd;
         int spare;  /* given up for a moment to turn a peer away when descriptors run out */
-        char *path; /* NULL: systemd's, not ours to unlink */
+        char *path; /* where it listens */
         dev_t device;
-        ino_t inode; /* of the socket which we bound at `path` */
+        ino_t inode; /* of the socket which we bound at `path`; 0: systemd's, not ours to unlink */
 };
 #define LISTENER_NONE ((struct listener){ .fd = -1, .spare = -1 })
 

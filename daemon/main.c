@@ -124,6 +124,7 @@ static int start_parts(struct daemon *daemon, const struct config *config) {
         r = ledger_new(&daemon->ledger, state_ledger(state), state->run_start, state->run_width,
                        tick_now(daemon));
         if (r == 0) {
+                ledger_copy_fence(daemon->ledger, &state_clock(state)->fence);
                 ledger_set_fence(daemon->ledger, lease_fence(daemon->lease));
                 r = ticker_new(&daemon->ticker, state_clock(state));
         }
@@ -145,8 +146,19 @@ static int start_parts(struct daemon *daemon, const struct config *config) {
                 .statistics = daemon->statistics,
                 .run_start = state->run_start,
                 .run_width = state->run_width,
+                .adopted = state->adopted,
         };
         return server_new(&daemon->server, &daemon->parts);
+}
+
+/* The fence comes down in all three places. Should the state directory's not be
+ * written: the next start takes the highest. */
+static void lower_fence(struct daemon *daemon) {
+        uint64_t last = daemon->ledger != NULL ? last_tick(daemon) : 0;
+
+        lease_release(daemon->lease, last);
+        if (last != 0)
+                state_lower_fence(&daemon->state, last);
 }
 
 static void stop_parts(struct daemon *daemon) {
@@ -155,7 +167,7 @@ static void stop_parts(struct daemon *daemon) {
         server_free(daemon->server);
         statistics_free(daemon->statistics);
         ticker_free(daemon->ticker);
-        lease_release(daemon->lease, daemon->ledger != NULL ? last_tick(daemon) : 0);
+        lower_fence(daemon);
         ledger_free(daemon->ledger);
         state_close(&daemon->state);
 }
@@ -176,7 +188,8 @@ static int run(const struct config *config) {
 
                 log_event(LOG_LEVEL_INFO, "start", "sfshmd " SFSHM_VERSION " serves workers %"
                           PRIu32 " to %" PRIu32 " on %s", granted->worker_first,
-                          granted->worker_first + granted->worker_count - 1, config->socket);
+                          granted->worker_first + granted->worker_count - 1,
+                          server_socket(daemon.server));
                 sd_notify(0, "READY=1");
                 r = server_run(daemon.server);
                 sd_notify(0, "STOPPING=1");

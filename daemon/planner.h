@@ -54,8 +54,11 @@ int planner_plan(struct planner_lane *lanes, size_t n_lanes, const struct planne
  * Within 1/256, so that a lone client which has 98 % keeps to that. */
 bool planner_close_enough(uint32_t have, uint32_t want);
 
-/* Positions kept free for newcomers: 1 % of the run. */
+/* Positions kept free for newcomers: 1 % of the run, ... */
 uint32_t planner_newcomers(uint32_t run_width);
+/* ... and in a period after one in which they took `taken` positions twice
+ * that, up to 1.5 %. */
+uint32_t planner_spare(uint32_t run_width, uint64_t taken);
 /* Width of a standing reservation with `lanes` lanes attached (the new one
  * included): at least 1; narrow enough that a lone client's elastic one is
  * >= 98 % of the run, and that all together stay within half the run. */

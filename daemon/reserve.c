@@ -53,6 +53,10 @@ int reserve_new(struct reserve **ret, const struct config *config, struct ledger
         return 0;
 }
 
+void reserve_adopted(struct reserve *reserve, uint64_t now_tick) {
+        reserve->standing.adopted_until = now_tick + STANDING_ADOPTED_TICKS;
+}
+
 struct reserve *reserve_free(struct reserve *reserve) {
         if (!reserve)
                 return NULL;
@@ -85,7 +89,7 @@ static void publish_client(struct reserve *reserve, struct client *client) {
                 if (allot_at(&reserve->allot, lane, SLOT_ELASTIC_A, reserve->allot.now, &r))
                         elastic += r.width;
         }
-        most = reserve->allot.run_width - reserve->elastic.newcomers;
+        most = reserve->allot.run_width - planner_newcomers(reserve->allot.run_width);
         most = most > own ? most - own : 1;
         /* relaxed: numbers on their own */
         atomic_store_explicit(&client->standing_width, standing, memory_order_relaxed);
@@ -119,12 +123,16 @@ int reserve_attach(struct reserve *reserve, struct client *client, uint64_t now_
 
         begin(reserve, now_tick);
         result = standing_attach(&reserve->standing, &reserve->allot, client);
-        if (result == -ENOSPC || result == -ENOMEM)
+        if (result < 0 && result != -EAGAIN)
                 return result;
         publish_client(reserve, client);
         due_by(reserve, result == 0 ? reserve->allot.now + STANDING_STEP_TICKS / 2 + 1
                                     : next_boundary(reserve));
         return result;
+}
+
+const char *reserve_refusal(const struct reserve *reserve) {
+        return reserve->standing.refusal;
 }
 
 bool reserve_ready(const struct reserve *reserve, const struct client *client, uint64_t now_tick) {
@@ -180,6 +188,11 @@ uint64_t reserve_run(struct reserve *reserve, uint64_t now_tick) {
         reserve->due = raise_fence(reserve);
 
         planning = elastic_plan_due(&reserve->elastic, allot);
+        if (planning) {
+                reserve->elastic.newcomers =
+                        planner_spare(allot->run_width, reserve->standing.taken);
+                reserve->standing.taken = 0;
+        }
         standing_run(&reserve->standing, allot,
                      planning ? elastic_plan_end(&reserve->elastic, allot) : 0);
         waiting = (uint64_t)reserve->standing.waiting *

@@ -6,7 +6,8 @@
  *
  * Standing: slots A and B in turn, placed from the top of the run downward.
  * The first is 100 ms long and is kept going in such steps for a second, then
- * it reaches `reserve.standing` ahead.
+ * it reaches `reserve.standing` ahead. Not so for the clients of an earlier
+ * daemon: see reserve_adopted().
  *
  * Elastic: time is cut into periods of reserve.elastic / 2. At the beginning
  * of each the next one is planned, so that every busy lane always holds
@@ -14,6 +15,10 @@
  * a period; the next period's partition may thus be any other. If the plan is
  * close to what they have they are just extended. A hint in the middle of a
  * period is served at once from what is free.
+ *
+ * Newcomers: a plan leaves 1 % of the run free for them, and up to 1.5 % when
+ * many came in the period before. Each takes at most a sixteenth of what
+ * is still free, so dozens find room before the next plan.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -33,12 +38,24 @@ int reserve_new(struct reserve **ret, const struct config *config, struct ledger
                 void (*wake)(struct client *client));
 struct reserve *reserve_free(struct reserve *reserve);
 
+/* This daemon has adopted the ledger of an earlier one. Clients which attach in
+ * the next 5 s (STANDING_ADOPTED_TICKS) are taken for that daemon's and get a
+ * standing reservation of full length at once: they close the long one which
+ * they hold when they switch, and must not be left with 100 ms if this daemon
+ * dies as well. So that one-shot clients cannot pin the run in that time, the
+ * widths shrink with the number that came, and a quarter of the run's width is
+ * the most lanes it holds for. Call once, before any client attaches. */
+void reserve_adopted(struct reserve *reserve, uint64_t now_tick);
+
 /* A new client, its lanes open in the ledger: first standing grants.
  * -ENOSPC: standing reservations hold half the run already (refuse, say so);
+ * -EDQUOT: a cap has no position left, or the uid has its part of the lanes:
+ * reserve_refusal() is the sentence;
  * -EAGAIN: no position is free right now or the fence is not there yet; the
  * client is in the list and will be granted by reserve_run() (answer WELCOME
  * then: ask reserve_ready()). */
 int reserve_attach(struct reserve *reserve, struct client *client, uint64_t now_tick);
+const char *reserve_refusal(const struct reserve *reserve);
 bool reserve_ready(const struct reserve *reserve, const struct client *client, uint64_t now_tick);
 void reserve_detach(struct reserve *reserve, struct client *client);
 

@@ -21,6 +21,9 @@
 #define EVENTS_MAX 64
 #define ACCEPTS_MAX 32 /* in a round */
 #define ACCEPT_PAUSE_NS INT64_C(100000000)
+/* How long a raise of a fence that is passed may take before it counts as stuck:
+ * at a first start there is no fence before the first write. */
+#define FENCE_PATIENCE_TICKS 1000u
 
 struct server {
         const struct server_parts *parts;
@@ -34,6 +37,7 @@ struct server {
         uint64_t reserve_tick;    /* when reserve_run() is due */
         bool ready;               /* the clock has passed the fence */
         bool stopping;
+        uint64_t passed_tick; /* when the fence was seen to be passed; UINT64_MAX: it is not */
         struct connection_gate exhausted;
 };
 
@@ -81,6 +85,9 @@ static int prepare(struct server *server) {
         if (r == 0)
                 r = reserve_new(&server->attach.reserve, parts->config, parts->ledger,
                                 parts->lease, parts->run_start, parts->run_width, client_wake);
+        if (r == 0 && parts->adopted)
+                reserve_adopted(server->attach.reserve,
+                                guard_tick(parts->guard, thread_clock_ns(CLOCK_BOOTTIME)));
         if (r == 0)
                 r = watch_all(server);
         return r;
@@ -97,6 +104,7 @@ int server_new(struct server **ret, const struct server_parts *parts) {
         server->listener = LISTENER_NONE;
         server->epoll_fd = server->signal_fd = server->timer_fd = -1;
         server->armed_ns = server->accept_resume_ns = INT64_MAX;
+        server->passed_tick = UINT64_MAX;
         connections_init(&server->connections, &server->attach, -1);
         r = listener_open(&server->listener, parts->config);
         if (r == 0) {
@@ -161,6 +169,53 @@ static void look_at_clock(struct server *server, int64_t now_ns) {
         sd_notifyf(0, "STATUS=Waiting for the clock to pass the fence, %" PRId64 " s.", seconds);
 }
 
+/* No grant is possible while the fence is passed. That is an error once raising it
+ * failed, or takes long: a disk that hangs reports nothing. reserve_run() asks again
+ * each second, so that is how late this may be noticed. */
+static bool fence_stuck(struct server *server, uint64_t now_tick) {
+        const struct lease *lease = server->parts->lease;
+
+        if (now_tick < lease_fence(lease)) {
+                server->passed_tick = UINT64_MAX;
+                return false;
+        }
+        if (server->passed_tick == UINT64_MAX)
+                server->passed_tick = now_tick;
+        return lease_error(lease) < 0 || now_tick - server->passed_tick >= FENCE_PATIENCE_TICKS;
+}
+
+/* Whoever sleeps until its page changes looks at the state again. */
+static void wake_all(const struct server *server) {
+        struct client *client;
+
+        cds_list_for_each_entry(client, server->parts->clients, link)
+                client_wake(client);
+}
+
+static void look_at_fence(struct server *server, int64_t now_ns) {
+        bool stuck;
+
+        if (!server->ready)
+                return;
+        stuck = fence_stuck(server, guard_tick(server->parts->guard, now_ns));
+        if (stuck == server->attach.fence_stuck)
+                return;
+        server->attach.fence_stuck = stuck;
+        set_state(server, stuck ? CLOCK_STATE_FAILED : CLOCK_STATE_RUNNING, 0);
+        if (stuck) {
+                char why[FENCE_STUCK_TEXT];
+
+                wake_all(server);
+                log_event(LOG_LEVEL_ERROR, "fence-passed", "no ID is given any more: %s",
+                          attach_fence_text(&server->attach, why));
+                sd_notifyf(0, "STATUS=No IDs: %s", why);
+                return;
+        }
+        server->connections.changed = true;
+        log_event(LOG_LEVEL_NOTICE, "fence-raised", "the fence is raised: IDs are given again");
+        sd_notify(0, "STATUS=Serving IDs.");
+}
+
 static void pause_accepting(struct server *server, int64_t resume_ns) {
         struct epoll_event event = { .events = resume_ns == INT64_MAX ? EPOLLIN : 0,
                                      .data.ptr = &server->listener };
@@ -170,12 +225,12 @@ static void pause_accepting(struct server *server, int64_t resume_ns) {
 }
 
 static void report_exhausted(struct server *server, int64_t now_ns) {
-        uint64_t others;
+        char more[CONNECTION_GATE_TEXT];
 
-        if (connection_gate_pass(&server->exhausted, now_ns, &others))
+        if (connection_gate_pass(&server->exhausted, now_ns, more))
                 log_event(LOG_LEVEL_WARNING, "descriptors", "no file descriptor is left: new "
-                          "connections are closed (%" PRIu64 " more before); raise LimitNOFILE= or "
-                          "lower daemon.max_clients", others);
+                          "connections are closed%s; raise LimitNOFILE= or lower "
+                          "daemon.max_clients", more);
 }
 
 static void accept_some(struct server *server, int64_t now_ns) {
@@ -296,10 +351,15 @@ static void settle(struct server *server) {
                 pause_accepting(server, INT64_MAX);
         conversation_expire(&server->connections, now_ns);
         reserve_due(server, now_ns);
+        look_at_fence(server, now_ns);
         conversation_welcome(&server->connections, now_ns);
         connections_reap(&server->connections);
         count_up(server);
         arm_timer(server, next_deadline(server, now_ns));
+}
+
+const char *server_socket(const struct server *server) {
+        return server->listener.path;
 }
 
 int server_run(struct server *server) {

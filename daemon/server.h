@@ -29,10 +29,13 @@ struct server_parts {
         struct statistics_inputs *inputs;
         struct statistics *statistics;
         uint32_t run_start, run_width;
+        bool adopted; /* the ledger is an earlier daemon's: so are the first clients */
 };
 
 /* Binds the socket (or takes the one systemd passed). Logs its errors. */
 int server_new(struct server **ret, const struct server_parts *parts);
+/* Where it listens. */
+const char *server_socket(const struct server *server);
 /* Until SIGTERM or SIGINT: 0; or -errno. */
 int server_run(struct server *server);
 struct server *server_free(struct server *server);

@@ -4,15 +4,22 @@
 #include <errno.h>
 
 #include "daemon/planner.h"
-#include "daemon/sharing.h"
+#include "daemon/quota.h"
 
 static uint64_t later(uint64_t a, uint64_t b) {
         return a > b ? a : b;
 }
 
 static bool young(const struct allot *allot, const struct client *client) {
-        return allot->now < client->attached_tick ||
-               allot->now - client->attached_tick < STANDING_YOUNG_TICKS;
+        return allot->now < client->young_until;
+}
+
+/* After the start of a daemon that adopted: an earlier one's client, and not
+ * more of them than can have theirs together? */
+static bool known(const struct standing *standing, const struct allot *allot,
+                  const struct client *client) {
+        return client->attached_tick < standing->adopted_until &&
+               standing->known_lanes + client->n_lanes <= allot->run_width / 4;
 }
 
 static uint64_t ahead(const struct standing *standing, const struct allot *allot,
@@ -23,17 +30,17 @@ static uint64_t ahead(const struct standing *standing, const struct allot *allot
 /* The width a lane should have: at least 1, within the caps and the half. */
 static uint32_t wish(const struct standing *standing, const struct allot *allot,
                      const struct client *client, const struct client_lane *lane) {
-        uint64_t width = planner_standing(allot->run_width, allot->n_lanes);
-        uint64_t others = standing->positions - lane->standing;
+        uint32_t lanes = allot->n_lanes;
+        uint64_t others = standing->positions - lane->standing, width;
         uint64_t total = planner_standing_total(allot->run_width);
-        uint64_t cap = sharing_cap(client->account);
+        uint64_t cap = quota_standing(allot, client, lane);
 
+        /* the known ones that have gone again left their places behind */
+        if (allot->now < standing->adopted_until && standing->known_lanes > lanes)
+                lanes = standing->known_lanes;
+        width = planner_standing(allot->run_width, lanes);
         if (width > cap)
                 width = cap;
-        /* while others are busy, several newcomers share what is kept for them */
-        if (young(allot, client) && allot->planned_end > allot->now &&
-            width > planner_newcomers(allot->run_width) / 8)
-                width = planner_newcomers(allot->run_width) / 8;
         if (others >= total || width > total - others)
                 width = others >= total ? 1 : total - others;
         return width > 1 ? (uint32_t)width : 1;
@@ -44,18 +51,19 @@ static void charge(struct standing *standing, struct client_lane *lane, uint32_t
         lane->standing = positions;
 }
 
-/* The highest place for that width, or half of it, ... or 1. */
+/* The highest place. Of what is free, which on a busy daemon is what was kept
+ * for newcomers, it takes a sixteenth at most, so that dozens find room there. */
 static int place(const struct allot *allot, uint64_t t0, uint64_t t1, uint32_t width,
                  struct rectangle *ret) {
-        for (; width > 0; width /= 2) {
-                uint32_t start;
+        uint32_t start, free;
 
-                if (ledger_find_high(allot->ledger, t0, t1, width, &start) < 0)
-                        continue;
-                *ret = (struct rectangle){ .start = start, .width = width, .t0 = t0, .t1 = t1 };
-                return 0;
-        }
-        return -EAGAIN;
+        ledger_widest_gap(allot->ledger, t0, t1, &start, &free);
+        if (width > free / 16)
+                width = free / 16 > 1 ? free / 16 : 1;
+        if (ledger_find_high(allot->ledger, t0, t1, width, &start) < 0)
+                return -EAGAIN;
+        *ret = (struct rectangle){ .start = start, .width = width, .t0 = t0, .t1 = t1 };
+        return 0;
 }
 
 /* A place where it can go on: free up to where elastic ones are planned. One
@@ -65,6 +73,8 @@ static int grant(struct standing *standing, struct allot *allot, struct client *
         uint32_t width = wish(standing, allot, client, lane);
         struct rectangle r;
 
+        if (quota_standing(allot, client, lane) == 0)
+                return -EAGAIN; /* the next plan leaves room */
         if (place(allot, t0, later(t1, allot->planned_end), width, &r) < 0 &&
             place(allot, t0, t1, width, &r) < 0)
                 return -EAGAIN;
@@ -72,6 +82,8 @@ static int grant(struct standing *standing, struct allot *allot, struct client *
         if (allot_grant(allot, client, lane, SLOT_STANDING_A, r) < 0)
                 return -EAGAIN;
         charge(standing, lane, r.width);
+        if (allot->planned_end > allot->now)
+                standing->taken += r.width;
         return 0;
 }
 
@@ -81,11 +93,18 @@ int standing_attach(struct standing *standing, struct allot *allot, struct clien
 
         if (standing->positions + client->n_lanes > planner_standing_total(allot->run_width))
                 return -ENOSPC;
+        if (quota_admit(allot, client, standing->refusal) < 0)
+                return -EDQUOT;
         if (allot_add(allot, client) < 0)
                 return -ENOMEM;
         for (uint32_t i = 0; i < client->n_lanes; i++) {
                 client->lanes[i].standing = 0;
                 charge(standing, &client->lanes[i], 1);
+        }
+        client->young_until = client->attached_tick + STANDING_YOUNG_TICKS;
+        if (known(standing, allot, client)) {
+                client->young_until = 0;
+                standing->known_lanes += client->n_lanes;
         }
         t1 = ahead(standing, allot, client);
         for (uint32_t i = 0; i < client->n_lanes; i++) {

@@ -8,18 +8,27 @@
 #include <stdint.h>
 
 #include "daemon/allot.h"
+#include "daemon/quota.h"
 
 #define STANDING_STEP_TICKS 100u   /* the first grant, and each step while young */
 #define STANDING_YOUNG_TICKS 1000u /* of age, before it reaches reserve.standing ahead */
+/* Who attaches that soon after the start of a daemon which adopted an earlier
+ * one's ledger is taken for that one's client: it has shown already that it is
+ * no one-shot, and it gives a long reservation up for the new one. */
+#define STANDING_ADOPTED_TICKS 5000u
 
 struct standing {
-        uint64_t ticks;     /* reserve.standing */
-        uint64_t positions; /* charged to all attached lanes, at least 1 for each */
-        uint32_t waiting;   /* lanes without a standing reservation, at the last look */
+        uint64_t ticks;         /* reserve.standing */
+        uint64_t positions;     /* charged to all attached lanes, at least 1 for each */
+        uint64_t adopted_until; /* see STANDING_ADOPTED_TICKS; 0: nothing was adopted */
+        uint32_t known_lanes;   /* that came before it and are never young; gone ones too */
+        uint64_t taken;         /* positions granted anew while elastic ones were planned */
+        uint32_t waiting;       /* lanes without a standing reservation, at the last look */
+        char refusal[QUOTA_TEXT]; /* why, after -EDQUOT */
 };
 
 /* Adds the client to the list and grants; errors as reserve_attach(). Not in
- * the list after -ENOSPC and -ENOMEM. */
+ * the list after -ENOSPC, -EDQUOT and -ENOMEM. */
 int standing_attach(struct standing *standing, struct allot *allot, struct client *client);
 void standing_detach(struct standing *standing, const struct client *client);
 bool standing_ready(const struct allot *allot, const struct client *client);

@@ -26,8 +26,7 @@ struct expected {
 
 struct findings {
         uint32_t other_ticker; /* a live one's thread: another daemon uses these segments */
-        uint64_t promised;     /* highest t1 of a ledger of this boot and epoch */
-        uint64_t fence;        /* that ledger's fence */
+        uint64_t known; /* IDs up to this tick may exist: the highest fence or promise found */
 };
 
 static bool same_layout(const struct id_layout *a, const struct id_layout *b) {
@@ -47,6 +46,11 @@ static bool ticker_lives(uint32_t owner) {
         return clock_owner_live(owner) && (kill((pid_t)owner, 0) == 0 || errno == EPERM);
 }
 
+static void learn(struct findings *findings, uint64_t tick) {
+        if (tick > findings->known)
+                findings->known = tick;
+}
+
 static bool accept_clock(const void *map, size_t size, const void *context) {
         const struct clock_segment *clock = map;
         const struct expected *e = context;
@@ -60,6 +64,10 @@ static bool accept_clock(const void *map, size_t size, const void *context) {
         owner = atomic_load_explicit(&clock->owner, memory_order_relaxed);
         if (ticker_lives(owner))
                 e->findings->other_ticker = owner;
+        /* relaxed: whoever wrote it is dead. Of other workers too: the fence is
+         * one number for whatever this host's daemons held. */
+        if (clock->layout.epoch_unix_ms == e->config->layout.epoch_unix_ms)
+                learn(e->findings, atomic_load_explicit(&clock->fence, memory_order_relaxed));
         return same_layout(&clock->layout, &e->config->layout) &&
                same_workers(e, clock->worker_first, clock->worker_count);
 }
@@ -67,13 +75,10 @@ static bool accept_clock(const void *map, size_t size, const void *context) {
 /* Whoever held the ledger is dead: plain looks at it. */
 static void find_promises(const struct ledger_segment *ledger, struct findings *findings) {
         for (uint32_t i = 0; i < ledger->capacity; i++)
-                for (unsigned slot = 0; slot < SLOTS_PER_LANE; slot++) {
-                        uint64_t t1 = atomic_load_explicit(&ledger->lanes[i].slots[slot].t1,
-                                                           memory_order_relaxed);
-                        if (t1 > findings->promised)
-                                findings->promised = t1;
-                }
-        findings->fence = atomic_load_explicit(&ledger->fence, memory_order_relaxed);
+                for (unsigned slot = 0; slot < SLOTS_PER_LANE; slot++)
+                        learn(findings, atomic_load_explicit(&ledger->lanes[i].slots[slot].t1,
+                                                             memory_order_relaxed));
+        learn(findings, atomic_load_explicit(&ledger->fence, memory_order_relaxed));
 }
 
 static bool ledger_fits(const struct ledger_segment *ledger, size_t size,
@@ -216,7 +221,7 @@ static int open_segments(struct state *state, const struct config *config, struc
 }
 
 /* A new line from the wall clock. Nothing is known of what was promised but
- * the fence, and what a ledger tells that is not ours. */
+ * the highest fence found. */
 static int start_clock(struct state *state, const struct config *config, uint64_t fence) {
         struct guard_reading reading = {
                 .realtime_ns = thread_clock_ns(CLOCK_REALTIME),
@@ -266,18 +271,33 @@ static void publish_wait(struct state *state) {
 }
 
 static int begin_clock(struct state *state, const struct config *config, const struct expected *e) {
-        const struct findings *found = e->findings;
-        uint64_t fence = e->granted->fence_tick;
+        uint64_t known = e->findings->known;
 
+        if ((state->clock.fresh || state->ledger.fresh) && known > e->granted->fence_tick)
+                log_event(LOG_LEVEL_WARNING, "fence-found", "the shared memory %s knows of IDs up "
+                          "to tick %" PRIu64 ", the state directory %s only up to tick %" PRIu64
+                          ": it was lost or changed since this host started. IDs go on above the "
+                          "higher one; check daemon.state_dir", config->shm, known,
+                          config->state_dir, e->granted->fence_tick);
         if (state->clock.fresh) {
-                fence = found->fence > fence ? found->fence : fence;
                 fill_clock(state_clock(state), e);
-                return start_clock(state, config, fence);
+                return start_clock(state, config, known);
         }
-        if (state->ledger.fresh)
-                fence = found->promised > fence ? found->promised : fence;
-        resume_clock(state, state->ledger.fresh ? fence : 0);
+        resume_clock(state, state->ledger.fresh ? known : 0);
         return 0;
+}
+
+static void raise_fence(_Atomic uint64_t *fence, uint64_t tick) {
+        /* relaxed: read by the next daemon, after this one is gone */
+        if (tick > atomic_load_explicit(fence, memory_order_relaxed))
+                atomic_store_explicit(fence, tick, memory_order_relaxed);
+}
+
+/* In both segments, so that what the lost one or a lost state directory knew
+ * outlives any number of daemons that end while they wait. */
+static void keep_known(struct state *state, uint64_t known) {
+        raise_fence(&state_clock(state)->fence, known);
+        raise_fence(&state_ledger(state)->fence, known);
 }
 
 static int begin(struct state *state, const struct config *config, struct expected *e) {
@@ -286,6 +306,7 @@ static int begin(struct state *state, const struct config *config, struct expect
 
         if (r < 0)
                 return r;
+        state->adopted = !state->ledger.fresh;
         /* plain: a library reads it at attach, and no message about it is out yet */
         clock->reach_back_ticks = (uint64_t)(config->reach_back_ns / NS_PER_TICK);
         if (state->ledger.fresh) {
@@ -294,6 +315,7 @@ static int begin(struct state *state, const struct config *config, struct expect
                         return r;
                 fill_ledger(state_ledger(state), state->ledger.size, e);
         }
+        keep_known(state, e->findings->known);
         if (state->statistics.fresh)
                 fill_statistics(state_statistics(state), state->statistics.size, e);
         snprintf(state_statistics(state)->daemon_version,
@@ -315,7 +337,7 @@ static int publish(struct state *state, const struct config *config) {
 int state_open(struct state *ret, const struct config *config, const struct lease *lease) {
         struct state state = {
                 .clock = SEGMENT_NONE, .ledger = SEGMENT_NONE, .statistics = SEGMENT_NONE };
-        struct findings findings = { 0 };
+        struct findings findings = { .known = lease_granted(lease)->fence_tick };
         struct expected expected = {
                 .config = config, .granted = lease_granted(lease), .findings = &findings,
                 .previous = SEGMENT_NONE };
@@ -341,6 +363,12 @@ int state_open(struct state *ret, const struct config *config, const struct leas
         }
         *ret = state;
         return 0;
+}
+
+void state_lower_fence(struct state *state, uint64_t last_tick) {
+        /* relaxed: as in raise_fence() */
+        atomic_store_explicit(&state_clock(state)->fence, last_tick, memory_order_relaxed);
+        atomic_store_explicit(&state_ledger(state)->fence, last_tick, memory_order_relaxed);
 }
 
 void state_close(struct state *state) {

@@ -8,7 +8,13 @@
  * between without it. The state directory therefore names the ledger it
  * belongs to (`lineage`, a random number which both hold): a daemon started
  * meanwhile with another daemon.shm made a ledger of its own and a new number.
+ *
+ * Clock and ledger segment hold the highest fence as well. Whatever is lost or
+ * changed, a line or a ledger that is made anew starts above the highest fence
+ * or promise which any of the three still tells, and the new segments hold it.
  */
+#include <stdbool.h>
+
 #include "daemon/config.h"
 #include "daemon/guard.h"
 #include "daemon/lease/lease.h"
@@ -24,6 +30,7 @@ struct state {
         struct segment clock;
         struct segment ledger;
         struct segment statistics;
+        bool adopted; /* the ledger is an earlier daemon's of this boot */
         struct guard guard;
         uint32_t run_start; /* positions */
         uint32_t run_width;
@@ -31,6 +38,8 @@ struct state {
 
 /* Opens or makes the three segments and starts or resumes the clock. Logs its errors. */
 int state_open(struct state *ret, const struct config *config, const struct lease *lease);
+/* At a clean stop the fence comes down to `last_tick`, at or above all promises. */
+void state_lower_fence(struct state *state, uint64_t last_tick);
 void state_close(struct state *state);
 
 static inline struct clock_segment *state_clock(const struct state *state) {

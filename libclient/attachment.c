@@ -86,9 +86,7 @@ static void fill_in(struct attachment *a, struct own_socket socket) {
         a->client = grants->client;
         a->socket = socket;
         a->reach_back_ticks = clock->reach_back_ticks;
-        /* relaxed: compared with the same word later, orders nothing */
-        atomic_init(&a->generation,
-                    atomic_load_explicit(&clock->generation, memory_order_relaxed));
+        atomic_init(&a->generation, grants->generation);
         for (uint32_t lane = 0; lane < LANES_MAX; lane++)
                 atomic_init(&a->hints[lane].key, HINT_NONE);
 }

@@ -50,7 +50,7 @@ enum clock_state {
         CLOCK_STATE_STARTING = 0, /* no IDs yet */
         CLOCK_STATE_RUNNING = 1,
         CLOCK_STATE_WAITING = 2, /* below the fence: no grants until it is passed */
-        CLOCK_STATE_FAILED = 3,  /* the clock policy holds IDs back */
+        CLOCK_STATE_FAILED = 3,  /* the fence is passed and cannot be raised: no grants */
 };
 
 struct clock_segment {
@@ -65,7 +65,8 @@ struct clock_segment {
         _Atomic uint32_t generation; /* grows with each start of a daemon */
         _Atomic uint32_t state;      /* enum clock_state */
         _Atomic int64_t resume_boot_ns; /* WAITING: when grants begin, CLOCK_BOOTTIME; else 0 */
-        uint8_t reserved0[176];
+        _Atomic uint64_t fence; /* the ledger's, for when that is lost; 0: unknown */
+        uint8_t reserved0[168];
         /* 256: a cache line of its own */
         _Atomic uint64_t now;
         _Atomic uint32_t owner;
@@ -88,6 +89,7 @@ _Static_assert(offsetof(struct clock_segment, reach_back_ticks) == 56, "clock: r
 _Static_assert(offsetof(struct clock_segment, generation) == 64, "clock: generation");
 _Static_assert(offsetof(struct clock_segment, state) == 68, "clock: state");
 _Static_assert(offsetof(struct clock_segment, resume_boot_ns) == 72, "clock: resume_boot_ns");
+_Static_assert(offsetof(struct clock_segment, fence) == 80, "clock: fence");
 _Static_assert(offsetof(struct clock_segment, now) == 256, "clock: now");
 _Static_assert(offsetof(struct clock_segment, owner) == 264, "clock: owner");
 _Static_assert(offsetof(struct clock_segment, latch) == 320, "clock: latch");

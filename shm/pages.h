@@ -39,7 +39,8 @@ struct grants_page {
         uint32_t cursors_size; /* of the cursors page, in bytes */
         _Atomic uint32_t changed; /* futex: grows with every grant and extension from nothing */
         _Atomic uint32_t widest;  /* positions a lane of this client can get at most */
-        uint8_t reserved[512 - 56];
+        uint32_t generation; /* the clock's (shm/clock.h), of the daemon that made this page */
+        uint8_t reserved[512 - 60];
         /* 512 */
         struct slot slots[][SLOTS_PER_LANE]; /* [lane]: two cache lines */
 };
@@ -54,6 +55,7 @@ _Static_assert(offsetof(struct grants_page, worker_counters) == 40, "grants: wor
 _Static_assert(offsetof(struct grants_page, cursors_size) == 44, "grants: cursors_size");
 _Static_assert(offsetof(struct grants_page, changed) == 48, "grants: changed");
 _Static_assert(offsetof(struct grants_page, widest) == 52, "grants: widest");
+_Static_assert(offsetof(struct grants_page, generation) == 56, "grants: generation");
 _Static_assert(offsetof(struct grants_page, slots) == 512, "grants: slots");
 
 /* A lane's words. The first line is the hot one. */

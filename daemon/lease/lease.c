@@ -245,3 +245,7 @@ int lease_error(const struct lease *lease) {
         /* relaxed: see failed() */
         return atomic_load_explicit(&lease->error, memory_order_relaxed);
 }
+
+const char *lease_place(const struct lease *lease) {
+        return lease->backend->place(lease->state);
+}

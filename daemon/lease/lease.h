@@ -53,3 +53,4 @@ void lease_raise(struct lease *lease, uint64_t fence_tick);
 int lease_fd(const struct lease *lease);
 void lease_acknowledge(struct lease *lease); /* reads the eventfd */
 int lease_error(const struct lease *lease);  /* of the last attempt: 0 or -errno */
+const char *lease_place(const struct lease *lease); /* where the fence is kept, for messages */

@@ -27,6 +27,7 @@ struct local {
         char *place;     /* DIR/fence */
         int dir_fd;
         int lock_fd;
+        bool created; /* the directory, by this daemon */
         struct fence_state state; /* of this daemon: what each write of the fence says */
 };
 
@@ -51,6 +52,8 @@ static int sync_parent(const char *path) {
 
         if (!copy)
                 return -ENOMEM;
+        for (size_t n = strlen(copy); n > 1 && copy[n - 1] == '/'; n--)
+                copy[n - 1] = '\0';
         slash = strrchr(copy, '/');
         if (slash)
                 slash[slash == copy ? 1 : 0] = '\0';
@@ -64,32 +67,26 @@ static int sync_parent(const char *path) {
         return r;
 }
 
-/* The directory and those above it which are missing, each 0700. */
-static int make_directories(const char *path) {
-        char *copy = strdup(path);
-        int r = copy ? 0 : -ENOMEM;
-
-        for (char *p = copy; r == 0 && *p != '\0';) {
-                char cut;
-
-                p += strspn(p, "/");
-                p += strcspn(p, "/");
-                cut = *p;
-                *p = '\0';
-                if (mkdir(copy, 0700) == 0)
-                        r = sync_parent(copy);
-                else if (errno != EEXIST)
-                        r = -errno;
-                *p = cut;
+/* The last component only: a directory above it that is missing tells of a typo
+ * or of a disk that is not mounted, where "first start" would be a lie. */
+static int make_directory(struct local *local) {
+        if (mkdir(local->dir, 0700) == 0) {
+                local->created = true;
+                return sync_parent(local->dir);
         }
-        free(copy);
-        return r;
+        return errno == EEXIST ? 0 : -errno;
 }
 
 static int open_directory(struct local *local) {
         struct stat st;
-        int r = make_directories(local->dir);
+        int r = make_directory(local);
 
+        if (r == -ENOENT)
+                return log_failure(ENOENT, "state-dir",
+                                   "cannot create state directory %s: the directory above it does "
+                                   "not exist. Mount its disk, or correct daemon.state_dir, or "
+                                   "create it for uid %u with mode 0700 if this is the first start",
+                                   local->dir, geteuid());
         if (r < 0)
                 return log_failure(-r, "state-dir",
                                    "cannot create state directory %s: %s; create it for uid %u "
@@ -222,7 +219,9 @@ static int first_start(struct local *local) {
                 return log_failure(-r, "state", "cannot write %s: %s; make room or repair the disk",
                                    local->place, strerror(-r));
         log_event(LOG_LEVEL_NOTICE, "first-start",
-                  "state directory %s is empty: this is the first start with it", local->dir);
+                  local->created ? "created state directory %s: this is the first start with it"
+                                 : "state directory %s is empty: this is the first start with it",
+                  local->dir);
         return 0;
 }
 

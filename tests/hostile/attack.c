@@ -164,7 +164,7 @@ void raw_detach(struct raw_client *client) {
         close(client->socket);
 }
 
-enum { HONEST_STOP, HONEST_TAKEN, HONEST_ERROR };
+enum { HONEST_STOP, HONEST_TAKEN, HONEST_ERROR, HONEST_BUSY };
 
 static int honest_take(void *context) {
         struct honest *h = context;
@@ -188,7 +188,8 @@ static int honest_take(void *context) {
                         arena_add(h->arena, h->part, id);
                         atomic_fetch_add(&h->shared[HONEST_TAKEN], 1);
                 }
-                nanosleep(&(struct timespec){ .tv_nsec = 200000 }, NULL);
+                if (atomic_load(&h->shared[HONEST_BUSY]) == 0)
+                        nanosleep(&(struct timespec){ .tv_nsec = 200000 }, NULL);
         }
         sfshm_close(s);
         return 0;
@@ -198,6 +199,10 @@ void honest_start(struct honest *h, const struct private_daemon *d, struct arena
                   size_t part) {
         *h = (struct honest){ .shared = shared_new(), .arena = arena, .part = part, .daemon = d };
         h->pid = attacker_start(UID_HONEST, honest_take, h);
+}
+
+void honest_hurry(struct honest *h) {
+        atomic_store(&h->shared[HONEST_BUSY], 1);
 }
 
 uint64_t honest_taken(const struct honest *h) {

@@ -64,6 +64,8 @@ struct honest {
 };
 void honest_start(struct honest *h, const struct private_daemon *d, struct arena *arena,
                   size_t part);
+/* From now on as fast as it can. */
+void honest_hurry(struct honest *h);
 uint64_t honest_taken(const struct honest *h);
 /* Waits until it took `n` more, or the test fails. */
 void honest_goes_on(const struct honest *h, uint64_t n);

@@ -186,7 +186,7 @@ static int page_new(const void *contents, size_t size, int seals) {
 struct pages {
         struct clock_segment clock;
         /* of the grants page, one lane of it */
-        _Alignas(8) uint8_t bytes[sizeof(struct grants_page) + SLOTS_PER_LANE * sizeof(struct slot)];
+        _Alignas(8) uint8_t bytes[512 + SLOTS_PER_LANE * sizeof(struct slot)];
         _Alignas(8) uint8_t cursors[2048 + sizeof(struct lane_words) + sizeof(uint64_t)];
         int seals;
         struct answer answer;
@@ -293,7 +293,8 @@ Test(hostile_fake_daemon, pages_that_are_none) {
                 grants_of(&p)->lanes = p.answer.message.welcome.lanes = 64);
         SPOILED("worker counters", grants_of(&p)->worker_counters = 2);
         SPOILED("very many worker counters", grants_of(&p)->worker_counters = UINT32_MAX);
-        SPOILED("cursors size", grants_of(&p)->cursors_size--);
+        SPOILED("cursors too small", grants_of(&p)->cursors_size--);
+        SPOILED("another cursors size", grants_of(&p)->cursors_size++);
         SPOILED("sizes of the message", p.answer.message.welcome.cursors_size = UINT32_MAX);
         SPOILED("size of grants", p.answer.message.welcome.grants_size = 0);
         SPOILED("size of the clock", p.answer.message.welcome.clock_size = 8192);
@@ -340,8 +341,8 @@ Test(hostile_fake_daemon, descriptors_that_are_none) {
 }
 
 /* Pages of the right shape, full of noise: any number or error, no crash. Run
- * with UBSan it sees shifts and sums as well. Red when pick_slot() lets a width
- * above SLOT_WIDTH_MAX through and a batch divides by it, or waits for ever. */
+ * with UBSan it sees shifts and sums as well. Red when guarded_wait() does not look
+ * at the deadline: a clock that stands still is waited for. */
 Test(hostile_fake_daemon, noise_in_the_pages) {
         uint64_t seed = 88172645463325252u, *ids = calloc(5000, sizeof(*ids));
         struct pages p;

@@ -243,8 +243,8 @@ static int call_over_noise(void *context) {
         return 0;
 }
 
-/* Red when claim_next() indexes or shifts by what a cursor says without a look
- * at it, or waits for a tick without a deadline. */
+/* Red when guarded_wait() does not look at the deadline: a cursor far in the
+ * future is waited for. */
 Test(hostile_scribble, s1_the_library_survives_its_own_page) {
         struct arena *arena = arena_new(1, 1 << 20);
         struct honest honest;

@@ -113,6 +113,8 @@ Test(hostile_stopped_daemon, a1_stopped_for_less_than_the_reservation) {
         honest_start(&honest, &d, arena, 0);
         honest_goes_on(&honest, 100);
         honest_lasts(&honest, 1500);
+        honest_hurry(&honest); /* the ticker shall be at work when it is stopped */
+        honest_lasts(&honest, 300);
         waiting = attacker_start(UID_STRANGER, open_meanwhile, NULL);
         before = honest_taken(&honest);
         pause_daemon(3000);
@@ -149,7 +151,8 @@ static int take_through(void *context) {
 }
 
 /* Stopped for longer: clients get errors for a while, never a number twice, and
- * go on afterwards with the same handle. A minute when SFSHM_LONG is set. */
+ * go on afterwards with the same handle. A minute when SFSHM_LONG is set. Red when
+ * lane.c takes a slot for valid past its t1. */
 Test(hostile_stopped_daemon, u1_stopped_for_longer_than_the_reservation, .timeout = 200) {
         enum { CLIENTS = 3 };
         struct arena *arena = arena_new(CLIENTS, 1 << 20);

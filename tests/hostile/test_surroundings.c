@@ -77,8 +77,8 @@ static int closes_everything(void *context) {
         return 0;
 }
 
-/* Red when attachment_connected() takes an error of recv() for a sign of life:
- * then a client without its socket waits for ever. */
+/* Red when attachment_connected() neither asks whose the descriptor is nor takes
+ * an error of recv() for the end: then a client without its socket waits for ever. */
 Test(hostile_surroundings, a1_descriptors_closed_under_it, .init = set_up) {
         cr_expect_eq(attacker_run((uid_t)-1, closes_everything, NULL), 0);
         cr_expect_eq(attacker_run((uid_t)-1, closes_everything, &d), 0);

@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "libclient/handle.h"
 #include "tests/support/private_daemon.h"
 
 TestSuite(A1, .timeout = 120);
@@ -95,6 +96,50 @@ Test(A1, restart_is_not_noticed) {
                 take_for(s, 100000000);
                 private_daemon_start(&d);
                 take_for(s, 1500000000);
+        }
+        sfshm_close(s);
+        private_daemon_stop(&d);
+        private_daemon_remove(&d);
+}
+
+/* Calls until the client has attached anew, and a thousand times more. */
+static void take_until_attached_anew(sfshm *s, const struct attachment *before) {
+        int64_t until = test_monotonic_ns() + 30000000000;
+        uint64_t id, last = 0;
+
+        for (unsigned i = 0; i < 1000;) {
+                int r = sfshm_next(s, &id);
+
+                cr_assert_eq(r, 0, "%s", sfshm_strerror(r));
+                cr_assert_gt(id, last);
+                last = id;
+                /* relaxed: this thread alone calls */
+                i += atomic_load_explicit(&s->attachment, memory_order_relaxed) != before;
+                cr_assert_lt(test_monotonic_ns(), until, "it has not attached anew");
+        }
+}
+
+/*
+ * Killed over and over, each time before a client that has attached anew could
+ * grow old, and away longer than a young one's reservation: no call fails.
+ * Turns red when the first clients of a daemon that adopted count as young
+ * (reserve_adopted() in server.c).
+ */
+Test(A1, crash_loop) {
+        sfshm *s;
+
+        private_daemon_prepare(&d);
+        private_daemon_start(&d);
+        s = private_daemon_open(&d, 0);
+        take_for(s, 1500000000);
+        for (int i = 0; i < 10; i++) {
+                const struct attachment *before =
+                        atomic_load_explicit(&s->attachment, memory_order_relaxed);
+
+                private_daemon_signal(&d, SIGKILL, true);
+                take_for(s, 300000000);
+                private_daemon_spawn(&d);
+                take_until_attached_anew(s, before);
         }
         sfshm_close(s);
         private_daemon_stop(&d);

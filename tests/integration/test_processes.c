@@ -65,7 +65,7 @@ Test(processes, exec_inherits_nothing) {
 /*
  * Parent and child of one handle both find the new daemon on their own, and
  * get lanes of their own. Red when the child takes over the parent's half-made
- * connection (without MADV_WIPEONFORK), or waits for its busy flag.
+ * connection, or waits for its busy flag.
  */
 Test(processes, parent_and_child_attach_anew_on_their_own) {
         struct arena *arena = arena_new(2, 8 << 20);
@@ -175,6 +175,28 @@ Test(processes, program_takes_the_descriptors_number) {
         private_daemon_stop(&d);
         private_daemon_remove(&d);
         arena_free(arena);
+}
+
+/* A child never waits for a step that only a thread of its parent was in. Red
+ * without MADV_WIPEONFORK (reattach_new). */
+Test(processes, child_finds_no_step_under_way) {
+        sfshm *s;
+        pid_t child;
+
+        private_daemon_prepare(&d);
+        private_daemon_start(&d);
+        s = private_daemon_open(&d, 0);
+        atomic_store(&s->reattach->busy, 1);
+        s->reattach->begun_boot_ns = 1;
+        child = fork();
+        if (child == 0)
+                _exit(atomic_load(&s->reattach->busy) != 0 || s->reattach->begun_boot_ns != 0);
+        expect_exit_0(child);
+        atomic_store(&s->reattach->busy, 0);
+        s->reattach->begun_boot_ns = 0;
+        sfshm_close(s);
+        private_daemon_stop(&d);
+        private_daemon_remove(&d);
 }
 
 /* Forked while another thread is in the middle of attaching, again and again. */

@@ -24,6 +24,7 @@ struct account {
         uid_t uid;
         uint32_t uid_weight;
         uint64_t uid_cap;
+        bool limited;
 };
 
 /* A client, its page, and what the checker saw there last. It stays here after
@@ -73,6 +74,15 @@ uid_t account_uid(const struct account *account) {
         return account->uid;
 }
 
+bool account_limited(const struct account *account) {
+        return account->limited;
+}
+
+const char *account_cgroup(const struct account *account) {
+        (void)account;
+        return "/some.slice";
+}
+
 uint32_t account_uid_weight(const struct account *account) {
         return account->uid_weight;
 }
@@ -107,7 +117,7 @@ static inline void set_up(void) {
         now = 1000003;
         lease = (struct lease){ .fence = now };
         for (unsigned i = 0; i < 4; i++)
-                accounts[i] = (struct account){ 1000 + i, 1, UINT64_MAX };
+                accounts[i] = (struct account){ 1000 + i, 1, UINT64_MAX, false };
         segment = calloc(1, ledger_segment_size(CLIENTS_MAX));
         cr_assert_not_null(segment);
         segment->capacity = CLIENTS_MAX;
@@ -152,6 +162,31 @@ static inline void detach(struct fake *fake) {
         (void)ledger_close_lane(ledger, fake->client->lanes[0].entry);
         free(fake->client);
         fake->client = NULL;
+}
+
+/* Another daemon finds the ledger of one that died with all its connections. */
+static inline void restart_daemon(void) {
+        reserve = reserve_free(reserve);
+        ledger = ledger_free(ledger);
+        for (unsigned i = 0; i < n_fakes; i++) {
+                free(fakes[i].client);
+                fakes[i].client = NULL;
+        }
+        start_daemon();
+        reserve_adopted(reserve, now);
+}
+
+/* The last tick promised in a standing reservation, and one. */
+static inline uint64_t standing_end(const struct fake *fake) {
+        uint64_t end = 0;
+
+        for (unsigned i = SLOT_STANDING_A; i <= SLOT_STANDING_B; i++) {
+                struct rectangle r;
+
+                if (slot_read(&fake->page->slots[0][i], &r) && r.t1 > end)
+                        end = r.t1;
+        }
+        return end;
 }
 
 /* The width a client has at this tick: the widest valid slot. */

@@ -20,7 +20,7 @@ static void no_step(void) {
 static struct client *make_client(uint32_t lanes) {
         const struct client_shape shape = {
                 .id = 7, .base_tick = 1000, .n_lanes = lanes, .worker_first = 3,
-                .worker_counters = 2 };
+                .worker_counters = 2, .generation = 9 };
         struct client *client = NULL;
 
         cr_assert_eq(client_new(&client, &shape), 0);
@@ -50,6 +50,7 @@ Test(client, is_born_with_full_cursors_and_a_header) {
         cr_expect_eq(grants->worker_first, 3);
         cr_expect_eq(grants->size, grants_page_size(4));
         cr_expect_eq(grants->cursors_size, cursors_page_size(4, 2));
+        cr_expect_eq(grants->generation, 9);
         cr_expect_null(client->cursors.map);
         for (unsigned i = 0; i < 4; i++)
                 cr_expect_eq(atomic_load(&cursors->lanes[i].cursor),

@@ -23,7 +23,7 @@ static struct config config;
 
 static void setup(void) {
         cr_assert_not_null(mkdtemp(base));
-        snprintf(dir, sizeof(dir), "%s/a/b", base);
+        snprintf(dir, sizeof(dir), "%s/state", base);
         config = (struct config){ .state_dir = dir,
                                   .backend = (char *)"local",
                                   .has_first = true,
@@ -105,12 +105,31 @@ Test(lease_local, a_first_start_makes_a_private_directory) {
         cr_assert_eq(grant.fence_tick, 0);
         cr_assert_eq(grant.worker_first, 3);
         cr_assert_eq(grant.worker_count, 2);
-        cr_assert_contains(capture_take(), "first start");
+        cr_assert_contains(capture_take(), "created state directory");
         cr_assert_eq(stat(dir, &st), 0);
         cr_assert_eq(st.st_mode & 07777u, 0700);
-        *strrchr(dir, '/') = '\0';
-        cr_assert_eq(stat(dir, &st), 0);
-        cr_assert_eq(st.st_mode & 07777u, 0700);
+}
+
+/* Red when both first starts are told in the same words: an empty directory that
+ * was there may be a mount point without its disk. */
+Test(lease_local, a_first_start_in_an_empty_directory_says_so) {
+        cr_assert_eq(mkdir(dir, 0700), 0);
+        capture_begin();
+        cr_assert(open_and_crash(0).first_start);
+        cr_assert_contains(capture_take(), "is empty: this is the first start");
+}
+
+/* F1: a typo or a disk that is not mounted is no first start. Red when the whole
+ * chain of missing directories is made. */
+Test(lease_local, a_directory_above_that_is_missing_is_an_error) {
+        struct stat st;
+
+        snprintf(dir, sizeof(dir), "%s/typo/state/", base);
+        expect_refused(-ENOENT, "the directory above it does not exist", "correct daemon");
+        snprintf(dir, sizeof(dir), "%s/typo", base);
+        cr_assert_neq(stat(dir, &st), 0);
+        snprintf(dir, sizeof(dir), "%s/slash//", base);
+        cr_assert(open_and_crash(0).first_start);
 }
 
 /* U3: what was written is what the next owner reads. */

@@ -137,6 +137,23 @@ Test(U3, nothing_passes_the_fence) {
         cr_expect_eq(atomic_load(&segment->fence), 200000);
 }
 
+/* What an earlier daemon knew stays in segment and copy, and allows nothing. Red
+ * when a lower durable fence overwrites it. */
+Test(U3, a_higher_fence_found_is_kept_and_not_used) {
+        _Atomic uint64_t copy = 300000;
+
+        atomic_store(&segment->fence, 300000);
+        ledger_copy_fence(ledger, &copy);
+        ledger_set_fence(ledger, 200000);
+        cr_expect_eq(atomic_load(&segment->fence), 300000);
+        cr_expect_eq(atomic_load(&copy), 300000);
+        cr_expect_eq(ledger_fence(ledger), 200000);
+        cr_expect_eq(grant(0, 0, 8192, 10, 1000, 200001), -ERANGE);
+        ledger_set_fence(ledger, 400000);
+        cr_expect_eq(atomic_load(&segment->fence), 400000);
+        cr_expect_eq(atomic_load(&copy), 400000);
+}
+
 Test(rule2, a_slot_is_rewritten_only_when_it_has_run_out) {
         cr_assert_eq(grant(0, 0, 8192, 10, 1000, 1100), 0);
         cr_expect_eq(grant(0, 0, 9000, 10, 1000, 1100), -EBUSY);

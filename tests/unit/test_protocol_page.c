@@ -50,6 +50,7 @@ static struct row rows[] = {
         F(clock_segment, boot_id) F(clock_segment, layout) F(clock_segment, worker_first)
         F(clock_segment, worker_count) F(clock_segment, reach_back_ticks)
         F(clock_segment, generation) F(clock_segment, state) F(clock_segment, resume_boot_ns)
+        F(clock_segment, fence)
         F(clock_segment, reserved0) F(clock_segment, now) F(clock_segment, owner)
         F(clock_segment, reserved1) F(clock_segment, reserved2) F(clock_segment, latch)
         F(clock_segment, reserved3) F(clock_segment, params) F(clock_segment, reserved4)
@@ -62,7 +63,8 @@ static struct row rows[] = {
         F(grants_page, magic) F(grants_page, version) F(grants_page, size) F(grants_page, client)
         F(grants_page, base_tick) F(grants_page, lanes) F(grants_page, worker_first)
         F(grants_page, worker_counters) F(grants_page, cursors_size) F(grants_page, changed)
-        F(grants_page, widest) F(grants_page, reserved) E(grants_page, slots)
+        F(grants_page, widest) F(grants_page, generation)
+        F(grants_page, reserved) E(grants_page, slots)
 
         SIZE(slot)
         F(slot, sequence) F(slot, span) F(slot, t0) F(slot, t1)

@@ -63,6 +63,49 @@ Test(A1, a_daemon_that_stays_away_leaves_the_standing_one) {
                 cr_expect_geq(width_of(&fakes[i]), 1);
 }
 
+/* Killed again and again, too soon for anybody to grow old: who attaches anew
+ * always has the full length. Red when young() ignores what was adopted. */
+Test(A1, crash_loop) {
+        for (unsigned i = 0; i < 5; i++)
+                cr_assert_eq(attach(0, i == 0 ? SATURATING : 1), 0);
+        steps(1500);
+        for (unsigned i = 0; i < 10; i++) {
+                unsigned first = n_fakes;
+
+                restart_daemon();
+                steps(20);
+                for (unsigned f = 0; f < 5; f++) {
+                        cr_assert_eq(attach(0, f == 0 ? SATURATING : 1), 0);
+                        cr_assert_geq(standing_end(&fakes[first + f]), now + 15000);
+                }
+                steps(300);
+                for (unsigned f = 0; f < 5; f++)
+                        cr_assert_geq(standing_end(&fakes[first + f]), now + 9999);
+        }
+}
+
+/* One-shot clients after a restart: they pin part of the run, once. */
+Test(A1, a_crowd_after_a_restart) {
+        uint64_t began = now;
+
+        restart_daemon();
+        for (unsigned i = 0; i < 1100; i++) {
+                cr_assert_eq(attach(0, 1), 0, "client %u", i);
+                cr_assert_eq(standing_end(&fakes[i]) < now + 15000, i >= RUN_WIDTH / 4);
+                detach(&fakes[i]);
+                steps(i % 4 == 0);
+        }
+        cr_assert_eq(attach(0, SATURATING), 0);
+        steps(300);
+        cr_expect_geq(width_of(&fakes[1100]), RUN_WIDTH / 2);
+        while (now < began + 5000)
+                step();
+        cr_assert_eq(attach(0, 1), 0);
+        cr_expect_leq(standing_end(&fakes[1101]), now + 100, "young as ever");
+        steps(35000);
+        cr_expect_geq(width_of(&fakes[1100]) * 100, RUN_WIDTH * 97, "it was once");
+}
+
 Test(standing, half_the_run_and_no_more) {
         unsigned n = 0;
         int r;
@@ -136,13 +179,7 @@ Test(U2, a_restarted_daemon_goes_round_what_it_finds) {
         for (unsigned i = 0; i < 10; i++)
                 cr_assert_eq(attach(i % 4, SATURATING), 0);
         steps(1777);
-        reserve = reserve_free(reserve);
-        ledger = ledger_free(ledger);
-        for (unsigned i = 0; i < 10; i++) {
-                free(fakes[i].client);
-                fakes[i].client = NULL;
-        }
-        start_daemon();
+        restart_daemon();
         for (unsigned i = 0; i < 10; i++)
                 cr_assert_geq(attach(i % 4, SATURATING), -EAGAIN);
         steps(500);
@@ -238,14 +275,8 @@ Test(U2, property) {
                 } else if (dice == 60) {
                         now += (unsigned)rand_r(&seed) % 500;
                 } else if (dice == 61 && i % 4 == 0) {
-                        reserve = reserve_free(reserve);
-                        ledger = ledger_free(ledger);
-                        for (unsigned f = 0; f < n_fakes; f++) {
-                                free(fakes[f].client);
-                                fakes[f].client = NULL;
-                        }
                         n_live = 0;
-                        start_daemon();
+                        restart_daemon();
                         restarts++;
                 } else if (dice == 62) {
                         lease.stalled = !lease.stalled && now - began > 1000;

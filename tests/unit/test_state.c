@@ -71,6 +71,14 @@ static void lose(const char *suffix, const char *segment) {
         cr_assert_eq(unlink(file), 0);
 }
 
+/* The next daemon finds an empty state directory. */
+static void lose_state_directory(void) {
+        char command[300];
+
+        snprintf(command, sizeof(command), "rm -r %s/state", directory);
+        cr_assert_eq(system(command), 0);
+}
+
 static void clean(void) {
         char command[200];
 
@@ -156,16 +164,88 @@ Test(state, does_not_adopt_segments_of_other_workers, .init = set_up, .fini = cl
 Test(state, keeps_what_a_foreign_ledger_promised, .init = set_up, .fini = clean) {
         struct run run = start("", 0);
         uint64_t promised = tick_of(&run) + 5000;
-        char command[300];
 
         atomic_store(&state_ledger(&run.state)->lanes[123].slots[1].t1, promised);
         end(&run);
-        snprintf(command, sizeof(command), "rm -r %s/state", directory);
-        cr_assert_eq(system(command), 0);
+        lose_state_directory();
         run = start("", 0);
         cr_expect_not(ready(&run));
         cr_expect_geq(run.state.guard.not_before_tick, promised);
         end(&run);
+}
+
+/* As if killed, with the fence where it was found. */
+static void end_killed(struct run *run) {
+        uint64_t found = lease_granted(run->lease)->fence_tick;
+
+        state_close(&run->state);
+        lease_release(run->lease, found);
+        config_free(run->config);
+}
+
+/*
+ * U1: an old client holds its reservation while two daemons end in a row, and
+ * each time something else is lost. Red when a new ledger does not take over the
+ * highest promise of the one it replaces.
+ */
+Test(state, remembers_a_promise_over_several_losses, .init = set_up, .fini = clean) {
+        struct run run = start("", 0);
+        uint64_t promised = tick_of(&run) + 5000;
+
+        atomic_store(&state_ledger(&run.state)->lanes[123].slots[1].t1, promised);
+        end_killed(&run);
+        lose_state_directory();
+        run = start("", 0);
+        cr_expect_not(ready(&run));
+        cr_expect_eq(atomic_load(&state_ledger(&run.state)->fence), promised);
+        end_killed(&run);
+        lose("", "clock");
+        run = start("", 0);
+        cr_expect_not(ready(&run), "the ledger forgot");
+        cr_expect_geq(run.state.guard.not_before_tick, promised);
+        end_killed(&run);
+        lose_state_directory();
+        lose("", "ledger");
+        run = start("", 5); /* other workers: the clock's own wait is not taken over */
+        cr_expect_not(ready(&run), "the clock forgot");
+        cr_expect_geq(run.state.guard.not_before_tick, promised);
+        end_killed(&run);
+}
+
+/* U1: the clock alone is left. Red when a start with an empty state directory
+ * and no ledger is believed to be a first one. */
+Test(state, a_clock_of_this_boot_is_no_first_start, .init = set_up, .fini = clean) {
+        struct run run = start("", 0);
+        uint64_t fence = tick_of(&run) + AHEAD_TICKS;
+
+        atomic_store(&state_clock(&run.state)->fence, fence);
+        end_killed(&run);
+        lose_state_directory();
+        lose("", "ledger");
+        capture_take();
+        run = start("", 0);
+        cr_expect_not(ready(&run));
+        cr_expect_eq(run.state.guard.not_before_tick, fence + 1);
+        cr_assert_contains(capture_take(), "check daemon.state_dir");
+        end_killed(&run);
+        /* of other workers it is not adopted, and still tells */
+        run = start("", 7);
+        cr_expect_eq(run.state.guard.not_before_tick, fence + 1);
+        end_killed(&run);
+}
+
+/* Red when a clean stop leaves the fence of a segment where it was. */
+Test(state, a_lowered_fence_is_not_waited_for, .init = set_up, .fini = clean) {
+        struct run run = start("", 0);
+        uint64_t last = tick_of(&run);
+
+        atomic_store(&state_clock(&run.state)->fence, last + AHEAD_TICKS);
+        atomic_store(&state_ledger(&run.state)->fence, last + AHEAD_TICKS);
+        state_lower_fence(&run.state, last);
+        end_killed(&run);
+        run = start("", 1);
+        cr_expect_eq(run.state.guard.not_before_tick, last + 1);
+        end_killed(&run);
 }
 
 /* Red without the look at the owner word, or without the lock of the ledger. */
