@@ -82,6 +82,9 @@ struct lane_at;
 static inline const struct lane_at *lane_at(const struct attachment *a, uint32_t lane) {
         return (const struct lane_at *)((uintptr_t)a + (uintptr_t)lane * sizeof(struct lane_words));
 }
+static inline uint32_t lane_of(const struct attachment *a, const struct lane_at *at) {
+        return (uint32_t)(((uintptr_t)at - (uintptr_t)a) / sizeof(struct lane_words));
+}
 static inline _Atomic uint64_t *lane_at_key(const struct lane_at *at) {
         return (_Atomic uint64_t *)((uintptr_t)at + offsetof(struct attachment, hints));
 }

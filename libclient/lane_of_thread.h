@@ -17,11 +17,10 @@ extern __attribute__((visibility("hidden"))) uintptr_t thread_cpu_offset;
 /* Before the first handle is there. Do threads know their CPU? */
 bool thread_cpu_find(void);
 
-static inline uint32_t lane_of_thread(const struct attachment *a) {
+/* Of a handle with several lanes. */
+static inline uint32_t lane_of_cpu(const struct attachment *a) {
         uint32_t cpu;
 
-        if (a->lane_mask == 0)
-                return 0;
 #if defined(__x86_64__)
         /* the thread pointer is the base of fs */
         __asm__ __volatile__("movl %%fs:(%1), %0" : "=r"(cpu) : "r"(thread_cpu_offset));
@@ -31,4 +30,8 @@ static inline uint32_t lane_of_thread(const struct attachment *a) {
                                            thread_cpu_offset);
 #endif
         return cpu & a->lane_mask;
+}
+
+static inline uint32_t lane_of_thread(const struct attachment *a) {
+        return a->lane_mask == 0 ? 0 : lane_of_cpu(a);
 }

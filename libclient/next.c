@@ -8,14 +8,14 @@
 /* Everything the hot path is not sure of. `cursor` is what the caller's add
  * returned, if it made one: it is used if it is good after all. */
 static __attribute__((noinline, cold)) int next_slow(struct sfshm *s, struct attachment *a,
-                                                     uint32_t lane, bool added, uint64_t cursor,
-                                                     uint64_t *ret_id) {
+                                                     const struct lane_at *at, bool added,
+                                                     uint64_t cursor, uint64_t *ret_id) {
         struct patience patience = patience_of(s);
         struct claim c;
         int64_t boot_ns;
         int r;
 
-        if (added && lane_judge(a, lane, cursor, &c, &boot_ns)) {
+        if (added && lane_judge(a, lane_of(a, at), cursor, &c, &boot_ns)) {
                 *ret_id = claim_first_id(&c);
                 claim_upkeep(s, a, boot_ns);
                 return 0;
@@ -30,12 +30,12 @@ static __attribute__((noinline, cold)) int next_slow(struct sfshm *s, struct att
 /* Every 64th offset: is it really still the tick which `now` says? The position
  * is the caller's already, only its time is in question. */
 static __attribute__((noinline)) int next_verified(struct sfshm *s, struct attachment *a,
-                                                   uint32_t lane, uint64_t cursor, uint64_t id,
-                                                   uint64_t *ret_id) {
+                                                   const struct lane_at *at, uint64_t cursor,
+                                                   uint64_t id, uint64_t *ret_id) {
         int64_t boot_ns;
 
         if (!guarded_within(a, id >> a->position_bits, &boot_ns))
-                return next_slow(s, a, lane, true, cursor, ret_id);
+                return next_slow(s, a, at, true, cursor, ret_id);
         claim_upkeep(s, a, boot_ns);
         *ret_id = id;
         return 0;
@@ -60,9 +60,9 @@ static __attribute__((noinline)) int next_verified(struct sfshm *s, struct attac
  * address reaches all three.
  */
 static inline __attribute__((always_inline)) int next_in(struct sfshm *s, struct attachment *a,
-                                                         uint32_t lane, uint64_t *ret_id) {
+                                                         const struct lane_at *at,
+                                                         uint64_t *ret_id) {
         const struct clock_segment *clock = attachment_clock(a);
-        const struct lane_at *at = lane_at(a, lane);
         uint32_t owner = atomic_load_explicit(&clock->owner, memory_order_acquire);
         uint64_t now = atomic_load_explicit(&clock->now, memory_order_relaxed);
         uint64_t key = atomic_load_explicit(lane_at_key(at), memory_order_acquire);
@@ -70,17 +70,17 @@ static inline __attribute__((always_inline)) int next_in(struct sfshm *s, struct
 
         if (__builtin_expect(key >> CURSOR_TICK_SHIFT != now - a->base_tick ||
                                      !clock_owner_live(owner), 0))
-                return next_slow(s, a, lane, false, 0, ret_id);
+                return next_slow(s, a, at, false, 0, ret_id);
         span = slot_span_at(lane_at_slot(at, key), now);
         if (__builtin_expect(span == 0, 0))
-                return next_slow(s, a, lane, false, 0, ret_id);
+                return next_slow(s, a, at, false, 0, ret_id);
         cursor = atomic_fetch_add_explicit(lane_at_cursor(at), 1, memory_order_acq_rel);
         offset = cursor - key;
         if (__builtin_expect(offset >= span_width(span), 0))
-                return next_slow(s, a, lane, true, cursor, ret_id);
+                return next_slow(s, a, at, true, cursor, ret_id);
         id = (now << a->position_bits) + span_start(span) + offset;
         if (__builtin_expect(offset % CURSOR_VERIFY_EVERY == 0, 0))
-                return next_verified(s, a, lane, cursor, id, ret_id);
+                return next_verified(s, a, at, cursor, id, ret_id);
         *ret_id = id;
         return 0;
 }
@@ -88,7 +88,7 @@ static inline __attribute__((always_inline)) int next_in(struct sfshm *s, struct
 /* Apart, so that the ordered handle's path is the shorter one. */
 static __attribute__((noinline, aligned(64))) int next_parallel(struct sfshm *s, struct attachment *a,
                                                    uint64_t *ret_id) {
-        return next_in(s, a, lane_of_thread(a), ret_id);
+        return next_in(s, a, lane_at(a, lane_of_cpu(a)), ret_id);
 }
 
 /* Aligned: elsewhere it was measured a cycle slower. */
@@ -97,5 +97,5 @@ __attribute__((aligned(64))) int sfshm_next(sfshm *s, uint64_t *ret_id) {
 
         if (a->lane_mask != 0)
                 return next_parallel(s, a, ret_id);
-        return next_in(s, a, 0, ret_id);
+        return next_in(s, a, lane_at(a, 0), ret_id);
 }
