@@ -123,7 +123,8 @@ static uint32_t kept_in(const struct allot *allot, const struct client_lane *lan
 }
 
 /* All busy lanes, and the idle ones which count against a cap; returns how many.
- * `*ret_wanting`: the busy without anything in the window. Without memory nobody is served now, and tried again later. */
+ * `*ret_wanting`: the busy without anything in the window. Without memory nobody
+ * is served now, and tried again later. */
 static size_t gather(struct elastic *elastic, const struct allot *allot,
                      const struct window *window, size_t *ret_wanting) {
         size_t n = 0, wanting = 0;

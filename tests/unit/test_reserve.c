@@ -3,6 +3,7 @@
 #include "reserve_world.h"
 
 TestSuite(reach, .init = set_up, .fini = tear_down);
+TestSuite(standing, .init = set_up, .fini = tear_down);
 TestSuite(hostile, .init = set_up, .fini = tear_down);
 
 Test(reach, first_id_at_once) {
@@ -77,8 +78,9 @@ Test(reach, a_capped_one_alone_is_capped) {
                 step();
                 cr_assert_leq(width_of(&fakes[0]), 50);
         }
-        /* a second connection, which asks in the middle of a period, buys nothing */
-        cr_assert_eq(attach(0, SATURATING), 0);
+        /* a second connection, which asks in the middle of a period, buys nothing:
+         * it waits until the first one has less */
+        cr_assert_eq(attach(0, SATURATING), -EAGAIN);
         for (unsigned i = 0; i < 500; i++) {
                 step();
                 cr_assert_leq(elastic_of(&fakes[0]) + elastic_of(&fakes[1]), 50);
@@ -86,7 +88,92 @@ Test(reach, a_capped_one_alone_is_capped) {
         cr_expect_eq(elastic_of(&fakes[1]), 25);
         accounts[1].uid_cap = 3000;
         cr_assert_eq(attach(1, SATURATING), 0);
-        cr_expect_eq(width_of(&fakes[2]), 3, "the standing one as well");
+        cr_expect_leq(width_of(&fakes[2]), 3, "the standing one as well");
+}
+
+/* What the clients of an account may take together in this tick. */
+static uint64_t widths_of(unsigned account) {
+        uint64_t sum = 0;
+
+        for (unsigned i = 0; i < n_fakes; i++)
+                if (fakes[i].client && fakes[i].client->account == &accounts[account])
+                        sum += width_of(&fakes[i]);
+        return sum;
+}
+
+static void expect_refused(unsigned account, const char *name) {
+        struct fake *fake = &fakes[n_fakes];
+
+        cr_assert_eq(attach(account, 0), -EDQUOT);
+        cr_expect_not_null(strstr(reserve_refusal(reserve), name), "%s", reserve_refusal(reserve));
+        (void)ledger_close_lane(ledger, fake->client->lanes[0].entry);
+        free(fake->client);
+        fake->client = NULL;
+}
+
+/* Red when each lane may have the whole cap in stock (quota.c). */
+Test(reach, connections_under_a_cap) {
+        cr_assert_eq(attach(1, SATURATING), 0);
+        accounts[0].uid_cap = 4001; /* 5 positions */
+        for (unsigned i = 0; i < 5; i++)
+                cr_assert_eq(attach(0, SATURATING), 0);
+        for (unsigned i = 0; i < 15; i++)
+                expect_refused(0, "caps.uid.1000 ");
+        for (unsigned i = 0; i < 20000; i++) {
+                step();
+                cr_assert_leq(widths_of(0), 5);
+                cr_assert_geq(widths_of(1) * 100, i < 300 ? 0 : RUN_WIDTH * 97);
+        }
+        cr_expect_eq(widths_of(0), 5);
+        detach(&fakes[1]);
+        cr_expect_neq(attach(0, SATURATING), -EDQUOT, "room again");
+        steps(300);
+        cr_expect(reserve_ready(reserve, fakes[n_fakes - 1].client, now));
+}
+
+/* They come, go, are busy and idle. Red when the planner ignores what stands,
+ * or when a newcomer does not wait for what is planned already. */
+Test(reach, never_above_the_cap) {
+        static const uint32_t demands[] = { 0, 3, SATURATING, SATURATING };
+        unsigned state = 12345, most = 0;
+
+        accounts[0].uid_cap = 40000;
+        for (unsigned i = 0; i < 12000; i++) {
+                unsigned who;
+
+                state = state * 1103515245 + 12345;
+                who = (state >> 16) % (n_fakes + 1);
+                if (i % 10 == 0 && n_fakes < 1000 && widths_of(0) < 38) {
+                        int r = attach(0, demands[(state >> 8) % 4]);
+
+                        cr_assert(r == 0 || r == -EAGAIN, "%d", r);
+                } else if (who < n_fakes && fakes[who].client && i % 7 == 0) {
+                        detach(&fakes[who]);
+                } else if (who < n_fakes) {
+                        fakes[who].demand = demands[(state >> 8) % 4];
+                }
+                step();
+                cr_assert_leq(widths_of(0), 40, "after %u", i);
+                most = widths_of(0) > most ? (unsigned)widths_of(0) : most;
+        }
+        cr_expect_geq(most, 39, "the cap is there to be used: %u", most);
+}
+
+/* Red without the part of one uid (quota.c): it takes all of them. */
+Test(standing, one_user_has_half_of_the_lanes) {
+        accounts[0].limited = true;
+        for (unsigned i = 0; i < RUN_WIDTH / 4; i++) {
+                int r = attach(0, 0);
+
+                cr_assert(r == 0 || r == -EAGAIN, "client %u: %d", i, r);
+                steps(i % 64 == 0 ? 50 : 0);
+        }
+        expect_refused(0, "uid 1000 has 1024 lanes");
+        accounts[1].limited = true;
+        cr_expect_neq(attach(1, 0), -EDQUOT);
+        cr_expect_neq(attach(2, 0), -EDQUOT);
+        detach(&fakes[0]);
+        cr_expect_neq(attach(0, 0), -EDQUOT, "room again");
 }
 
 Test(reach, a_newcomer_on_a_busy_daemon) {
