@@ -32,7 +32,8 @@ const char *attach_fence_text(const struct attach *attach, char text[FENCE_STUCK
         int error = lease_error(lease);
 
         snprintf(text, FENCE_STUCK_TEXT, "the clock has passed the fence, which cannot be written "
-                 "(%s): make room or repair the disk, it goes on by itself; the fence is %s",
+                 "(%s): make room or repair the disk, it goes on by itself (if the state "
+                 "directory was removed, start sfshmd anew); the fence is %s",
                  error < 0 ? strerror(-error) : "the disk does not answer", lease_place(lease));
         return text;
 }

@@ -334,7 +334,7 @@ static int publish(struct state *state, const struct config *config) {
         return r;
 }
 
-int state_open(struct state *ret, const struct config *config, const struct lease *lease) {
+int state_open(struct state *ret, const struct config *config, struct lease *lease) {
         struct state state = {
                 .clock = SEGMENT_NONE, .ledger = SEGMENT_NONE, .statistics = SEGMENT_NONE };
         struct findings findings = { .known = lease_granted(lease)->fence_tick };
@@ -354,6 +354,9 @@ int state_open(struct state *ret, const struct config *config, const struct leas
                 r = open_segments(&state, config, &expected);
         if (r == 0)
                 r = begin(&state, config, &expected);
+        /* the shared memory may be lost next, while this daemon waits */
+        if (r == 0)
+                r = lease_keep(lease, findings.known);
         if (r == 0)
                 r = publish(&state, config);
         segment_close(&expected.previous);

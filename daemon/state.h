@@ -37,7 +37,7 @@ struct state {
 };
 
 /* Opens or makes the three segments and starts or resumes the clock. Logs its errors. */
-int state_open(struct state *ret, const struct config *config, const struct lease *lease);
+int state_open(struct state *ret, const struct config *config, struct lease *lease);
 /* At a clean stop the fence comes down to `last_tick`, at or above all promises. */
 void state_lower_fence(struct state *state, uint64_t last_tick);
 void state_close(struct state *state);

@@ -92,6 +92,7 @@ static int reattach_error(int error) {
         case EMFILE:
         case ENFILE:
         case EACCES:
+        case ETIMEDOUT: /* it listens, but did not answer within 5 s */
                 return error;
         default:
                 return -ENOTCONN;
@@ -155,9 +156,9 @@ static int full(struct sfshm *s, struct attachment *a, uint32_t lane, uint64_t c
         int64_t waited;
         int r;
 
-        /* The daemon counts the overflows of a lane that has an elastic
-         * reservation; one that has not must speak up. */
-        if (!lane_on_elastic(a, lane))
+        /* The daemon counts the overflows of a lane that is using an elastic
+         * reservation; any other must speak up. */
+        if (!lane_on_elastic(a, lane, tick))
                 want(s, a, lane, count, boot_ns);
         if (p->timeout_ns == 0) {
                 count_overflow(a, lane, 0);

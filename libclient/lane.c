@@ -48,12 +48,13 @@ uint32_t lane_widest(const struct attachment *a, uint32_t lane, uint64_t tick,
         return 0;
 }
 
-bool lane_on_elastic(const struct attachment *a, uint32_t lane) {
+bool lane_on_elastic(const struct attachment *a, uint32_t lane, uint64_t tick) {
         /* relaxed: any recent value tells */
         uint64_t cursor = atomic_load_explicit(&lane_words_of(a, lane)->cursor,
                                                memory_order_relaxed);
 
-        return cursor_slot(cursor) >= SLOT_ELASTIC_A && cursor_offset(cursor) < CURSOR_OFFSET_FULL;
+        return a->base_tick + cursor_tick(cursor) == tick &&
+               cursor_slot(cursor) >= SLOT_ELASTIC_A && cursor_offset(cursor) < CURSOR_OFFSET_FULL;
 }
 
 /*

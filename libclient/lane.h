@@ -52,8 +52,8 @@ uint64_t lanes_close(struct attachment *a);
 /* Before the attachment is used: its lanes begin above `last_tick`. */
 void lanes_begin_after(struct attachment *a, uint64_t last_tick);
 
-/* Is the lane's tick in an elastic reservation? */
-bool lane_on_elastic(const struct attachment *a, uint32_t lane);
+/* Is the lane in an elastic reservation at that very tick? */
+bool lane_on_elastic(const struct attachment *a, uint32_t lane, uint64_t tick);
 
 static inline struct lane_words *lane_words_of(const struct attachment *a, uint32_t lane) {
         return &attachment_cursors(a)->lanes[lane];

@@ -10,7 +10,7 @@ static const struct {
         { 0, "success" },
         { EAGAIN, "would have to wait: the reservation is used up for this millisecond, or a new "
                   "one is on its way; try again at sfshm_retry_at()" },
-        { ETIMEDOUT, "the time-out has passed, or the daemon did not answer sfshm_open() in 5 s: "
+        { ETIMEDOUT, "the time-out has passed, or the daemon did not answer within 5 s: "
                      "raise it with sfshm_set_timeout(), lease more workers to this host "
                      "(workers.count), or see the daemon's log" },
         { EMSGSIZE, "more IDs than the time-out can ever allow: ask for fewer at a time or raise "

@@ -211,6 +211,26 @@ struct lease *lease_release(struct lease *lease, uint64_t last_tick) {
         return lease_free(lease);
 }
 
+int lease_keep(struct lease *lease, uint64_t fence_tick) {
+        int r;
+
+        if (fence_tick <= lease->grant.fence_tick)
+                return 0;
+        /* the thread has nothing to do yet */
+        r = lease->backend->write_fence(lease->state, fence_tick);
+        if (r < 0)
+                return log_failure(-r, "fence-write", "cannot write the fence to %s: %s; make room "
+                                   "or repair the disk", lease->backend->place(lease->state),
+                                   strerror(-r));
+        lease->grant.fence_tick = fence_tick;
+        pthread_mutex_lock(&lease->mutex);
+        lease->target = fence_tick;
+        pthread_mutex_unlock(&lease->mutex);
+        /* release: as in succeeded() */
+        atomic_store_explicit(&lease->fence, fence_tick, memory_order_release);
+        return 0;
+}
+
 const struct lease_grant *lease_granted(const struct lease *lease) {
         return &lease->grant;
 }

@@ -44,6 +44,10 @@ int lease_new_with(struct lease **ret, const struct lease_backend *backend,
  * closes. Returns NULL. */
 struct lease *lease_release(struct lease *lease, uint64_t last_tick);
 
+/* At start, before anything is granted: what the shared memory knows beyond the
+ * fence that was found is made durable as well, and counts as found. */
+int lease_keep(struct lease *lease, uint64_t fence_tick);
+
 const struct lease_grant *lease_granted(const struct lease *lease);
 /* The durable fence: reservations may end at or below it (t1 <= fence). Any thread. */
 uint64_t lease_fence(const struct lease *lease);

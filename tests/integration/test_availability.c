@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 #include "libclient/handle.h"
+#include "libclient/guarded.h"
+#include "libclient/lane.h"
 #include "tests/support/private_daemon.h"
 
 TestSuite(A1, .timeout = 120);
@@ -243,6 +245,39 @@ Test(errors, batch_and_time_out) {
         private_daemon_stop(&d);
         private_daemon_remove(&d);
         free(ids);
+}
+
+static bool elastic_is_over(void *handle) {
+        const struct attachment *a = atomic_load(&((sfshm *)handle)->attachment);
+        uint64_t begins;
+
+        return lane_widest(a, 0, guarded_tick(a, NULL), &begins) < 500;
+}
+
+/* A batch that may not wait, after a quiet time: it is too wide for the standing
+ * reservation, and gets through once its hint has. Red when a lane sends none
+ * because its last tick was an elastic one (lane_on_elastic). */
+Test(errors, batch_without_waiting_after_a_quiet_time) {
+        uint64_t ids[500];
+        int64_t until;
+        sfshm *s;
+        int r;
+
+        private_daemon_prepare(&d);
+        private_daemon_start(&d);
+        s = private_daemon_open(&d, 0);
+        sfshm_set_timeout(s, 0);
+        for (int round = 0; round < 3; round++) {
+                until = test_monotonic_ns() + 20000000000;
+                while ((r = sfshm_next_batch(s, ids, 500)) == -EAGAIN &&
+                       test_monotonic_ns() < until)
+                        ;
+                cr_assert_eq(r, 0, "round %d: %s", round, sfshm_strerror(r));
+                cr_assert(wait_until(elastic_is_over, s, 20000));
+        }
+        sfshm_close(s);
+        private_daemon_stop(&d);
+        private_daemon_remove(&d);
 }
 
 Test(errors, open_without_a_daemon) {

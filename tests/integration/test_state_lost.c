@@ -125,6 +125,29 @@ Test(state_lost, one_loss_after_the_other) {
 }
 
 /*
+ * U1: likewise, but all of the shared memory is lost then: only the second
+ * daemon's state directory is left. Red without lease_keep().
+ */
+Test(state_lost, the_shared_memory_after_the_state) {
+        struct arena *arena = arena_new(2, 64 << 20);
+        sfshm *s = settled_client(arena);
+
+        private_daemon_signal(&d, SIGKILL, true);
+        lose_state_directory();
+        private_daemon_start(&d);
+        expect_waiting(s, arena);
+        private_daemon_signal(&d, SIGKILL, true);
+        private_daemon_lose_segments(&d);
+        private_daemon_start(&d);
+        expect_waiting(s, arena);
+        private_daemon_signal(&d, SIGTERM, true);
+        private_daemon_lose_segments(&d);
+        private_daemon_start(&d);
+        expect_waiting(s, arena);
+        end(s, arena);
+}
+
+/*
  * A client that just came is promised 100 ms, and so little is waited for. Red
  * when a clean stop lowers the fence in the state directory alone: the wait is a
  * minute then.
