@@ -17,3 +17,5 @@ struct stretch {
         double rate_m; /* millions of calls a second, all threads together */
 };
 struct stretch time_threads(unsigned n, sfshm *s);
+/* Until the daemon has seen all of their lanes busy, and widened them. */
+void warm_up_threads(unsigned n, sfshm *s, int64_t duration_ns);

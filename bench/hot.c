@@ -84,6 +84,7 @@ static void bench_batch(sfshm *s) {
 static void bench_threads(const char *name, sfshm *s, unsigned n, struct target target) {
         double bare[ROUNDS], next[ROUNDS], ratio[ROUNDS];
 
+        warm_up_threads(n, s, NS_PER_S);
         for (int i = 0; i < ROUNDS; i++) {
                 bare[i] = time_threads(n, NULL).ns;
                 next[i] = time_threads(n, s).ns;
@@ -102,7 +103,6 @@ int main(void) {
         bench_threads("one lane shared by 2 threads", s, 2, TARGET_NONE);
         sfshm_close(s);
         s = open_or_die(SFSHM_PARALLEL);
-        warm_up(s, NS_PER_S);
         bench_threads("SFSHM_PARALLEL, 2 threads", s, 2, TARGET_AT_MOST(1.6));
         sfshm_close(s);
         return 0;

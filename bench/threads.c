@@ -30,9 +30,9 @@ int main(void) {
         report_title("threads", "threads x lanes, all threads together, medians of 5");
         for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
                 measure("bare adds on own lines", NULL, counts[i]);
-                warm_up(ordered, NS_PER_S / 4);
+                warm_up_threads(counts[i], ordered, NS_PER_S / 2);
                 measure("one ordered lane", ordered, counts[i]);
-                warm_up(parallel, NS_PER_S / 4);
+                warm_up_threads(counts[i], parallel, NS_PER_S / 2);
                 measure("SFSHM_PARALLEL", parallel, counts[i]);
         }
         sfshm_close(ordered);

