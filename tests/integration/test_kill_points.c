@@ -48,7 +48,7 @@ static bool daemon_died(void *context) {
 }
 
 Test(U1, daemon_killed_at_every_store_under_load) {
-        const unsigned points = getenv("SFSHM_TEST_LONG") != NULL ? 600 : 60;
+        const unsigned points = getenv("SFSHM_LONG") != NULL ? 120 : 60;
         struct arena *arena = arena_new(CLIENTS, 12 << 20);
         _Atomic int *stop = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
                                  -1, 0);
