@@ -197,11 +197,20 @@ static const char *activator(void) {
         return NULL;
 }
 
-static void run_activated(const char *tool) {
-        char *argv[2 * PRIVATE_DAEMON_SETS + 8] = { "systemd-socket-activate", "--seqpacket",
-                                                    "--listen", d.socket, getenv("SFSHMD") };
-        unsigned n = 5;
+/* The tool passes on no environment of its own accord. */
+static char *const passed_on[] = { "TSAN_OPTIONS", "ASAN_OPTIONS", "UBSAN_OPTIONS" };
 
+static void run_activated(const char *tool) {
+        char *argv[2 * PRIVATE_DAEMON_SETS + 16] = { "systemd-socket-activate", "--seqpacket",
+                                                     "--listen", d.socket };
+        unsigned n = 4;
+
+        for (size_t i = 0; i < sizeof(passed_on) / sizeof(passed_on[0]); i++)
+                if (getenv(passed_on[i]) != NULL) {
+                        argv[n++] = "--setenv";
+                        argv[n++] = passed_on[i];
+                }
+        argv[n++] = getenv("SFSHMD");
         for (unsigned i = 0; i < d.n_sets; i++) {
                 argv[n++] = "--set";
                 argv[n++] = d.sets[i];
