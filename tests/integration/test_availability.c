@@ -160,7 +160,7 @@ Test(A1, client_stopped_past_its_reservation) {
         private_daemon_set(&d, "reserve.standing=1s");
         private_daemon_start(&d);
         cr_assert_eq(pipe(pipes), 0);
-        child = fork();
+        child = fork_bound();
         if (child == 0) {
                 s = private_daemon_open(&d, 0);
                 take_for(s, 1200000000);

@@ -57,7 +57,7 @@ Test(U1, daemon_killed_at_every_store_under_load) {
         private_daemon_set(&d, "reserve.standing=1s");
         private_daemon_start(&d); /* so that there is something to recover from the start */
         for (size_t i = 0; i < CLIENTS; i++)
-                if (fork() == 0)
+                if (fork_bound() == 0)
                         take(arena, i, stop);
         private_daemon_signal(&d, SIGKILL, true);
         d.binary = getenv("SFSHMD_FAULTS");

@@ -103,7 +103,7 @@ Test(O1, one_lane_across_fork) {
         private_daemon_set(&d, "workers.count=64");
         private_daemon_start(&d);
         o = (struct ordered){ private_daemon_open(&d, 0), shared, 3000000 };
-        child = fork();
+        child = fork_bound();
         take_ordered(&o);
         if (child == 0)
                 _exit(0);

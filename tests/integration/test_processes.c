@@ -77,7 +77,7 @@ Test(processes, parent_and_child_attach_anew_on_their_own) {
         private_daemon_start(&d);
         s = private_daemon_open(&d, 0);
         take(s, arena, 0, 100000000);
-        child = fork();
+        child = fork_bound();
         if (child == 0) {
                 take(s, arena, 1, 4000000000);
                 _exit(arena->parts[1].used == 0 ||
@@ -188,7 +188,7 @@ Test(processes, child_finds_no_step_under_way) {
         s = private_daemon_open(&d, 0);
         atomic_store(&s->reattach->busy, 1);
         s->reattach->begun_boot_ns = 1;
-        child = fork();
+        child = fork_bound();
         if (child == 0)
                 _exit(atomic_load(&s->reattach->busy) != 0 || s->reattach->begun_boot_ns != 0);
         expect_exit_0(child);
@@ -213,7 +213,7 @@ Test(processes, fork_during_attach) {
         private_daemon_signal(&d, SIGKILL, true);
         for (size_t i = 0; i < 20; i++) {
                 take(s, arena, 0, 10000000);
-                children[i] = fork();
+                children[i] = fork_bound();
                 if (children[i] == 0) {
                         take(s, arena, i + 1, 3000000000);
                         _exit(arena->parts[i + 1].used == 0);

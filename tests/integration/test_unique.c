@@ -77,7 +77,7 @@ Test(U1, threads_processes_forks) {
         private_daemon_set(&d, "workers.count=4");
         private_daemon_start(&d);
         for (int p = 0; p < PROCESSES; p++) {
-                if (fork() == 0) {
+                if (fork_bound() == 0) {
                         sfshm *s = private_daemon_open(&d, p == 0 ? 0 : SFSHM_PARALLEL);
                         struct taker takers[TAKERS];
                         pthread_t threads[2];
@@ -86,7 +86,7 @@ Test(U1, threads_processes_forks) {
                         for (size_t i = 0; i < TAKERS; i++)
                                 takers[i] = (struct taker){ s, arena, (size_t)p * TAKERS + i,
                                                             COUNT, NULL };
-                        child = fork();
+                        child = fork_bound();
                         if (child == 0) {
                                 take(&takers[2]);
                                 _exit(0);
@@ -130,7 +130,7 @@ Test(U1, daemon_killed_and_restarted_under_load) {
         private_daemon_set(&d, "reserve.standing=1s");
         private_daemon_start(&d);
         for (size_t p = 0; p < PROCESSES; p++) {
-                if (fork() == 0) {
+                if (fork_bound() == 0) {
                         struct taker taker = { private_daemon_open(&d, 0), arena, p, 0, stop };
 
                         take(&taker);

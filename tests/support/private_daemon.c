@@ -29,6 +29,14 @@ int64_t test_monotonic_ns(void) {
         return ts.tv_sec * INT64_C(1000000000) + ts.tv_nsec;
 }
 
+pid_t fork_bound(void) {
+        pid_t child = fork();
+
+        if (child == 0)
+                prctl(PR_SET_PDEATHSIG, SIGKILL);
+        return child;
+}
+
 bool wait_until(bool (*condition)(void *context), void *context, int64_t limit_ms) {
         int64_t deadline = test_monotonic_ns() + limit_ms * 1000000;
 

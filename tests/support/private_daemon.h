@@ -51,6 +51,9 @@ char *private_daemon_log(const struct private_daemon *d);
 /* A handle on it, or the test fails. */
 sfshm *private_daemon_open(const struct private_daemon *d, unsigned flags);
 
+/* fork(2); the child is killed when the test ends, however it ends. */
+pid_t fork_bound(void);
+
 /* Polls `condition(context)` every millisecond; false after limit_ms. */
 bool wait_until(bool (*condition)(void *context), void *context, int64_t limit_ms);
 int64_t test_monotonic_ns(void);
