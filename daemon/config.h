@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <sys/types.h>
 
+#include "daemon/guard.h"
 #include "shm/id.h"
 
 /* A weight or cap of a uid or cgroup: [weights] uid.1000=4, cgroup./x.slice=2 */
@@ -43,6 +44,8 @@ struct config {
         uint32_t max_count;     /* = count when not given */
         int64_t recycle_delay_ns; /* 10min */
         int64_t horizon_ns;     /* 10min; at least reserve.standing */
+        /* [clock] */
+        struct guard_policy clock; /* offset, 10s, 1min, 10ms, no */
         /* [reserve] */
         int64_t standing_ns;    /* 15s; 1s..10min */
         int64_t elastic_ns;     /* 200ms; 20ms..10s */

@@ -18,6 +18,8 @@ enum key_type {
         KEY_U32,      /* uint32_t */
         KEY_SIZE,     /* uint64_t, bytes */
         KEY_DURATION, /* int64_t, ns */
+        KEY_YES_NO,   /* bool */
+        KEY_ROLLBACK, /* enum guard_rollback */
         KEY_LAYOUT,   /* struct id_layout: the three widths */
         KEY_EPOCH,    /* int64_t, Unix ms */
         KEY_WEIGHT,   /* rules: weights.* */

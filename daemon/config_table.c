@@ -9,6 +9,7 @@
 
 #define AT(field) offsetof(struct config, field)
 #define SECOND UINT64_C(1000000000)
+#define MILLISECOND (SECOND / 1000)
 #define MINUTE (60 * SECOND)
 #define DAY (24 * 60 * MINUTE)
 #define CAP_MAX UINT64_C(1000000000000)
@@ -48,9 +49,20 @@ const struct config_key config_keys[] = {
           "how long a released worker ID rests" },
         { "workers.horizon", KEY_DURATION, AT(horizon_ns), SECOND, 366 * DAY, "10min", false,
           "how far ahead of time the durable fence is kept" },
+        { "clock.on_rollback", KEY_ROLLBACK, AT(clock.on_rollback), 0, 0, "offset", false,
+          "what happens when the wall clock is found behind" },
+        { "clock.max_offset", KEY_DURATION, AT(clock.max_offset_ns), 0, 60 * MINUTE, "10s", false,
+          "how far IDs may run ahead of the wall clock before they wait" },
+        { "clock.max_forward_step", KEY_DURATION, AT(clock.max_forward_step_ns), MILLISECOND, DAY,
+          "1min", false, "a larger forward jump of the wall clock is held until accepted" },
+        { "clock.max_slew", KEY_DURATION, AT(clock.max_slew_ns), MILLISECOND / 10,
+          500 * MILLISECOND, "10ms", false,
+          "how much of a difference to the wall clock is worked off each second" },
+        { "clock.require_sync", KEY_YES_NO, AT(clock.require_sync), 0, 0, "no", false,
+          "no ID of a boot before the kernel's clock is synchronised" },
         { "reserve.standing", KEY_DURATION, AT(standing_ns), SECOND, 10 * MINUTE, "15s", false,
           "how long an attached client can go on without the daemon" },
-        { "reserve.elastic", KEY_DURATION, AT(elastic_ns), 20 * SECOND / 1000, 10 * SECOND, "200ms",
+        { "reserve.elastic", KEY_DURATION, AT(elastic_ns), 20 * MILLISECOND, 10 * SECOND, "200ms",
           false, "how far ahead reservations by demand reach" },
         { "reserve.reach_back", KEY_DURATION, AT(reach_back_ns), 0, SECOND, "0", false,
           "how far in the past a batch wider than a tick may start" },

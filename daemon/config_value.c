@@ -202,6 +202,30 @@ static int set_number(void *field, const struct config_key *key, const char *tex
         }
 }
 
+static int set_yes_no(bool *field, const char *text) {
+        bool yes = strcmp(text, "yes") == 0;
+
+        if (!yes && strcmp(text, "no") != 0)
+                return -EINVAL;
+        *field = yes;
+        return 0;
+}
+
+static int set_rollback(enum guard_rollback *field, const char *text) {
+        static const char *const names[] = {
+                [GUARD_OFFSET] = "offset",
+                [GUARD_WAIT] = "wait",
+                [GUARD_FAIL] = "fail",
+        };
+
+        for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+                if (strcmp(text, names[i]) == 0) {
+                        *field = (enum guard_rollback)i;
+                        return 0;
+                }
+        return -EINVAL;
+}
+
 int config_value_set(struct config *config, const struct config_key *key, const char *text) {
         void *field = (char *)config + key->offset;
 
@@ -214,6 +238,10 @@ int config_value_set(struct config *config, const struct config_key *key, const 
                 return set_text(field, key, text);
         case KEY_MODE:
                 return set_mode(field, text);
+        case KEY_YES_NO:
+                return set_yes_no(field, text);
+        case KEY_ROLLBACK:
+                return set_rollback(field, text);
         case KEY_LAYOUT:
                 return id_layout_parse(text, field);
         case KEY_EPOCH:
@@ -242,6 +270,8 @@ void config_value_allowed(const struct config_key *key, char *ret, size_t size) 
                 [KEY_OFF] = "off and nothing else yet",
                 [KEY_BACKEND] = "local; any other is an unknown backend",
                 [KEY_MODE] = "octal permissions from 0 to 0777",
+                [KEY_YES_NO] = "yes or no",
+                [KEY_ROLLBACK] = "offset, wait or fail",
                 [KEY_LAYOUT] = "three numbers of bits that add up to 63, such as 41/10/12",
                 [KEY_EPOCH] = "a time in UTC from 1970 on, such as 2025-01-01T00:00:00Z",
         };

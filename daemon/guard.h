@@ -11,6 +11,22 @@
 #include "shm/clock.h"
 #include "shm/id.h"
 
+/* clock.on_rollback: what happens when the wall clock is found behind. */
+enum guard_rollback {
+        GUARD_OFFSET, /* go on with logical time, slewed back */
+        GUARD_WAIT,   /* stand still until the wall clock has caught up */
+        GUARD_FAIL,   /* the same, and every call fails at once */
+};
+
+/* The [clock] section of the configuration. */
+struct guard_policy {
+        enum guard_rollback on_rollback;
+        int64_t max_offset_ns;       /* GUARD_OFFSET: how far ahead of the wall clock ticks may be */
+        int64_t max_forward_step_ns; /* a larger forward jump is held until accepted */
+        int64_t max_slew_ns;         /* of a difference, worked off each second */
+        bool require_sync;           /* no ID of a boot before the kernel's clock is synchronised */
+};
+
 struct guard_reading {
         int64_t realtime_ns; /* Unix */
         int64_t boottime_ns;

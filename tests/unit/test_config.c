@@ -22,6 +22,11 @@ Test(config, defaults) {
         cr_assert_eq(c->max_count, 1);
         cr_assert_eq(c->recycle_delay_ns, INT64_C(600000000000));
         cr_assert_eq(c->horizon_ns, INT64_C(600000000000));
+        cr_assert_eq(c->clock.on_rollback, GUARD_OFFSET);
+        cr_assert_eq(c->clock.max_offset_ns, INT64_C(10000000000));
+        cr_assert_eq(c->clock.max_forward_step_ns, INT64_C(60000000000));
+        cr_assert_eq(c->clock.max_slew_ns, INT64_C(10000000));
+        cr_assert(!c->clock.require_sync);
         cr_assert_eq(c->standing_ns, INT64_C(15000000000));
         cr_assert_eq(c->elastic_ns, INT64_C(200000000));
         cr_assert_eq(c->reach_back_ns, 0);
@@ -48,6 +53,8 @@ Test(config, every_key_can_be_set) {
                                 "region_bits = 3\nregion = 5\n"
                                 "[workers]\nbackend=local\nfirst = 4\ncount = 2\nmax_count = 8\n"
                                 "recycle_delay = 0\nhorizon = 1h\n"
+                                "[clock]\non_rollback = fail\nmax_offset = 0\n"
+                                "max_forward_step = 1ms\nmax_slew = 100us\nrequire_sync = yes\n"
                                 "[reserve]\nstanding = 1s\nelastic=20ms\nreach_back = 1s\n"
                                 "[limits]\nuid_clients = 1\nuid_lanes = 2\nuid_bytes = 3KiB\n"
                                 "cgroup_clients = 4\ncgroup_lanes = 5\ncgroup_bytes = 6\n"
@@ -68,6 +75,11 @@ Test(config, every_key_can_be_set) {
         cr_assert_eq(config_worker_first(c), 5 << 8 | 4);
         cr_assert_eq(c->recycle_delay_ns, 0);
         cr_assert_eq(c->horizon_ns, INT64_C(3600000000000));
+        cr_assert_eq(c->clock.on_rollback, GUARD_FAIL);
+        cr_assert_eq(c->clock.max_offset_ns, 0);
+        cr_assert_eq(c->clock.max_forward_step_ns, 1000000);
+        cr_assert_eq(c->clock.max_slew_ns, 100000);
+        cr_assert(c->clock.require_sync);
         cr_assert_eq(c->standing_ns, 1000000000);
         cr_assert_eq(c->elastic_ns, 20000000);
         cr_assert_eq(c->reach_back_ns, 1000000000);
@@ -98,6 +110,19 @@ Test(config, conf_d_comes_later_in_order_of_names_and_set_last) {
         cr_assert_eq(c->n_weights, 2);
         cr_assert(c->weights[0].uid == 7 && c->weights[0].value == 9);
         cr_assert_str_eq(c->weights[1].cgroup, "/a:b");
+        config_free(c);
+}
+
+Test(config, the_clock_s_words_and_largest_durations) {
+        struct config *c = load(FIRST "[clock]\non_rollback = wait\nmax_offset = 1h\n"
+                                "max_forward_step = 1d\nmax_slew = 500ms\nrequire_sync = no\n",
+                                NULL);
+
+        cr_assert_eq(c->clock.on_rollback, GUARD_WAIT);
+        cr_assert_eq(c->clock.max_offset_ns, INT64_C(3600000000000));
+        cr_assert_eq(c->clock.max_forward_step_ns, INT64_C(86400000000000));
+        cr_assert_eq(c->clock.max_slew_ns, INT64_C(500000000));
+        cr_assert(!c->clock.require_sync);
         config_free(c);
 }
 
@@ -163,8 +188,8 @@ Test(config, the_printed_table_is_the_truth) {
                         cr_assert(asprintf(&sets[n++], "%s=%s", key, value) > 0);
         }
         sets[n] = NULL;
-        cr_assert_eq(keys, 30);
-        cr_assert_eq(n, 24);
+        cr_assert_eq(keys, 35);
+        cr_assert_eq(n, 29);
         c = load(FIRST, sets);
         cr_assert(memcmp(&c->layout, &defaults->layout, sizeof(c->layout)) == 0);
         cr_assert(c->standing_ns == defaults->standing_ns && c->uid_bytes == defaults->uid_bytes);
