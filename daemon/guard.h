@@ -30,6 +30,7 @@ struct guard_policy {
 struct guard_reading {
         int64_t realtime_ns; /* Unix */
         int64_t boottime_ns;
+        bool synchronised; /* the kernel takes the wall clock for right */
 };
 
 struct guard {
