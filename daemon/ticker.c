@@ -6,10 +6,12 @@
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "daemon/step_watch.h"
 #include "daemon/thread.h"
 
 /* A slewed line may make ticks long; the latch is looked at this often anyway. */
@@ -31,6 +33,7 @@ struct ticker {
         _Atomic uint64_t late;
         void (*on_run)(void *context); /* ledger thread only */
         void *on_run_context;
+        int step_fd; /* an eventfd: the thread writes, the owner reads */
         /* The kernel reads these two when the thread dies. */
         struct robust_list_head robust;
         struct robust_list owner_entry;
@@ -38,6 +41,7 @@ struct ticker {
         uint64_t published; /* what `now` holds */
         uint64_t last_tick; /* the highest tick it ever held */
         uint32_t last_latch;
+        struct step_watch steps;
 };
 
 static long futex(_Atomic uint32_t *word, int operation, uint32_t value) {
@@ -120,6 +124,16 @@ static void sleep_until(int64_t boot_ns) {
         clock_nanosleep(CLOCK_BOOTTIME, TIMER_ABSTIME, &at, NULL);
 }
 
+/* After the tick is out, which is not to be late for this. */
+static void look_for_step(struct ticker *ticker, int64_t boot_ns) {
+        uint64_t one = 1;
+
+        /* a full counter is readable as well */
+        if (step_watch_look(&ticker->steps, boot_ns) &&
+            write(ticker->step_fd, &one, sizeof(one)) < 0)
+                return;
+}
+
 static void run_one_tick(struct ticker *ticker) {
         struct clock_line line;
         int64_t boot_ns, next_ns;
@@ -128,10 +142,12 @@ static void run_one_tick(struct ticker *ticker) {
 
         if (tick == CLOCK_NOW_INVALID) { /* no line yet, or before the epoch */
                 publish(ticker, CLOCK_NOW_INVALID);
+                look_for_step(ticker, boot_ns);
                 sleep_until(boot_ns + NS_PER_TICK);
                 return;
         }
         advance(ticker, tick, latch);
+        look_for_step(ticker, boot_ns);
         next_ns = clock_line_boot_of(&line, tick + 1);
         sleep_until(next_ns < boot_ns + SLEEP_MAX_NS ? next_ns : boot_ns + SLEEP_MAX_NS);
 }
@@ -187,26 +203,38 @@ static int start(struct ticker *ticker) {
         return ticker->start_error;
 }
 
-int ticker_new(struct ticker **ret, struct clock_segment *segment) {
+/* What is left when the thread is gone, or never was. */
+static struct ticker *ticker_dispose(struct ticker *ticker) {
+        sem_destroy(&ticker->started);
+        if (ticker->step_fd >= 0)
+                close(ticker->step_fd);
+        free(ticker);
+        return NULL;
+}
+
+int ticker_new_with(struct ticker **ret, struct clock_segment *segment,
+                    const struct readings_calls *calls) {
         struct ticker *ticker = calloc(1, sizeof(*ticker));
         int r;
 
         if (!ticker)
                 return -ENOMEM;
         ticker->segment = segment;
-        if (sem_init(&ticker->started, 0, 0) < 0) {
-                r = -errno;
-                free(ticker);
-                return r;
-        }
-        r = start(ticker);
+        /* fails for larger values only */
+        (void)sem_init(&ticker->started, 0, 0);
+        step_watch_init(&ticker->steps, calls);
+        ticker->step_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+        r = ticker->step_fd < 0 ? -errno : start(ticker);
         if (r < 0) {
-                sem_destroy(&ticker->started);
-                free(ticker);
+                ticker_dispose(ticker);
                 return r;
         }
         *ret = ticker;
         return 0;
+}
+
+int ticker_new(struct ticker **ret, struct clock_segment *segment) {
+        return ticker_new_with(ret, segment, &readings_kernel);
 }
 
 struct ticker *ticker_free(struct ticker *ticker) {
@@ -215,9 +243,7 @@ struct ticker *ticker_free(struct ticker *ticker) {
         command_set(ticker, COMMAND_STOP);
         /* the kernel walks the robust list before it lets anybody join */
         pthread_join(ticker->thread, NULL);
-        sem_destroy(&ticker->started);
-        free(ticker);
-        return NULL;
+        return ticker_dispose(ticker);
 }
 
 void ticker_set_running(struct ticker *ticker, bool running) {
@@ -231,6 +257,16 @@ void ticker_set_running(struct ticker *ticker, bool running) {
 void ticker_on_run(struct ticker *ticker, void (*on_run)(void *context), void *context) {
         ticker->on_run = on_run;
         ticker->on_run_context = context;
+}
+
+int ticker_step_fd(const struct ticker *ticker) {
+        return ticker->step_fd;
+}
+
+bool ticker_stepped(const struct ticker *ticker) {
+        uint64_t steps;
+
+        return read(ticker->step_fd, &steps, sizeof(steps)) == sizeof(steps);
 }
 
 uint64_t ticker_count(const struct ticker *ticker) {

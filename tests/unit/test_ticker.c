@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include <criterion/criterion.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdint.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -265,6 +267,81 @@ Test(ticker, before_the_epoch_now_is_invalid) {
         UNTIL(now_of(segment) != CLOCK_NOW_INVALID);
         cr_assert(now_of(segment) <= true_tick(segment));
         cr_assert(until_ns(CLOCK_BOOTTIME) >= line.boot_base_ns + 50 * NS_PER_TICK);
+        ticker_free(ticker);
+}
+
+static _Atomic int64_t wall_moved_ns;
+static _Atomic unsigned wall_looks;
+
+/* This machine's clocks, but for a wall clock that the test sets. */
+static int64_t moved_clock_ns(clockid_t clock) {
+        int64_t ns = until_ns(clock);
+
+        if (clock != CLOCK_REALTIME)
+                return ns;
+        /* relaxed: each is a number of its own */
+        atomic_fetch_add_explicit(&wall_looks, 1, memory_order_relaxed);
+        return ns + atomic_load_explicit(&wall_moved_ns, memory_order_relaxed);
+}
+
+static void move_wall(int64_t ns) {
+        atomic_fetch_add_explicit(&wall_moved_ns, ns, memory_order_relaxed);
+}
+
+static unsigned looks(void) {
+        return atomic_load_explicit(&wall_looks, memory_order_relaxed);
+}
+
+static bool readable(int fd) {
+        struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
+
+        return poll(&poll_fd, 1, 0) == 1;
+}
+
+/* Whatever the kernel tells. Red without look_for_step(), or without its write. */
+Test(ticker, a_step_of_the_wall_clock_is_noticed_while_it_runs) {
+        const struct readings_calls wall = { .clock_ns = moved_clock_ns };
+        const int64_t steps[] = { 5000000, -5000000, INT64_C(86400000000000),
+                                  -INT64_C(86400000000000) };
+        struct clock_segment *segment = segment_new();
+        struct ticker *ticker = NULL;
+
+        cr_assert_eq(ticker_new_with(&ticker, segment, &wall), 0);
+        ticker_set_running(ticker, true);
+        UNTIL(ticker_count(ticker) > 20);
+        cr_assert_not(ticker_stepped(ticker));
+        for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+                unsigned before;
+
+                move_wall(steps[i]);
+                UNTIL(readable(ticker_step_fd(ticker)));
+                cr_assert(ticker_stepped(ticker));
+                before = looks();
+                UNTIL(looks() > before + 10);
+                cr_assert_not(readable(ticker_step_fd(ticker)));
+                cr_assert_not(ticker_stepped(ticker), "told twice");
+        }
+        ticker_free(ticker);
+}
+
+/* Idle it looks at nothing; what it missed is noticed when ticks begin. Red when
+ * the watch starts anew with each run. */
+Test(ticker, a_step_while_idle_is_noticed_at_the_first_tick) {
+        const struct readings_calls wall = { .clock_ns = moved_clock_ns };
+        struct clock_segment *segment = segment_new();
+        struct ticker *ticker = NULL;
+        unsigned before;
+        uint64_t tick;
+
+        cr_assert_eq(ticker_new_with(&ticker, segment, &wall), 0);
+        before = looks();
+        move_wall(-50000000);
+        tick = true_tick(segment);
+        UNTIL(true_tick(segment) >= tick + 50);
+        cr_assert_eq(looks(), before);
+        cr_assert_not(ticker_stepped(ticker));
+        ticker_set_running(ticker, true);
+        UNTIL(readable(ticker_step_fd(ticker)));
         ticker_free(ticker);
 }
 
