@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/* A file that looks like /dev/vmclock0, and a hypervisor that writes it. */
+#include <criterion/criterion.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "daemon/vmclock.h"
+
+struct vmclock_fixture {
+        char path[64];
+        struct vmclock_page *page;
+};
+
+static inline struct vmclock_fixture vmclock_fixture_new(void) {
+        struct vmclock_fixture fixture = { .path = "/tmp/sfshm-vmclock-XXXXXX" };
+        int fd = mkstemp(fixture.path);
+
+        cr_assert(fd >= 0);
+        cr_assert_eq(ftruncate(fd, 4096), 0);
+        fixture.page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+        cr_assert(fixture.page != MAP_FAILED);
+        close(fd);
+        *fixture.page = (struct vmclock_page){
+                .magic = VMCLOCK_PAGE_MAGIC,
+                .size = 4096,
+                .version = VMCLOCK_PAGE_VERSION,
+                .sequence = 2,
+                .disruption = 5,
+                .flags = VMCLOCK_PAGE_GENERATION,
+                .generation = 77,
+        };
+        return fixture;
+}
+
+static inline void vmclock_fixture_remove(const struct vmclock_fixture *fixture) {
+        unlink(fixture->path);
+}
+
+static inline void vmclock_fixture_sequence(struct vmclock_page *page) {
+        /* both barriers of the writer's protocol in one */
+        __atomic_thread_fence(__ATOMIC_SEQ_CST);
+        __atomic_store_n(&page->sequence, page->sequence + 1, __ATOMIC_RELEASE);
+        __atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
+/* As a hypervisor does after a restore (both), or a migration (disruption alone). */
+static inline void vmclock_fixture_bump(struct vmclock_page *page, uint64_t disruption,
+                                        uint64_t generation) {
+        vmclock_fixture_sequence(page);
+        __atomic_store_n(&page->disruption, page->disruption + disruption, __ATOMIC_RELAXED);
+        __atomic_store_n(&page->generation, page->generation + generation, __ATOMIC_RELAXED);
+        vmclock_fixture_sequence(page);
+}
