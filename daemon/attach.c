@@ -27,17 +27,6 @@ void attach_refuse(struct attach_refusal *ret, int error, uint32_t retry_after_m
 }
 
 /* The place comes last: a refusal may have to cut it off. */
-const char *attach_fence_text(const struct attach *attach, char text[FENCE_STUCK_TEXT]) {
-        const struct lease *lease = attach->parts->lease;
-        int error = lease_error(lease);
-
-        snprintf(text, FENCE_STUCK_TEXT, "the clock has passed the fence, which cannot be written "
-                 "(%s): make room or repair the disk, it goes on by itself (if the state "
-                 "directory was removed, start sfshmd anew); the fence is %s",
-                 error < 0 ? strerror(-error) : "the disk does not answer", lease_place(lease));
-        return text;
-}
-
 static void amounts_of(uint32_t n_lanes, uint64_t bytes, uint64_t ret[ACCOUNT_RESOURCES]) {
         ret[ACCOUNT_CLIENTS] = 1;
         ret[ACCOUNT_LANES] = n_lanes;

@@ -10,6 +10,7 @@
 #include "daemon/account.h"
 #include "daemon/client.h"
 #include "daemon/server.h"
+#include "daemon/timekeeper.h"
 #include "shm/wire.h"
 
 struct attach {
@@ -17,7 +18,7 @@ struct attach {
         struct accounts *accounts;
         struct reserve *reserve;
         uint32_t n_clients;
-        bool fence_stuck; /* the fence is passed and cannot be raised: nothing can be granted */
+        struct timekeeper keeper;
 };
 
 /* Why somebody is not let in. */
@@ -38,10 +39,6 @@ int attach_new(struct attach *attach, int socket, const struct wire_hello *hello
                struct client **ret, struct attach_refusal *ret_refusal);
 /* Takes the client out of everything; its reservations run out by themselves. */
 void attach_end(struct attach *attach, struct client *client);
-
-/* Why nothing can be granted while the fence is stuck, and what to do. */
-#define FENCE_STUCK_TEXT 3400u /* the place is a path of up to 3000 bytes */
-const char *attach_fence_text(const struct attach *attach, char text[FENCE_STUCK_TEXT]);
 
 /* The answers; never block. 0 or -errno: the peer does not take it. */
 int attach_send_welcome(struct attach *attach, struct client *client, uint16_t version);

@@ -57,44 +57,35 @@ static void welcome(struct connections *connections, struct connection *connecti
                 connections_move(connections, connection, CONNECTION_ATTACHED, INT64_MAX);
 }
 
-static void refuse_for_time(struct attach_refusal *refusal, int64_t wait_ns) {
-        int64_t wait_ms = wait_ns / 1000000 + 1;
-
-        attach_refuse(refusal, ETIME, wait_ms > UINT32_MAX ? UINT32_MAX : (uint32_t)wait_ms,
-                      "IDs up to the fence may have been issued before: none are given for "
-                      "another %" PRId64 " s, try again then", wait_ms / 1000 + 1);
-}
-
-static void refuse_for_fence(struct connections *connections, struct connection *connection,
-                             int64_t now_ns) {
+/* Why the clock keeps IDs back; `resume_ns`: until when, INT64_MAX unknown. */
+static void refuse_for_clock(struct connections *connections, struct connection *connection,
+                             int64_t resume_ns, int64_t now_ns) {
+        int64_t wait_ms = resume_ns == INT64_MAX ? 1000 : (resume_ns - now_ns) / 1000000 + 1;
         struct attach_refusal refusal;
-        char text[FENCE_STUCK_TEXT];
+        char text[TIMEKEEPER_TEXT];
 
-        attach_refuse(&refusal, ETIME, 1000, "%s", attach_fence_text(connections->attach, text));
+        if (wait_ms < 1)
+                wait_ms = 1;
+        attach_refuse(&refusal, ETIME, wait_ms > UINT32_MAX ? UINT32_MAX : (uint32_t)wait_ms, "%s",
+                      timekeeper_text(&connections->attach->keeper, text));
         refuse(connections, connection, &refusal, now_ns);
 }
 
 /* A HELLO that is held, or has just come. */
 static void try_attach(struct connections *connections, struct connection *connection,
                        int64_t now_ns) {
-        const struct guard *guard = connections->attach->parts->guard;
+        const struct timekeeper *keeper = &connections->attach->keeper;
         struct attach_refusal refusal;
         int64_t resume_ns;
         int r;
 
-        if (!guard_ready(guard, now_ns, &resume_ns)) {
-                if (resume_ns <= connection->deadline_ns)
-                        return;
-                refuse_for_time(&refusal, resume_ns - now_ns);
-                refuse(connections, connection, &refusal, now_ns);
-                return;
-        }
-        if (connections->attach->fence_stuck) {
-                refuse_for_fence(connections, connection, now_ns);
+        if (!timekeeper_ready(keeper, &resume_ns)) {
+                if (resume_ns > connection->deadline_ns)
+                        refuse_for_clock(connections, connection, resume_ns, now_ns);
                 return;
         }
         r = attach_new(connections->attach, connection->fd, &connection->hello,
-                       guard_tick(guard, now_ns), &connection->client, &refusal);
+                       timekeeper_tick(keeper, now_ns), &connection->client, &refusal);
         if (r < 0 && r != -EAGAIN) {
                 refuse(connections, connection, &refusal, now_ns);
                 return;
@@ -139,7 +130,7 @@ static void handle_want(struct connections *connections, struct connection *conn
         /* relaxed: a number to look at */
         atomic_fetch_add_explicit(&parts->inputs->hints, 1, memory_order_relaxed);
         reserve_want(connections->attach->reserve, connection->client, want->lane, want->count,
-                     guard_tick(parts->guard, now_ns));
+                     timekeeper_tick(&connections->attach->keeper, now_ns));
         connections->changed = true;
 }
 
@@ -190,9 +181,10 @@ void conversation_handle(struct connections *connections, struct connection *con
 }
 
 void conversation_welcome(struct connections *connections, int64_t now_ns) {
-        const struct guard *guard = connections->attach->parts->guard;
+        const struct timekeeper *keeper = &connections->attach->keeper;
         struct connection *connection = TAILQ_FIRST(&connections->lists[CONNECTION_HELD]), *next;
-        uint64_t now_tick = guard_tick(guard, now_ns);
+        uint64_t now_tick = timekeeper_tick(keeper, now_ns);
+        int64_t resume_ns;
 
         for (; connection != NULL; connection = next) {
                 next = TAILQ_NEXT(connection, link);
@@ -200,8 +192,9 @@ void conversation_welcome(struct connections *connections, int64_t now_ns) {
                         try_attach(connections, connection, now_ns);
                 else if (reserve_ready(connections->attach->reserve, connection->client, now_tick))
                         welcome(connections, connection);
-                else if (connections->attach->fence_stuck)
-                        refuse_for_fence(connections, connection, now_ns);
+                else if (!timekeeper_ready(keeper, &resume_ns) &&
+                         resume_ns > connection->deadline_ns)
+                        refuse_for_clock(connections, connection, resume_ns, now_ns);
                 if (connection->state == CONNECTION_ATTACHED)
                         listen_for(connections, connection, EPOLLIN);
         }
@@ -215,9 +208,11 @@ static void refuse_held(struct connections *connections, struct connection *conn
         struct attach_refusal refusal;
         int64_t resume_ns;
 
-        if (!guard_ready(parts->guard, now_ns, &resume_ns))
-                refuse_for_time(&refusal, resume_ns - now_ns);
-        else if (error < 0)
+        if (!timekeeper_ready(&connections->attach->keeper, &resume_ns)) {
+                refuse_for_clock(connections, connection, resume_ns, now_ns);
+                return;
+        }
+        if (error < 0)
                 attach_refuse(&refusal, ETIME, 1000, "no reservation: the fence could not be "
                               "raised (%s); see the daemon's log", strerror(-error));
         else

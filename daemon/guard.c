@@ -3,60 +3,379 @@
 
 #include <errno.h>
 
-/* Guarded ns since the epoch: the wall clock as far as the layout can say it. */
-static int guarded_now(const struct id_layout *layout, const struct guard_reading *reading,
-                       int64_t *ret_ns) {
-        int64_t epoch_ns, guarded_ns;
+#define STANDSTILL_PPB INT64_C(-1000000000)
+#define NS_PER_SECOND INT64_C(1000000000)
 
-        if (__builtin_mul_overflow(layout->epoch_unix_ms, NS_PER_TICK, &epoch_ns) ||
-            __builtin_sub_overflow(reading->realtime_ns, epoch_ns, &guarded_ns))
+__extension__ typedef __int128 wide;
+
+static int64_t clamped(wide ns) {
+        if (ns > INT64_MAX)
+                return INT64_MAX;
+        return ns < INT64_MIN ? INT64_MIN : (int64_t)ns;
+}
+
+static bool near(int64_t a, int64_t b) {
+        wide difference = (wide)a - b;
+
+        return difference >= -GUARD_SETTLED_NS && difference <= GUARD_SETTLED_NS;
+}
+
+/* Wall clock in ns since the epoch; before it, negative. */
+static int64_t wall_of(const struct guard *guard, const struct guard_reading *reading) {
+        return clamped(reading->realtime_ns - (wide)guard->layout.epoch_unix_ms * NS_PER_TICK);
+}
+
+static uint64_t wall_tick(const struct guard *guard, const struct guard_reading *reading) {
+        return clock_tick_of(wall_of(guard, reading));
+}
+
+static bool past_end(const struct guard *guard, uint64_t tick) {
+        return tick != CLOCK_NOW_INVALID && tick >= id_tick_max(&guard->layout);
+}
+
+static int64_t small_ns(const struct guard *guard) {
+        return GUARD_SMALL_S * guard->policy.max_slew_ns;
+}
+
+/* ---- the line */
+
+static bool slewing(const struct guard *guard, int64_t boot_ns) {
+        return guard->line.slew_ppb != 0 && boot_ns < guard->line.slew_end_boot_ns;
+}
+
+/* What the line gains on its normal rate between now and the end of its slew. */
+static int64_t slew_left(const struct guard *guard, int64_t boot_ns) {
+        const struct clock_line *line = &guard->line;
+        int64_t from = boot_ns > line->boot_base_ns ? boot_ns : line->boot_base_ns;
+
+        if (!slewing(guard, boot_ns))
+                return 0;
+        return clamped(((wide)line->slew_end_boot_ns - from) * line->slew_ppb / NS_PER_SECOND);
+}
+
+static void line_at_rate_one(struct guard *guard, int64_t boot_ns, int64_t guarded_ns) {
+        guard->line = (struct clock_line){ .boot_base_ns = boot_ns,
+                                           .guarded_base_ns = guarded_ns,
+                                           .slew_end_boot_ns = boot_ns };
+}
+
+/*
+ * Gives the line that rate for `stretch_ns` (of CLOCK_BOOTTIME), continuing: up
+ * to GUARD_LEAD_NS from now it is the old one. From another rate that takes two
+ * steps, as a line has one bend: the old slew is ended first, and the next look
+ * begins the new one. Rate 0 is the normal one.
+ */
+static void bend(struct guard *guard, int64_t boot_ns, int64_t ppb, int64_t stretch_ns) {
+        struct clock_line *line = &guard->line;
+        int64_t turn_ns = clamped((wide)boot_ns + GUARD_LEAD_NS);
+        int64_t end_ns = clamped((wide)boot_ns + stretch_ns);
+
+        if (line->slew_ppb == 0 && ppb == 0) {
+                return; /* it is that line */
+        } else if (!slewing(guard, boot_ns)) {
+                line_at_rate_one(guard, boot_ns, clock_line_at(line, boot_ns));
+                if (ppb != 0)
+                        *line = (struct clock_line){
+                                .boot_base_ns = turn_ns,
+                                .guarded_base_ns = clock_line_at(line, turn_ns),
+                                .slew_ppb = ppb,
+                                .slew_end_boot_ns = clamped((wide)turn_ns + stretch_ns),
+                        };
+        } else if (line->slew_ppb == ppb) {
+                line->slew_end_boot_ns = end_ns > turn_ns ? end_ns : turn_ns;
+        } else if (line->slew_end_boot_ns > turn_ns) {
+                line->slew_end_boot_ns = turn_ns;
+                guard->undecided = true;
+        } else {
+                guard->undecided = ppb != 0;
+        }
+}
+
+/* Works off the difference (wall clock less guarded time). */
+static void slew(struct guard *guard, int64_t boot_ns, int64_t difference_ns) {
+        int64_t ppb = guard->policy.max_slew_ns; /* ns a second */
+        wide size = difference_ns < 0 ? -(wide)difference_ns : difference_ns;
+
+        bend(guard, boot_ns, difference_ns < 0 ? -ppb : ppb,
+             clamped(size * NS_PER_SECOND / ppb));
+}
+
+/* ---- what is decided */
+
+static void state(struct guard *guard, enum clock_state to, enum clock_reason reason,
+                  int64_t resume_boot_ns, int64_t aim_ns) {
+        guard->state = to;
+        guard->reason = reason;
+        guard->resume_boot_ns = resume_boot_ns;
+        guard->aim_ns = aim_ns;
+}
+
+static void run(struct guard *guard, enum clock_reason reason, int64_t aim_ns) {
+        state(guard, CLOCK_STATE_RUNNING, reason, 0, aim_ns);
+}
+
+/* Waiting, or failed, as the policy has it. */
+static void hold_back(struct guard *guard, enum clock_reason reason, int64_t resume_boot_ns,
+                      int64_t aim_ns) {
+        bool fail = guard->policy.on_rollback == GUARD_FAIL && !guard->accepted;
+
+        state(guard, fail ? CLOCK_STATE_FAILED : CLOCK_STATE_WAITING, reason, resume_boot_ns,
+              aim_ns);
+}
+
+/* How far ahead of the wall clock IDs may be. */
+static int64_t allowed_offset(const struct guard *guard) {
+        if (guard->accepted)
+                return INT64_MAX;
+        return guard->policy.on_rollback == GUARD_OFFSET ? guard->policy.max_offset_ns : 0;
+}
+
+static void decide_settled(struct guard *guard, int64_t boot_ns) {
+        bend(guard, boot_ns, 0, 0);
+        run(guard, CLOCK_REASON_NONE, 0);
+        guard->accepted = false;
+}
+
+static void decide_ahead(struct guard *guard, const struct guard_reading *reading,
+                         int64_t difference_ns, bool new) {
+        bool far = past_end(guard, wall_tick(guard, reading)) ||
+                   (difference_ns > guard->policy.max_forward_step_ns && !guard->accepted);
+
+        bend(guard, reading->boottime_ns, 0, 0);
+        run(guard, far ? CLOCK_REASON_HELD : CLOCK_REASON_STEPPING, difference_ns);
+        guard->holds += far && new;
+}
+
+static void decide_behind(struct guard *guard, int64_t boot_ns, int64_t difference_ns, bool new) {
+        int64_t behind_ns = clamped(-(wide)difference_ns), allowed = allowed_offset(guard);
+        int64_t stand_ns = behind_ns - allowed;
+
+        guard->rollbacks += new;
+        if (behind_ns <= allowed) {
+                slew(guard, boot_ns, difference_ns);
+                run(guard, CLOCK_REASON_OFFSET, 0);
+                return;
+        }
+        bend(guard, boot_ns, STANDSTILL_PPB, stand_ns);
+        hold_back(guard, CLOCK_REASON_ROLLBACK,
+                  guard->undecided ? clamped((wide)boot_ns + GUARD_LEAD_NS + stand_ns)
+                                   : guard->line.slew_end_boot_ns, -allowed);
+}
+
+/* `new`: the wall clock was set, we did not just arrive where we aimed at. */
+static void decide(struct guard *guard, const struct guard_reading *reading,
+                   int64_t difference_ns, bool new) {
+        int64_t boot_ns = reading->boottime_ns;
+
+        guard->undecided = false;
+        if (near(difference_ns, 0)) {
+                decide_settled(guard, boot_ns);
+        } else if (difference_ns > small_ns(guard)) {
+                decide_ahead(guard, reading, difference_ns, new);
+        } else if (difference_ns < -small_ns(guard)) {
+                decide_behind(guard, boot_ns, difference_ns, new);
+        } else {
+                slew(guard, boot_ns, difference_ns);
+                run(guard, CLOCK_REASON_SLEWING, 0);
+        }
+}
+
+/* The aim is reached, or the line leads there still. */
+static bool on_course(const struct guard *guard, int64_t boot_ns, int64_t difference_ns) {
+        wide led_to = (wide)difference_ns - slew_left(guard, boot_ns);
+
+        return !guard->undecided && near(clamped(led_to), guard->aim_ns);
+}
+
+/* A slew has come to its end. */
+static bool arrived(const struct guard *guard, int64_t boot_ns) {
+        return guard->line.slew_ppb != 0 && boot_ns >= guard->line.slew_end_boot_ns;
+}
+
+static void stand_for_good(struct guard *guard, int64_t boot_ns) {
+        guard->undecided = false;
+        if (!slewing(guard, boot_ns) || guard->line.slew_ppb != STANDSTILL_PPB ||
+            guard->line.slew_end_boot_ns != INT64_MAX)
+                bend(guard, boot_ns, STANDSTILL_PPB, INT64_MAX);
+        state(guard, CLOCK_STATE_FAILED, CLOCK_REASON_CLONED, INT64_MAX, 0);
+}
+
+static void follow(struct guard *guard, const struct guard_reading *reading) {
+        int64_t boot_ns = reading->boottime_ns;
+        int64_t guarded_ns = clock_line_at(&guard->line, boot_ns);
+        int64_t difference_ns = clamped((wide)wall_of(guard, reading) - guarded_ns);
+
+        guard->offset_ns = clamped(-(wide)difference_ns);
+        if (guard->cloned) {
+                stand_for_good(guard, boot_ns);
+        } else if (!on_course(guard, boot_ns, difference_ns)) {
+                /* what a person said was said of another difference */
+                guard->accepted = guard->accepted && guard->undecided;
+                decide(guard, reading, difference_ns, !guard->undecided);
+        } else if (arrived(guard, boot_ns)) {
+                decide(guard, reading, difference_ns, false);
+        }
+}
+
+/* Where a line goes on above positions whose promises are not known any more. */
+static void wait_for_fence(struct guard *guard, int64_t boot_ns) {
+        uint64_t tick = guard_tick(guard, boot_ns);
+
+        if (!guard_ready(guard))
+                return;
+        if (past_end(guard, tick))
+                state(guard, CLOCK_STATE_FAILED, CLOCK_REASON_END, INT64_MAX, guard->aim_ns);
+        else if (!guard_above_fence(guard, tick))
+                state(guard, CLOCK_STATE_WAITING, CLOCK_REASON_FENCE,
+                      clock_line_boot_of(&guard->line, guard->first_tick), guard->aim_ns);
+}
+
+/* Nobody has an ID of this line: it is the wall clock's, or begins above the fence. */
+static void begin(struct guard *guard, const struct guard_reading *reading) {
+        int64_t boot_ns = reading->boottime_ns, wall_ns = wall_of(guard, reading);
+        int64_t first_ns = (int64_t)guard->first_tick * NS_PER_TICK;
+        int64_t behind_ns = clamped((wide)first_ns - wall_ns);
+        /* before the epoch a clock is not set yet: nothing to go on from */
+        int64_t allowed = wall_ns < 0 && !guard->accepted ? 0 : allowed_offset(guard);
+
+        line_at_rate_one(guard, boot_ns, behind_ns > 0 && behind_ns <= allowed ? first_ns : wall_ns);
+        guard->offset_ns = behind_ns > 0 && behind_ns <= allowed ? behind_ns : 0;
+        if (past_end(guard, wall_tick(guard, reading)))
+                state(guard, CLOCK_STATE_FAILED, CLOCK_REASON_END, INT64_MAX, 0);
+        else if (guard->policy.require_sync && !reading->synchronised && !guard->accepted)
+                state(guard, CLOCK_STATE_WAITING, CLOCK_REASON_UNSYNC, INT64_MAX, 0);
+        else if (behind_ns > allowed)
+                hold_back(guard, CLOCK_REASON_FENCE,
+                          clamped((wide)boot_ns + behind_ns - allowed), 0);
+        else
+                run(guard, CLOCK_REASON_NONE, 0);
+        guard->undecided = true; /* an offset from the wall clock is no news */
+}
+
+void guard_look(struct guard *guard, const struct guard_reading *reading) {
+        if (!guard->served)
+                begin(guard, reading);
+        if (!guard->served && !guard_ready(guard))
+                return;
+        guard->served = true;
+        guard->undecided = guard->undecided || guard->reason == CLOCK_REASON_FENCE ||
+                           guard->reason == CLOCK_REASON_END;
+        follow(guard, reading);
+        wait_for_fence(guard, reading->boottime_ns);
+}
+
+int64_t guard_deadline(const struct guard *guard) {
+        int64_t at = guard->resume_boot_ns > 0 ? guard->resume_boot_ns : INT64_MAX;
+
+        if (guard->reason == CLOCK_REASON_UNSYNC)
+                return guard->line.boot_base_ns + GUARD_SYNC_LOOK_NS;
+        if (guard->line.slew_ppb != 0 && guard->line.slew_end_boot_ns < at)
+                at = guard->line.slew_end_boot_ns;
+        return at;
+}
+
+/* ---- forward */
+
+bool guard_wants_step(const struct guard *guard, const struct guard_reading *reading,
+                      uint64_t *ret_tick) {
+        if (guard->reason != CLOCK_REASON_STEPPING)
+                return false;
+        *ret_tick = wall_tick(guard, reading);
+        return true;
+}
+
+void guard_step(struct guard *guard, const struct guard_reading *reading, uint64_t prepared_tick) {
+        uint64_t tick;
+
+        guard_look(guard, reading); /* it may be over */
+        if (!guard_wants_step(guard, reading, &tick) || tick > prepared_tick)
+                return;
+        line_at_rate_one(guard, reading->boottime_ns, wall_of(guard, reading));
+        guard->forward_steps++;
+        guard->offset_ns = 0;
+        guard->accepted = false;
+        guard->undecided = false;
+        run(guard, CLOCK_REASON_NONE, 0);
+        wait_for_fence(guard, reading->boottime_ns);
+}
+
+/* ---- from outside */
+
+int guard_accept(struct guard *guard, const struct guard_reading *reading) {
+        int64_t wall_ns = wall_of(guard, reading);
+
+        if (guard->state == CLOCK_STATE_RUNNING && guard->reason != CLOCK_REASON_HELD)
+                return -EALREADY;
+        if (guard->reason == CLOCK_REASON_END || past_end(guard, wall_tick(guard, reading)))
                 return -ERANGE;
-        /* before the epoch this is the largest number */
-        if (clock_tick_of(guarded_ns) > id_tick_max(layout))
+        if (guard->reason == CLOCK_REASON_FENCE && guard->served)
+                return -EBUSY;
+        if (guard->cloned && wall_ns < clock_line_at(&guard->line, reading->boottime_ns))
                 return -ERANGE;
-        *ret_ns = guarded_ns;
+        guard->cloned = false;
+        guard->accepted = true;
+        guard->undecided = true;
         return 0;
 }
 
-/* The first tick above the fence. A fence of 0 says that no ID was ever issued. */
-static uint64_t first_tick_above(uint64_t fence_tick) {
-        return fence_tick == 0 || fence_tick == UINT64_MAX ? fence_tick : fence_tick + 1;
+void guard_clone(struct guard *guard) {
+        /* before the first ID there is nothing that could be issued twice */
+        guard->cloned = guard->served;
 }
 
-int guard_start(struct guard *guard, const struct id_layout *layout,
-                const struct guard_reading *reading, uint64_t fence_tick) {
-        int64_t guarded_ns;
-        int r = guarded_now(layout, reading, &guarded_ns);
-
-        if (r < 0)
-                return r;
-        if (fence_tick >= id_tick_max(layout))
-                return -ERANGE;
-        *guard = (struct guard){
-                .line = {
-                        .boot_base_ns = reading->boottime_ns,
-                        .guarded_base_ns = guarded_ns,
-                        .slew_end_boot_ns = reading->boottime_ns,
-                },
-                .not_before_tick = first_tick_above(fence_tick),
-        };
-        return 0;
-}
-
-void guard_resume(struct guard *guard, const struct clock_line *line, uint64_t fence_tick) {
-        *guard = (struct guard){ .line = *line, .not_before_tick = first_tick_above(fence_tick) };
-}
-
-bool guard_ready(const struct guard *guard, int64_t boottime_ns, int64_t *ret_resume_boot_ns) {
-        uint64_t tick = guard_tick(guard, boottime_ns);
-
-        /* CLOCK_NOW_INVALID, a time before the epoch, is the largest number */
-        if (tick != CLOCK_NOW_INVALID && tick >= guard->not_before_tick)
-                return true;
-        *ret_resume_boot_ns = clock_line_boot_of(&guard->line, guard->not_before_tick);
-        return false;
+void guard_set_policy(struct guard *guard, const struct guard_policy *policy) {
+        guard->policy = *policy;
+        guard->undecided = true;
 }
 
 uint64_t guard_tick(const struct guard *guard, int64_t boottime_ns) {
         return clock_tick_of(clock_line_at(&guard->line, boottime_ns));
+}
+
+bool guard_above_fence(const struct guard *guard, uint64_t tick) {
+        return guard->served && tick != CLOCK_NOW_INVALID && tick >= guard->first_tick;
+}
+
+/* ---- start */
+
+/* The first tick above the fence. A fence of 0 says that no ID was ever issued. */
+static uint64_t first_tick_above(uint64_t fence_tick) {
+        return fence_tick == 0 ? 0 : fence_tick + 1;
+}
+
+static int init(struct guard *guard, const struct id_layout *layout,
+                const struct guard_policy *policy, uint64_t fence_tick) {
+        int64_t ns;
+
+        if (fence_tick >= id_tick_max(layout) ||
+            __builtin_mul_overflow((int64_t)first_tick_above(fence_tick), NS_PER_TICK, &ns) ||
+            __builtin_mul_overflow(layout->epoch_unix_ms, NS_PER_TICK, &ns))
+                return -ERANGE;
+        *guard = (struct guard){ .layout = *layout, .policy = *policy,
+                                 .first_tick = first_tick_above(fence_tick),
+                                 .state = CLOCK_STATE_STARTING };
+        return 0;
+}
+
+int guard_start(struct guard *guard, const struct id_layout *layout,
+                const struct guard_policy *policy, uint64_t fence_tick) {
+        return init(guard, layout, policy, fence_tick);
+}
+
+int guard_resume(struct guard *guard, const struct id_layout *layout,
+                 const struct guard_policy *policy, const struct clock_line *line,
+                 uint64_t fence_tick, enum clock_reason was) {
+        int r = init(guard, layout, policy, fence_tick);
+
+        if (r < 0)
+                return r;
+        guard->line = *line;
+        guard->served = true;
+        guard->cloned = was == CLOCK_REASON_CLONED;
+        guard->undecided = was != CLOCK_REASON_OFFSET;
+        if (was == CLOCK_REASON_OFFSET) { /* goes on, though it may be one that was accepted */
+                run(guard, was, 0);
+                guard->accepted = true;
+        }
+        return 0;
 }

@@ -92,6 +92,8 @@ struct daemon {
         struct state state;
         struct ledger *ledger;
         struct ticker *ticker;
+        struct readings *readings;
+        struct machine *machine;
         struct statistics_inputs inputs;
         struct statistics *statistics;
         struct server *server;
@@ -110,9 +112,8 @@ static uint64_t tick_now(const struct daemon *daemon) {
  */
 static uint64_t last_tick(const struct daemon *daemon) {
         uint64_t promised = ledger_last_promise(daemon->ledger), now = tick_now(daemon);
-        int64_t resume_ns;
 
-        if (!guard_ready(&daemon->state.guard, thread_clock_ns(CLOCK_BOOTTIME), &resume_ns))
+        if (!guard_above_fence(&daemon->state.guard, now))
                 return 0;
         return promised > now ? promised : now;
 }
@@ -129,6 +130,10 @@ static int start_parts(struct daemon *daemon, const struct config *config) {
                 r = ticker_new(&daemon->ticker, state_clock(state));
         }
         if (r == 0)
+                r = readings_new(&daemon->readings, &readings_kernel);
+        if (r == 0)
+                r = machine_new(&daemon->machine, &machine_kernel);
+        if (r == 0)
                 r = statistics_new(&daemon->statistics, state_statistics(state), &daemon->clients,
                                    &daemon->inputs, daemon->ticker, daemon->lease);
         if (r < 0)
@@ -137,6 +142,8 @@ static int start_parts(struct daemon *daemon, const struct config *config) {
                 .config = config,
                 .clock = &state->clock,
                 .guard = &state->guard,
+                .readings = daemon->readings,
+                .machine = daemon->machine,
                 .ticker = daemon->ticker,
                 .lease = daemon->lease,
                 .ledger = daemon->ledger,
@@ -167,6 +174,8 @@ static void stop_parts(struct daemon *daemon) {
         server_free(daemon->server);
         statistics_free(daemon->statistics);
         ticker_free(daemon->ticker);
+        readings_free(daemon->readings);
+        machine_free(daemon->machine);
         lower_fence(daemon);
         ledger_free(daemon->ledger);
         state_close(&daemon->state);

@@ -159,9 +159,9 @@ void reserve_want(struct reserve *reserve, struct client *client, uint32_t lane,
         due_by(reserve, elastic_due(&reserve->elastic, &reserve->allot));
 }
 
-/* Asks for a higher fence in time; returns when to ask again. */
-static uint64_t raise_fence(struct reserve *reserve) {
-        uint64_t standing = reserve->standing.ticks, now = reserve->allot.now;
+/* Asks for a higher fence in time, seen from `now`; returns when to ask again. */
+static uint64_t raise_fence(struct reserve *reserve, uint64_t now) {
+        uint64_t standing = reserve->standing.ticks;
         uint64_t margin = standing < FENCE_MARGIN_MAX_TICKS ? standing : FENCE_MARGIN_MAX_TICKS;
         uint64_t low = standing + margin;
         uint64_t fence = lease_fence(reserve->lease), wanted;
@@ -175,6 +175,24 @@ static uint64_t raise_fence(struct reserve *reserve) {
         return now + FENCE_RETRY_TICKS;
 }
 
+bool reserve_carry(struct reserve *reserve, uint64_t to_tick) {
+        struct allot *allot = &reserve->allot;
+        uint64_t fence = lease_fence(reserve->lease);
+
+        if (fence < to_tick || fence - to_tick < reserve->standing.ticks) {
+                (void)raise_fence(reserve, to_tick);
+                fence = lease_fence(reserve->lease);
+        }
+        /* at the layout's end it reaches no further */
+        if (fence < reserve->tick_max &&
+            (fence < to_tick || fence - to_tick < reserve->standing.ticks))
+                return false;
+        ledger_set_fence(allot->ledger, fence);
+        standing_carry(&reserve->standing, allot, to_tick);
+        elastic_carry(&reserve->elastic, allot, to_tick);
+        return true;
+}
+
 uint64_t reserve_run(struct reserve *reserve, uint64_t now_tick) {
         struct allot *allot = &reserve->allot;
         uint64_t waiting;
@@ -185,7 +203,7 @@ uint64_t reserve_run(struct reserve *reserve, uint64_t now_tick) {
                 return reserve->due;
         begin(reserve, now_tick);
         reserve->fence = ledger_fence(allot->ledger);
-        reserve->due = raise_fence(reserve);
+        reserve->due = raise_fence(reserve, allot->now);
 
         planning = elastic_plan_due(&reserve->elastic, allot);
         if (planning) {

@@ -67,6 +67,11 @@ void reserve_want(struct reserve *reserve, struct client *client, uint32_t lane,
  * not before something happens). Also raises the fence in time. */
 uint64_t reserve_run(struct reserve *reserve, uint64_t now_tick);
 
+/* Before the clock moves forward to `to_tick` (rule 9): asks for a fence above it,
+ * and once that is durable extends what clients hold to where it would reach at
+ * that tick. True when that is done. */
+bool reserve_carry(struct reserve *reserve, uint64_t to_tick);
+
 /* Is anybody busy, so that the ticker should run? */
 bool reserve_busy(const struct reserve *reserve, uint64_t now_tick);
 

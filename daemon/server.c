@@ -9,7 +9,6 @@
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
-#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include "daemon/connection.h"
@@ -21,9 +20,6 @@
 #define EVENTS_MAX 64
 #define ACCEPTS_MAX 32 /* in a round */
 #define ACCEPT_PAUSE_NS INT64_C(100000000)
-/* How long a raise of a fence that is passed may take before it counts as stuck:
- * at a first start there is no fence before the first write. */
-#define FENCE_PATIENCE_TICKS 1000u
 
 struct server {
         const struct server_parts *parts;
@@ -33,11 +29,9 @@ struct server {
         int epoll_fd, signal_fd, timer_fd;
         int64_t armed_ns;         /* what the timer is set to; INT64_MAX: nothing */
         int64_t accept_resume_ns; /* INT64_MAX: accepting */
-        int64_t ready_ns;         /* while not ready: when to look again */
         uint64_t reserve_tick;    /* when reserve_run() is due */
-        bool ready;               /* the clock has passed the fence */
+        bool ready;               /* grants may be made */
         bool stopping;
-        uint64_t passed_tick; /* when the fence was seen to be passed; UINT64_MAX: it is not */
         struct connection_gate exhausted;
 };
 
@@ -73,6 +67,14 @@ static int watch_all(struct server *server) {
                 r = watch(server, server->timer_fd, &server->timer_fd);
         if (r == 0)
                 r = watch(server, lease_fd(server->parts->lease), &server->attach);
+        if (r == 0)
+                r = watch(server, ticker_step_fd(server->parts->ticker), &server->attach.keeper);
+        if (r == 0 && machine_uevent_fd(server->parts->machine) >= 0)
+                r = watch(server, machine_uevent_fd(server->parts->machine),
+                          &server->attach.keeper);
+        if (r == 0 && readings_step_fd(server->parts->readings) >= 0)
+                r = watch(server, readings_step_fd(server->parts->readings),
+                          &server->attach.keeper);
         return r;
 }
 
@@ -85,12 +87,22 @@ static int prepare(struct server *server) {
         if (r == 0)
                 r = reserve_new(&server->attach.reserve, parts->config, parts->ledger,
                                 parts->lease, parts->run_start, parts->run_width, client_wake);
-        if (r == 0 && parts->adopted)
+        if (r < 0)
+                return r;
+        if (parts->adopted)
                 reserve_adopted(server->attach.reserve,
                                 guard_tick(parts->guard, thread_clock_ns(CLOCK_BOOTTIME)));
-        if (r == 0)
-                r = watch_all(server);
-        return r;
+        timekeeper_init(&server->attach.keeper, &(struct timekeeper_parts){
+                .guard = parts->guard,
+                .clock = parts->clock->map,
+                .readings = parts->readings,
+                .machine = parts->machine,
+                .lease = parts->lease,
+                .reserve = server->attach.reserve,
+                .clients = parts->clients,
+                .inputs = parts->inputs,
+        });
+        return watch_all(server);
 }
 
 int server_new(struct server **ret, const struct server_parts *parts) {
@@ -104,7 +116,6 @@ int server_new(struct server **ret, const struct server_parts *parts) {
         server->listener = LISTENER_NONE;
         server->epoll_fd = server->signal_fd = server->timer_fd = -1;
         server->armed_ns = server->accept_resume_ns = INT64_MAX;
-        server->passed_tick = UINT64_MAX;
         connections_init(&server->connections, &server->attach, -1);
         r = listener_open(&server->listener, parts->config);
         if (r == 0) {
@@ -140,80 +151,6 @@ struct server *server_free(struct server *server) {
         /* what was unlinked is freed before the lists' head goes */
         rcu_barrier();
         return NULL;
-}
-
-static struct clock_segment *clock_of(const struct server *server) {
-        return server->parts->clock->map;
-}
-
-static void set_state(const struct server *server, enum clock_state state, int64_t resume_ns) {
-        /* relaxed, then release: whoever sees WAITING sees until when */
-        atomic_store_explicit(&clock_of(server)->resume_boot_ns, resume_ns, memory_order_relaxed);
-        atomic_store_explicit(&clock_of(server)->state, state, memory_order_release);
-}
-
-static void look_at_clock(struct server *server, int64_t now_ns) {
-        if (server->ready || now_ns < server->ready_ns)
-                return;
-        server->ready = guard_ready(server->parts->guard, now_ns, &server->ready_ns);
-        if (server->ready) {
-                set_state(server, CLOCK_STATE_RUNNING, 0);
-                server->connections.changed = true;
-                sd_notify(0, "STATUS=Serving IDs.");
-                return;
-        }
-        set_state(server, CLOCK_STATE_WAITING, server->ready_ns);
-        int64_t seconds = (server->ready_ns - now_ns) / 1000000000 + 1;
-        log_event(LOG_LEVEL_NOTICE, "waiting", "IDs up to the fence may have been issued before: "
-                  "none are given for %" PRId64 " s", seconds);
-        sd_notifyf(0, "STATUS=Waiting for the clock to pass the fence, %" PRId64 " s.", seconds);
-}
-
-/* No grant is possible while the fence is passed. That is an error once raising it
- * failed, or takes long: a disk that hangs reports nothing. reserve_run() asks again
- * each second, so that is how late this may be noticed. */
-static bool fence_stuck(struct server *server, uint64_t now_tick) {
-        const struct lease *lease = server->parts->lease;
-
-        if (now_tick < lease_fence(lease)) {
-                server->passed_tick = UINT64_MAX;
-                return false;
-        }
-        if (server->passed_tick == UINT64_MAX)
-                server->passed_tick = now_tick;
-        return lease_error(lease) < 0 || now_tick - server->passed_tick >= FENCE_PATIENCE_TICKS;
-}
-
-/* Whoever sleeps until its page changes looks at the state again. */
-static void wake_all(const struct server *server) {
-        struct client *client;
-
-        cds_list_for_each_entry(client, server->parts->clients, link)
-                client_wake(client);
-}
-
-static void look_at_fence(struct server *server, int64_t now_ns) {
-        bool stuck;
-
-        if (!server->ready)
-                return;
-        stuck = fence_stuck(server, guard_tick(server->parts->guard, now_ns));
-        if (stuck == server->attach.fence_stuck)
-                return;
-        server->attach.fence_stuck = stuck;
-        set_state(server, stuck ? CLOCK_STATE_FAILED : CLOCK_STATE_RUNNING, 0);
-        if (stuck) {
-                char why[FENCE_STUCK_TEXT];
-
-                wake_all(server);
-                log_event(LOG_LEVEL_ERROR, "fence-passed", "no ID is given any more: %s",
-                          attach_fence_text(&server->attach, why));
-                sd_notifyf(0, "STATUS=No IDs: %s", why);
-                return;
-        }
-        server->connections.changed = true;
-        log_event(LOG_LEVEL_NOTICE, "fence-raised", "the fence is raised: IDs are given again");
-        sd_notify(0, "STATUS=Serving IDs.");
 }
 
 static void pause_accepting(struct server *server, int64_t resume_ns) {
@@ -279,6 +216,10 @@ static void dispatch(struct server *server, const struct epoll_event *event, int
                 lease_acknowledge(server->parts->lease);
                 ledger_set_fence(server->parts->ledger, lease_fence(server->parts->lease));
                 server->connections.changed = true;
+        } else if (tag == &server->attach.keeper) {
+                /* the clocks are looked at in each round */
+                (void)readings_stepped(server->parts->readings);
+                (void)ticker_stepped(server->parts->ticker);
         } else {
                 conversation_handle(&server->connections, tag, event->events, now_ns);
         }
@@ -317,8 +258,10 @@ static int64_t next_deadline(const struct server *server, int64_t now_ns) {
 
         if (server->accept_resume_ns < next_ns)
                 next_ns = server->accept_resume_ns;
+        if (timekeeper_deadline(&server->attach.keeper) < next_ns)
+                next_ns = timekeeper_deadline(&server->attach.keeper);
         if (!server->ready)
-                return server->ready_ns < next_ns ? server->ready_ns : next_ns;
+                return next_ns;
         if (server->connections.changed)
                 return now_ns;
         if (server->reserve_tick == UINT64_MAX)
@@ -342,16 +285,29 @@ static void arm_timer(struct server *server, int64_t at_ns) {
         (void)timerfd_settime(server->timer_fd, TFD_TIMER_ABSTIME, &at, NULL);
 }
 
+static void look_at_clock(struct server *server) {
+        struct timekeeper *keeper = &server->attach.keeper;
+        int64_t resume_ns;
+        bool ready;
+
+        timekeeper_look(keeper);
+        ready = timekeeper_ready(keeper, &resume_ns);
+        if (ready && !server->ready)
+                server->connections.changed = true;
+        server->ready = ready;
+}
+
 /* What follows from the events of a round and from time. */
 static void settle(struct server *server) {
-        int64_t now_ns = thread_clock_ns(CLOCK_BOOTTIME);
+        int64_t now_ns;
 
-        look_at_clock(server, now_ns);
+        look_at_clock(server);
+        now_ns = thread_clock_ns(CLOCK_BOOTTIME);
         if (server->accept_resume_ns <= now_ns)
                 pause_accepting(server, INT64_MAX);
         conversation_expire(&server->connections, now_ns);
         reserve_due(server, now_ns);
-        look_at_fence(server, now_ns);
+        timekeeper_look_at_fence(&server->attach.keeper);
         conversation_welcome(&server->connections, now_ns);
         connections_reap(&server->connections);
         count_up(server);

@@ -10,6 +10,8 @@
 #include "daemon/guard.h"
 #include "daemon/lease/lease.h"
 #include "daemon/ledger.h"
+#include "daemon/machine.h"
+#include "daemon/readings.h"
 #include "daemon/reserve.h"
 #include "daemon/segment.h"
 #include "daemon/statistics.h"
@@ -21,6 +23,8 @@ struct server_parts {
         const struct config *config;
         struct segment *clock; /* struct clock_segment */
         struct guard *guard;
+        struct readings *readings;
+        struct machine *machine;
         struct ticker *ticker;
         struct lease *lease;
         struct ledger *ledger;

@@ -191,6 +191,21 @@ void standing_run(struct standing *standing, struct allot *allot, uint64_t at_le
                                  at_least);
 }
 
+void standing_carry(const struct standing *standing, struct allot *allot, uint64_t to_tick) {
+        for (size_t c = 0; c < allot->n_clients; c++) {
+                struct client *client = allot->clients[c];
+                uint64_t t1 = ahead(standing, allot, client) - allot->now + to_tick;
+
+                for (uint32_t i = 0; i < client->n_lanes; i++) {
+                        struct rectangle held;
+                        unsigned slot;
+
+                        if (allot_newest(allot, &client->lanes[i], SLOT_STANDING_A, &slot, &held))
+                                (void)allot_extend(allot, client, &client->lanes[i], slot, t1);
+                }
+        }
+}
+
 /* While young with less than half a step left, later with less than two thirds. */
 static uint64_t lane_due(const struct standing *standing, const struct allot *allot,
                          const struct client *client, const struct client_lane *lane,

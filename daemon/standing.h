@@ -37,5 +37,9 @@ bool standing_ready(const struct allot *allot, const struct client *client);
  * `at_least`, so that a plan of elastic reservations up to there sees them all. */
 void standing_run(struct standing *standing, struct allot *allot, uint64_t at_least);
 
+/* The clock is about to move forward to `to_tick`: what is held reaches as far
+ * beyond it as it does now. What cannot is granted anew when it is there. */
+void standing_carry(const struct standing *standing, struct allot *allot, uint64_t to_tick);
+
 /* When standing_run() is due next; what is due but failed waits for `retry`. */
 uint64_t standing_due(const struct standing *standing, const struct allot *allot, uint64_t retry);

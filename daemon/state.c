@@ -122,6 +122,7 @@ static void fill_clock(struct clock_segment *clock, const struct expected *e) {
         clock->worker_count = e->granted->worker_count;
         /* relaxed: not visible yet */
         atomic_store_explicit(&clock->now, CLOCK_NOW_INVALID, memory_order_relaxed);
+        atomic_store_explicit(&clock->unserved, 1, memory_order_relaxed);
 }
 
 static void fill_ledger(struct ledger_segment *ledger, size_t size, const struct expected *e) {
@@ -220,58 +221,43 @@ static int open_segments(struct state *state, const struct config *config, struc
                             accept_statistics, e);
 }
 
-/* A new line from the wall clock. Nothing is known of what was promised but
- * the highest fence found. */
-static int start_clock(struct state *state, const struct config *config, uint64_t fence) {
-        struct guard_reading reading = {
-                .realtime_ns = thread_clock_ns(CLOCK_REALTIME),
-                .boottime_ns = thread_clock_ns(CLOCK_BOOTTIME),
-        };
-
-        if (guard_start(&state->guard, &config->layout, &reading, fence) < 0)
-                return log_failure(ERANGE, "clock", "the wall clock (Unix time %" PRId64 " s) or "
-                                   "the fence (tick %" PRIu64 ") is outside the time of id.epoch "
-                                   "and id.layout: set the clock or correct them",
-                                   reading.realtime_ns / 1000000000, fence);
-        clock_latch_write(state_clock(state), &state->guard.line);
-        return 0;
-}
-
 /*
  * Rule 9: the published line goes on. With the ledger beside it there is
- * nothing to wait for, unless an earlier daemon was waiting still.
+ * nothing to wait for, unless an earlier daemon was waiting still. A line
+ * nobody had an ID of is begun anew.
  */
-static void resume_clock(struct state *state, uint64_t fence) {
+static int go_on(struct state *state, const struct config *config, uint64_t known) {
         struct clock_segment *clock = state_clock(state);
         struct clock_line line;
         /* relaxed: whoever wrote these is dead */
-        int64_t resume = atomic_load_explicit(&clock->resume_boot_ns, memory_order_relaxed);
-        uint64_t waited = 0;
+        uint64_t first = atomic_load_explicit(&clock->first_tick, memory_order_relaxed);
+        uint32_t was = atomic_load_explicit(&clock->reason, memory_order_relaxed);
+        uint64_t fence = state->ledger.fresh ? known : 0;
 
+        if (atomic_load_explicit(&clock->unserved, memory_order_relaxed) != 0)
+                return guard_start(&state->guard, &config->layout, &config->clock, known);
         (void)clock_latch_begin(clock, &line);
-        if (resume > thread_clock_ns(CLOCK_BOOTTIME))
-                waited = clock_tick_of(clock_line_at(&line, resume));
-        if (waited != CLOCK_NOW_INVALID && waited > 0 && waited - 1 > fence)
-                fence = waited - 1;
-        guard_resume(&state->guard, &line, fence);
+        if (first > 0 && first - 1 > fence)
+                fence = first - 1;
+        return guard_resume(&state->guard, &config->layout, &config->clock, &line, fence, was);
 }
 
 /* Kept where the next daemon finds it before anything new is visible: a wait
  * for the fence goes on when the daemon that began it dies. */
-static void publish_wait(struct state *state) {
+static void publish_start(struct state *state) {
         struct clock_segment *clock = state_clock(state);
-        int64_t resume = 0;
 
-        if (guard_ready(&state->guard, thread_clock_ns(CLOCK_BOOTTIME), &resume))
-                resume = 0;
-        /* release: readers of the state see when it ends */
-        atomic_store_explicit(&clock->resume_boot_ns, resume, memory_order_relaxed);
+        /* relaxed: read by the next daemon, after this one is gone */
+        atomic_store_explicit(&clock->first_tick, state->guard.first_tick, memory_order_relaxed);
+        atomic_store_explicit(&clock->resume_boot_ns, 0, memory_order_relaxed);
+        /* release: as for every state */
         atomic_store_explicit(&clock->state, CLOCK_STATE_STARTING, memory_order_release);
         atomic_fetch_add_explicit(&clock->generation, 1, memory_order_release);
 }
 
 static int begin_clock(struct state *state, const struct config *config, const struct expected *e) {
         uint64_t known = e->findings->known;
+        int r;
 
         if ((state->clock.fresh || state->ledger.fresh) && known > e->granted->fence_tick)
                 log_event(LOG_LEVEL_WARNING, "fence-found", "the shared memory %s knows of IDs up "
@@ -279,11 +265,13 @@ static int begin_clock(struct state *state, const struct config *config, const s
                           ": it was lost or changed since this host started. IDs go on above the "
                           "higher one; check daemon.state_dir", config->shm, known,
                           config->state_dir, e->granted->fence_tick);
-        if (state->clock.fresh) {
+        if (state->clock.fresh)
                 fill_clock(state_clock(state), e);
-                return start_clock(state, config, known);
-        }
-        resume_clock(state, state->ledger.fresh ? known : 0);
+        r = go_on(state, config, known);
+        if (r < 0)
+                return log_failure(-r, "clock", "IDs up to tick %" PRIu64 " may exist: the time of "
+                                   "id.epoch and id.layout ends there, or cannot be counted: "
+                                   "correct them", known);
         return 0;
 }
 
@@ -320,7 +308,7 @@ static int begin(struct state *state, const struct config *config, struct expect
                 fill_statistics(state_statistics(state), state->statistics.size, e);
         snprintf(state_statistics(state)->daemon_version,
                  sizeof(state_statistics(state)->daemon_version), "%s", SFSHM_VERSION);
-        publish_wait(state);
+        publish_start(state);
         return 0;
 }
 

@@ -146,6 +146,12 @@ static void fill_counters(struct statistics *s) {
                 .ticker_running = ticker_running(s->ticker),
                 .fence_unix_ms = fence_unix_ms(s),
                 .start_unix_ms = s->start_unix_ms,
+                .clock_rollbacks = load_input(&in->clock_rollbacks),
+                .clock_forward_steps = load_input(&in->clock_forward_steps),
+                .clock_holds = load_input(&in->clock_holds),
+                .clock_offset_ns = load_input(&in->clock_offset_ns),
+                .clock_state = load_input(&in->clock_state),
+                .clock_reason = load_input(&in->clock_reason),
                 .memory_bytes = load_input(&in->memory_bytes),
         };
 }

@@ -17,6 +17,8 @@
 struct statistics_inputs {
         _Atomic int64_t attaches, refusals, protocol_errors, hints, grants, extensions, wakeups;
         _Atomic int64_t lanes, positions_standing, positions_elastic, positions, memory_bytes;
+        _Atomic int64_t clock_rollbacks, clock_forward_steps, clock_holds, clock_offset_ns;
+        _Atomic int64_t clock_state, clock_reason;
 };
 
 struct statistics;

@@ -151,6 +151,13 @@ static int no_slot(struct sfshm *s, struct attachment *a, uint32_t lane, uint64_
         return 0;
 }
 
+/* Not the ordinary overflow: the clock policy lets no tick come for now. */
+static bool stands_still(const struct attachment *a) {
+        /* relaxed: names an error, decides nothing */
+        return clock_stands(atomic_load_explicit(&attachment_clock(a)->reason,
+                                                 memory_order_relaxed));
+}
+
 static int full(struct sfshm *s, struct attachment *a, uint32_t lane, uint64_t count,
                 struct patience *p, uint64_t tick, int64_t boot_ns) {
         int64_t waited;
@@ -160,6 +167,8 @@ static int full(struct sfshm *s, struct attachment *a, uint32_t lane, uint64_t c
          * reservation; any other must speak up. */
         if (!lane_on_elastic(a, lane, tick))
                 want(s, a, lane, count, boot_ns);
+        if (guarded_held(a))
+                return -ETIME;
         if (p->timeout_ns == 0) {
                 count_overflow(a, lane, 0);
                 return again(s, boot_ns, guarded_boot_of(a, tick + 1));
@@ -167,7 +176,7 @@ static int full(struct sfshm *s, struct attachment *a, uint32_t lane, uint64_t c
         r = guarded_wait(a, tick + 1, deadline_of(p));
         waited = boottime_ns() - boot_ns;
         count_overflow(a, lane, waited);
-        return r;
+        return r == -ETIMEDOUT && stands_still(a) ? -ETIME : r;
 }
 
 int claim(struct sfshm *s, uint64_t min, uint64_t max, bool reach_back, struct patience *p,

@@ -5,6 +5,20 @@
 
 __extension__ typedef __int128 wide;
 
+const char *clock_state_name(uint32_t state) {
+        static const char *const names[] = { "starting", "running", "waiting", "failed" };
+
+        return state < sizeof(names) / sizeof(names[0]) ? names[state] : "?";
+}
+
+const char *clock_reason_name(uint32_t reason) {
+        static const char *const names[] = { "none",  "slewing",  "offset", "stepping",
+                                             "held",  "fence",    "rollback", "unsynchronised",
+                                             "stuck", "end",      "cloned" };
+
+        return reason < sizeof(names) / sizeof(names[0]) ? names[reason] : "?";
+}
+
 int64_t clock_line_at(const struct clock_line *line, int64_t boot_ns) {
         int64_t slewed_until = boot_ns < line->slew_end_boot_ns ? boot_ns : line->slew_end_boot_ns;
         wide elapsed = (wide)boot_ns - line->boot_base_ns;

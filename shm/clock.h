@@ -28,13 +28,13 @@
  * Guarded time as a function of CLOCK_BOOTTIME:
  *   guarded_base_ns + (boot - boot_base_ns) + slew, where
  *   slew = (min(boot, slew_end_boot_ns) - boot_base_ns) * slew_ppb / 10^9
- * in ns since the epoch. The daemon alone changes it, always so that the
- * function continues or jumps forward.
+ * in ns since the epoch; before boot_base_ns there is no slew. The daemon alone
+ * changes it, always so that the function continues or jumps forward.
  */
 struct clock_params {
         _Atomic int64_t boot_base_ns;
         _Atomic int64_t guarded_base_ns;
-        _Atomic int64_t slew_ppb; /* > -10^9: guarded time never stands still */
+        _Atomic int64_t slew_ppb; /* >= -10^9, which stands still */
         _Atomic int64_t slew_end_boot_ns;
 };
 
@@ -49,9 +49,36 @@ struct clock_line {
 enum clock_state {
         CLOCK_STATE_STARTING = 0, /* no IDs yet */
         CLOCK_STATE_RUNNING = 1,
-        CLOCK_STATE_WAITING = 2, /* below the fence: no grants until it is passed */
-        CLOCK_STATE_FAILED = 3,  /* the fence is passed and cannot be raised: no grants */
+        CLOCK_STATE_WAITING = 2, /* no IDs until resume_boot_ns */
+        CLOCK_STATE_FAILED = 3,  /* no IDs until somebody has done something */
 };
+
+/* Why the state is what it is. */
+enum clock_reason {
+        CLOCK_REASON_NONE = 0,
+        /* RUNNING */
+        CLOCK_REASON_SLEWING = 1,  /* a small difference to the wall clock is worked off */
+        CLOCK_REASON_OFFSET = 2,   /* the wall clock went back: ahead of it, slewing back */
+        CLOCK_REASON_STEPPING = 3, /* it went forward: following, once the fence is raised */
+        CLOCK_REASON_HELD = 4,     /* it went too far forward: not followed until accepted */
+        /* WAITING or FAILED, by clock.on_rollback */
+        CLOCK_REASON_FENCE = 5,    /* IDs up to the fence may exist, the clock is below it */
+        CLOCK_REASON_ROLLBACK = 6, /* the wall clock went back: standing still */
+        /* WAITING */
+        CLOCK_REASON_UNSYNC = 7, /* the kernel's clock is not synchronised */
+        /* FAILED */
+        CLOCK_REASON_STUCK = 8,  /* the fence is passed and cannot be raised */
+        CLOCK_REASON_END = 9,    /* the last tick of the layout is reached */
+        CLOCK_REASON_CLONED = 10 /* the machine was cloned or reverted: standing still */
+};
+/* "waiting", "rollback" ...; "?" for what this code does not know. */
+const char *clock_state_name(uint32_t state);
+const char *clock_reason_name(uint32_t reason);
+
+/* Does the clock stand still, so that no tick will come before something changes? */
+static inline bool clock_stands(uint32_t reason) {
+        return reason == CLOCK_REASON_ROLLBACK || reason == CLOCK_REASON_CLONED;
+}
 
 struct clock_segment {
         char magic[8];
@@ -64,9 +91,14 @@ struct clock_segment {
         uint64_t reach_back_ticks;
         _Atomic uint32_t generation; /* grows with each start of a daemon */
         _Atomic uint32_t state;      /* enum clock_state */
-        _Atomic int64_t resume_boot_ns; /* WAITING: when grants begin, CLOCK_BOOTTIME; else 0 */
+        _Atomic int64_t resume_boot_ns; /* WAITING, FAILED: when that ends by itself,
+                                           CLOCK_BOOTTIME; INT64_MAX: not; else 0 */
         _Atomic uint64_t fence; /* the ledger's, for when that is lost; 0: unknown */
-        uint8_t reserved0[168];
+        _Atomic uint32_t reason; /* enum clock_reason; stored before the state */
+        _Atomic uint32_t unserved; /* 1: no ID of this line exists yet, it may begin anew */
+        _Atomic int64_t offset_ns; /* guarded time less wall clock, when last looked at */
+        _Atomic uint64_t first_tick; /* below it nothing is granted: the promises are unknown */
+        uint8_t reserved0[144];
         /* 256: a cache line of its own */
         _Atomic uint64_t now;
         _Atomic uint32_t owner;
@@ -90,6 +122,10 @@ _Static_assert(offsetof(struct clock_segment, generation) == 64, "clock: generat
 _Static_assert(offsetof(struct clock_segment, state) == 68, "clock: state");
 _Static_assert(offsetof(struct clock_segment, resume_boot_ns) == 72, "clock: resume_boot_ns");
 _Static_assert(offsetof(struct clock_segment, fence) == 80, "clock: fence");
+_Static_assert(offsetof(struct clock_segment, reason) == 88, "clock: reason");
+_Static_assert(offsetof(struct clock_segment, unserved) == 92, "clock: unserved");
+_Static_assert(offsetof(struct clock_segment, offset_ns) == 96, "clock: offset_ns");
+_Static_assert(offsetof(struct clock_segment, first_tick) == 104, "clock: first_tick");
 _Static_assert(offsetof(struct clock_segment, now) == 256, "clock: now");
 _Static_assert(offsetof(struct clock_segment, owner) == 264, "clock: owner");
 _Static_assert(offsetof(struct clock_segment, latch) == 320, "clock: latch");

@@ -51,6 +51,19 @@
                 "Time up to which IDs may have been issued, on disk.") \
         COUNTER(start_unix_ms, "sfshm_start_timestamp_seconds", "gauge", 1000, \
                 "When the daemon started.") \
+        COUNTER(clock_rollbacks, "sfshm_clock_rollbacks_total", "counter", 1, \
+                "Times the wall clock was found behind by more than a small difference.") \
+        COUNTER(clock_forward_steps, "sfshm_clock_forward_steps_total", "counter", 1, \
+                "Forward jumps of the wall clock that were followed.") \
+        COUNTER(clock_holds, "sfshm_clock_holds_total", "counter", 1, \
+                "Forward jumps of the wall clock that were held back.") \
+        COUNTER(clock_offset_ns, "sfshm_clock_offset_seconds", "gauge", 1000000000, \
+                "Guarded time less wall clock.") \
+        COUNTER(clock_state, "sfshm_clock_state", "gauge", 1, \
+                "0 starting, 1 running, 2 waiting, 3 failed.") \
+        COUNTER(clock_reason, "sfshm_clock_reason", "gauge", 1, \
+                "Why: 0 none, 1 slewing, 2 offset, 3 stepping, 4 held, 5 fence, 6 rollback, " \
+                "7 unsynchronised, 8 stuck, 9 end, 10 cloned.") \
         COUNTER(memory_bytes, "sfshm_client_memory_bytes", "gauge", 1, \
                 "Shared memory held for clients.")
 

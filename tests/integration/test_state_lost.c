@@ -231,14 +231,14 @@ Test(state_lost, the_fence_cannot_be_written) {
         block_fence(true);
         cr_assert(wait_until(held_back, s, 60000), "it never says why");
         cr_assert_eq(sfshm_open(&other, d.socket, 0), -ETIME);
-        expect_log("no ID is given any more: the clock has passed the fence");
-        expect_log("/state/fence (event=fence-passed)");
-        expect_log("was refused: the clock has passed the fence");
+        expect_log("No IDs: the fence is passed and cannot be raised");
+        expect_log("/state/fence (event=clock-stuck)");
+        expect_log("was refused: No IDs: the fence is passed");
         expect_log("/state/fence (event=refused)"); /* whole, and no "(0 more before)" */
         block_fence(false);
         cr_assert(wait_until(served, s, 60000), "it does not go on");
         cr_assert(wait_until(let_in, NULL, 60000));
-        expect_log("IDs are given again");
+        expect_log("Serving IDs.");
         sfshm_close(s);
         private_daemon_stop(&d);
         private_daemon_remove(&d);

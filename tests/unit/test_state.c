@@ -9,6 +9,7 @@
 
 #include "daemon/thread.h"
 #include "daemon/ticker.h"
+#include "daemon/timekeeper.h"
 #include "tests/unit/config_fixture.h"
 
 #define AHEAD_TICKS 60000u
@@ -32,9 +33,28 @@ static void prepare(struct run *run, const char *suffix, unsigned first_worker) 
         char text[1024];
 
         snprintf(text, sizeof(text), "[workers]\nfirst = %u\n[daemon]\nstate_dir = %s/%s\n"
-                 "shm = %s\n", first_worker, directory, state_name, shm_name(suffix));
+                 "shm = %s\n[clock]\non_rollback = wait\n", first_worker, directory, state_name, shm_name(suffix));
         run->config = load(text, (char *[]){ NULL });
         cr_assert_eq(lease_new(&run->lease, run->config), 0, "%s", capture_take());
+}
+
+/* The first thing a daemon does then. */
+static void keep_time(struct run *run) {
+        CDS_LIST_HEAD(clients);
+        struct statistics_inputs inputs = { 0 };
+        struct timekeeper keeper;
+        struct readings *readings;
+        struct machine *machine;
+
+        cr_assert_eq(readings_new(&readings, &readings_kernel), 0);
+        cr_assert_eq(machine_new(&machine, &machine_kernel), 0);
+        timekeeper_init(&keeper, &(struct timekeeper_parts){
+                .guard = &run->state.guard, .clock = state_clock(&run->state),
+                .readings = readings, .machine = machine, .lease = run->lease, .clients = &clients,
+                .inputs = &inputs });
+        timekeeper_look(&keeper);
+        machine_free(machine);
+        readings_free(readings);
 }
 
 static struct run start(const char *suffix, unsigned first_worker) {
@@ -42,6 +62,7 @@ static struct run start(const char *suffix, unsigned first_worker) {
 
         prepare(&run, suffix, first_worker);
         cr_assert_eq(state_open(&run.state, run.config, run.lease), 0, "%s", capture_take());
+        keep_time(&run);
         return run;
 }
 
@@ -59,9 +80,7 @@ static void end(struct run *run) {
 }
 
 static bool ready(const struct run *run) {
-        int64_t resume_ns;
-
-        return guard_ready(&run->state.guard, thread_clock_ns(CLOCK_BOOTTIME), &resume_ns);
+        return guard_ready(&run->state.guard);
 }
 
 static void lose(const char *suffix, const char *segment) {
@@ -170,7 +189,7 @@ Test(state, keeps_what_a_foreign_ledger_promised, .init = set_up, .fini = clean)
         lose_state_directory();
         run = start("", 0);
         cr_expect_not(ready(&run));
-        cr_expect_geq(run.state.guard.not_before_tick, promised);
+        cr_expect_geq(run.state.guard.first_tick, promised);
         end(&run);
 }
 
@@ -202,13 +221,13 @@ Test(state, remembers_a_promise_over_several_losses, .init = set_up, .fini = cle
         lose("", "clock");
         run = start("", 0);
         cr_expect_not(ready(&run), "the ledger forgot");
-        cr_expect_geq(run.state.guard.not_before_tick, promised);
+        cr_expect_geq(run.state.guard.first_tick, promised);
         end_killed(&run);
         lose_state_directory();
         lose("", "ledger");
         run = start("", 5); /* other workers: the clock's own wait is not taken over */
         cr_expect_not(ready(&run), "the clock forgot");
-        cr_expect_geq(run.state.guard.not_before_tick, promised);
+        cr_expect_geq(run.state.guard.first_tick, promised);
         end_killed(&run);
 }
 
@@ -225,12 +244,12 @@ Test(state, a_clock_of_this_boot_is_no_first_start, .init = set_up, .fini = clea
         capture_take();
         run = start("", 0);
         cr_expect_not(ready(&run));
-        cr_expect_eq(run.state.guard.not_before_tick, fence + 1);
+        cr_expect_eq(run.state.guard.first_tick, fence + 1);
         cr_assert_contains(capture_take(), "check daemon.state_dir");
         end_killed(&run);
         /* of other workers it is not adopted, and still tells */
         run = start("", 7);
-        cr_expect_eq(run.state.guard.not_before_tick, fence + 1);
+        cr_expect_eq(run.state.guard.first_tick, fence + 1);
         end_killed(&run);
 }
 
@@ -244,7 +263,7 @@ Test(state, a_lowered_fence_is_not_waited_for, .init = set_up, .fini = clean) {
         state_lower_fence(&run.state, last);
         end_killed(&run);
         run = start("", 1);
-        cr_expect_eq(run.state.guard.not_before_tick, last + 1);
+        cr_expect_eq(run.state.guard.first_tick, last + 1);
         end_killed(&run);
 }
 

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/* A guard in simulated time: its clocks, and whoever looks when it is due. */
+#include <criterion/criterion.h>
+#include <stdint.h>
+
+#include "daemon/guard.h"
+
+#define MS INT64_C(1000000)
+#define SECOND (1000 * MS)
+#define HOUR (3600 * SECOND)
+#define YEAR (8766 * HOUR)
+
+static const struct guard_policy policy_default = {
+        .on_rollback = GUARD_OFFSET,
+        .max_offset_ns = 10 * SECOND,
+        .max_forward_step_ns = 60 * SECOND,
+        .max_slew_ns = 10 * MS,
+};
+
+struct guard_world {
+        struct guard guard;
+        int64_t boot_ns;
+        int64_t wall_ns;     /* since the epoch, at boot_ns */
+        int64_t guarded_ns;  /* the highest value that was ever seen */
+        bool synchronised;
+        bool fence_stalls; /* a forward jump has to wait */
+};
+
+static inline struct guard_reading guard_world_reading(const struct guard_world *w) {
+        return (struct guard_reading){
+                .realtime_ns = w->guard.layout.epoch_unix_ms * MS + w->wall_ns,
+                .boottime_ns = w->boot_ns,
+                .synchronised = w->synchronised,
+        };
+}
+
+/* The clock never goes back, by whatever line it is read. */
+static inline void guard_world_check(struct guard_world *w) {
+        int64_t guarded_ns = clock_line_at(&w->guard.line, w->boot_ns);
+
+        if (!w->guard.served)
+                return;
+        cr_assert_geq(guarded_ns, w->guarded_ns, "guarded time went back by %ld ns",
+                      (long)(w->guarded_ns - guarded_ns));
+        w->guarded_ns = guarded_ns;
+}
+
+static inline void guard_world_look(struct guard_world *w) {
+        struct guard_reading reading = guard_world_reading(w);
+        uint64_t tick;
+
+        guard_look(&w->guard, &reading);
+        guard_world_check(w);
+        if (!w->fence_stalls && guard_wants_step(&w->guard, &reading, &tick))
+                guard_step(&w->guard, &reading, tick + 1000);
+        guard_world_check(w);
+}
+
+/* Time goes on, and the guard is looked at when it asked for it. */
+static inline void guard_world_run(struct guard_world *w, int64_t ns) {
+        int64_t end_ns = w->boot_ns + ns;
+
+        for (;;) {
+                int64_t due = guard_deadline(&w->guard), to = due < end_ns ? due : end_ns;
+
+                if (to > w->boot_ns) {
+                        w->wall_ns += to - w->boot_ns;
+                        w->boot_ns = to;
+                        guard_world_check(w);
+                }
+                if (due > end_ns)
+                        return;
+                guard_world_look(w);
+                cr_assert_gt(guard_deadline(&w->guard), w->boot_ns, "looks for ever");
+        }
+}
+
+/* The wall clock is set, and that is noticed. */
+static inline void guard_world_step(struct guard_world *w, int64_t by_ns) {
+        w->wall_ns += by_ns;
+        guard_world_look(w);
+}
+
+static inline void guard_world_start(struct guard_world *w, const struct guard_policy *policy,
+                                     int64_t wall_ns, uint64_t fence_tick) {
+        w->wall_ns = wall_ns;
+        w->boot_ns = 5 * SECOND;
+        w->guarded_ns = INT64_MIN;
+        cr_assert_eq(guard_start(&w->guard, &id_layout_default, policy, fence_tick), 0);
+        guard_world_look(w);
+}
+
+/* Guarded time less wall clock. */
+static inline int64_t guard_world_ahead(const struct guard_world *w) {
+        return clock_line_at(&w->guard.line, w->boot_ns) - w->wall_ns;
+}
