@@ -62,8 +62,7 @@
         COUNTER(clock_state, "sfshm_clock_state", "gauge", 1, \
                 "0 starting, 1 running, 2 waiting, 3 failed.") \
         COUNTER(clock_reason, "sfshm_clock_reason", "gauge", 1, \
-                "Why: 0 none, 1 slewing, 2 offset, 3 stepping, 4 held, 5 fence, 6 rollback, " \
-                "7 unsynchronised, 8 stuck, 9 end, 10 cloned.") \
+                "The reason's number in sfshm-clock(7).") \
         COUNTER(memory_bytes, "sfshm_client_memory_bytes", "gauge", 1, \
                 "Shared memory held for clients.")
 

@@ -109,7 +109,10 @@ static void judge_clock(struct sample *sample, const struct clock_segment *clock
                 sample->guarded_unix_ms = SAMPLE_UNKNOWN;
         if (sample->state == SAMPLE_RUNNING && tick != CLOCK_NOW_INVALID)
                 sample->now_lag_ms = tick > now ? (int64_t)(tick - now) : 0;
-        if (sample->state == SAMPLE_WAITING && resume > sample->boot_ns)
+        sample->reason = atomic_load_explicit(&clock->reason, memory_order_relaxed);
+        sample->offset_ms = atomic_load_explicit(&clock->offset_ns, memory_order_relaxed) / 1000000;
+        if ((sample->state == SAMPLE_WAITING || sample->state == SAMPLE_FAILED) &&
+            resume > sample->boot_ns && resume != INT64_MAX)
                 sample->resume_ms = (resume - sample->boot_ns) / 1000000;
 }
 

@@ -12,8 +12,8 @@ enum sample_state {
         SAMPLE_STARTING,
         SAMPLE_RUNNING,
         SAMPLE_IDLE,
-        SAMPLE_WAITING, /* below the fence */
-        SAMPLE_FAILED,  /* the clock policy holds IDs back */
+        SAMPLE_WAITING, /* the clock holds IDs back for a while */
+        SAMPLE_FAILED,  /* until somebody has done something */
 };
 
 #define SAMPLE_UNKNOWN INT64_MIN
@@ -26,7 +26,9 @@ struct sample {
         int64_t boot_ns;         /* CLOCK_BOOTTIME of the look */
         int64_t guarded_unix_ms; /* the guarded clock then; SAMPLE_UNKNOWN */
         int64_t now_lag_ms;      /* `now` behind it; SAMPLE_UNKNOWN unless running */
-        int64_t resume_ms;       /* WAITING: until grants begin; else SAMPLE_UNKNOWN */
+        int64_t resume_ms;       /* until a wait ends by itself; else SAMPLE_UNKNOWN */
+        uint32_t reason;         /* enum clock_reason */
+        int64_t offset_ms;       /* the guarded clock less the wall clock, as the daemon saw it */
         bool has_statistics;     /* a dead daemon's may be missing or unreadable */
         struct statistics_copy statistics;
 };
@@ -37,6 +39,8 @@ int sample_take(struct sample *ret, const char *shm, const char *socket);
 void sample_clear(struct sample *sample);
 
 const char *sample_state_name(const struct sample *sample);
+/* The reason as a clause; "" when there is nothing to say. */
+const char *sample_reason_text(const struct sample *sample);
 
 /* How many entries of worker_ids count: those of the first workers. */
 uint32_t sample_workers(const struct sample *sample);

@@ -11,6 +11,26 @@ const char *sample_state_name(const struct sample *sample) {
         return names[sample->state];
 }
 
+const char *sample_reason_text(const struct sample *sample) {
+        static const char *const texts[] = {
+                [CLOCK_REASON_NONE] = "",
+                [CLOCK_REASON_SLEWING] = "a small difference is being worked off",
+                [CLOCK_REASON_OFFSET] = "the wall clock was behind, this is being worked off",
+                [CLOCK_REASON_STEPPING] = "the wall clock was set forward, the fence comes first",
+                [CLOCK_REASON_HELD] = "the wall clock jumped too far forward: run 'sfshm clock "
+                                      "accept' if it is right",
+                [CLOCK_REASON_FENCE] = "IDs up to the fence may exist",
+                [CLOCK_REASON_ROLLBACK] = "the wall clock was set back",
+                [CLOCK_REASON_UNSYNC] = "the kernel's clock is not synchronised",
+                [CLOCK_REASON_STUCK] = "the fence cannot be raised: see the daemon's log",
+                [CLOCK_REASON_END] = "the last tick of the layout is reached",
+                [CLOCK_REASON_CLONED] = "the machine was cloned or reverted: see sfshm-clock(7)",
+        };
+
+        return sample->reason < sizeof(texts) / sizeof(texts[0]) ? texts[sample->reason]
+                                                                 : "for a reason of a newer daemon";
+}
+
 uint32_t sample_workers(const struct sample *sample) {
         uint32_t count = sample->statistics.header.worker_count;
 

@@ -30,6 +30,8 @@ static void print_clock(FILE *out, const struct sample *sample) {
         }
         print_ms_or_null(out, "now_lag_ms", sample->now_lag_ms);
         print_ms_or_null(out, "resume_ms", sample->resume_ms);
+        fprintf(out, ",\"clock_reason\":\"%s\"", clock_reason_name(sample->reason));
+        print_ms_or_null(out, "clock_offset_ms", sample->offset_ms);
         isotime_format(layout->epoch_unix_ms, time);
         fprintf(out, ",\"layout\":\"%u/%u/%u\",\"region_bits\":%u,\"epoch\":\"%s\"",
                 layout->tick_bits, layout->worker_bits, layout->sequence_bits, layout->region_bits,

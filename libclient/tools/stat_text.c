@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "libclient/tools/isotime.h"
@@ -103,8 +104,8 @@ static void print_daemon(FILE *out, const struct sample *sample) {
                 [SAMPLE_STARTING] = "starting, no IDs yet",
                 [SAMPLE_RUNNING] = "ticker running",
                 [SAMPLE_IDLE] = "idle: ticker asleep, nobody allocates much",
-                [SAMPLE_WAITING] = "waiting until the clock has passed the fence",
-                [SAMPLE_FAILED] = "FAILED: the clock policy holds IDs back, see its log",
+                [SAMPLE_WAITING] = "waiting: no IDs for now",
+                [SAMPLE_FAILED] = "FAILED: no IDs",
         };
         const struct statistics_segment *s = &sample->statistics.header;
         char since[ISOTIME_SIZE];
@@ -133,6 +134,12 @@ static void print_layout(FILE *out, const struct sample *sample) {
                 if (sample->now_lag_ms != SAMPLE_UNKNOWN)
                         fprintf(out, ", the shared tick is %" PRId64 " ms behind",
                                 sample->now_lag_ms);
+                if (sample->offset_ms > 1 || sample->offset_ms < -1)
+                        fprintf(out, ", %.3f s %s the wall clock",
+                                (double)llabs(sample->offset_ms) / 1e3,
+                                sample->offset_ms > 0 ? "ahead of" : "behind");
+                if (*sample_reason_text(sample))
+                        fprintf(out, "; %s", sample_reason_text(sample));
                 fputc('\n', out);
         }
 }
