@@ -78,12 +78,19 @@ static uint64_t rule_value(const struct config_rule *rules, size_t n, uid_t uid,
         return otherwise;
 }
 
-static void balance_init(struct balance *balance, const struct config *config, uid_t uid,
-                         const char *cgroup) {
-        *balance = (struct balance){
-                .weight = (uint32_t)rule_value(config->weights, config->n_weights, uid, cgroup, 1),
-                .cap = rule_value(config->caps, config->n_caps, uid, cgroup, UINT64_MAX),
-        };
+/* A plan asks for each lane: the rules are not searched then. */
+static void balance_rules(struct balance *balance, const struct config *config, uid_t uid,
+                          const char *cgroup) {
+        balance->weight = (uint32_t)rule_value(config->weights, config->n_weights, uid, cgroup, 1);
+        balance->cap = rule_value(config->caps, config->n_caps, uid, cgroup, UINT64_MAX);
+}
+
+void accounts_reload(struct accounts *accounts) {
+        for (struct uid_account *uid = accounts->uids; uid; uid = uid->next)
+                balance_rules(&uid->balance, accounts->config, uid->uid, NULL);
+        for (struct account *account = accounts->list; account; account = account->next)
+                balance_rules(&account->balance, accounts->config, account->uid->uid,
+                              account->cgroup);
 }
 
 static struct uid_account *uid_find(const struct accounts *accounts, uid_t uid) {
@@ -102,7 +109,7 @@ static struct uid_account *uid_get(struct accounts *accounts, uid_t uid) {
                 if (!account)
                         return NULL;
                 account->uid = uid;
-                balance_init(&account->balance, accounts->config, uid, NULL);
+                balance_rules(&account->balance, accounts->config, uid, NULL);
                 account->next = accounts->uids;
                 accounts->uids = account;
         }
@@ -144,7 +151,7 @@ static struct account *account_new(struct accounts *accounts, uid_t uid, const c
         }
         account->accounts = accounts;
         memcpy(account->cgroup, cgroup, length);
-        balance_init(&account->balance, accounts->config, uid, cgroup);
+        balance_rules(&account->balance, accounts->config, uid, cgroup);
         account->next = accounts->list;
         accounts->list = account;
         return account;

@@ -21,7 +21,12 @@ enum account_resource {
         ACCOUNT_RESOURCES,
 };
 
+/* The configuration is not copied and must outlive them: limits are read where they
+ * are asked. */
 int accounts_new(struct accounts **ret, const struct config *config);
+/* The weights and caps in the configuration are others now. What is held beyond a
+ * limit that came down stays; only more is refused. */
+void accounts_reload(struct accounts *accounts);
 struct accounts *accounts_free(struct accounts *accounts); /* asserts that nothing is charged */
 
 /* References; `cgroup` may be "". */

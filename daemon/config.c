@@ -31,6 +31,26 @@ struct config *config_free(struct config *config) {
         return NULL;
 }
 
+/* Of what cannot change only text is not the same in both: its address. */
+void config_take_live(struct config *config, struct config *loaded) {
+        struct config before = *config;
+
+        *config = *loaded;
+        *loaded = before;
+        for (size_t i = 0; i < config_n_keys; i++) {
+                const struct config_key *key = &config_keys[i];
+
+                if (config_key_is_text(key) && key->change != KEY_LIVE) {
+                        char **here = (char **)((char *)config + key->offset);
+                        char **there = (char **)((char *)loaded + key->offset);
+                        char *text = *here;
+
+                        *here = *there;
+                        *there = text;
+                }
+        }
+}
+
 uint32_t config_worker_first(const struct config *config) {
         unsigned shift = config->layout.worker_bits - config->layout.region_bits;
 

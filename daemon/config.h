@@ -68,6 +68,10 @@ struct config {
  * not), its conf.d, then `sets` ("section.key=value", NULL-terminated).
  * 0, or -errno after logging what is wrong and where. */
 int config_load(struct config **ret, const char *path, char *const sets[]);
+/* The keys that can change in a running daemon, from a configuration that has the
+ * same value of every other one; `loaded` may then only be freed. Text that cannot
+ * change stays where it is: others keep pointers to it. */
+void config_take_live(struct config *config, struct config *loaded);
 struct config *config_free(struct config *config); /* NULL allowed, returns NULL */
 
 /* Every key as "key<TAB>default<TAB>help", in the order of the manual page. */

@@ -26,6 +26,12 @@ enum key_type {
         KEY_CAP,      /* rules: caps.* */
 };
 
+/* Whether a running daemon can take a new value. */
+enum key_change {
+        KEY_RESTART = 1, /* not without a restart */
+        KEY_LIVE,        /* on SIGHUP */
+};
+
 struct config_key {
         const char *name; /* "section.key"; for rules with a word in capitals at its end */
         enum key_type type;
@@ -33,6 +39,7 @@ struct config_key {
         uint64_t min, max;
         const char *default_text; /* as the manual page has it */
         bool computed;            /* the default is no value but words: nothing to parse */
+        enum key_change change;
         const char *help;
 };
 
@@ -50,6 +57,7 @@ struct config_loader {
 /* The key of that name, rules included; NULL. */
 const struct config_key *config_key_find(const char *name);
 bool config_key_is_rule(const struct config_key *key);
+bool config_key_is_text(const struct config_key *key); /* char * */
 size_t config_key_index(const struct config_key *key);
 
 bool config_section_known(const char *section);
@@ -66,6 +74,21 @@ void config_value_allowed(const struct config_key *key, char *ret, size_t size);
 /* The rule `name` = "weights.uid.1000", "caps.cgroup./x.slice". */
 int config_rule_set(struct config *config, const struct config_key *key, const char *name,
                     const char *text);
+
+/* The value as it may stand in a file; equal texts are equal values. Of rules all
+ * that the key is for. */
+int config_value_text(const struct config *config, const struct config_key *key, char **ret);
+
+/* ... ends with a name of NULL. */
+struct config_unit {
+        const char *name;
+        uint64_t factor;
+};
+extern const struct config_unit config_duration_units[];
+extern const struct config_unit config_size_units[];
+
+#define CONFIG_ROLLBACKS (GUARD_FAIL + 1)
+extern const char *const config_rollback_names[CONFIG_ROLLBACKS];
 
 int config_parse_u64(const char *text, uint64_t min, uint64_t max, uint64_t *ret);
 int config_parse_size(const char *text, uint64_t *ret);

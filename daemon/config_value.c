@@ -1,39 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* From text to values, and in words what is allowed. */
+/* From text to values. */
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "daemon/config_internal.h"
-
-struct unit {
-        const char *name;
-        uint64_t factor;
-};
-
-static const struct unit duration_units[] = {
-        { "ns", 1 },
-        { "us", 1000 },
-        { "ms", 1000000 },
-        { "s", UINT64_C(1000000000) },
-        { "min", UINT64_C(60000000000) },
-        { "h", UINT64_C(3600000000000) },
-        { "d", UINT64_C(86400000000000) },
-        { NULL, 0 },
-};
-
-static const struct unit size_units[] = {
-        { "", 1 },
-        { "B", 1 },
-        { "KiB", UINT64_C(1) << 10 },
-        { "MiB", UINT64_C(1) << 20 },
-        { "GiB", UINT64_C(1) << 30 },
-        { "TiB", UINT64_C(1) << 40 },
-        { NULL, 0 },
-};
 
 /* Decimal digits alone: no sign, no blank. */
 static int take_digits(const char **text, uint64_t *ret) {
@@ -51,7 +24,7 @@ static int take_digits(const char **text, uint64_t *ret) {
         return 0;
 }
 
-static int parse_with_unit(const char *text, const struct unit *units, uint64_t *ret) {
+static int parse_with_unit(const char *text, const struct config_unit *units, uint64_t *ret) {
         uint64_t value;
 
         if (take_digits(&text, &value) < 0)
@@ -67,7 +40,7 @@ static int parse_with_unit(const char *text, const struct unit *units, uint64_t 
 int config_duration(const char *text, int64_t *ret_ns) {
         uint64_t ns = 0;
 
-        if (strcmp(text, "0") != 0 && parse_with_unit(text, duration_units, &ns) < 0)
+        if (strcmp(text, "0") != 0 && parse_with_unit(text, config_duration_units, &ns) < 0)
                 return -EINVAL;
         if (ns > INT64_MAX)
                 return -EINVAL;
@@ -76,7 +49,7 @@ int config_duration(const char *text, int64_t *ret_ns) {
 }
 
 int config_parse_size(const char *text, uint64_t *ret) {
-        return parse_with_unit(text, size_units, ret);
+        return parse_with_unit(text, config_size_units, ret);
 }
 
 int config_parse_u64(const char *text, uint64_t min, uint64_t max, uint64_t *ret) {
@@ -211,15 +184,15 @@ static int set_yes_no(bool *field, const char *text) {
         return 0;
 }
 
-static int set_rollback(enum guard_rollback *field, const char *text) {
-        static const char *const names[] = {
-                [GUARD_OFFSET] = "offset",
-                [GUARD_WAIT] = "wait",
-                [GUARD_FAIL] = "fail",
-        };
+const char *const config_rollback_names[CONFIG_ROLLBACKS] = {
+        [GUARD_OFFSET] = "offset",
+        [GUARD_WAIT] = "wait",
+        [GUARD_FAIL] = "fail",
+};
 
-        for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-                if (strcmp(text, names[i]) == 0) {
+static int set_rollback(enum guard_rollback *field, const char *text) {
+        for (unsigned i = 0; i < CONFIG_ROLLBACKS; i++)
+                if (strcmp(text, config_rollback_names[i]) == 0) {
                         *field = (enum guard_rollback)i;
                         return 0;
                 }
@@ -229,13 +202,9 @@ static int set_rollback(enum guard_rollback *field, const char *text) {
 int config_value_set(struct config *config, const struct config_key *key, const char *text) {
         void *field = (char *)config + key->offset;
 
-        switch (key->type) {
-        case KEY_PATH:
-        case KEY_SHM:
-        case KEY_WORD:
-        case KEY_OFF:
-        case KEY_BACKEND:
+        if (config_key_is_text(key))
                 return set_text(field, key, text);
+        switch (key->type) {
         case KEY_MODE:
                 return set_mode(field, text);
         case KEY_YES_NO:
@@ -248,54 +217,5 @@ int config_value_set(struct config *config, const struct config_key *key, const 
                 return config_parse_epoch(text, field);
         default:
                 return set_number(field, key, text);
-        }
-}
-
-/* In the largest unit that leaves no remainder. */
-static void put_with_unit(const struct unit *units, uint64_t value, char *ret, size_t size) {
-        const struct unit *best = units;
-
-        for (; units->name; units++)
-                if (value != 0 && value % units->factor == 0)
-                        best = units;
-        snprintf(ret, size, "%" PRIu64 "%s", value / best->factor, best->name);
-}
-
-void config_value_allowed(const struct config_key *key, char *ret, size_t size) {
-        static const char *const words[] = {
-                [KEY_PATH] = "an absolute path",
-                [KEY_SHM] = "a POSIX name such as /sfshm, or a directory such as /run/sfshm/shm "
-                            "(one slash makes it a name)",
-                [KEY_WORD] = "a name",
-                [KEY_OFF] = "off and nothing else yet",
-                [KEY_BACKEND] = "local; any other is an unknown backend",
-                [KEY_MODE] = "octal permissions from 0 to 0777",
-                [KEY_YES_NO] = "yes or no",
-                [KEY_ROLLBACK] = "offset, wait or fail",
-                [KEY_LAYOUT] = "three numbers of bits that add up to 63, such as 41/10/12",
-                [KEY_EPOCH] = "a time in UTC from 1970 on, such as 2025-01-01T00:00:00Z",
-        };
-        char min[32], max[32];
-
-        if (key->type == KEY_DURATION) {
-                put_with_unit(duration_units, key->min, min, sizeof(min));
-                put_with_unit(duration_units, key->max, max, sizeof(max));
-                snprintf(ret, size,
-                         "a duration from %s to %s: a whole number and ns, us, ms, s, min, h or d",
-                         key->min == 0 ? "0" : min, max);
-        } else if (key->type == KEY_SIZE) {
-                snprintf(ret, size, "a number of bytes, or of KiB, MiB, GiB or TiB as in 64MiB");
-        } else if (key->type == KEY_PATH) {
-                snprintf(ret, size, "%s of at most %" PRIu64 " bytes", words[key->type], key->max);
-        } else if (config_key_is_rule(key)) {
-                snprintf(ret, size,
-                         "a whole number from %" PRIu64 " to %" PRIu64
-                         "; UID is a number, PATH begins with a slash",
-                         key->min, key->max);
-        } else if (key->type == KEY_U8 || key->type == KEY_U32) {
-                snprintf(ret, size, "a whole number from %" PRIu64 " to %" PRIu64, key->min,
-                         key->max);
-        } else {
-                snprintf(ret, size, "%s", words[key->type]);
         }
 }

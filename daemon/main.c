@@ -70,7 +70,7 @@ static int parse_options(int argc, char *argv[], struct options *options) {
         return 0;
 }
 
-/* Before any thread starts: all signals that end us are read by the server. */
+/* Before any thread starts: all signals that end us, or reload, are read by the server. */
 static void prepare_process(void) {
         struct rlimit files;
         sigset_t signals;
@@ -78,6 +78,7 @@ static void prepare_process(void) {
         sigemptyset(&signals);
         sigaddset(&signals, SIGTERM);
         sigaddset(&signals, SIGINT);
+        sigaddset(&signals, SIGHUP);
         pthread_sigmask(SIG_BLOCK, &signals, NULL);
         signal(SIGPIPE, SIG_IGN);
         if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
@@ -118,7 +119,7 @@ static uint64_t last_tick(const struct daemon *daemon) {
         return promised > now ? promised : now;
 }
 
-static int start_parts(struct daemon *daemon, const struct config *config) {
+static int start_parts(struct daemon *daemon, struct reload *reload) {
         struct state *state = &daemon->state;
         int r;
 
@@ -139,7 +140,8 @@ static int start_parts(struct daemon *daemon, const struct config *config) {
         if (r < 0)
                 return log_failure(-r, "start", "the daemon cannot start: %s", strerror(-r));
         daemon->parts = (struct server_parts){
-                .config = config,
+                .config = reload->config,
+                .reload = reload,
                 .clock = &state->clock,
                 .guard = &state->guard,
                 .readings = daemon->readings,
@@ -181,17 +183,17 @@ static void stop_parts(struct daemon *daemon) {
         state_close(&daemon->state);
 }
 
-static int run(const struct config *config) {
+static int run(struct reload *reload) {
         struct daemon daemon = { .state = { .clock = SEGMENT_NONE, .ledger = SEGMENT_NONE,
                                             .statistics = SEGMENT_NONE } };
         int r;
 
         CDS_INIT_LIST_HEAD(&daemon.clients);
-        r = lease_new(&daemon.lease, config);
+        r = lease_new(&daemon.lease, reload->config);
         if (r == 0)
-                r = state_open(&daemon.state, config, daemon.lease);
+                r = state_open(&daemon.state, reload->config, daemon.lease);
         if (r == 0)
-                r = start_parts(&daemon, config);
+                r = start_parts(&daemon, reload);
         if (r == 0) {
                 const struct lease_grant *granted = lease_granted(daemon.lease);
 
@@ -221,11 +223,14 @@ int main(int argc, char *argv[]) {
                 if (!options.done && config_load(&config, options.config, options.sets) < 0)
                         r = EXIT_USAGE;
         }
-        free(options.sets);
         if (config != NULL) {
+                struct reload reload = { .config = config, .path = options.config,
+                                         .sets = options.sets };
+
                 prepare_process();
-                r = run(config) < 0 ? EXIT_RUNTIME : EXIT_SUCCESS;
+                r = run(&reload) < 0 ? EXIT_RUNTIME : EXIT_SUCCESS;
         }
         config_free(config);
+        free(options.sets);
         return r;
 }

@@ -32,6 +32,17 @@ static uint64_t ticks_of(int64_t ns, uint64_t least) {
         return ticks > least ? ticks : least;
 }
 
+static void set_times(struct reserve *reserve, const struct config *config) {
+        uint64_t period_ticks = ticks_of(config->elastic_ns / 2, 1);
+
+        reserve->standing.ticks = ticks_of(config->standing_ns, STANDING_STEP_TICKS);
+        if (period_ticks == reserve->elastic.period_ticks)
+                return;
+        /* periods of another length have other numbers: none is planned */
+        reserve->elastic.period_ticks = period_ticks;
+        reserve->elastic.planned_at = UINT64_MAX;
+}
+
 int reserve_new(struct reserve **ret, const struct config *config, struct ledger *ledger,
                 struct lease *lease, uint32_t run_start, uint32_t run_width,
                 void (*wake)(struct client *client)) {
@@ -42,15 +53,18 @@ int reserve_new(struct reserve **ret, const struct config *config, struct ledger
         *reserve = (struct reserve){
                 .allot = { .ledger = ledger, .run_start = run_start, .run_width = run_width,
                            .wake = wake },
-                .standing = { .ticks = ticks_of(config->standing_ns, STANDING_STEP_TICKS) },
-                .elastic = { .period_ticks = ticks_of(config->elastic_ns / 2, 1),
-                             .planned_at = UINT64_MAX,
-                             .newcomers = planner_newcomers(run_width) },
+                .elastic = { .newcomers = planner_newcomers(run_width) },
                 .lease = lease,
                 .tick_max = id_tick_max(&config->layout),
         };
+        set_times(reserve, config);
         *ret = reserve;
         return 0;
+}
+
+void reserve_reload(struct reserve *reserve, const struct config *config) {
+        set_times(reserve, config);
+        reserve->due = 0;
 }
 
 void reserve_adopted(struct reserve *reserve, uint64_t now_tick) {

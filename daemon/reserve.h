@@ -36,6 +36,10 @@ struct reserve;
 int reserve_new(struct reserve **ret, const struct config *config, struct ledger *ledger,
                 struct lease *lease, uint32_t run_start, uint32_t run_width,
                 void (*wake)(struct client *client));
+/* The configuration has other times, and accounts have other weights and caps. What
+ * was promised is kept: a shorter standing reservation is one that is not extended
+ * until so much of it is left. Call reserve_run() then. */
+void reserve_reload(struct reserve *reserve, const struct config *config);
 struct reserve *reserve_free(struct reserve *reserve);
 
 /* This daemon has adopted the ledger of an earlier one. Clients which attach in

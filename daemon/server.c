@@ -47,6 +47,7 @@ static int make_descriptors(struct server *server) {
         sigemptyset(&signals);
         sigaddset(&signals, SIGTERM);
         sigaddset(&signals, SIGINT);
+        sigaddset(&signals, SIGHUP);
         server->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
         if (server->epoll_fd < 0)
                 return -errno;
@@ -194,11 +195,24 @@ static void accept_some(struct server *server, int64_t now_ns) {
 }
 
 static void drain(int fd) {
-        struct signalfd_siginfo buffer;
+        uint64_t buffer;
 
         /* -EAGAIN when there was nothing: that is fine */
         if (read(fd, &buffer, sizeof(buffer)) < 0)
                 return;
+}
+
+static void take_signals(struct server *server) {
+        struct signalfd_siginfo signal;
+
+        while (read(server->signal_fd, &signal, sizeof(signal)) == (ssize_t)sizeof(signal)) {
+                if (signal.ssi_signo != SIGHUP) {
+                        server->stopping = true;
+                        continue;
+                }
+                reload_run(server->parts->reload, server->attach.accounts, server->attach.reserve);
+                server->connections.changed = true;
+        }
 }
 
 static void dispatch(struct server *server, const struct epoll_event *event, int64_t now_ns) {
@@ -207,8 +221,7 @@ static void dispatch(struct server *server, const struct epoll_event *event, int
         if (tag == &server->listener) {
                 accept_some(server, now_ns);
         } else if (tag == &server->signal_fd) {
-                drain(server->signal_fd);
-                server->stopping = true;
+                take_signals(server);
         } else if (tag == &server->timer_fd) {
                 drain(server->timer_fd);
                 server->armed_ns = INT64_MAX;

@@ -12,6 +12,7 @@
 #include "daemon/ledger.h"
 #include "daemon/machine.h"
 #include "daemon/readings.h"
+#include "daemon/reload.h"
 #include "daemon/reserve.h"
 #include "daemon/segment.h"
 #include "daemon/statistics.h"
@@ -21,6 +22,7 @@ struct server;
 
 struct server_parts {
         const struct config *config;
+        struct reload *reload; /* on SIGHUP, of the same configuration */
         struct segment *clock; /* struct clock_segment */
         struct guard *guard;
         struct readings *readings;
@@ -40,6 +42,6 @@ struct server_parts {
 int server_new(struct server **ret, const struct server_parts *parts);
 /* Where it listens. */
 const char *server_socket(const struct server *server);
-/* Until SIGTERM or SIGINT: 0; or -errno. */
+/* Until SIGTERM or SIGINT, reloading on SIGHUP: 0; or -errno. */
 int server_run(struct server *server);
 struct server *server_free(struct server *server);

@@ -165,6 +165,31 @@ Test(account, weights_and_caps_come_from_the_rules) {
 }
 
 #ifndef NDEBUG
+/* On SIGHUP. Red when uids, or cgroups, keep the old ones. */
+Test(account, rules_and_limits_that_change) {
+        struct config_rule rules[] = { { .is_uid = true, .uid = UID, .value = 9 },
+                                       { .cgroup = (char[]){ "/x.slice" }, .value = 3 } };
+        struct config config = limits;
+        struct accounts *accounts = new_accounts(&config);
+        struct account *a = get(accounts, UID, "/x.slice"), *b = get(accounts, UID + 1, "/y");
+
+        cr_assert_eq(account_charge(a, ACCOUNT_LANES, 10, NULL), 0);
+        config.weights = rules;
+        config.n_caps = 0;
+        config.uid_lanes = 9;
+        accounts_reload(accounts);
+        cr_expect_eq(account_uid_weight(a), 9);
+        cr_expect_eq(account_cgroup_weight(a), 3);
+        cr_expect_eq(account_uid_weight(b), 1);
+        cr_expect_eq(account_cgroup_cap(a), UINT64_MAX);
+        cr_expect_eq(account_uid_cap(b), UINT64_MAX);
+        cr_expect_eq(account_charge(a, ACCOUNT_LANES, 1, NULL), -EDQUOT);
+        account_discharge(a, ACCOUNT_LANES, 10);
+        account_put(a);
+        account_put(b);
+        accounts_free(accounts);
+}
+
 Test(account, freeing_a_charged_account_is_a_bug_that_stops, .signal = SIGABRT) {
         struct accounts *accounts = new_accounts(&limits);
         struct account *a = get(accounts, UID, "");

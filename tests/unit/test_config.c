@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Configurations that are read. */
+#include "daemon/config_internal.h"
 #include "tests/unit/config_fixture.h"
 
 TestSuite(config, .init = set_up, .fini = tear_down);
@@ -164,6 +165,45 @@ Test(config, durations) {
         for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
                 cr_assert(config_duration(good[i].text, &ns) == 0 && ns == good[i].ns, "%s",
                           good[i].text);
+}
+
+/* Red when a value's text is not the one that sets it. */
+Test(config, the_text_of_a_value) {
+        struct config *c = load(FIRST, NULL);
+
+        for (size_t i = 0; i < config_n_keys; i++) {
+                const struct config_key *key = &config_keys[i];
+                char *text = NULL;
+
+                cr_assert_eq(config_value_text(c, key, &text), 0);
+                if (!key->computed)
+                        cr_expect_str_eq(text, key->default_text, "%s", key->name);
+                free(text);
+        }
+        config_free(c);
+}
+
+Test(config, the_text_of_rules) {
+        static const char *const texts[][2] = {
+                { "weights.uid.UID", "uid.0=4, uid.7=1000" },
+                { "weights.cgroup.PATH", "cgroup./a b=2" },
+                { "caps.uid.UID", "" },
+                { "caps.cgroup.PATH", "cgroup./c=1000000000000" },
+        };
+        struct config *c = load(FIRST "[weights]\nuid.0 = 4\ncgroup./a b = 2\nuid.7 = 1000\n"
+                                "[caps]\ncgroup./c = 1000000000000\n", NULL);
+
+        for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+                for (size_t k = 0; k < config_n_keys; k++) {
+                        char *text = NULL;
+
+                        if (strcmp(config_keys[k].name, texts[i][0]) != 0)
+                                continue;
+                        cr_assert_eq(config_value_text(c, &config_keys[k], &text), 0);
+                        cr_expect_str_eq(text, texts[i][1], "%s", texts[i][0]);
+                        free(text);
+                }
+        config_free(c);
 }
 
 /* What is printed is what holds: each default, set by hand, changes nothing. */
