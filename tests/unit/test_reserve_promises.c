@@ -106,6 +106,89 @@ Test(A1, a_crowd_after_a_restart) {
         cr_expect_geq(width_of(&fakes[1100]) * 100, RUN_WIDTH * 97, "it was once");
 }
 
+static void reload(int64_t standing_ns, int64_t elastic_ns) {
+        struct config other = config;
+
+        other.standing_ns = standing_ns;
+        other.elastic_ns = elastic_ns;
+        reserve_reload(reserve, &other);
+        due = reserve_run(reserve, now);
+}
+
+/* What is promised stays (check_pages()), and runs down to the new length; a longer
+ * one comes at once. Red when reserve_reload() does not set it, or is not due. */
+Test(standing, of_another_length_after_a_reload) {
+        uint64_t promised;
+
+        for (unsigned i = 0; i < 20; i++)
+                cr_assert_eq(attach(0, 1), 0);
+        steps(5000);
+        promised = standing_end(&fakes[3]);
+        cr_assert_geq(promised, now + 9999);
+        reload(INT64_C(2000000000), config.elastic_ns);
+        while (now < promised - 1400) {
+                step();
+                cr_assert_eq(standing_end(&fakes[3]), promised, "not extended meanwhile");
+        }
+        steps(500);
+        for (unsigned i = 0; i < 10000; i++) {
+                step();
+                for (unsigned f = 0; f < 20; f++) {
+                        cr_assert_geq(width_of(&fakes[f]), 1);
+                        cr_assert_leq(standing_end(&fakes[f]), now + 2000);
+                        cr_assert_gt(standing_end(&fakes[f]), now + 900);
+                }
+        }
+        reload(INT64_C(30000000000), config.elastic_ns);
+        steps(50); /* the fence first */
+        for (unsigned f = 0; f < 20; f++)
+                cr_assert_geq(standing_end(&fakes[f]), now + 19999);
+}
+
+static uint64_t elastic_end(const struct fake *fake) {
+        uint64_t end = 0;
+
+        for (unsigned i = SLOT_ELASTIC_A; i <= SLOT_ELASTIC_B; i++) {
+                struct rectangle r;
+
+                if (slot_read(&fake->page->slots[0][i], &r) && r.t1 > end)
+                        end = r.t1;
+        }
+        return end;
+}
+
+/* Periods of other lengths, both ways and with no common end: nobody is ever without
+ * a position, and after a few of them all is shared as before. Red when the length
+ * is not taken over: then demand is promised for longer, or shorter, than that. */
+Test(U2, periods_of_another_length_after_a_reload) {
+        static const int64_t lengths_ms[] = { 20, 200, 34, 1998, 200, 46, 10000, 200 };
+
+        for (unsigned i = 0; i < 4; i++)
+                cr_assert_eq(attach(0, SATURATING), 0);
+        steps(3000);
+        for (size_t i = 0; i < sizeof(lengths_ms) / sizeof(lengths_ms[0]); i++) {
+                uint64_t ids = 0, before = 0, length = (uint64_t)lengths_ms[i];
+
+                reload(config.standing_ns, lengths_ms[i] * 1000000);
+                for (unsigned n = 0; n < 10100; n++) { /* until the longest has run out */
+                        step();
+                        for (unsigned f = 0; f < 4; f++)
+                                cr_assert_geq(width_of(&fakes[f]), 1);
+                }
+                cr_assert(elastic_end(&fakes[0]) > now + length / 2 - 2 &&
+                          elastic_end(&fakes[0]) <= now + length + 1, "%lu with %lu",
+                          (unsigned long)(elastic_end(&fakes[0]) - now), (unsigned long)length);
+                for (unsigned f = 0; f < 4; f++)
+                        before += fakes[f].ids;
+                steps(6000);
+                for (unsigned f = 0; f < 4; f++)
+                        ids += fakes[f].ids;
+                cr_expect_geq(ids - before, UINT64_C(6000) * RUN_WIDTH / 100 * 95,
+                              "%lu of %lu with %lu ms", (unsigned long)(ids - before),
+                              6000ul * RUN_WIDTH, (unsigned long)length);
+        }
+}
+
 Test(standing, half_the_run_and_no_more) {
         unsigned n = 0;
         int r;
