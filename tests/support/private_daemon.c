@@ -82,13 +82,17 @@ static void become(const struct private_daemon *d) {
 
 static void run(struct private_daemon *d) {
         const char *binary = d->binary != NULL ? d->binary : getenv("SFSHMD");
-        char *argv[2 * PRIVATE_DAEMON_SETS + 2] = { "sfshmd" };
+        char *argv[2 * PRIVATE_DAEMON_SETS + 4] = { "sfshmd" };
         unsigned n = 1;
         int log = open(d->log, O_WRONLY | O_CREAT | O_APPEND, 0644);
 
         for (unsigned i = 0; i < d->n_sets; i++) {
                 argv[n++] = "--set";
                 argv[n++] = d->sets[i];
+        }
+        if (d->config != NULL) {
+                argv[n++] = "--config";
+                argv[n++] = (char *)d->config;
         }
         dup2(log, STDOUT_FILENO);
         dup2(log, STDERR_FILENO);

@@ -17,6 +17,7 @@ struct private_daemon {
         pid_t pid; /* 0: not running */
         uid_t uid; /* runs as that user when the test is root */
         const char *binary; /* NULL: $SFSHMD */
+        const char *config; /* NULL: no --config */
         char directory[64];
         char socket[96];
         char state[96];
