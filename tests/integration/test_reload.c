@@ -214,7 +214,7 @@ static int allocate(int stop) {
         return 0;
 }
 
-/* Red when a promise shrinks, or planning stops (its last plan's number kept). */
+/* Red when the signal ends the daemon. */
 Test(reload, clients_do_not_notice) {
         int stop[2], status;
         pid_t child;

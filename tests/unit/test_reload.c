@@ -9,7 +9,7 @@ TestSuite(reload, .init = set_up, .fini = tear_down);
 /* A value of every key that can change, none of them the default. */
 #define OTHERS                                                                                     \
         "recycle_delay = 1s\nhorizon = 1h\n"                                                       \
-        "[clock]\non_rollback = wait\nmax_offset = 1s\nmax_forward_step = 2s\nmax_slew = 1ms\n"     \
+        "[clock]\non_rollback = wait\nmax_offset = 1s\nmax_forward_step = 2s\nmax_slew = 1ms\n"    \
         "require_sync = yes\n"                                                                     \
         "[reserve]\nstanding = 20s\nelastic = 100ms\n"                                             \
         "[limits]\nuid_clients = 1\nuid_lanes = 2\nuid_bytes = 3\n"                                \
