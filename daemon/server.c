@@ -211,6 +211,7 @@ static void take_signals(struct server *server) {
                         continue;
                 }
                 reload_run(server->parts->reload, server->attach.accounts, server->attach.reserve);
+                timekeeper_set_policy(&server->attach.keeper, &server->parts->config->clock);
                 server->connections.changed = true;
         }
 }
