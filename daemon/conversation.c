@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 
+#include "daemon/control.h"
 #include "daemon/log.h"
 #include "daemon/packet.h"
 
@@ -152,6 +153,8 @@ static void handle_message(struct connections *connections, struct connection *c
                 handle_hello(connections, connection, &message->hello, now_ns);
         else if (pending && type == WIRE_REFRESH)
                 handle_refresh(connections, connection, now_ns);
+        else if (pending && type == WIRE_ACCEPT)
+                (void)control_accept(connections, connection, now_ns);
         else if (connection->state == CONNECTION_ATTACHED && type == WIRE_WANT &&
                  message->want.lane < connection->client->n_lanes)
                 handle_want(connections, connection, &message->want, now_ns);

@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 #include <systemd/sd-daemon.h>
 
+#include "daemon/control.h"
 #include "daemon/log.h"
 #include "daemon/server.h"
 #include "daemon/state.h"
@@ -155,6 +156,7 @@ static int start_parts(struct daemon *daemon, struct reload *reload) {
                 .statistics = daemon->statistics,
                 .run_start = state->run_start,
                 .run_width = state->run_width,
+                .accept_clock = control_nothing_held,
                 .adopted = state->adopted,
         };
         return server_new(&daemon->server, &daemon->parts);

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -12,6 +13,10 @@
 #ifndef SO_PEERPIDFD
 #define SO_PEERPIDFD 77 /* linux 6.5 */
 #endif
+#ifndef SO_PEERGROUPS
+#define SO_PEERGROUPS 59 /* linux 4.13 */
+#endif
+#define GROUPS_USUAL 64u
 
 int peer_identify(int socket, struct peer *ret) {
         struct ucred credentials;
@@ -24,6 +29,39 @@ int peer_identify(int socket, struct peer *ret) {
         ret->comm[0] = '\0';
         ret->cgroup[0] = '\0';
         return 0;
+}
+
+static bool is_among(const gid_t *groups, socklen_t length, gid_t group) {
+        for (size_t i = 0; i < length / sizeof(*groups); i++)
+                if (groups[i] == group)
+                        return true;
+        return false;
+}
+
+/* More than GROUPS_USUAL of them, `length` bytes. */
+static bool in_many_groups(int socket, socklen_t length, gid_t group) {
+        gid_t *groups = malloc(length);
+        bool found = groups != NULL &&
+                     getsockopt(socket, SOL_SOCKET, SO_PEERGROUPS, groups, &length) == 0 &&
+                     is_among(groups, length, group);
+
+        free(groups);
+        return found;
+}
+
+bool peer_in_group(int socket, gid_t group) {
+        struct ucred credentials;
+        gid_t groups[GROUPS_USUAL];
+        socklen_t length = sizeof(credentials);
+
+        if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &credentials, &length) == 0 &&
+            credentials.gid == group)
+                return true;
+        length = sizeof(groups);
+        if (getsockopt(socket, SOL_SOCKET, SO_PEERGROUPS, groups, &length) == 0)
+                return is_among(groups, length, group);
+        /* the length that is needed has been told */
+        return errno == ERANGE && in_many_groups(socket, length, group);
 }
 
 bool peer_parse_cgroup(const char *text, char *ret, size_t size) {

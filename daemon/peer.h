@@ -22,6 +22,9 @@ struct peer {
 
 /* uid and pid; comm and cgroup become "". */
 int peer_identify(int socket, struct peer *ret);
+/* Whether `group` is the peer's effective group or one of its supplementary ones,
+ * as they were when it connected (SO_PEERCRED, SO_PEERGROUPS). */
+bool peer_in_group(int socket, gid_t group);
 /* Fills in comm and cgroup where they can be known for certain. */
 void peer_describe(int socket, struct peer *peer);
 

@@ -18,6 +18,10 @@ static size_t length_of(uint16_t type) {
                 return sizeof(struct wire_want);
         case WIRE_REFRESH:
                 return sizeof(struct wire_refresh);
+        case WIRE_ACCEPT:
+                return sizeof(struct wire_accept);
+        case WIRE_ANSWER:
+                return sizeof(struct wire_answer);
         default:
                 return 0;
         }
@@ -47,6 +51,9 @@ static bool contents_valid(const union wire_message *message) {
         case WIRE_REFUSED:
                 return message->refused.error > 0 &&
                        memchr(message->refused.text, '\0', WIRE_REFUSED_TEXT) != NULL;
+        case WIRE_ANSWER:
+                return message->answer.error >= 0 && message->answer.reserved == 0 &&
+                       memchr(message->answer.text, '\0', WIRE_ANSWER_TEXT) != NULL;
         default:
                 return true;
         }

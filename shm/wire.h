@@ -10,9 +10,13 @@
  *                                      or REFUSED
  *     WANT (a hint, one way, may be lost)  ------------>
  *     REFRESH (sfshm-stat, a hint)         ------------>
+ *     ACCEPT (sfshm clock accept)          ------------>
+ *                      <------------   ANSWER
  *
- * HELLO may be followed only by WANT. REFRESH is the only message of its
- * connection and has no answer but the statistics segment's new contents.
+ * HELLO may be followed only by WANT. REFRESH and ACCEPT are each the only
+ * message of their connection. REFRESH has no answer but the statistics
+ * segment's new contents. A daemon that does not know ACCEPT closes the
+ * connection without an ANSWER.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -24,6 +28,7 @@
 #define WIRE_VERSION_MIN 1u
 #define WIRE_MESSAGE_MAX 512u
 #define WIRE_REFUSED_TEXT 256u
+#define WIRE_ANSWER_TEXT 256u
 #define WIRE_WELCOME_FDS 3u /* clock (read-only), grants (read-only), cursors */
 
 enum wire_type {
@@ -32,6 +37,8 @@ enum wire_type {
         WIRE_REFUSED = 3,
         WIRE_WANT = 4,
         WIRE_REFRESH = 5,
+        WIRE_ACCEPT = 6,
+        WIRE_ANSWER = 8, /* not 7: a bit from REFUSED, which is as long */
 };
 
 struct wire_header {
@@ -76,6 +83,18 @@ struct wire_refresh {
         struct wire_header header;
 };
 
+/* "The wall clock is right: follow it." */
+struct wire_accept {
+        struct wire_header header;
+};
+
+struct wire_answer {
+        struct wire_header header;
+        int32_t error; /* 0: done; or a positive errno */
+        uint32_t reserved; /* 0 */
+        char text[WIRE_ANSWER_TEXT]; /* a sentence, NUL-terminated */
+};
+
 _Static_assert(sizeof(struct wire_header) == 16, "wire: header");
 _Static_assert(offsetof(struct wire_header, version) == 4, "wire: version");
 _Static_assert(offsetof(struct wire_header, type) == 6, "wire: type");
@@ -99,6 +118,11 @@ _Static_assert(sizeof(struct wire_want) == 24, "wire: want");
 _Static_assert(offsetof(struct wire_want, lane) == 16, "wire: want lane");
 _Static_assert(offsetof(struct wire_want, count) == 20, "wire: want count");
 _Static_assert(sizeof(struct wire_refresh) == 16, "wire: refresh");
+_Static_assert(sizeof(struct wire_accept) == 16, "wire: accept");
+_Static_assert(sizeof(struct wire_answer) == 24 + WIRE_ANSWER_TEXT, "wire: answer");
+_Static_assert(offsetof(struct wire_answer, error) == 16, "wire: answer error");
+_Static_assert(offsetof(struct wire_answer, reserved) == 20, "wire: answer reserved");
+_Static_assert(offsetof(struct wire_answer, text) == 24, "wire: answer text");
 
 union wire_message {
         struct wire_header header;
@@ -107,13 +131,15 @@ union wire_message {
         struct wire_refused refused;
         struct wire_want want;
         struct wire_refresh refresh;
+        struct wire_accept accept;
+        struct wire_answer answer;
 };
 
 /* A header for a message of that type; its length follows from the type. */
 struct wire_header wire_header_of(enum wire_type type, uint16_t version);
 
 /* Checks magic, type, exact length and what no sender may get wrong (lanes,
- * version order, the text's end). 0 or -EPROTO. `message` holds `length` bytes. */
+ * version order, the end of a text). 0 or -EPROTO. `message` holds `length` bytes. */
 int wire_check(const union wire_message *message, size_t length);
 
 /* The newest version both sides speak, in *ret, or -EPROTO. */

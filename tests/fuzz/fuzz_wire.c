@@ -45,8 +45,16 @@ static void examine(const union wire_message *message, size_t size) {
         case WIRE_WANT:
                 require(size == sizeof(message->want));
                 break;
+        case WIRE_REFRESH:
+                require(size == sizeof(message->refresh));
+                break;
+        case WIRE_ACCEPT:
+                require(size == sizeof(message->accept));
+                break;
         default:
-                require(message->header.type == WIRE_REFRESH && size == sizeof(message->refresh));
+                require(message->header.type == WIRE_ANSWER && size == sizeof(message->answer));
+                require(message->answer.error >= 0 && message->answer.reserved == 0);
+                require(strlen(message->answer.text) < WIRE_ANSWER_TEXT);
         }
 }
 
@@ -80,7 +88,7 @@ static size_t make_input(uint64_t *state, uint8_t *bytes) {
         if (random_below(state, 2) == 0)
                 return random_below(state, WIRE_MESSAGE_MAX + 1);
 
-        header = wire_header_of((enum wire_type)(1 + random_below(state, 6)), WIRE_VERSION);
+        header = wire_header_of((enum wire_type)(1 + random_below(state, 9)), WIRE_VERSION);
         memcpy(bytes, &header, sizeof(header));
         if (random_below(state, 2) == 0) /* contents likely to pass */
                 memset(bytes + sizeof(header), random_below(state, 2) == 0 ? 0 : 1,

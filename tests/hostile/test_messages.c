@@ -78,6 +78,8 @@ static const struct bad bad_ones[] = {
         HELLO_WITH(header.type, 0),
         HELLO_WITH(header.type, UINT16_MAX),
         HELLO_WITH(header.type, WIRE_WELCOME),
+        HELLO_WITH(header.type, WIRE_ACCEPT),
+        HELLO_WITH(header.type, WIRE_ANSWER),
         HELLO_WITH(version_min, 0),
         HELLO_WITH(version_min, UINT16_MAX),
         HELLO_WITH(lanes, 0),
@@ -88,6 +90,10 @@ static const struct bad bad_ones[] = {
         { "HELLO twice", WIRE_HELLO, true, 0, 0, 0, 0 },
         { "WANT before HELLO", WIRE_WANT, false, 0, 0, 0, 0 },
         { "REFRESH of a client", WIRE_REFRESH, true, 0, 0, 0, 0 },
+        { "ACCEPT of a client", WIRE_ACCEPT, true, 0, 0, 0, 0 },
+        { "ACCEPT less a byte", WIRE_ACCEPT, false, 0, 0, 0, sizeof(struct wire_accept) - 1 },
+        { "ACCEPT and a byte", WIRE_ACCEPT, false, 0, 0, 0, sizeof(struct wire_accept) + 1 },
+        { "ACCEPT of 24 bytes", WIRE_ACCEPT, false, FIELD(wire_accept, header.length), 24, 24 },
         WANT_WITH(lane, 1),
         WANT_WITH(lane, UINT32_MAX),
         WANT_WITH(lane, UINT32_C(1) << 31),
@@ -97,7 +103,7 @@ static const struct bad bad_ones[] = {
 static size_t compose(const struct bad *bad, uint8_t bytes[4096]) {
         struct wire_hello hello = good_hello();
         struct wire_want want = good_want();
-        struct wire_refresh refresh = { .header = wire_header_of(WIRE_REFRESH, WIRE_VERSION) };
+        struct wire_header alone = wire_header_of(bad->type, WIRE_VERSION);
 
         memset(bytes, 0, 4096);
         if (bad->type == WIRE_HELLO)
@@ -105,11 +111,11 @@ static size_t compose(const struct bad *bad, uint8_t bytes[4096]) {
         else if (bad->type == WIRE_WANT)
                 memcpy(bytes, &want, sizeof(want));
         else
-                memcpy(bytes, &refresh, sizeof(refresh));
+                memcpy(bytes, &alone, sizeof(alone));
         memcpy(bytes + bad->offset, &bad->value, bad->size); /* little endian, as the ABI here */
         if (bad->length != 0)
                 return bad->length;
-        return bad->type == WIRE_REFRESH ? sizeof(refresh) : sizeof(hello);
+        return bad->type == WIRE_HELLO || bad->type == WIRE_WANT ? sizeof(hello) : sizeof(alone);
 }
 
 static int say_bad(void *context) {

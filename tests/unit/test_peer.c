@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -168,4 +169,38 @@ Test(peer, takes_messages_and_nothing_else) {
 
         close(sockets[1]);
         cr_expect_eq(packet_receive(sockets[0], &message), -ECONNRESET);
+}
+
+/* In a child: socketpair() notes the groups which its caller has then. */
+static int groups_of(gid_t gid, const gid_t *groups, size_t n, gid_t asked) {
+        int sockets[2], status;
+        pid_t child = fork();
+
+        if (child == 0) {
+                if (setgroups(n, groups) < 0 || setresgid(gid, gid, gid) < 0 ||
+                    setresuid(65534, 65534, 65534) < 0 ||
+                    socketpair(AF_UNIX, SOCK_SEQPACKET, 0, sockets) < 0)
+                        _exit(2);
+                _exit(peer_in_group(sockets[0], asked) ? 1 : 0);
+        }
+        cr_assert_eq(waitpid(child, &status, 0), child);
+        cr_assert(WIFEXITED(status));
+        return WEXITSTATUS(status);
+}
+
+/* Red when the effective group, the supplementary ones, or more of them than
+ * there is room for at first are forgotten. */
+Test(peer, knows_all_groups_of_a_peer) {
+        gid_t groups[1000];
+
+        if (geteuid() != 0)
+                cr_skip_test("needs root to take other groups");
+        for (gid_t i = 0; i < 1000; i++)
+                groups[i] = 100000 + i;
+        cr_expect_eq(groups_of(5000, NULL, 0, 5000), 1);
+        cr_expect_eq(groups_of(5000, NULL, 0, 0), 0);
+        cr_expect_eq(groups_of(5000, groups, 3, 100002), 1);
+        cr_expect_eq(groups_of(5000, groups, 3, 100003), 0);
+        cr_expect_eq(groups_of(5000, groups, 1000, 100999), 1);
+        cr_expect_eq(groups_of(5000, groups, 1000, 101000), 0);
 }

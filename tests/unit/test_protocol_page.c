@@ -126,6 +126,11 @@ static struct row rows[] = {
         F(wire_want, header) F(wire_want, lane) F(wire_want, count)
         SIZE(wire_refresh)
         F(wire_refresh, header)
+        SIZE(wire_accept)
+        F(wire_accept, header)
+        SIZE(wire_answer)
+        F(wire_answer, header) F(wire_answer, error) F(wire_answer, reserved)
+        F(wire_answer, text)
 
         C(ID_BITS) C(ID_DEFAULT_EPOCH_UNIX_MS) C(NS_PER_TICK)
         S(CLOCK_MAGIC) C(CLOCK_VERSION) C(CLOCK_SIZE) C(CLOCK_NOW_INVALID) C(CLOCK_OWNER_DIED)
@@ -141,8 +146,9 @@ static struct row rows[] = {
         C(CURSOR_CLOSED) C(CURSOR_OFFSET_FULL) C(CURSOR_VERIFY_EVERY) C(CURSOR_SKEW_LIMIT)
         S(LEDGER_MAGIC) C(LEDGER_VERSION) S(STATISTICS_MAGIC) C(STATISTICS_VERSION)
         C(WIRE_MAGIC) C(WIRE_VERSION) C(WIRE_VERSION_MIN) C(WIRE_MESSAGE_MAX)
-        C(WIRE_REFUSED_TEXT) C(WIRE_WELCOME_FDS)
+        C(WIRE_REFUSED_TEXT) C(WIRE_ANSWER_TEXT) C(WIRE_WELCOME_FDS)
         C(WIRE_HELLO) C(WIRE_WELCOME) C(WIRE_REFUSED) C(WIRE_WANT) C(WIRE_REFRESH)
+        C(WIRE_ACCEPT) C(WIRE_ANSWER)
 };
 #define N_ROWS (sizeof(rows) / sizeof(rows[0]))
 

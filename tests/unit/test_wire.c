@@ -10,7 +10,7 @@
 #include "tests/unit/random.h"
 
 static const enum wire_type types[] = { WIRE_HELLO, WIRE_WELCOME, WIRE_REFUSED, WIRE_WANT,
-                                        WIRE_REFRESH };
+                                        WIRE_REFRESH, WIRE_ACCEPT, WIRE_ANSWER };
 #define N_TYPES (sizeof(types) / sizeof(types[0]))
 
 static union wire_message good(enum wire_type type) {
@@ -130,6 +130,24 @@ Test(wire, refused_text_ends_and_error_is_one) {
         cr_assert_eq(check(&message, sizeof(message.refused)), -EPROTO);
         message.refused.error = -EDQUOT;
         cr_assert_eq(check(&message, sizeof(message.refused)), -EPROTO);
+}
+
+/* Red when contents_valid() does not know the type. */
+Test(wire, answer_text_ends_and_error_is_none_or_one) {
+        union wire_message message = good(WIRE_ANSWER);
+
+        message.answer.error = EPERM;
+        cr_assert_eq(check(&message, sizeof(message.answer)), 0);
+        message.answer.error = -EPERM;
+        cr_assert_eq(check(&message, sizeof(message.answer)), -EPROTO);
+        message.answer.error = 0;
+        message.answer.reserved = 1;
+        cr_assert_eq(check(&message, sizeof(message.answer)), -EPROTO);
+        message.answer.reserved = 0;
+        memset(message.answer.text, 'x', WIRE_ANSWER_TEXT);
+        cr_assert_eq(check(&message, sizeof(message.answer)), -EPROTO);
+        message.answer.text[WIRE_ANSWER_TEXT - 1] = '\0';
+        cr_assert_eq(check(&message, sizeof(message.answer)), 0);
 }
 
 Test(wire, agree_on_the_newest_of_both) {

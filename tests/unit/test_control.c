@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+/* What an operator tells the daemon, and what is answered. Who may: see
+ * tests/integration/test_clock_accept.c. */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "daemon/control.h"
+#include "shm/wire.h"
+#include "tests/unit/capture.h"
+
+static struct server_parts parts;
+static struct attach attach = { .parts = &parts };
+static struct connections connections;
+static int peer = -1;
+
+static struct connection *connect_peer(void) {
+        struct connection *connection;
+        int sockets[2];
+
+        connections_init(&connections, &attach, epoll_create1(0));
+        cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, sockets), 0);
+        peer = sockets[1];
+        connection = connections_add(&connections, sockets[0], 0);
+        cr_assert_not_null(connection);
+        return connection;
+}
+
+static int accept_as(void *context, char *text, size_t size) {
+        snprintf(text, size, "a step of %s is followed", (const char *)context);
+        return 0;
+}
+
+static int refuse_at_length(void *context, char *text, size_t size) {
+        (void)context;
+        memset(text, 'x', size - 1);
+        text[size - 1] = '\0';
+        return -EALREADY;
+}
+
+static struct wire_answer answer(void) {
+        union wire_message message;
+        ssize_t n = recv(peer, &message, sizeof(message), 0);
+
+        cr_assert_eq(n, (ssize_t)sizeof(message.answer));
+        cr_assert_eq(wire_check(&message, (size_t)n), 0);
+        cr_assert_eq(message.header.type, WIRE_ANSWER);
+        cr_assert_eq(recv(peer, &message, sizeof(message), 0), 0, "it is not hung up");
+        return message.answer;
+}
+
+/* Red when the sentence or the context gets lost, or the connection stays. */
+Test(control, what_was_accepted_is_answered_and_logged) {
+        struct wire_answer answered;
+
+        parts.accept_clock = accept_as;
+        parts.accept_context = (char *)"3 s";
+        capture_begin();
+        cr_assert_eq(control_accept(&connections, connect_peer(), 0), 0);
+        answered = answer();
+        cr_expect_eq(answered.error, 0);
+        cr_expect_str_eq(answered.text, "a step of 3 s is followed");
+        cr_assert_contains(capture_take(), "asked to accept the wall clock: a step of 3 s");
+        connections_reap(&connections);
+}
+
+/* Red when the error is sent as it is returned: no ANSWER has a negative one. */
+Test(control, what_was_not_accepted_is_answered_whole) {
+        struct wire_answer answered;
+
+        parts.accept_clock = refuse_at_length;
+        cr_assert_eq(control_accept(&connections, connect_peer(), 0), -EALREADY);
+        answered = answer();
+        cr_expect_eq(answered.error, EALREADY);
+        cr_expect_eq(strlen(answered.text), WIRE_ANSWER_TEXT - 1);
+        parts.accept_clock = control_nothing_held;
+        cr_assert_eq(control_accept(&connections, connect_peer(), 0), -EALREADY);
+        cr_expect_str_eq(answer().text, "the clock is not held: there is nothing to accept");
+        connections_reap(&connections);
+}
+
+/* Who asked and went away has asked; nobody waits for it. Red without
+ * MSG_NOSIGNAL in packet_send(): SIGPIPE ends the daemon. */
+Test(control, a_peer_that_is_gone_harms_nobody) {
+        struct connection *connection = connect_peer();
+
+        close(peer);
+        parts.accept_clock = accept_as;
+        parts.accept_context = (char *)"1 s";
+        cr_assert_eq(control_accept(&connections, connection, 0), 0);
+        connections_reap(&connections);
+}
