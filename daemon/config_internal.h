@@ -92,7 +92,6 @@ extern const char *const config_rollback_names[CONFIG_ROLLBACKS];
 
 int config_parse_u64(const char *text, uint64_t min, uint64_t max, uint64_t *ret);
 int config_parse_size(const char *text, uint64_t *ret);
-int config_parse_epoch(const char *text, int64_t *ret_unix_ms);
 
 /* Sets `name` ("section.key") and remembers where that came from. Logs its errors. */
 int config_assign(struct config_loader *loader, const char *origin, const char *name,

@@ -54,8 +54,8 @@ int lineage_renew(const char *state_dir, uint8_t ret[LINEAGE_SIZE]) {
                 return log_failure(EIO, "state", "the kernel gives no random numbers");
         fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
         if (fd < 0)
-                return log_failure(errno, "state", "cannot write %s: %s", temporary,
-                                   strerror(errno));
+                return log_failure(errno, "state", "cannot write %s: %s; make room or repair the "
+                                   "disk", temporary, strerror(errno));
         errno = ENOSPC; /* what a short write means */
         if (write(fd, bytes, sizeof(bytes)) != (ssize_t)sizeof(bytes))
                 error = errno;
@@ -64,7 +64,19 @@ int lineage_renew(const char *state_dir, uint8_t ret[LINEAGE_SIZE]) {
         if (error == 0 && rename(temporary, path) < 0)
                 error = errno;
         if (error != 0)
-                return log_failure(error, "state", "cannot write %s: %s", path, strerror(error));
+                return log_failure(error, "state", "cannot write %s: %s; make room or repair the "
+                                   "disk", path, strerror(error));
         memcpy(ret, bytes, LINEAGE_SIZE);
         return 0;
+}
+
+/* Not synced either: see lineage_renew(). */
+int lineage_forget(const char *state_dir) {
+        char path[PATH_MAX];
+        int r = path_of(path, sizeof(path), state_dir, "ledger-lineage");
+
+        if (r == 0 && unlink(path) < 0 && errno != ENOENT)
+                r = log_failure(errno, "state", "cannot remove %s: %s; repair the disk, or mount "
+                                "it for writing", path, strerror(errno));
+        return r;
 }

@@ -12,3 +12,5 @@
 int lineage_read(const char *state_dir, uint8_t ret[LINEAGE_SIZE]);
 /* Makes a new one. */
 int lineage_renew(const char *state_dir, uint8_t ret[LINEAGE_SIZE]);
+/* From now on no ledger belongs to this state directory. */
+int lineage_forget(const char *state_dir);

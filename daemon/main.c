@@ -10,25 +10,32 @@
 #include <systemd/sd-daemon.h>
 
 #include "daemon/control.h"
+#include "daemon/lease/fence_above.h"
 #include "daemon/log.h"
 #include "daemon/server.h"
 #include "daemon/state.h"
 #include "daemon/thread.h"
 
 enum { EXIT_RUNTIME = 1, EXIT_USAGE = 2 };
+enum { OPTION_FENCE_ABOVE = 256, OPTION_FORCE };
 
 struct options {
         const char *config;
         char **sets; /* NULL-terminated, as many as there are arguments at most */
+        const char *fence_above; /* NULL: serve */
+        bool force;
         bool done;   /* --help or --version was answered */
 };
 
 static const char help[] =
         "Usage: sfshmd [--config FILE] [--set SECTION.KEY=VALUE]...\n"
+        "       sfshmd --fence-above ID|TIME [--force] [--config FILE] [--set ...]...\n"
         "Hands out unique, time-sorted 64-bit IDs to the processes of this host.\n"
         "\n"
         "  -c, --config FILE            read FILE instead of /etc/sfshm/sfshmd.conf\n"
         "  -s, --set SECTION.KEY=VALUE  overrides the files; may be given repeatedly\n"
+        "      --fence-above ID|TIME    only lets the next start begin above that, see sfshm(1)\n"
+        "      --force                  although that is more than a day ahead\n"
         "  -h, --help                   shows this\n"
         "  -V, --version                shows the version\n"
         "\n"
@@ -42,6 +49,8 @@ static int parse_options(int argc, char *argv[], struct options *options) {
         static const struct option known[] = {
                 { "config", required_argument, NULL, 'c' },
                 { "set", required_argument, NULL, 's' },
+                { "fence-above", required_argument, NULL, OPTION_FENCE_ABOVE },
+                { "force", no_argument, NULL, OPTION_FORCE },
                 { "help", no_argument, NULL, 'h' },
                 { "version", no_argument, NULL, 'V' },
                 { NULL, 0, NULL, 0 },
@@ -54,6 +63,10 @@ static int parse_options(int argc, char *argv[], struct options *options) {
                         options->config = optarg;
                 } else if (option == 's') {
                         options->sets[n_sets++] = optarg;
+                } else if (option == OPTION_FENCE_ABOVE) {
+                        options->fence_above = optarg;
+                } else if (option == OPTION_FORCE) {
+                        options->force = true;
                 } else if (option == 'h' || option == 'V') {
                         fputs(option == 'h' ? help : "sfshmd " SFSHM_VERSION "\n", stdout);
                         options->done = true;
@@ -62,6 +75,10 @@ static int parse_options(int argc, char *argv[], struct options *options) {
                         fputs("Try 'sfshmd --help'.\n", stderr);
                         return -EINVAL;
                 }
+        }
+        if (options->force && options->fence_above == NULL) {
+                fputs("sfshmd: --force is an option of --fence-above only\n", stderr);
+                return -EINVAL;
         }
         if (optind < argc) {
                 fprintf(stderr, "sfshmd: unexpected argument '%s'; try 'sfshmd --help'\n",
@@ -162,14 +179,15 @@ static int start_parts(struct daemon *daemon, struct reload *reload) {
         return server_new(&daemon->server, &daemon->parts);
 }
 
-/* The fence comes down in all three places. Should the state directory's not be
- * written: the next start takes the highest. */
+/* The fence comes down in all three places, in the state directory last: if it is
+ * not written there, or we are killed before, the next start takes the highest.
+ * In the other order the state directory would look like an old copy of itself. */
 static void lower_fence(struct daemon *daemon) {
         uint64_t last = daemon->ledger != NULL ? last_tick(daemon) : 0;
 
-        lease_release(daemon->lease, last);
         if (last != 0)
                 state_lower_fence(&daemon->state, last);
+        lease_release(daemon->lease, last);
 }
 
 static void stop_parts(struct daemon *daemon) {
@@ -225,7 +243,10 @@ int main(int argc, char *argv[]) {
                 if (!options.done && config_load(&config, options.config, options.sets) < 0)
                         r = EXIT_USAGE;
         }
-        if (config != NULL) {
+        if (config != NULL && options.fence_above != NULL) {
+                r = fence_above(config, options.fence_above, options.force) < 0 ? EXIT_RUNTIME
+                                                                                : EXIT_SUCCESS;
+        } else if (config != NULL) {
                 struct reload reload = { .config = config, .path = options.config,
                                          .sets = options.sets };
 

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "daemon/lease/state_file.h"
 #include "daemon/lineage.h"
 #include "daemon/listener.h"
 #include "daemon/log.h"
@@ -259,11 +260,11 @@ static int begin_clock(struct state *state, const struct config *config, const s
         uint64_t known = e->findings->known;
         int r;
 
-        if ((state->clock.fresh || state->ledger.fresh) && known > e->granted->fence_tick)
+        if (known > e->granted->fence_tick)
                 log_event(LOG_LEVEL_WARNING, "fence-found", "the shared memory %s knows of IDs up "
                           "to tick %" PRIu64 ", the state directory %s only up to tick %" PRIu64
-                          ": it was lost or changed since this host started. IDs go on above the "
-                          "higher one; check daemon.state_dir", config->shm, known,
+                          ": it was lost, changed or put back from a copy since this host started. "
+                          "The higher one counts; check daemon.state_dir", config->shm, known,
                           config->state_dir, e->granted->fence_tick);
         if (state->clock.fresh)
                 fill_clock(state_clock(state), e);

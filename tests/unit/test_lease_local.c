@@ -213,9 +213,9 @@ Test(lease_local, a_directory_that_cannot_be_made_is_named) {
 Test(lease_local, a_lost_state_is_no_first_start) {
         open_and_crash(5000);
         cr_assert_eq(unlink(file("fence")), 0);
-        expect_refused(-ENOENT, "no first start", "empty the directory");
-        /* refused again, until somebody has followed the advice */
-        expect_refused(-ENOENT, "no first start", "empty the directory");
+        expect_refused(-ENOENT, "no first start", "sfshm fence --above");
+        /* refused again, until somebody has done something about it */
+        expect_refused(-ENOENT, "no first start", "Put the file back");
         cr_assert_eq(unlink(file("lock")), 0);
         cr_assert(open_and_crash(0).first_start);
 }
