@@ -11,8 +11,14 @@ struct command_options {
         bool json;
         bool parallel;
         const char *socket; /* NULL: the library's default */
+        const char *shm;    /* NULL: the default */
         bool offline;       /* --layout, --epoch or --region-bits was given: */
         struct sfshm_layout layout;
+        /* for sfshmd */
+        const char *above; /* NULL: not given */
+        bool force;
+        const char *config; /* NULL: the default */
+        const char **sets;  /* NULL-terminated */
 };
 
 /* Each returns the exit status, after saying what went wrong. `arguments` are
@@ -21,6 +27,8 @@ typedef int (*command_fn)(const struct command_options *options, char *const arg
 
 int command_next(const struct command_options *options, char *const arguments[], int n);
 int command_decode(const struct command_options *options, char *const arguments[], int n);
+int command_clock(const struct command_options *options, char *const arguments[], int n);
+int command_fence(const struct command_options *options, char *const arguments[], int n);
 int command_first(const struct command_options *options, char *const arguments[], int n);
 
 /* sfshm_open(), with a sentence on stderr on failure; 0 or 1. */

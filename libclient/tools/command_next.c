@@ -1,27 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "libclient/tools/command.h"
+#include "libclient/tools/place.h"
 #include "libclient/tools/print.h"
 #include "libclient/tools/record.h"
 
 #define CHUNK 4096u /* IDs asked for at a time: a tick of one worker */
 
-static const char *socket_name(const struct command_options *options) {
-        const char *environment = secure_getenv("SFSHM_SOCKET");
-
-        if (options->socket)
-                return options->socket;
-        return environment ? environment : "/run/sfshm/sfshm.sock";
-}
-
 int command_open(const struct command_options *options, unsigned flags, sfshm **ret) {
         int r = sfshm_open(ret, options->socket, flags);
 
         if (r < 0)
-                return print_error("cannot attach to sfshmd at %s: %s", socket_name(options),
+                return print_error("cannot attach to sfshmd at %s: %s", place_socket(options->socket),
                                    sfshm_strerror(r));
         return 0;
 }

@@ -41,9 +41,9 @@ static int segment_error(const char *shm, const char *name, int error, uint32_t 
                 return print_error("may not read %s: be root or in the group of that file (sfshm)",
                                    path);
         case -EPROTO:
-                return print_error("%s has version %u, this sfshm-stat understands %u: use the "
-                                   "sfshm-stat which came with that sfshmd",
-                                   path, version, understood);
+                return print_error("%s has version %u, this %s understands %u: use the one which "
+                                   "came with that sfshmd",
+                                   path, version, program_invocation_short_name, understood);
         case -ENODATA:
                 return print_error("%s was not made by sfshmd, or is damaged", path);
         case -EBADMSG:
@@ -166,13 +166,17 @@ static int take_statistics(struct sample *sample, const char *shm, const char *s
         return 0;
 }
 
-int sample_take(struct sample *ret, const char *shm, const char *socket) {
+int sample_take_clock(struct sample *ret, const char *shm) {
         *ret = (struct sample){ .guarded_unix_ms = SAMPLE_UNKNOWN,
                                 .now_lag_ms = SAMPLE_UNKNOWN,
                                 .resume_ms = SAMPLE_UNKNOWN };
-        if (take_clock(ret, shm) != 0 || take_statistics(ret, shm, socket) != 0)
-                return 1;
-        return 0;
+        return take_clock(ret, shm);
+}
+
+int sample_take(struct sample *ret, const char *shm, const char *socket) {
+        int status = sample_take_clock(ret, shm);
+
+        return status != 0 ? status : take_statistics(ret, shm, socket);
 }
 
 void sample_clear(struct sample *sample) {

@@ -36,9 +36,12 @@ struct sample {
 /* `socket`: where to ask for a fresh snapshot. 0, or 1 after saying what is
  * wrong. *ret is to be cleared with sample_clear(). */
 int sample_take(struct sample *ret, const char *shm, const char *socket);
+/* The same without statistics: everybody may read the clock. */
+int sample_take_clock(struct sample *ret, const char *shm);
 void sample_clear(struct sample *sample);
 
-const char *sample_state_name(const struct sample *sample);
+const char *sample_state_name(const struct sample *sample);  /* one word */
+const char *sample_state_words(const struct sample *sample); /* for a sentence */
 /* The reason as a clause; "" when there is nothing to say. */
 const char *sample_reason_text(const struct sample *sample);
 

@@ -31,6 +31,19 @@ const char *sample_reason_text(const struct sample *sample) {
                                                                  : "for a reason of a newer daemon";
 }
 
+const char *sample_state_words(const struct sample *sample) {
+        static const char *const words[] = {
+                [SAMPLE_DEAD] = "not running",
+                [SAMPLE_STARTING] = "starting, no IDs yet",
+                [SAMPLE_RUNNING] = "ticker running",
+                [SAMPLE_IDLE] = "idle: ticker asleep, nobody allocates much",
+                [SAMPLE_WAITING] = "waiting: no IDs for now",
+                [SAMPLE_FAILED] = "FAILED: no IDs",
+        };
+
+        return words[sample->state];
+}
+
 uint32_t sample_workers(const struct sample *sample) {
         uint32_t count = sample->statistics.header.worker_count;
 

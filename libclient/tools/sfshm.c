@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "libclient/tools/command.h"
@@ -17,15 +18,25 @@ static const char usage[] =
         "Usage: sfshm next [-n N] [--json] [--parallel] [--socket PATH]\n"
         "       sfshm decode [--json] [LAYOUT] ID...|-\n"
         "       sfshm first [--json] [LAYOUT] TIME\n"
+        "       sfshm clock [--json] [--shm NAME|DIR]\n"
+        "       sfshm clock accept [--socket PATH]\n"
+        "       sfshm fence --above ID|TIME [--force] [--config FILE] [--set KEY=VALUE]...\n"
         "\n"
         "next     allocate IDs, one a line\n"
         "decode   take IDs apart (decimal or 0x...; - reads them from standard input)\n"
         "first    the lowest ID of a time (ISO 8601 or Unix milliseconds)\n"
+        "clock    show the daemon's clock; accept: the wall clock is right, follow it\n"
+        "fence    let the next sfshmd begin above an ID or a time; sfshmd must be stopped\n"
         "\n"
         "  -n, --count N        how many IDs (1; at most 1099511627776)\n"
         "      --json           one JSON object a line, IDs as strings\n"
         "      --parallel       several lanes: unique and k-sorted, not in one order\n"
         "      --socket PATH    the daemon's socket ($SFSHM_SOCKET, /run/sfshm/sfshm.sock)\n"
+        "      --shm NAME|DIR   the daemon's daemon.shm (/sfshm)\n"
+        "      --above ID|TIME  a decimal ID of the layout, or 2026-11-23T18:00:00Z\n"
+        "      --force          although that is more than a day ahead\n"
+        "      --config FILE    as of sfshmd\n"
+        "      --set KEY=VALUE  as of sfshmd\n"
         "      --help           show this\n"
         "      --version        show the version\n"
         "\n"
@@ -38,6 +49,9 @@ enum option_code {
         OPTION_JSON = 256,
         OPTION_PARALLEL,
         OPTION_SOCKET,
+        OPTION_SHM,
+        OPTION_ABOVE,
+        OPTION_FORCE,
         OPTION_LAYOUT,
         OPTION_EPOCH,
         OPTION_REGION_BITS,
@@ -50,6 +64,11 @@ static const struct option long_options[] = {
         { "json", no_argument, NULL, OPTION_JSON },
         { "parallel", no_argument, NULL, OPTION_PARALLEL },
         { "socket", required_argument, NULL, OPTION_SOCKET },
+        { "shm", required_argument, NULL, OPTION_SHM },
+        { "above", required_argument, NULL, OPTION_ABOVE },
+        { "force", no_argument, NULL, OPTION_FORCE },
+        { "config", required_argument, NULL, 'c' },
+        { "set", required_argument, NULL, 's' },
         { "layout", required_argument, NULL, OPTION_LAYOUT },
         { "epoch", required_argument, NULL, OPTION_EPOCH },
         { "region-bits", required_argument, NULL, OPTION_REGION_BITS },
@@ -58,14 +77,26 @@ static const struct option long_options[] = {
         { NULL, 0, NULL, 0 },
 };
 
+/* Groups of options, of which each command takes some. */
+enum option_group {
+        GROUP_NEXT = 1 << 0, /* -n, --parallel */
+        GROUP_JSON = 1 << 1,
+        GROUP_SOCKET = 1 << 2,
+        GROUP_SHM = 1 << 3,
+        GROUP_LAYOUT = 1 << 4,
+        GROUP_FENCE = 1 << 5, /* --above, --force, --config, --set */
+};
+
 static const struct {
         const char *name;
         command_fn run;
-        bool allocates; /* takes -n and --parallel; the others take a layout */
+        unsigned takes; /* enum option_group */
 } commands[] = {
-        { "next", command_next, true },
-        { "decode", command_decode, false },
-        { "first", command_first, false },
+        { "next", command_next, GROUP_NEXT | GROUP_JSON | GROUP_SOCKET },
+        { "decode", command_decode, GROUP_JSON | GROUP_SOCKET | GROUP_LAYOUT },
+        { "first", command_first, GROUP_JSON | GROUP_SOCKET | GROUP_LAYOUT },
+        { "clock", command_clock, GROUP_JSON | GROUP_SOCKET | GROUP_SHM },
+        { "fence", command_fence, GROUP_FENCE },
 };
 
 static int value_error(const char *option, const char *value, const char *allowed) {
@@ -103,6 +134,8 @@ static int set_region_bits(struct sfshm_layout *layout, const char *text) {
 
 /* 0; or 1 after saying what is wrong. */
 static int set_option(struct command_options *options, int code, const char *value) {
+        size_t n;
+
         switch (code) {
         case 'n':
                 if (number_parse(value, strlen(value), &options->count) < 0 || options->count < 1 ||
@@ -117,6 +150,23 @@ static int set_option(struct command_options *options, int code, const char *val
                 return 0;
         case OPTION_SOCKET:
                 options->socket = value;
+                return 0;
+        case OPTION_SHM:
+                options->shm = value;
+                return 0;
+        case OPTION_ABOVE:
+                options->above = value;
+                return 0;
+        case OPTION_FORCE:
+                options->force = true;
+                return 0;
+        case 'c':
+                options->config = value;
+                return 0;
+        case 's':
+                for (n = 0; options->sets[n] != NULL; n++)
+                        ;
+                options->sets[n] = value;
                 return 0;
         case OPTION_LAYOUT:
                 options->offline = true;
@@ -134,12 +184,41 @@ static int set_option(struct command_options *options, int code, const char *val
         }
 }
 
+static unsigned group_of(int code) {
+        switch (code) {
+        case 'n':
+        case OPTION_PARALLEL:
+                return GROUP_NEXT;
+        case OPTION_JSON:
+                return GROUP_JSON;
+        case OPTION_SOCKET:
+                return GROUP_SOCKET;
+        case OPTION_SHM:
+                return GROUP_SHM;
+        case OPTION_LAYOUT:
+        case OPTION_EPOCH:
+        case OPTION_REGION_BITS:
+                return GROUP_LAYOUT;
+        default:
+                return GROUP_FENCE;
+        }
+}
+
 /* Options which the command would ignore are mistakes. */
-static int check_options(const struct command_options *options, bool allocates, bool counted) {
-        if (allocates && options->offline)
-                return print_error("'next' takes no layout: the daemon decides it");
-        if (!allocates && (counted || options->parallel))
+static int check_options(const struct command_options *options, const char *command,
+                         unsigned wrong) {
+        if ((wrong & GROUP_LAYOUT) != 0)
+                return print_error("'%s' takes no layout: the daemon decides it", command);
+        if ((wrong & GROUP_NEXT) != 0)
                 return print_error("-n and --parallel are options of 'next' only");
+        if ((wrong & GROUP_FENCE) != 0)
+                return print_error("--above, --force, --config and --set are options of 'fence' "
+                                   "only");
+        if ((wrong & GROUP_SHM) != 0)
+                return print_error("--shm is an option of 'clock' only");
+        if (wrong != 0)
+                return print_error("'%s' takes no %s", command,
+                                   (wrong & GROUP_JSON) != 0 ? "--json" : "--socket");
         if (options->offline && options->socket)
                 return print_error("--socket and a layout exclude each other: "
                                    "with a layout no daemon is asked");
@@ -149,7 +228,8 @@ static int check_options(const struct command_options *options, bool allocates, 
         return 0;
 }
 
-static int run_command(const struct command_options *options, bool counted, char *words[], int n) {
+static int run_command(const struct command_options *options, unsigned given, char *words[],
+                       int n) {
         char quoted[PRINT_QUOTED_SIZE];
 
         if (n == 0) {
@@ -159,20 +239,20 @@ static int run_command(const struct command_options *options, bool counted, char
         for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
                 if (strcmp(words[0], commands[i].name) != 0)
                         continue;
-                if (check_options(options, commands[i].allocates, counted) != 0)
+                if (check_options(options, words[0], given & ~commands[i].takes) != 0)
                         return 1;
                 return commands[i].run(options, words + 1, n - 1);
         }
-        return print_error("%s is not a command: say next, decode or first (sfshm --help)",
+        return print_error("%s is not a command: say next, decode, first, clock or fence "
+                           "(sfshm --help)",
                            print_quoted(words[0], strlen(words[0]), quoted));
 }
 
-int main(int argc, char *argv[]) {
-        struct command_options options = { .count = 1, .layout = SFSHM_LAYOUT_DEFAULT };
-        bool counted = false;
+static int run(struct command_options *options, int argc, char *argv[]) {
+        unsigned given = 0;
         int code;
 
-        while ((code = getopt_long(argc, argv, "n:", long_options, NULL)) != -1) {
+        while ((code = getopt_long(argc, argv, "n:c:s:", long_options, NULL)) != -1) {
                 switch (code) {
                 case OPTION_HELP:
                         fputs(usage, stdout);
@@ -183,10 +263,23 @@ int main(int argc, char *argv[]) {
                 case '?':
                         return print_error("see sfshm --help");
                 default:
-                        counted = counted || code == 'n';
-                        if (set_option(&options, code, optarg) != 0)
+                        given |= group_of(code);
+                        if (set_option(options, code, optarg) != 0)
                                 return 1;
                 }
         }
-        return run_command(&options, counted, argv + optind, argc - optind);
+        return run_command(options, given, argv + optind, argc - optind);
+}
+
+int main(int argc, char *argv[]) {
+        struct command_options options = { .count = 1, .layout = SFSHM_LAYOUT_DEFAULT };
+        int status;
+
+        /* as many as there are arguments at most */
+        options.sets = calloc((size_t)argc + 1, sizeof(*options.sets));
+        if (options.sets == NULL)
+                return print_error("there is no memory left");
+        status = run(&options, argc, argv);
+        free(options.sets);
+        return status;
 }

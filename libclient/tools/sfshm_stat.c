@@ -2,11 +2,11 @@
 /* sfshm-stat(1): what the host's sfshmd does, and whether it lives. */
 #include <errno.h>
 #include <getopt.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "libclient/tools/number.h"
+#include "libclient/tools/place.h"
 #include "libclient/tools/print.h"
 #include "libclient/tools/stat.h"
 
@@ -183,10 +183,9 @@ static void set_option(struct settings *settings, int code, const char *value) {
 }
 
 int main(int argc, char *argv[]) {
-        const char *socket = secure_getenv("SFSHM_SOCKET");
         struct settings settings = {
                 .shm = SEGMENTS_DEFAULT_SHM,
-                .socket = socket ? socket : "/run/sfshm/sfshm.sock",
+                .socket = place_socket(NULL),
         };
         int code;
 
@@ -206,10 +205,8 @@ int main(int argc, char *argv[]) {
         }
         if (settings.json && settings.prometheus)
                 return print_error("--json and --prometheus exclude each other");
-        if (settings.shm[0] != '/' || settings.shm[1] == '\0')
-                return print_error(
-                        "--shm takes a name as /sfshm or an absolute directory, not '%s'",
-                        settings.shm);
+        if (place_check_shm(settings.shm) != 0)
+                return 1;
         if (read_words(&settings, argv + optind, argc - optind) != 0)
                 return 1;
         return show(&settings);

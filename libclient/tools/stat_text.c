@@ -99,21 +99,13 @@ void stat_print_clients(FILE *out, const struct sample *sample) {
 }
 
 static void print_daemon(FILE *out, const struct sample *sample) {
-        static const char *const states[] = {
-                [SAMPLE_DEAD] = "not running",
-                [SAMPLE_STARTING] = "starting, no IDs yet",
-                [SAMPLE_RUNNING] = "ticker running",
-                [SAMPLE_IDLE] = "idle: ticker asleep, nobody allocates much",
-                [SAMPLE_WAITING] = "waiting: no IDs for now",
-                [SAMPLE_FAILED] = "FAILED: no IDs",
-        };
         const struct statistics_segment *s = &sample->statistics.header;
         char since[ISOTIME_SIZE];
 
         isotime_format(s->counters.start_unix_ms, since);
         fputs("daemon     sfshmd ", out);
         stat_print_plain(out, s->daemon_version, sizeof(s->daemon_version));
-        fprintf(out, ", pid %" PRIu32 ", since %s; %s", s->pid, since, states[sample->state]);
+        fprintf(out, ", pid %" PRIu32 ", since %s; %s", s->pid, since, sample_state_words(sample));
         if (sample->resume_ms != SAMPLE_UNKNOWN)
                 fprintf(out, ", %.1f s more", (double)sample->resume_ms / 1e3);
         fputc('\n', out);

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sfshm fence --above, end to end: whatever the shared memory of this boot still
+ * holds, the next daemon gives no ID up to what was said, and no ID twice.
+ */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <time.h>
+
+#include "tests/integration/tool.h"
+#include "tests/support/collect.h"
+#include "tests/support/private_daemon.h"
+
+TestSuite(fence_above, .timeout = 180);
+
+#define AHEAD_MS 6000 /* beyond the fence of a daemon that was killed: 4 s */
+
+static struct private_daemon d;
+static struct tool_result result;
+
+static int64_t unix_ms(void) {
+        struct timespec now;
+
+        clock_gettime(CLOCK_REALTIME, &now);
+        return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* With the settings of the daemon. */
+static void run_fence(const char *above) {
+        const char *arguments[4 + 2 * PRIVATE_DAEMON_SETS] = { "fence", "--above", above };
+        size_t n = 3;
+
+        for (unsigned i = 0; i < d.n_sets; i++) {
+                arguments[n++] = "--set";
+                arguments[n++] = d.sets[i];
+        }
+        tool_run(&result, "SFSHM_TOOL", arguments, "", 0);
+}
+
+/* The lowest ID of AHEAD_MS from now on. */
+static uint64_t id_ahead(void) {
+        static const struct sfshm_layout layout = SFSHM_LAYOUT_DEFAULT;
+        uint64_t id = 0;
+
+        cr_assert_eq(sfshm_first_id(&layout, unix_ms() + AHEAD_MS, &id), 0);
+        return id;
+}
+
+static uint64_t raise_ahead(void) {
+        uint64_t id = id_ahead();
+        char text[32];
+
+        snprintf(text, sizeof(text), "%llu", (unsigned long long)id);
+        run_fence(text);
+        cr_assert_eq(result.status, 0, "%s", result.err);
+        cr_assert_not_null(strstr(result.out, "the next sfshmd gives no ID below"), "%s",
+                           result.out);
+        return id;
+}
+
+struct taker {
+        sfshm *s;
+        struct arena *arena;
+        size_t part;
+        uint64_t above; /* taken IDs are either old promises or above that */
+        uint64_t last;
+};
+
+static bool let_in(void *context) {
+        struct taker *taker = context;
+
+        return sfshm_open(&taker->s, d.socket, 0) == 0;
+}
+
+/* Until the first ID above; what comes before is kept as well. */
+static bool taken_above(void *context) {
+        struct taker *taker = context;
+
+        while (sfshm_next(taker->s, &taker->last) == 0) {
+                arena_add(taker->arena, taker->part, taker->last);
+                if (taker->last > taker->above)
+                        return true;
+        }
+        return false;
+}
+
+static void take_for(struct taker *taker, int64_t ms) {
+        int64_t until = test_monotonic_ns() + ms * 1000000;
+
+        while (test_monotonic_ns() < until) {
+                cr_assert_eq(sfshm_next(taker->s, &taker->last), 0);
+                arena_add(taker->arena, taker->part, taker->last);
+        }
+}
+
+/* The new client first: what it gets is never an older promise. */
+static void expect_above(struct taker *old, struct arena *arena, uint64_t above) {
+        struct taker new = { .arena = arena, .part = 1, .above = above };
+
+        old->above = above;
+        cr_assert(wait_until(let_in, &new, 60000));
+        cr_assert_eq(sfshm_next(new.s, &new.last), 0);
+        cr_expect_gt(new.last, above, "%llu", (unsigned long long)new.last);
+        arena_add(arena, 1, new.last);
+        take_for(&new, 100);
+        cr_assert(wait_until(taken_above, old, 60000), "the old client does not go on");
+        take_for(old, 100);
+        arena_expect_unique(arena);
+        sfshm_close(new.s);
+        sfshm_close(old->s);
+}
+
+static void begin(struct taker *old, struct arena *arena) {
+        private_daemon_prepare(&d);
+        private_daemon_set(&d, "reserve.standing=1s");
+        private_daemon_start(&d);
+        *old = (struct taker){ .s = private_daemon_open(&d, 0), .arena = arena };
+        cr_assert_eq(sfshm_set_timeout(old->s, 50000000), 0);
+        take_for(old, 1500);
+}
+
+static void end(struct arena *arena) {
+        private_daemon_stop(&d);
+        private_daemon_remove(&d);
+        arena_free(arena);
+}
+
+/*
+ * U1: ledger and clock of this boot survive, and would be gone on with. Red when
+ * the ledger is not given up (no lineage_forget()): the first IDs are below.
+ */
+Test(fence_above, U1_in_the_same_boot_after_a_crash) {
+        struct arena *arena = arena_new(2, 64 << 20);
+        struct taker old;
+        uint64_t above;
+
+        begin(&old, arena);
+        private_daemon_signal(&d, SIGKILL, true);
+        above = raise_ahead();
+        private_daemon_start(&d);
+        expect_above(&old, arena, above);
+        end(arena);
+}
+
+Test(fence_above, U1_in_the_same_boot_after_a_clean_stop_and_another_crash) {
+        struct arena *arena = arena_new(2, 64 << 20);
+        struct taker old;
+        uint64_t above;
+
+        begin(&old, arena);
+        private_daemon_stop(&d);
+        above = raise_ahead();
+        private_daemon_start(&d);
+        private_daemon_signal(&d, SIGKILL, true);
+        private_daemon_start(&d);
+        private_daemon_stop(&d);
+        private_daemon_start(&d);
+        expect_above(&old, arena, above);
+        end(arena);
+}
+
+/* A clean stop while it waits must not bring the fence down again either. */
+Test(fence_above, U1_after_a_reboot) {
+        struct arena *arena = arena_new(2, 64 << 20);
+        struct taker old;
+        uint64_t above;
+
+        begin(&old, arena);
+        private_daemon_stop(&d);
+        private_daemon_lose_segments(&d);
+        above = raise_ahead();
+        private_daemon_start(&d);
+        private_daemon_stop(&d);
+        private_daemon_lose_segments(&d);
+        private_daemon_start(&d);
+        expect_above(&old, arena, above);
+        end(arena);
+}
+
+/* Red when the tool leaves out --config, or another status than sfshmd's comes back. */
+Test(fence_above, the_tool_runs_sfshmd_with_the_same_options) {
+        char path[128];
+        FILE *file;
+
+        private_daemon_prepare(&d);
+        private_daemon_start(&d);
+        run_fence("1");
+        cr_expect_eq(result.status, 1);
+        cr_expect_not_null(strstr(result.err, "stop it first"), "%s", result.err);
+        private_daemon_stop(&d);
+        run_fence("yesterday");
+        cr_expect_eq(result.status, 1);
+        cr_expect_not_null(strstr(result.err, "\"yesterday\" is neither"), "%s", result.err);
+        run_fence("2094-01-01T00:00:00Z");
+        cr_expect_eq(result.status, 1);
+        cr_expect_not_null(strstr(result.err, "--force"), "%s", result.err);
+
+        snprintf(path, sizeof(path), "%s/conf", d.directory);
+        file = fopen(path, "we");
+        cr_assert_not_null(file);
+        fprintf(file, "[workers]\nfirst = 0\n[daemon]\nstate_dir = %s\n", d.state);
+        fclose(file);
+        tool_run(&result, "SFSHM_TOOL",
+                 TOOL_ARGUMENTS("fence", "--above", "2094-01-01T00:00:00.5Z", "--force",
+                                "--config", path),
+                 "", 0);
+        cr_expect_eq(result.status, 0, "%s", result.err);
+        cr_expect_not_null(strstr(result.out, "(2094-01-01T00:00:00.500Z) now"), "%s", result.out);
+        cr_expect_not_null(strstr(result.out, d.state), "%s", result.out);
+        private_daemon_remove(&d);
+}
