@@ -10,24 +10,17 @@
 #include "daemon/log.h"
 #include "daemon/packet.h"
 #include "daemon/peer.h"
-
-int control_nothing_held(void *context, char *text, size_t size) {
-        (void)context;
-        snprintf(text, size, "the clock is not held: there is nothing to accept");
-        return -EALREADY;
-}
+#include "daemon/timekeeper.h"
 
 static bool may_control(int socket, const struct peer *peer) {
         return peer->uid == 0 || peer->uid == geteuid() || peer_in_group(socket, getegid());
 }
 
 static int decide(struct connections *connections, const struct connection *connection,
-                  const struct peer *peer, char *text, size_t size) {
-        const struct server_parts *parts = connections->attach->parts;
-
+                  const struct peer *peer, char text[TIMEKEEPER_TEXT]) {
         if (may_control(connection->fd, peer))
-                return parts->accept_clock(parts->accept_context, text, size);
-        snprintf(text, size, "uid %u may not accept the clock: only root, uid %u (which sfshmd "
+                return timekeeper_accept(&connections->attach->keeper, text);
+        snprintf(text, TIMEKEEPER_TEXT, "uid %u may not accept the clock: only root, uid %u (which sfshmd "
                  "runs as) and members of group %u (its own) may; run it with sudo, or join "
                  "that group", (unsigned)peer->uid, (unsigned)geteuid(), (unsigned)getegid());
         return -EPERM;
@@ -48,15 +41,17 @@ static void report(struct connections *connections, const struct peer *peer, int
 int control_accept(struct connections *connections, struct connection *connection,
                    int64_t now_ns) {
         union wire_message message = { .answer = { .error = 0 } };
+        char text[TIMEKEEPER_TEXT];
         struct peer peer;
         int r = peer_identify(connection->fd, &peer);
 
         if (r == 0) {
                 message.header = wire_header_of(WIRE_ANSWER, WIRE_VERSION);
-                r = decide(connections, connection, &peer, message.answer.text,
-                           sizeof(message.answer.text));
+                r = decide(connections, connection, &peer, text);
                 message.answer.error = -r;
-                report(connections, &peer, r, message.answer.text, now_ns);
+                snprintf(message.answer.text, sizeof(message.answer.text), "%.*s",
+                         (int)sizeof(message.answer.text) - 1, text);
+                report(connections, &peer, r, text, now_ns);
                 /* a peer that does not take its answer is dropped as well */
                 (void)packet_send(connection->fd, &message, NULL, 0);
         }

@@ -14,6 +14,3 @@
 /* ACCEPT on a connection of its own: judged, done, answered, logged; then the
  * connection is dropped. 0, or -errno as in the ANSWER. */
 int control_accept(struct connections *connections, struct connection *connection, int64_t now_ns);
-
-/* For server_parts.accept_clock while nothing can hold the clock: -EALREADY. */
-int control_nothing_held(void *context, char *text, size_t size);

@@ -9,7 +9,6 @@
 #include <sys/resource.h>
 #include <systemd/sd-daemon.h>
 
-#include "daemon/control.h"
 #include "daemon/lease/fence_above.h"
 #include "daemon/log.h"
 #include "daemon/server.h"
@@ -173,7 +172,6 @@ static int start_parts(struct daemon *daemon, struct reload *reload) {
                 .statistics = daemon->statistics,
                 .run_start = state->run_start,
                 .run_width = state->run_width,
-                .accept_clock = control_nothing_held,
                 .adopted = state->adopted,
         };
         return server_new(&daemon->server, &daemon->parts);

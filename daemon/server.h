@@ -35,10 +35,6 @@ struct server_parts {
         struct statistics_inputs *inputs;
         struct statistics *statistics;
         uint32_t run_start, run_width;
-        /* The wall clock is right: follow it. 0 or -errno, and a sentence for the
-         * operator: what was accepted, or why nothing is. */
-        int (*accept_clock)(void *context, char *text, size_t size);
-        void *accept_context;
         bool adopted; /* the ledger is an earlier daemon's: so are the first clients */
 };
 
