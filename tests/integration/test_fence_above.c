@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "tests/integration/tool.h"
@@ -209,5 +210,40 @@ Test(fence_above, the_tool_runs_sfshmd_with_the_same_options) {
         cr_expect_eq(result.status, 0, "%s", result.err);
         cr_expect_not_null(strstr(result.out, "(2094-01-01T00:00:00.500Z) now"), "%s", result.out);
         cr_expect_not_null(strstr(result.out, d.state), "%s", result.out);
+        private_daemon_remove(&d);
+}
+
+static void make_script(const char *path) {
+        FILE *file = fopen(path, "we");
+
+        cr_assert_not_null(file);
+        fputs("#!/bin/sh\necho \"$@\"\n", file);
+        fclose(file);
+        cr_assert_eq(chmod(path, 0755), 0);
+}
+
+/* Away from where it was built the tool runs the installed sfshmd, or that of $PATH,
+ * or says that there is none. Red when an argument is lost, or execvp() is left out. */
+Test(fence_above, the_tool_says_when_there_is_no_sfshmd) {
+        char command[512], path[128];
+
+        snprintf(path, sizeof(path), "%s/sfshmd", getenv("SFSHM_SBINDIR"));
+        if (access(path, X_OK) == 0)
+                cr_skip_test("%s is installed and would be run", path);
+        private_daemon_prepare(&d);
+        snprintf(path, sizeof(path), "%s/sfshm", d.directory);
+        snprintf(command, sizeof(command), "cp %s %s", getenv("SFSHM_TOOL"), path);
+        cr_assert_eq(system(command), 0);
+        setenv("SFSHM_TOOL", path, 1);
+        setenv("PATH", d.directory, 1);
+        run_fence("1");
+        cr_expect_eq(result.status, 1);
+        cr_expect_not_null(strstr(result.err, "cannot run sfshmd"), "%s", result.err);
+        snprintf(path, sizeof(path), "%s/sfshmd", d.directory);
+        make_script(path);
+        tool_run(&result, "SFSHM_TOOL",
+                 TOOL_ARGUMENTS("fence", "--above", "1", "--set", "a=b", "--force", "-s", "c=d"),
+                 "", 0);
+        cr_expect_str_eq(result.out, "--fence-above 1 --force --set a=b --set c=d\n");
         private_daemon_remove(&d);
 }

@@ -81,12 +81,13 @@ Test(control, what_was_not_accepted_is_answered_whole) {
         connections_reap(&connections);
 }
 
-/* Who asked and went away has asked; nobody waits for it. Red without
- * MSG_NOSIGNAL in packet_send(): SIGPIPE ends the daemon. */
+/* Who asked and went away has asked, and the connection ends. Red when the failure to
+ * answer passes for the answer. */
 Test(control, a_peer_that_is_gone_harms_nobody) {
         struct connection *connection = connect_peer();
 
         close(peer);
         cr_assert_eq(control_accept(&connections, connection, 0), 0);
+        cr_assert_eq(connection->state, CONNECTION_DEAD);
         connections_reap(&connections);
 }

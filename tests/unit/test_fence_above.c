@@ -214,10 +214,11 @@ Test(fence_above, a_first_start_begins_above_migrated_ids) {
         struct lease_grant grant;
         void *backend = NULL;
 
-        expect_done(tick);
+        cr_assert_eq(fence_above(&config, id_in(tick), false), 0);
         cr_assert_eq(unlink(file("fence")), 0);
         capture_begin();
         cr_assert_eq(lease_local.open(&backend, &config, &grant), -ENOENT);
+        expect_done(tick);
 }
 
 /* Never below a good fence of this machine. Red without that comparison. */
