@@ -16,6 +16,7 @@
 #include "daemon/listener.h"
 #include "daemon/log.h"
 #include "daemon/thread.h"
+#include "daemon/watchdog.h"
 
 #define EVENTS_MAX 64
 #define ACCEPTS_MAX 32 /* in a round */
@@ -33,6 +34,7 @@ struct server {
         bool ready;               /* grants may be made */
         bool stopping;
         struct connection_gate exhausted;
+        struct watchdog watchdog;
 };
 
 static int watch(struct server *server, int fd, void *tag) {
@@ -106,6 +108,19 @@ static int prepare(struct server *server) {
         return watch_all(server);
 }
 
+static void watch_threads(struct server *server) {
+        const struct server_parts *parts = server->parts;
+        struct watchdog *watchdog = &server->watchdog;
+
+        watchdog_init(watchdog);
+        watchdog_add(watchdog, (struct watchdog_thread){ "sfshmd-ticker", parts->ticker,
+                                                         ticker_ask, ticker_answered });
+        watchdog_add(watchdog, (struct watchdog_thread){ "sfshmd-lease", parts->lease,
+                                                         lease_ask, lease_answered });
+        watchdog_add(watchdog, (struct watchdog_thread){ "sfshmd-stats", parts->statistics,
+                                                         statistics_ask, statistics_answered });
+}
+
 int server_new(struct server **ret, const struct server_parts *parts) {
         struct server *server = calloc(1, sizeof(*server));
         int r;
@@ -117,6 +132,7 @@ int server_new(struct server **ret, const struct server_parts *parts) {
         server->listener = LISTENER_NONE;
         server->epoll_fd = server->signal_fd = server->timer_fd = -1;
         server->armed_ns = server->accept_resume_ns = INT64_MAX;
+        watch_threads(server);
         connections_init(&server->connections, &server->attach, -1);
         r = listener_open(&server->listener, parts->config);
         if (r == 0) {
@@ -274,6 +290,8 @@ static int64_t next_deadline(const struct server *server, int64_t now_ns) {
                 next_ns = server->accept_resume_ns;
         if (timekeeper_deadline(&server->attach.keeper) < next_ns)
                 next_ns = timekeeper_deadline(&server->attach.keeper);
+        if (server->watchdog.due_ns < next_ns)
+                next_ns = server->watchdog.due_ns;
         if (!server->ready)
                 return next_ns;
         if (server->connections.changed)
@@ -325,6 +343,7 @@ static void settle(struct server *server) {
         conversation_welcome(&server->connections, now_ns);
         connections_reap(&server->connections);
         count_up(server);
+        watchdog_run(&server->watchdog, now_ns);
         arm_timer(server, next_deadline(server, now_ns));
 }
 

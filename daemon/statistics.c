@@ -31,7 +31,9 @@ struct statistics {
         pthread_t thread;
         pthread_mutex_t wake_mutex;
         pthread_cond_t wake;
-        bool poked, stop; /* under wake_mutex */
+        bool poked, stop;  /* under wake_mutex */
+        uint32_t question; /* the watchdog's last; under wake_mutex */
+        _Atomic uint32_t answer;
         /* Held while one client is read, by the thread and by statistics_retire().
          * Guards what follows and every client's record. */
         pthread_mutex_t totals_mutex;
@@ -200,6 +202,8 @@ static bool wait_for_reason(struct statistics *s) {
         struct timespec until = thread_deadline(INTERVAL_NS);
 
         while (!s->stop && !s->poked) {
+                /* relaxed: a number to look at */
+                atomic_store_explicit(&s->answer, s->question, memory_order_relaxed);
                 if (!ticker_running(s->ticker))
                         pthread_cond_wait(&s->wake, &s->wake_mutex);
                 else if (pthread_cond_timedwait(&s->wake, &s->wake_mutex, &until) == ETIMEDOUT)
@@ -230,6 +234,23 @@ void statistics_poke(struct statistics *s) {
         s->poked = true;
         pthread_cond_signal(&s->wake);
         pthread_mutex_unlock(&s->wake_mutex);
+}
+
+void statistics_ask(void *context, uint32_t question) {
+        struct statistics *s = context;
+
+        pthread_mutex_lock(&s->wake_mutex);
+        s->question = question;
+        pthread_mutex_unlock(&s->wake_mutex);
+        /* after it, so that the thread finds the mutex free: one wake-up */
+        pthread_cond_signal(&s->wake);
+}
+
+bool statistics_answered(void *context, uint32_t question) {
+        const struct statistics *s = context;
+
+        /* relaxed: that the thread came by is all it tells */
+        return atomic_load_explicit(&s->answer, memory_order_relaxed) == question;
 }
 
 static void on_run(void *context) {

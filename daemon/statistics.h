@@ -5,6 +5,7 @@
  * the ticker runs, and when poked. Reads the client list under RCU while the
  * ledger thread changes it.
  */
+#include <stdbool.h>
 #include <stdint.h>
 #include <urcu/rculist.h>
 
@@ -35,3 +36,7 @@ void statistics_poke(struct statistics *statistics); /* a fresh snapshot soon; a
 /* A client is about to be unlinked: keep what it has handed out in the totals.
  * Ledger thread, once for each client. */
 void statistics_retire(struct statistics *statistics, struct client *client);
+
+/* The watchdog's, see watchdog.h; `statistics` is a struct statistics. Ledger thread. */
+void statistics_ask(void *statistics, uint32_t question);
+bool statistics_answered(void *statistics, uint32_t question);

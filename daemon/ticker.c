@@ -22,13 +22,18 @@ enum command {
         COMMAND_RUN = 1,
         COMMAND_STOP = 2
 };
+/* The command's word: the watchdog's question stands above the command, so that
+ * a thread that is about to sleep on the word misses neither. */
+#define COMMAND_BITS 2u
+#define COMMAND_MASK ((UINT32_C(1) << COMMAND_BITS) - 1)
 
 struct ticker {
         struct clock_segment *segment;
         pthread_t thread;
         sem_t started;
         int start_error;          /* written before `started` is posted */
-        _Atomic uint32_t command; /* enum command; a futex */
+        _Atomic uint32_t command; /* and question; a futex; the ledger thread stores it */
+        _Atomic uint32_t answer;  /* the question last seen */
         _Atomic uint64_t count;
         _Atomic uint64_t late;
         void (*on_run)(void *context); /* ledger thread only */
@@ -152,12 +157,24 @@ static void run_one_tick(struct ticker *ticker) {
         sleep_until(next_ns < boot_ns + SLEEP_MAX_NS ? next_ns : boot_ns + SLEEP_MAX_NS);
 }
 
+/* The word of the command, once the question in it is answered. */
+static uint32_t take_command(struct ticker *ticker) {
+        /* acquire: pairs with the release in word_set() */
+        uint32_t word = atomic_load_explicit(&ticker->command, memory_order_acquire);
+
+        /* relaxed: a number to look at; only this thread stores it */
+        if (atomic_load_explicit(&ticker->answer, memory_order_relaxed) != word >> COMMAND_BITS)
+                atomic_store_explicit(&ticker->answer, word >> COMMAND_BITS, memory_order_relaxed);
+        return word;
+}
+
 /* INVALID first: from here on callers read the clock themselves. */
 static void run_idle(struct ticker *ticker) {
+        uint32_t word;
+
         publish(ticker, CLOCK_NOW_INVALID);
-        /* acquire: pairs with the release in command_set() */
-        while (atomic_load_explicit(&ticker->command, memory_order_acquire) == COMMAND_IDLE)
-                futex(&ticker->command, FUTEX_WAIT, COMMAND_IDLE);
+        while (((word = take_command(ticker)) & COMMAND_MASK) == COMMAND_IDLE)
+                futex(&ticker->command, FUTEX_WAIT, word);
 }
 
 static void *ticker_thread(void *context) {
@@ -170,9 +187,7 @@ static void *ticker_thread(void *context) {
         if (ticker->start_error < 0)
                 return NULL;
 
-        /* acquire: pairs with the release in command_set() */
-        while ((command = atomic_load_explicit(&ticker->command, memory_order_acquire)) !=
-               COMMAND_STOP) {
+        while ((command = take_command(ticker) & COMMAND_MASK) != COMMAND_STOP) {
                 if (command == COMMAND_RUN)
                         run_one_tick(ticker);
                 else
@@ -184,11 +199,20 @@ static void *ticker_thread(void *context) {
         return NULL;
 }
 
-static void command_set(struct ticker *ticker, enum command command) {
+/* Only the ledger thread stores it, so nothing comes between load and store. */
+static uint32_t word_of(const struct ticker *ticker) {
+        return atomic_load_explicit(&ticker->command, memory_order_relaxed);
+}
+
+static void word_set(struct ticker *ticker, uint32_t word) {
         /* release: pairs with the thread's acquire; the thread sees what the
          * caller wrote (the line, the state) before it asked for ticks */
-        atomic_store_explicit(&ticker->command, command, memory_order_release);
+        atomic_store_explicit(&ticker->command, word, memory_order_release);
         futex(&ticker->command, FUTEX_WAKE, 1);
+}
+
+static void command_set(struct ticker *ticker, enum command command) {
+        word_set(ticker, (word_of(ticker) & ~COMMAND_MASK) | command);
 }
 
 static int start(struct ticker *ticker) {
@@ -281,5 +305,19 @@ uint64_t ticker_late_count(const struct ticker *ticker) {
 
 bool ticker_running(const struct ticker *ticker) {
         /* relaxed: only the ledger thread changes it, others just look */
-        return atomic_load_explicit(&ticker->command, memory_order_relaxed) == COMMAND_RUN;
+        return (word_of(ticker) & COMMAND_MASK) == COMMAND_RUN;
+}
+
+void ticker_ask(void *context, uint32_t question) {
+        struct ticker *ticker = context;
+
+        word_set(ticker, question << COMMAND_BITS | (word_of(ticker) & COMMAND_MASK));
+}
+
+bool ticker_answered(void *context, uint32_t question) {
+        const struct ticker *ticker = context;
+
+        /* relaxed: that the thread came by is all it tells */
+        return atomic_load_explicit(&ticker->answer, memory_order_relaxed) ==
+               question << COMMAND_BITS >> COMMAND_BITS;
 }

@@ -37,3 +37,7 @@ bool ticker_stepped(const struct ticker *ticker);
 uint64_t ticker_count(const struct ticker *ticker);      /* ticks published */
 uint64_t ticker_late_count(const struct ticker *ticker); /* ticks skipped, woken too late */
 bool ticker_running(const struct ticker *ticker);
+
+/* The watchdog's, see watchdog.h; `ticker` is a struct ticker. Ledger thread. */
+void ticker_ask(void *ticker, uint32_t question);
+bool ticker_answered(void *ticker, uint32_t question);

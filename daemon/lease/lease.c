@@ -27,6 +27,9 @@ struct lease {
         pthread_cond_t changed;
         uint64_t target;  /* the highest fence asked for; under the mutex */
         bool stop;        /* under the mutex */
+        uint32_t question; /* the watchdog's last; under the mutex */
+        _Atomic uint32_t answer;
+        _Atomic bool in_backend; /* the thread is in one of its calls */
         int64_t retry_ns; /* the thread's: 0, or the wait before the next attempt */
         _Atomic uint64_t fence;
         _Atomic int error;
@@ -84,18 +87,38 @@ static int64_t jittered(int64_t delay_ns) {
         return delay_ns / 2 + (int64_t)random * (delay_ns / 2) / UINT32_MAX;
 }
 
+/* Called with the mutex, before each wait. */
+static void answer(struct lease *lease) {
+        /* relaxed: a number to look at */
+        atomic_store_explicit(&lease->answer, lease->question, memory_order_relaxed);
+}
+
 /* Called with the mutex; waits until a write is due (true) or it shall stop. */
 static bool wait_for_work(struct lease *lease) {
         if (lease->retry_ns != 0) {
                 struct timespec until = thread_deadline(jittered(lease->retry_ns));
 
+                /* a higher target changes what is written, not when */
+                do
+                        answer(lease);
                 while (!lease->stop &&
-                       pthread_cond_timedwait(&lease->changed, &lease->mutex, &until) != ETIMEDOUT)
-                        ; /* a higher target changes what is written, not when */
+                       pthread_cond_timedwait(&lease->changed, &lease->mutex, &until) != ETIMEDOUT);
         }
-        while (!lease->stop && !wanted(lease))
+        while (!lease->stop && !wanted(lease)) {
+                answer(lease);
                 pthread_cond_wait(&lease->changed, &lease->mutex);
+        }
         return !lease->stop;
+}
+
+static int write_fence(struct lease *lease, uint64_t fence_tick) {
+        int r;
+
+        /* relaxed, both: the watchdog only looks */
+        atomic_store_explicit(&lease->in_backend, true, memory_order_relaxed);
+        r = lease->backend->write_fence(lease->state, fence_tick);
+        atomic_store_explicit(&lease->in_backend, false, memory_order_relaxed);
+        return r;
 }
 
 static void *lease_thread(void *context) {
@@ -107,7 +130,7 @@ static void *lease_thread(void *context) {
                 int r;
 
                 pthread_mutex_unlock(&lease->mutex);
-                r = lease->backend->write_fence(lease->state, target);
+                r = write_fence(lease, target);
                 if (r < 0)
                         failed(lease, r);
                 else
@@ -247,6 +270,24 @@ void lease_raise(struct lease *lease, uint64_t fence_tick) {
                 pthread_cond_signal(&lease->changed);
         }
         pthread_mutex_unlock(&lease->mutex);
+}
+
+void lease_ask(void *context, uint32_t question) {
+        struct lease *lease = context;
+
+        pthread_mutex_lock(&lease->mutex);
+        lease->question = question;
+        pthread_mutex_unlock(&lease->mutex);
+        /* after it, so that the thread finds the mutex free: one wake-up */
+        pthread_cond_signal(&lease->changed);
+}
+
+bool lease_answered(void *context, uint32_t question) {
+        const struct lease *lease = context;
+
+        /* relaxed: that the thread came by, or is away, is all they tell */
+        return atomic_load_explicit(&lease->in_backend, memory_order_relaxed) ||
+               atomic_load_explicit(&lease->answer, memory_order_relaxed) == question;
 }
 
 int lease_fd(const struct lease *lease) {

@@ -57,4 +57,9 @@ void lease_raise(struct lease *lease, uint64_t fence_tick);
 int lease_fd(const struct lease *lease);
 void lease_acknowledge(struct lease *lease); /* reads the eventfd */
 int lease_error(const struct lease *lease);  /* of the last attempt: 0 or -errno */
+/* The watchdog's, see watchdog.h; `lease` is a struct lease. While the backend is
+ * at work the thread counts as alive: a disk or coordinator that hangs is told of
+ * otherwise, and killing the daemon would not mend it. */
+void lease_ask(void *lease, uint32_t question);
+bool lease_answered(void *lease, uint32_t question);
 const char *lease_place(const struct lease *lease); /* where the fence is kept, for messages */

@@ -101,6 +101,46 @@ Test(lease, a_failed_write_is_tried_again) {
         cr_assert_eq(mock_fence, 150);
 }
 
+/* Red when wait_for_work() does not answer in either wait. */
+Test(lease, answers_the_watchdog_idle_and_between_attempts) {
+        struct lease *lease = NULL;
+
+        capture_begin();
+        cr_assert_eq(lease_new_with(&lease, &mock, &config), 0);
+        for (uint32_t question = 1; question <= 1000; question++) {
+                lease_ask(lease, question);
+                UNTIL(lease_answered(lease, question));
+                cr_assert_not(lease_answered(lease, question + 1));
+        }
+        mock_result = -EIO;
+        lease_raise(lease, 100);
+        UNTIL(mock_writes >= 4); /* the next wait is up to 0.8 s */
+        lease_ask(lease, 2000);
+        UNTIL(lease_answered(lease, 2000));
+        /* and the answer brought no attempt forward */
+        cr_assert_leq(mock_writes, 5);
+        lease_release(lease, 50);
+}
+
+/* A backend that hangs is no thread that hangs. */
+Test(lease, counts_as_alive_while_the_backend_works) {
+        struct lease *lease = NULL;
+
+        cr_assert_eq(lease_new_with(&lease, &mock, &config), 0);
+        mock_blocked = true;
+        lease_raise(lease, 100);
+        UNTIL(mock_writes == 1);
+        lease_ask(lease, 1);
+        cr_assert(lease_answered(lease, 1));
+        lease_ask(lease, 2);
+        cr_assert(lease_answered(lease, 2));
+        mock_blocked = false;
+        UNTIL(lease_fence(lease) == 100);
+        UNTIL(lease_answered(lease, 2));
+        UNTIL(!lease_answered(lease, 3));
+        lease_release(lease, 50);
+}
+
 /* A release does not wait for a retry, and says when it could not write. */
 Test(lease, a_release_with_a_broken_disk_ends) {
         struct lease *lease = NULL;

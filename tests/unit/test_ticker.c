@@ -342,6 +342,30 @@ Test(ticker, a_step_while_idle_is_noticed_at_the_first_tick) {
         cr_assert_not(ticker_stepped(ticker));
         ticker_set_running(ticker, true);
         UNTIL(readable(ticker_step_fd(ticker)));
+/* The watchdog's question wakes it once, ticking or not, and its command stands.
+ * Red when run_idle() waits without take_command(), when ticker_ask() loses the
+ * command, or when the question has a word of its own beside the futex's. */
+Test(ticker, answers_the_watchdog_running_and_idle) {
+        struct clock_segment *segment = segment_new();
+        struct ticker *ticker = NULL;
+
+        cr_assert_eq(ticker_new(&ticker, segment), 0);
+        for (uint32_t question = 1; question <= 2000; question++) {
+                bool running = question % 100 < 3;
+
+                ticker_set_running(ticker, running);
+                ticker_ask(ticker, question);
+                UNTIL(ticker_answered(ticker, question));
+                cr_assert_not(ticker_answered(ticker, question + 1));
+                cr_assert_eq(ticker_running(ticker), running);
+        }
+        /* more than its word has room for */
+        ticker_ask(ticker, UINT32_MAX);
+        UNTIL(ticker_answered(ticker, UINT32_MAX));
+        ticker_ask(ticker, 0);
+        UNTIL(ticker_answered(ticker, 0));
+        ticker_set_running(ticker, false);
+        UNTIL(now_of(segment) == CLOCK_NOW_INVALID);
         ticker_free(ticker);
 }
 
