@@ -11,11 +11,11 @@
 
 #include "daemon/lease/fence_above.h"
 #include "daemon/log.h"
+#include "daemon/refusal.h"
 #include "daemon/server.h"
 #include "daemon/state.h"
 #include "daemon/thread.h"
 
-enum { EXIT_RUNTIME = 1, EXIT_USAGE = 2 };
 enum { OPTION_FENCE_ABOVE = 256, OPTION_FORCE };
 
 struct options {
@@ -201,10 +201,12 @@ static void stop_parts(struct daemon *daemon) {
         state_close(&daemon->state);
 }
 
+/* Its exit status. */
 static int run(struct reload *reload) {
         struct daemon daemon = { .state = { .clock = SEGMENT_NONE, .ledger = SEGMENT_NONE,
                                             .statistics = SEGMENT_NONE } };
-        int r;
+        int r, status = EXIT_SUCCESS;
+        bool ready = false;
 
         CDS_INIT_LIST_HEAD(&daemon.clients);
         r = lease_new(&daemon.lease, reload->config);
@@ -220,36 +222,41 @@ static int run(struct reload *reload) {
                           granted->worker_first + granted->worker_count - 1,
                           server_socket(daemon.server));
                 sd_notify(0, "READY=1");
+                ready = true;
                 r = server_run(daemon.server);
                 sd_notify(0, "STOPPING=1");
         }
         stop_parts(&daemon);
         if (r == 0)
                 log_event(LOG_LEVEL_INFO, "stop", "stopped; what clients hold runs out by itself");
-        return r;
+        else
+                status = ready ? STATUS_RUNTIME : (int)refusal_status(r);
+        if (r < 0 && !ready)
+                refusal_tell(status);
+        return status;
 }
 
 int main(int argc, char *argv[]) {
         struct options options = { .sets = calloc((size_t)argc + 1, sizeof(char *)) };
         struct config *config = NULL;
-        int r = EXIT_USAGE;
+        int r = STATUS_USAGE;
 
         if (options.sets == NULL)
-                return EXIT_RUNTIME;
+                return STATUS_RUNTIME;
         if (parse_options(argc, argv, &options) == 0) {
                 r = EXIT_SUCCESS;
                 if (!options.done && config_load(&config, options.config, options.sets) < 0)
-                        r = EXIT_USAGE;
+                        r = STATUS_USAGE;
         }
         if (config != NULL && options.fence_above != NULL) {
-                r = fence_above(config, options.fence_above, options.force) < 0 ? EXIT_RUNTIME
+                r = fence_above(config, options.fence_above, options.force) < 0 ? STATUS_REFUSED
                                                                                 : EXIT_SUCCESS;
         } else if (config != NULL) {
                 struct reload reload = { .config = config, .path = options.config,
                                          .sets = options.sets };
 
                 prepare_process();
-                r = run(&reload) < 0 ? EXIT_RUNTIME : EXIT_SUCCESS;
+                r = run(&reload);
         }
         config_free(config);
         free(options.sets);

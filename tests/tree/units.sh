@@ -1,0 +1,27 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# systemd finds nothing wrong with the units, and little that they leave open.
+set -eu
+
+if ! command -v systemd-analyze >/dev/null; then
+        echo "systemd-analyze (package systemd) is not installed"
+        exit 77
+fi
+directory=$(mktemp -d "${TMPDIR:-/tmp}/sfshm.XXXXXX")
+trap 'rm -rf "$directory"' EXIT
+cp "$SFSHM_SOURCE/daemon/units/sfshmd.socket" "$directory"
+# the program must exist, and this one is not installed
+sed "s|^ExecStart=/usr/sbin/sfshmd|ExecStart=$SFSHMD|" "$SFSHM_SOURCE/daemon/units/sfshmd.service" \
+        >"$directory/sfshmd.service"
+systemd-analyze verify --man=no "$directory/sfshmd.socket" "$directory/sfshmd.service" \
+        2>"$directory/verify"
+if [ -s "$directory/verify" ]; then
+        cat "$directory/verify"
+        exit 1
+fi
+# in tenths
+systemd-analyze security --offline=true --no-pager --threshold=15 "$directory/sfshmd.service"
+# an account which systemd-sysusers can make
+mkdir "$directory/etc"
+systemd-sysusers --root="$directory" "$SFSHM_SOURCE/daemon/units/sfshm.sysusers"
+grep -q '^sfshm:' "$directory/etc/passwd"

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+/* The systemd units against the daemon: what stands in both agrees. */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/config.h"
+#include "daemon/refusal.h"
+
+#define SECOND INT64_C(1000000000)
+/* From exec to the first extension, with a margin; RestartSec= comes on top. */
+#define START_NS (SECOND / 2)
+
+static struct config *config;
+
+static void setup(void) {
+        char *sets[] = { "workers.first=0", NULL };
+
+        cr_assert_eq(config_load(&config, "/dev/null", sets), 0);
+}
+
+static void teardown(void) {
+        config_free(config);
+}
+
+TestSuite(units, .init = setup, .fini = teardown);
+
+/* The value of the only line KEY=… of the unit. */
+static const char *value_of(const char *unit, const char *key) {
+        static char values[8][128], line[256];
+        static unsigned next;
+        char path[4096], *value = values[next++ % 8];
+        size_t length = strlen(key);
+        unsigned found = 0;
+        FILE *file;
+
+        snprintf(path, sizeof(path), "%s/daemon/units/%s", getenv("SFSHM_SOURCE"), unit);
+        file = fopen(path, "re");
+        cr_assert_not_null(file, "cannot read %s", path);
+        while (fgets(line, sizeof(line), file)) {
+                if (strncmp(line, key, length) != 0 || line[length] != '=')
+                        continue;
+                line[strcspn(line, "\n")] = '\0';
+                snprintf(value, sizeof(values[0]), "%s", line + length + 1);
+                found++;
+        }
+        fclose(file);
+        cr_assert_eq(found, 1, "%s= stands %u times in %s", key, found, unit);
+        return value;
+}
+
+static int64_t duration_of(const char *key) {
+        int64_t ns;
+
+        cr_assert_eq(config_duration(value_of("sfshmd.service", key), &ns), 0, "%s", key);
+        return ns;
+}
+
+static long number_of(const char *key) {
+        return strtol(value_of("sfshmd.service", key), NULL, 10);
+}
+
+/* A stopped thread is killed for at most one and a half periods after it stopped,
+ * see watchdog.h; what clients hold was extended at the latest when a quarter of it
+ * was over. Red with WatchdogSec=7s, TimeoutAbortSec=4s or TimeoutStopSec=11s. */
+Test(units, clients_hold_more_than_a_restart_takes) {
+        int64_t left_ns = config->standing_ns - config->standing_ns / 4 - START_NS -
+                          duration_of("RestartSec");
+        int64_t watchdog_ns = duration_of("WatchdogSec");
+
+        cr_expect_lt(watchdog_ns + watchdog_ns / 2 + duration_of("TimeoutAbortSec"), left_ns);
+        cr_expect_lt(duration_of("TimeoutStopSec"), left_ns);
+}
+
+Test(units, descriptors_suffice_for_the_clients) {
+        long stored = number_of("FileDescriptorStoreMax");
+
+        cr_expect_eq(stored, 3L * config->max_clients);
+        cr_expect_geq(number_of("LimitNOFILE"), stored + 1024);
+}
+
+Test(units, paths_and_modes_are_the_defaults) {
+        cr_expect_str_eq(value_of("sfshmd.socket", "ListenSequentialPacket"), config->socket);
+        cr_expect_eq(strtoul(value_of("sfshmd.socket", "SocketMode"), NULL, 8),
+                     config->socket_mode);
+        cr_expect_str_eq(config->state_dir, "/var/lib/sfshm");
+        cr_expect_str_eq(value_of("sfshmd.service", "StateDirectory"), "sfshm");
+        cr_expect_str_eq(value_of("sfshmd.service", "StateDirectoryMode"), "0700");
+        cr_expect_str_eq(value_of("sfshmd.service", "RuntimeDirectory"), "sfshm");
+        cr_expect_str_eq(value_of("sfshmd.service", "User"), "sfshm");
+}
+
+/* What a person must settle is not tried again for ever. */
+Test(units, refusals_are_not_restarted) {
+        char statuses[32];
+
+        snprintf(statuses, sizeof(statuses), "%d %d", STATUS_USAGE, STATUS_REFUSED);
+        cr_expect_str_eq(value_of("sfshmd.service", "RestartPreventExitStatus"), statuses);
+        cr_expect_str_eq(value_of("sfshmd.service", "Restart"), "always");
+        cr_expect_str_eq(value_of("sfshmd.service", "StartLimitIntervalSec"), "0");
+        cr_expect_str_eq(value_of("sfshmd.service", "RestartSec"), "0");
+}
+
+/* Each would break something that only shows in a real system. */
+Test(units, what_must_not_be_hardened_is_not) {
+        cr_expect_str_eq(value_of("sfshmd.service", "PrivateUsers"), "no");
+        cr_expect_str_eq(value_of("sfshmd.service", "RemoveIPC"), "no");
+        cr_expect_str_eq(value_of("sfshmd.service", "ProtectClock"), "no");
+}
