@@ -25,6 +25,7 @@ static struct private_daemon d;
 static int manager;
 static unsigned pings;
 static int64_t last_ping_ns;
+static pid_t stopped; /* a thread; 0: none */
 
 static void setup(void) {
         char period[32];
@@ -37,6 +38,9 @@ static void setup(void) {
 }
 
 static void teardown(void) {
+        /* a process is not gone before whoever traces its threads lets them go */
+        if (stopped != 0)
+                (void)stop_thread_continue(stopped);
         private_daemon_remove(&d);
 }
 
@@ -81,6 +85,16 @@ static unsigned times_named(const char *thread) {
                 n++;
         free(log);
         return n;
+}
+
+static void let_stop(pid_t tid) {
+        cr_assert_eq(stop_thread(tid), 0);
+        stopped = tid;
+}
+
+static void let_continue(void) {
+        cr_assert_eq(stop_thread_continue(stopped), 0);
+        stopped = 0;
 }
 
 static pid_t thread_of(const char *name) {
@@ -132,10 +146,10 @@ static void stop_and_continue(const char *name) {
         pid_t tid = thread_of(name);
 
         expect_pings(3, "of a healthy daemon");
-        cr_assert_eq(stop_thread(tid), 0);
+        let_stop(tid);
         expect_silence(name);
         cr_assert_eq(times_named(name), before + 1);
-        cr_assert_eq(stop_thread_continue(tid), 0);
+        let_continue();
         expect_pings(3, "of a thread that goes on");
 }
 
@@ -165,9 +179,9 @@ Test(watchdog, a_stopped_thread_is_noticed_while_busy) {
 Test(watchdog, a_stopped_ledger_thread_is_noticed) {
         private_daemon_start(&d);
         expect_pings(3, "of a healthy daemon");
-        cr_assert_eq(stop_thread(d.pid), 0);
+        let_stop(d.pid);
         expect_silence("of a stopped ledger thread");
-        cr_assert_eq(stop_thread_continue(d.pid), 0);
+        let_continue();
         expect_pings(3, "of a thread that goes on");
         private_daemon_signal(&d, SIGSTOP, false);
         expect_silence("of a stopped process");

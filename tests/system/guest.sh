@@ -1,0 +1,154 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# Runs inside the container, as root, with the units installed and nothing started.
+# Fails at the first expectation that does not hold, with what systemd knows.
+set -euo pipefail
+
+wrong() {
+        printf 'FAILED: %s\n' "$*"
+        systemctl status --no-pager --full sfshmd.service sfshmd.socket || :
+        journalctl --no-pager --unit=sfshmd.service --unit=sfshmd.socket --lines=60 || :
+        exit 1
+}
+
+ok() {
+        printf 'ok: %s\n' "$*"
+}
+
+# expect WHAT COMMAND…
+expect() {
+        local what=$1
+        shift
+        "$@" || wrong "$what: $*"
+        ok "$what"
+}
+
+# within LIMIT-SECONDS COMMAND…
+within() {
+        local end=$((SECONDS + $1))
+        shift
+        until "$@"; do
+                ((SECONDS < end)) || return 1
+                sleep 0.2
+        done
+}
+
+property() {
+        systemctl show --property="$1" --value "${2:-sfshmd.service}"
+}
+
+is() {
+        [[ $(property "$1" "${3:-sfshmd.service}") == "$2" ]]
+}
+
+as_caller() (
+        exec setpriv --reuid=caller --regid=caller --clear-groups "$@"
+)
+
+three_ids() {
+        [[ $(as_caller sfshm next -n 3 | sort -u | wc -l) == 3 ]]
+}
+
+journal_has() {
+        journalctl --sync
+        journalctl --no-pager --output=cat --boot | grep -q -e "$1"
+}
+
+# Another process than $1 is the daemon, and ready.
+replaced() {
+        local now
+
+        # at one moment: an old process may be active still, a new one not yet
+        now=$(systemctl show --property=MainPID --property=SubState sfshmd.service)
+        [[ $now == *SubState=running* && $now != *"MainPID=$1"$'\n'* ]]
+}
+
+# ---- as after `meson install`
+
+ldconfig
+echo 'u caller - "takes IDs"' | systemd-sysusers -
+systemd-sysusers
+systemctl daemon-reload
+systemctl enable --quiet sfshmd.service
+systemctl start sfshmd.socket
+
+expect "the daemon does not run before somebody connects" is ActiveState inactive
+expect "the socket is for everybody" [ "$(stat -c %a /run/sfshm/sfshm.sock)" = 666 ]
+expect "the first connect starts it, an unprivileged user has IDs" three_ids
+expect "it runs" is ActiveState active
+expect "as the user sfshm" [ "$(stat -c %U "/proc/$(property MainPID)")" = sfshm ]
+expect "its status is in words" [ -n "$(property StatusText)" ]
+expect "systemctl status shows them" \
+        grep -qF "$(property StatusText)" <(systemctl status --no-pager sfshmd.service)
+expect "the journal has the start" journal_has 'serves workers 17 to 17 on /run/sfshm/sfshm.sock'
+expect "the clock is for everybody" [ "$(stat -c %U:%G:%a /dev/shm/sfshm.clock)" = sfshm:sfshm:644 ]
+expect "the ledger is the daemon's" [ "$(stat -c %U:%G:%a /dev/shm/sfshm.ledger)" = sfshm:sfshm:600 ]
+expect "the statistics are the group's" \
+        [ "$(stat -c %U:%G:%a /dev/shm/sfshm.statistics)" = sfshm:sfshm:640 ]
+expect "the state is the daemon's" [ "$(stat -c %U:%G:%a /var/lib/sfshm)" = sfshm:sfshm:700 ]
+
+# ---- under load
+
+load() {
+        setpriv --reuid=caller --regid=caller --clear-groups /test/load >/test/load.out 2>&1 &
+        load_pid=$!
+        within 30 grep -q ready /test/load.out || wrong "the load does not start: $(cat /test/load.out)"
+}
+
+load
+expect "it tells clients apart in spite of the hardening: their names" \
+        grep -qw load <(sfshm-stat --json --clients)
+expect "and users" grep -qE "\"uid\": ?$(id -u caller)\b" <(sfshm-stat --json --clients)
+
+pid=$(property MainPID)
+systemctl restart sfshmd.service
+expect "systemctl restart: another process" replaced "$pid"
+expect "systemctl restart: IDs for a newcomer" three_ids
+
+pid=$(property MainPID)
+systemctl kill --signal=KILL sfshmd.service
+expect "SIGKILL: restarted" within 30 replaced "$pid"
+expect "SIGKILL: IDs for a newcomer" three_ids
+
+for thread in sfshmd-ticker sfshmd-stats; do
+        pid=$(property MainPID)
+        /test/stop "$pid" "$thread" &
+        expect "a stopped $thread: killed by the watchdog, and restarted" within 30 replaced "$pid"
+        expect "a stopped $thread: named in the journal" journal_has "the thread $thread has not answered"
+done
+expect "the watchdog it was" journal_has 'Watchdog timeout'
+
+pid=$(property MainPID)
+systemctl kill --signal=STOP sfshmd.service
+expect "SIGSTOP: killed by the watchdog, and restarted" within 30 replaced "$pid"
+expect "SIGSTOP: IDs for a newcomer" three_ids
+
+kill "$load_pid"
+wait "$load_pid" || wrong "the load through all of it: $(cat /test/load.out)"
+ok "the load through all of it: $(tail -n 1 /test/load.out)"
+
+# ---- refusals
+
+restarts=$(property NRestarts)
+printf '[workers]\nfrist = 17\n' >/etc/sfshm/sfshmd.conf
+systemctl restart sfshmd.service && wrong "it starts with a wrong configuration"
+expect "a wrong configuration: status 2" is ExecMainStatus 2
+expect "a wrong configuration: failed, not restarted" is ActiveState failed
+expect "a wrong configuration: named in the journal" journal_has 'unknown key workers.frist'
+as_caller sfshm next >/dev/null 2>&1 && wrong "IDs without a daemon"
+expect "who connects meanwhile makes no hot loop: the socket fails" \
+        within 30 is Result trigger-limit-hit sfshmd.socket
+expect "no restarts" [ "$(property NRestarts)" -le "$restarts" ]
+printf '[workers]\nfirst = 17\n' >/etc/sfshm/sfshmd.conf
+systemctl reset-failed sfshmd.service sfshmd.socket
+systemctl start sfshmd.socket sfshmd.service
+expect "once it is corrected: IDs again" three_ids
+
+systemctl stop sfshmd.service sfshmd.socket
+printf 'torn' >/var/lib/sfshm/fence
+systemctl start sfshmd.service && wrong "it starts with a damaged state"
+expect "a damaged state: status 3" is ExecMainStatus 3
+expect "a damaged state: failed, not restarted" is ActiveState failed
+expect "a damaged state: the status says so" [ -n "$(property StatusText)" ]
+
+echo "all well"
