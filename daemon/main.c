@@ -249,7 +249,7 @@ int main(int argc, char *argv[]) {
                         r = STATUS_USAGE;
         }
         if (config != NULL && options.fence_above != NULL) {
-                r = fence_above(config, options.fence_above, options.force) < 0 ? STATUS_REFUSED
+                r = fence_above(config, options.fence_above, options.force) < 0 ? STATUS_RUNTIME
                                                                                 : EXIT_SUCCESS;
         } else if (config != NULL) {
                 struct reload reload = { .config = config, .path = options.config,

@@ -9,11 +9,11 @@
 #include <time.h>
 
 /* Wrong owners, modes, names and kinds; state that is damaged, foreign, of another
- * version or missing where it was. Not ERANGE: the wall clock may not be set yet;
- * not EBUSY, EADDRINUSE: who holds it may be about to end. */
+ * version or missing where it was; a fence at the end of the ID space. Not EBUSY,
+ * EADDRINUSE: who holds it may be about to end. */
 static const int for_a_person[] = {
         EPERM,        EACCES, ENOENT, ENOTDIR, EISDIR,  EEXIST, ELOOP,
-        ENAMETOOLONG, EINVAL, EXDEV,  EBADMSG, EPROTO,
+        ENAMETOOLONG, EINVAL, EXDEV,  EBADMSG, EPROTO, ERANGE,
 };
 
 enum refusal_status refusal_status(int error) {

@@ -163,7 +163,7 @@ static void expect_refused(size_t i) {
         ssize_t size = slurp(before);
 
         unlink(d.log);
-        cr_expect_eq(private_daemon_start_fails(&d), 1, "%s", cases[i].what);
+        cr_expect_eq(private_daemon_start_fails(&d), 3, "%s", cases[i].what);
         log = private_daemon_log(&d);
         cr_expect_not_null(strstr(log, cases[i].says), "%s: %s", cases[i].what, log);
         cr_expect_not_null(strstr(log, cases[i].advises), "%s: %s", cases[i].what, log);

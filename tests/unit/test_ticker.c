@@ -342,6 +342,9 @@ Test(ticker, a_step_while_idle_is_noticed_at_the_first_tick) {
         cr_assert_not(ticker_stepped(ticker));
         ticker_set_running(ticker, true);
         UNTIL(readable(ticker_step_fd(ticker)));
+        ticker_free(ticker);
+}
+
 /* The watchdog's question wakes it once, ticking or not, and its command stands.
  * Red when run_idle() waits without take_command(), when ticker_ask() loses the
  * command, or when the question has a word of its own beside the futex's. */
