@@ -3,7 +3,6 @@
 
 #include <errno.h>
 
-#define STANDSTILL_PPB INT64_C(-1000000000)
 #define NS_PER_SECOND INT64_C(1000000000)
 
 __extension__ typedef __int128 wide;
@@ -39,56 +38,9 @@ static int64_t small_ns(const struct guard *guard) {
 
 /* ---- the line */
 
-static bool slewing(const struct guard *guard, int64_t boot_ns) {
-        return guard->line.slew_ppb != 0 && boot_ns < guard->line.slew_end_boot_ns;
-}
-
-/* What the line gains on its normal rate between now and the end of its slew. */
-static int64_t slew_left(const struct guard *guard, int64_t boot_ns) {
-        const struct clock_line *line = &guard->line;
-        int64_t from = boot_ns > line->boot_base_ns ? boot_ns : line->boot_base_ns;
-
-        if (!slewing(guard, boot_ns))
-                return 0;
-        return clamped(((wide)line->slew_end_boot_ns - from) * line->slew_ppb / NS_PER_SECOND);
-}
-
-static void line_at_rate_one(struct guard *guard, int64_t boot_ns, int64_t guarded_ns) {
-        guard->line = (struct clock_line){ .boot_base_ns = boot_ns,
-                                           .guarded_base_ns = guarded_ns,
-                                           .slew_end_boot_ns = boot_ns };
-}
-
-/*
- * Gives the line that rate for `stretch_ns` (of CLOCK_BOOTTIME), continuing: up
- * to GUARD_LEAD_NS from now it is the old one. From another rate that takes two
- * steps, as a line has one bend: the old slew is ended first, and the next look
- * begins the new one. Rate 0 is the normal one.
- */
 static void bend(struct guard *guard, int64_t boot_ns, int64_t ppb, int64_t stretch_ns) {
-        struct clock_line *line = &guard->line;
-        int64_t turn_ns = clamped((wide)boot_ns + GUARD_LEAD_NS);
-        int64_t end_ns = clamped((wide)boot_ns + stretch_ns);
-
-        if (line->slew_ppb == 0 && ppb == 0) {
-                return; /* it is that line */
-        } else if (!slewing(guard, boot_ns)) {
-                line_at_rate_one(guard, boot_ns, clock_line_at(line, boot_ns));
-                if (ppb != 0)
-                        *line = (struct clock_line){
-                                .boot_base_ns = turn_ns,
-                                .guarded_base_ns = clock_line_at(line, turn_ns),
-                                .slew_ppb = ppb,
-                                .slew_end_boot_ns = clamped((wide)turn_ns + stretch_ns),
-                        };
-        } else if (line->slew_ppb == ppb) {
-                line->slew_end_boot_ns = end_ns > turn_ns ? end_ns : turn_ns;
-        } else if (line->slew_end_boot_ns > turn_ns) {
-                line->slew_end_boot_ns = turn_ns;
+        if (!line_bend(&guard->line, boot_ns, ppb, stretch_ns))
                 guard->undecided = true;
-        } else {
-                guard->undecided = ppb != 0;
-        }
 }
 
 /* Works off the difference (wall clock less guarded time). */
@@ -156,9 +108,9 @@ static void decide_behind(struct guard *guard, int64_t boot_ns, int64_t differen
                 run(guard, CLOCK_REASON_OFFSET, 0);
                 return;
         }
-        bend(guard, boot_ns, STANDSTILL_PPB, stand_ns);
+        bend(guard, boot_ns, LINE_STANDSTILL_PPB, stand_ns);
         hold_back(guard, CLOCK_REASON_ROLLBACK,
-                  guard->undecided ? clamped((wide)boot_ns + GUARD_LEAD_NS + stand_ns)
+                  guard->undecided ? clamped((wide)boot_ns + LINE_LEAD_NS + stand_ns)
                                    : guard->line.slew_end_boot_ns, -allowed);
 }
 
@@ -182,7 +134,7 @@ static void decide(struct guard *guard, const struct guard_reading *reading,
 
 /* The aim is reached, or the line leads there still. */
 static bool on_course(const struct guard *guard, int64_t boot_ns, int64_t difference_ns) {
-        wide led_to = (wide)difference_ns - slew_left(guard, boot_ns);
+        wide led_to = (wide)difference_ns - line_slew_left(&guard->line, boot_ns);
 
         return !guard->undecided && near(clamped(led_to), guard->aim_ns);
 }
@@ -194,9 +146,9 @@ static bool arrived(const struct guard *guard, int64_t boot_ns) {
 
 static void stand_for_good(struct guard *guard, int64_t boot_ns) {
         guard->undecided = false;
-        if (!slewing(guard, boot_ns) || guard->line.slew_ppb != STANDSTILL_PPB ||
+        if (!line_slewing(&guard->line, boot_ns) || guard->line.slew_ppb != LINE_STANDSTILL_PPB ||
             guard->line.slew_end_boot_ns != INT64_MAX)
-                bend(guard, boot_ns, STANDSTILL_PPB, INT64_MAX);
+                bend(guard, boot_ns, LINE_STANDSTILL_PPB, INT64_MAX);
         state(guard, CLOCK_STATE_FAILED, CLOCK_REASON_CLONED, INT64_MAX, 0);
 }
 
@@ -238,7 +190,7 @@ static void begin(struct guard *guard, const struct guard_reading *reading) {
         /* before the epoch a clock is not set yet: nothing to go on from */
         int64_t allowed = wall_ns < 0 && !guard->accepted ? 0 : allowed_offset(guard);
 
-        line_at_rate_one(guard, boot_ns, behind_ns > 0 && behind_ns <= allowed ? first_ns : wall_ns);
+        line_begin(&guard->line, boot_ns, behind_ns > 0 && behind_ns <= allowed ? first_ns : wall_ns);
         guard->offset_ns = behind_ns > 0 && behind_ns <= allowed ? behind_ns : 0;
         if (past_end(guard, wall_tick(guard, reading)))
                 state(guard, CLOCK_STATE_FAILED, CLOCK_REASON_END, INT64_MAX, 0);
@@ -290,7 +242,7 @@ void guard_step(struct guard *guard, const struct guard_reading *reading, uint64
         guard_look(guard, reading); /* it may be over */
         if (!guard_wants_step(guard, reading, &tick) || tick > prepared_tick)
                 return;
-        line_at_rate_one(guard, reading->boottime_ns, wall_of(guard, reading));
+        line_begin(&guard->line, reading->boottime_ns, wall_of(guard, reading));
         guard->forward_steps++;
         guard->offset_ns = 0;
         guard->accepted = false;

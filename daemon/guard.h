@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "daemon/line.h"
 #include "shm/clock.h"
 #include "shm/id.h"
 
@@ -38,9 +39,6 @@ struct guard_reading {
         bool synchronised; /* the kernel's clock is, as adjtimex(2) tells */
 };
 
-/* A line is changed from that long after the reading on: by then every reader
- * has it, and up to then it is the old one (it never goes backward). */
-#define GUARD_LEAD_NS (2 * NS_PER_TICK)
 /* Differences up to here are none: the smallest that an ID shows. */
 #define GUARD_SETTLED_NS NS_PER_TICK
 /* What can be slewed away in that many seconds is small: no step. */

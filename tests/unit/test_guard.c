@@ -24,7 +24,7 @@ static void expect(const struct guard_world *w, enum clock_state state, enum clo
 }
 
 static void expect_near(int64_t value, int64_t expected, const char *what) {
-        int64_t tolerance = GUARD_SETTLED_NS + GUARD_LEAD_NS;
+        int64_t tolerance = GUARD_SETTLED_NS + LINE_LEAD_NS;
 
         cr_assert(value >= expected - tolerance && value <= expected + tolerance,
                   "%s: %ld ms, expected %ld ms", what, (long)(value / MS), (long)(expected / MS));
@@ -408,7 +408,7 @@ Test(guard, U1_a_cloned_machine_stands_still) {
         guard_world_step(&w, -SECOND); /* while a slew is under way */
         guard_clone(&w.guard);
         guard_world_look(&w);
-        guard_world_run(&w, 2 * GUARD_LEAD_NS);
+        guard_world_run(&w, 2 * LINE_LEAD_NS);
         expect(&w, FAILED, CLOCK_REASON_CLONED, "cloned");
         tick = guard_tick(&w.guard, w.boot_ns);
         guard_world_run(&w, HOUR);
@@ -483,11 +483,11 @@ Test(guard, the_policy_can_change) {
         expect(&w, RUNNING, OFFSET, "offset");
         guard_set_policy(&w.guard, &wait);
         guard_world_look(&w);
-        guard_world_run(&w, 2 * GUARD_LEAD_NS);
+        guard_world_run(&w, 2 * LINE_LEAD_NS);
         expect(&w, WAITING, ROLLBACK, "wait");
         guard_set_policy(&w.guard, &policy_default);
         guard_world_look(&w);
-        guard_world_run(&w, 2 * GUARD_LEAD_NS);
+        guard_world_run(&w, 2 * LINE_LEAD_NS);
         expect(&w, RUNNING, OFFSET, "offset again");
         cr_assert_eq(w.guard.rollbacks, 1, "one event");
 }
