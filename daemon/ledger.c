@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "daemon/fault.h"
+#include "daemon/heritage.h"
 #include "daemon/live.h"
 
 /* What is known of a record beyond what the segment holds. */
@@ -12,6 +13,7 @@ struct place {
         struct ledger_entry entry;
         uint32_t n_live;
         bool open;
+        bool awaits; /* its client, of the daemon before */
 };
 
 struct ledger {
@@ -20,6 +22,7 @@ struct ledger {
         uint64_t now, fence, last_promise;
         _Atomic uint64_t *fence_copy; /* NULL: none */
         struct live_set live;
+        struct heritage heritage; /* until the adoption ends */
         struct place *places;  /* one for each record */
         uint32_t *free_places; /* a stack of records neither open nor resting */
         uint32_t n_free;
@@ -28,7 +31,7 @@ struct ledger {
 static void place_rest(struct ledger *ledger, uint32_t record) {
         const struct place *place = &ledger->places[record];
 
-        if (!place->open && place->n_live == 0)
+        if (!place->open && !place->awaits && place->n_live == 0)
                 ledger->free_places[ledger->n_free++] = record;
 }
 
@@ -42,22 +45,6 @@ static void hold(struct ledger *ledger, const struct rectangle *r, uint32_t reco
                 ledger->last_promise = r->t1;
 }
 
-/* An odd slot's writer died. The rectangle it was replacing had run out (that
- * is when a slot is rewritten), the one it was writing had not reached the
- * client, whatever of its fields stand here already: nobody holds either. The
- * slot stays odd until it is empty, so that dying here changes nothing. */
-static void slot_clear(struct slot *slot, uint64_t sequence) {
-        atomic_store_explicit(&slot->span, 0, memory_order_relaxed);
-        fault_step();
-        atomic_store_explicit(&slot->t0, 0, memory_order_relaxed);
-        fault_step();
-        atomic_store_explicit(&slot->t1, 0, memory_order_relaxed);
-        fault_step();
-        /* release: pairs with the acquire in slot_read() */
-        atomic_store_explicit(&slot->sequence, sequence + 1, memory_order_release);
-        fault_step();
-}
-
 static void adopt_slot(struct ledger *ledger, uint32_t record, uint32_t index) {
         struct slot *slot = &ledger->segment->lanes[record].slots[index];
         /* acquire: pairs with the release in slot_grant() */
@@ -65,7 +52,7 @@ static void adopt_slot(struct ledger *ledger, uint32_t record, uint32_t index) {
         struct rectangle r;
 
         if ((sequence & 1) != 0) {
-                slot_clear(slot, sequence);
+                heritage_clear(slot);
                 return;
         }
         if (!slot_read(slot, &r) || r.width == 0)
@@ -76,17 +63,19 @@ static void adopt_slot(struct ledger *ledger, uint32_t record, uint32_t index) {
                 ledger->last_promise = r.t1;
 }
 
-/* Clients of an earlier daemon are not connected to this one: their records are
- * nobody's, and rest until their rectangles have run out. */
-static void adopt(struct ledger *ledger) {
+/* Whose a record is stays in the journal until the adoption ends: this daemon
+ * may die before, and the next one adopts. */
+static int adopt(struct ledger *ledger) {
         for (uint32_t record = ledger->segment->capacity; record-- > 0;) {
                 /* relaxed: one thread writes and reads the segment */
-                atomic_store_explicit(&ledger->segment->lanes[record].client, 0,
-                                      memory_order_relaxed);
+                ledger->places[record].awaits =
+                        atomic_load_explicit(&ledger->segment->lanes[record].client,
+                                             memory_order_relaxed) != 0;
                 for (uint32_t slot = 0; slot < SLOTS_PER_LANE; slot++)
                         adopt_slot(ledger, record, slot);
                 place_rest(ledger, record);
         }
+        return heritage_init(&ledger->heritage, ledger->segment);
 }
 
 int ledger_new(struct ledger **ret, struct ledger_segment *segment, uint32_t run_start,
@@ -101,11 +90,10 @@ int ledger_new(struct ledger **ret, struct ledger_segment *segment, uint32_t run
         ledger->places = calloc(capacity + 1, sizeof(ledger->places[0]));
         ledger->free_places = calloc(capacity + 1, sizeof(ledger->free_places[0]));
         if (!ledger->places || !ledger->free_places ||
-            live_init(&ledger->live, capacity * SLOTS_PER_LANE) < 0) {
+            live_init(&ledger->live, capacity * SLOTS_PER_LANE) < 0 || adopt(ledger) < 0) {
                 ledger_free(ledger);
                 return -ENOMEM;
         }
-        adopt(ledger);
         *ret = ledger;
         return 0;
 }
@@ -114,6 +102,7 @@ struct ledger *ledger_free(struct ledger *ledger) {
         if (!ledger)
                 return NULL;
         live_fini(&ledger->live);
+        heritage_fini(&ledger->heritage);
         free(ledger->places);
         free(ledger->free_places);
         free(ledger);
@@ -169,12 +158,71 @@ void ledger_set_now(struct ledger *ledger, uint64_t now_tick) {
         live_expire(&ledger->live, ledger->now, run_out, ledger);
 }
 
+const struct ledger_lane *ledger_former(const struct ledger *ledger, uint64_t client,
+                                        uint32_t *ret_lanes) {
+        uint32_t lanes;
+        size_t first;
+
+        lanes = heritage_lanes(&ledger->heritage, client, &first);
+        if (lanes == 0)
+                return NULL;
+        *ret_lanes = lanes;
+        return &ledger->segment->lanes[heritage_record(&ledger->heritage, first)];
+}
+
+static struct ledger_entry *place_open(struct ledger *ledger, uint32_t record,
+                                       struct slot *slots) {
+        struct place *place = &ledger->places[record];
+
+        place->open = true;
+        place->awaits = false;
+        place->entry = (struct ledger_entry){ .record = &ledger->segment->lanes[record],
+                                              .slots = slots };
+        return &place->entry;
+}
+
+int ledger_adopt_lane(struct ledger *ledger, uint64_t client, uint32_t lane, struct slot *slots,
+                      struct ledger_entry **ret) {
+        uint32_t lanes, index;
+        size_t first;
+        int r = 0;
+
+        lanes = heritage_lanes(&ledger->heritage, client, &first);
+        if (lane >= lanes)
+                return -ENOENT;
+        index = heritage_record(&ledger->heritage, first + lane);
+        if (!ledger->places[index].awaits)
+                return -ENOENT;
+        for (unsigned slot = 0; slot < SLOTS_PER_LANE && r == 0; slot++)
+                r = heritage_mend(&ledger->segment->lanes[index].slots[slot], &slots[slot],
+                                  ledger->now);
+        if (r < 0)
+                return r;
+        *ret = place_open(ledger, index, slots);
+        return 0;
+}
+
+void ledger_end_adoption(struct ledger *ledger) {
+        for (size_t i = ledger->heritage.n; i-- > 0;) {
+                uint32_t record = heritage_record(&ledger->heritage, i);
+
+                if (!ledger->places[record].awaits)
+                        continue;
+                ledger->places[record].awaits = false;
+                /* relaxed: as in ledger_open_lane() */
+                atomic_store_explicit(&ledger->segment->lanes[record].client, 0,
+                                      memory_order_relaxed);
+                place_rest(ledger, record);
+        }
+        heritage_fini(&ledger->heritage);
+}
+
 int ledger_open_lane(struct ledger *ledger, uint64_t client, uint32_t lane, uint32_t uid,
                      uint32_t pid, struct slot *slots, struct ledger_entry **ret) {
-        struct place *place;
         struct ledger_lane *record;
         uint32_t index;
 
+        ledger_end_adoption(ledger);
         if (ledger->n_free == 0)
                 return -ENOSPC;
         index = ledger->free_places[--ledger->n_free];
@@ -184,10 +232,7 @@ int ledger_open_lane(struct ledger *ledger, uint64_t client, uint32_t lane, uint
         record->pid = pid;
         /* relaxed: no rectangle depends on whose the record is */
         atomic_store_explicit(&record->client, client, memory_order_relaxed);
-        place = &ledger->places[index];
-        place->open = true;
-        place->entry = (struct ledger_entry){ .record = record, .slots = slots };
-        *ret = &place->entry;
+        *ret = place_open(ledger, index, slots);
         return 0;
 }
 

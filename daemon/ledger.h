@@ -22,7 +22,9 @@ struct ledger_entry {
 };
 
 /* `segment` is filled in by the caller and mapped for as long as the ledger
- * lives. Rectangles with t1 > now_tick found in it are held as taken. */
+ * lives. Rectangles with t1 > now_tick found in it are held as taken. Records
+ * which the journal says are a client's wait for that client (ledger_adopt_lane())
+ * until ledger_end_adoption(), or until the first lane is opened. */
 int ledger_new(struct ledger **ret, struct ledger_segment *segment, uint32_t run_start,
                uint32_t run_width, uint64_t now_tick);
 struct ledger *ledger_free(struct ledger *ledger);
@@ -40,6 +42,19 @@ void ledger_set_now(struct ledger *ledger, uint64_t now_tick);
 int ledger_open_lane(struct ledger *ledger, uint64_t client, uint32_t lane, uint32_t uid,
                      uint32_t pid, struct slot *slots, struct ledger_entry **ret);
 struct ledger_entry *ledger_close_lane(struct ledger *ledger, struct ledger_entry *entry);
+
+/* A client of the daemon that died: the record of its lane 0, and how many lanes
+ * it has; NULL when the journal knows none, or not each of them once. */
+const struct ledger_lane *ledger_former(const struct ledger *ledger, uint64_t client,
+                                        uint32_t *ret_lanes);
+/* The lane goes on: its client's slots are brought up to the journal's, which the
+ * dead daemon may not have come to (rule 4). -ENOENT: not (or no longer) there;
+ * -EBADMSG: the slots promise what the journal does not know. */
+int ledger_adopt_lane(struct ledger *ledger, uint64_t client, uint32_t lane, struct slot *slots,
+                      struct ledger_entry **ret);
+/* The records of those who did not come are nobody's from now on, and rest until
+ * their rectangles have run out. */
+void ledger_end_adoption(struct ledger *ledger);
 
 /* -EINVAL outside the run or empty, -ERANGE above the fence, -EBUSY overlapping
  * a live rectangle or the slot's own unexpired one. Nothing is written then. */

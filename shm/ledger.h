@@ -24,7 +24,7 @@ struct ledger_lane {
         uint32_t uid;
         uint32_t pid;
         uint32_t reserved0;
-        uint8_t reserved1[8];
+        int64_t attached_boot_ns; /* CLOCK_BOOTTIME: when the client attached */
         struct slot slots[SLOTS_PER_LANE];
 };
 _Static_assert(sizeof(struct ledger_lane) == 160, "ledger lane: size");
@@ -32,6 +32,7 @@ _Static_assert(offsetof(struct ledger_lane, client) == 0, "ledger lane: client")
 _Static_assert(offsetof(struct ledger_lane, lane) == 8, "ledger lane: lane");
 _Static_assert(offsetof(struct ledger_lane, uid) == 12, "ledger lane: uid");
 _Static_assert(offsetof(struct ledger_lane, pid) == 16, "ledger lane: pid");
+_Static_assert(offsetof(struct ledger_lane, attached_boot_ns) == 24, "ledger lane: attached");
 _Static_assert(offsetof(struct ledger_lane, slots) == 32, "ledger lane: slots");
 
 struct ledger_segment {

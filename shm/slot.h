@@ -111,21 +111,11 @@ static inline uint64_t slot_span_at(const struct slot *slot, uint64_t tick) {
  * stops there, everything else passes a function that does nothing. */
 typedef void (*slot_step_fn)(void);
 
-/*
- * Write a new grant. -EINVAL for an empty or too wide rectangle, -EBUSY (and
- * nothing written) when it would begin before the slot's own old t1 (rule 2).
- * An odd slot (its writer died) is written like any other; its old t1, whether
- * of the old grant or the new, still bounds the new t0.
- */
-static inline int slot_grant(struct slot *slot, const struct rectangle *r, slot_step_fn step) {
-        uint64_t sequence = atomic_load_explicit(&slot->sequence, memory_order_relaxed);
+/* The stores of a grant, in the order which readers rely on. */
+static inline void slot_store(struct slot *slot, const struct rectangle *r, slot_step_fn step) {
+        uint64_t odd = atomic_load_explicit(&slot->sequence, memory_order_relaxed) | 1;
 
-        if (r->width == 0 || r->width > SLOT_WIDTH_MAX || r->t0 >= r->t1)
-                return -EINVAL;
-        if (r->t0 < atomic_load_explicit(&slot->t1, memory_order_relaxed))
-                return -EBUSY;
-
-        atomic_store_explicit(&slot->sequence, sequence | 1, memory_order_relaxed);
+        atomic_store_explicit(&slot->sequence, odd, memory_order_relaxed);
         atomic_thread_fence(memory_order_release);
         step();
         atomic_store_explicit(&slot->t0, r->t0, memory_order_relaxed);
@@ -135,8 +125,22 @@ static inline int slot_grant(struct slot *slot, const struct rectangle *r, slot_
         step();
         atomic_store_explicit(&slot->t1, r->t1, memory_order_relaxed);
         step();
-        atomic_store_explicit(&slot->sequence, (sequence | 1) + 1, memory_order_release);
+        atomic_store_explicit(&slot->sequence, odd + 1, memory_order_release);
         step();
+}
+
+/*
+ * Write a new grant. -EINVAL for an empty or too wide rectangle, -EBUSY (and
+ * nothing written) when it would begin before the slot's own old t1 (rule 2).
+ * An odd slot (its writer died) is written like any other; its old t1, whether
+ * of the old grant or the new, still bounds the new t0.
+ */
+static inline int slot_grant(struct slot *slot, const struct rectangle *r, slot_step_fn step) {
+        if (r->width == 0 || r->width > SLOT_WIDTH_MAX || r->t0 >= r->t1)
+                return -EINVAL;
+        if (r->t0 < atomic_load_explicit(&slot->t1, memory_order_relaxed))
+                return -EBUSY;
+        slot_store(slot, r, step);
         return 0;
 }
 

@@ -210,6 +210,90 @@ Test(kill_points, journal_holds_what_a_client_sees) {
         }
 }
 
+/* The lane goes on with its client: from now on its page says what the journal
+ * says, neither more nor less, and nobody else gets any of it. */
+static void check_adopted(const struct act *act, struct ledger *ledger, unsigned at) {
+        struct ledger_entry *entry = NULL;
+        unsigned live = 0;
+
+        cr_assert_eq(ledger_adopt_lane(ledger, 1, 0, world->page, &entry), 0, "%s, killed at %u",
+                     act->name, at);
+        for (unsigned i = 0; i < SLOTS_PER_LANE; i++) {
+                struct rectangle seen = { .width = 0 }, journal = { .width = 0 };
+                bool held = ledger_slot(ledger, entry, i, &journal);
+
+                (void)slot_read(&world->page[i], &seen);
+                cr_assert_eq(seen.t1 > act->now, held, "%s, killed at %u: slot %u", act->name, at,
+                             i);
+                live += held;
+                if (!held)
+                        continue;
+                cr_assert(seen.start == journal.start && seen.width == journal.width &&
+                          seen.t0 == journal.t0 && seen.t1 == journal.t1,
+                          "%s, killed at %u: slot %u", act->name, at, i);
+        }
+        if (act->before != nothing_before)
+                cr_expect_gt(live, 0);
+        check_recovered(act, ledger, at);
+        /* and on it goes */
+        cr_assert_eq(grant(ledger, entry, 2, 700, act->now, act->now + 50), 0);
+        cr_assert_eq(ledger_extend(ledger, entry, 2, act->now + 80), 0);
+        ledger_set_now(ledger, 2000);
+        cr_assert_eq(grant(ledger, entry, 0, 900, 2000, 2100), 0, "%s, killed at %u", act->name,
+                     at);
+        cr_assert_eq(grant(ledger, entry, 1, 1000, 2000, 2100), 0, "%s, killed at %u", act->name,
+                     at);
+}
+
+/* Red when heritage_mend() leaves a slot as it is, empties an odd one, or copies
+ * only what is even. */
+Test(kill_points, the_lane_goes_on_with_its_client) {
+        for (size_t i = 0; i < sizeof(acts) / sizeof(acts[0]); i++) {
+                bool killed = true;
+
+                for (unsigned at = 1; killed; at++) {
+                        struct ledger *ledger;
+
+                        killed = killed_in(&acts[i], at);
+                        ledger = begin(acts[i].now);
+                        check_adopted(&acts[i], ledger, at);
+                        ledger_free(ledger);
+                }
+        }
+}
+
+/* The next daemon is killed while it takes the lane over; the one after it does. */
+Test(kill_points, taking_over_may_be_killed) {
+        unsigned points = 0;
+
+        for (size_t i = 0; i < sizeof(acts) / sizeof(acts[0]); i++)
+                for (unsigned at = 1; at <= acts[i].points; at++) {
+                        bool killed = true;
+
+                        for (unsigned again = 1; killed; again++) {
+                                struct ledger_entry *entry;
+                                struct ledger *ledger;
+                                pid_t child;
+
+                                cr_assert(killed_in(&acts[i], at));
+                                child = fork();
+                                cr_assert_geq(child, 0);
+                                if (child == 0) {
+                                        arm(again);
+                                        ledger = begin(acts[i].now);
+                                        _exit(ledger_adopt_lane(ledger, 1, 0, world->page,
+                                                                &entry) != 0);
+                                }
+                                killed = reap(child);
+                                points += killed;
+                                ledger = begin(acts[i].now);
+                                check_adopted(&acts[i], ledger, at);
+                                ledger_free(ledger);
+                        }
+                }
+        cr_expect_gt(points, 100);
+}
+
 /* Killed in a grant, and the next daemon killed while it clears up. */
 Test(kill_points, recovery_itself_may_be_killed) {
         const struct act *act = &acts[3];

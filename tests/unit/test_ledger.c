@@ -228,6 +228,7 @@ Test(recovery, an_odd_slot_is_emptied) {
 Test(recovery, orphans_are_nobodys) {
         cr_assert_neq(atomic_load(&segment->lanes[0].client), 0);
         restart(1000);
+        ledger_end_adoption(ledger);
         for (uint32_t i = 0; i < CAPACITY; i++)
                 cr_expect_eq(atomic_load(&segment->lanes[i].client), 0);
 }
