@@ -250,6 +250,12 @@ int account_charge(struct account *account, enum account_resource resource, uint
         return 0;
 }
 
+void account_carry(struct account *account, enum account_resource resource, uint64_t amount) {
+        /* cannot wrap: a client's amounts are below 2^32, and so are their numbers */
+        account->uid->balance.used[resource] += amount;
+        account->balance.used[resource] += amount;
+}
+
 void account_discharge(struct account *account, enum account_resource resource, uint64_t amount) {
         assert(account->balance.used[resource] >= amount);
         assert(account->uid->balance.used[resource] >= amount);

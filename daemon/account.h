@@ -39,6 +39,8 @@ struct account *account_put(struct account *account);
  * root and the daemon's own uid are counted and not limited. */
 int account_charge(struct account *account, enum account_resource resource, uint64_t amount,
                    const char **ret_what);
+/* What a client held before this daemon began: counted, whatever the limits. */
+void account_carry(struct account *account, enum account_resource resource, uint64_t amount);
 void account_discharge(struct account *account, enum account_resource resource, uint64_t amount);
 
 bool account_limited(const struct account *account);

@@ -95,6 +95,8 @@ static int open_lanes(const struct server_parts *parts, struct client *client) {
                                          &client->lanes[i].entry);
                 if (r < 0)
                         return r;
+                /* plain: for the next daemon, when this one is dead */
+                client->lanes[i].entry->record->attached_boot_ns = client->attached_boot_ns;
         }
         return 0;
 }
@@ -226,11 +228,44 @@ int attach_new(struct attach *attach, int socket, const struct wire_hello *hello
         return r;
 }
 
-void attach_end(struct attach *attach, struct client *client) {
+static void carry(struct account *account, const struct client *client) {
+        uint64_t amounts[ACCOUNT_RESOURCES];
+
+        amounts_of(client->n_lanes, client->bytes, amounts);
+        for (unsigned i = 0; i < ACCOUNT_RESOURCES; i++)
+                account_carry(account, (enum account_resource)i, amounts[i]);
+}
+
+int attach_adopt(struct attach *attach, struct client *client, uint64_t now_tick) {
+        struct peer peer;
+        int r = peer_identify(client->socket, &peer);
+
+        if (r < 0)
+                return r;
+        peer_describe(client->socket, &peer);
+        r = account_get(attach->accounts, peer.uid, peer.cgroup, &client->account);
+        if (r < 0)
+                return r;
+        client->pid = peer.pid;
+        client->uid = peer.uid;
+        memcpy(client->comm, peer.comm, sizeof(client->comm));
+        carry(client->account, client);
+        r = reserve_adopt(attach->reserve, client, now_tick);
+        if (r < 0) {
+                discharge(client->account, client->n_lanes, client->bytes);
+                client->account = account_put(client->account);
+                return r;
+        }
+        statistics_adopt(attach->parts->statistics, client);
+        count_in(attach, client, 1);
+        cds_list_add_rcu(&client->link, attach->parts->clients);
+        return 0;
+}
+
+void attach_leave(struct attach *attach, struct client *client) {
         const struct server_parts *parts = attach->parts;
 
         reserve_detach(attach->reserve, client);
-        close_lanes(parts, client);
         statistics_retire(parts->statistics, client);
         cds_list_del_rcu(&client->link);
         count_in(attach, client, -1);
@@ -238,6 +273,12 @@ void attach_end(struct attach *attach, struct client *client) {
         client->account = account_put(client->account);
         client->socket = -1;
         client_free_later(client);
+}
+
+void attach_end(struct attach *attach, struct client *client) {
+        close_lanes(attach->parts, client);
+        fdstore_forget(attach->fdstore, client);
+        attach_leave(attach, client);
 }
 
 int attach_send_welcome(struct attach *attach, struct client *client, uint16_t version) {
@@ -266,9 +307,11 @@ int attach_send_welcome(struct attach *attach, struct client *client, uint16_t v
                         close(fds[i]);
         if (r < 0)
                 return r;
-        /* the mapping is enough from here on: a descriptor less per client */
-        close(client->grants.fd);
-        client->grants.fd = -1;
+        if (!fdstore_keep(attach->fdstore, client)) {
+                /* the mapping is enough from here on: a descriptor less per client */
+                close(client->grants.fd);
+                client->grants.fd = -1;
+        }
         /* relaxed: a number to look at */
         atomic_fetch_add_explicit(&attach->parts->inputs->attaches, 1, memory_order_relaxed);
         log_event(LOG_LEVEL_DEBUG, "attach", "client %" PRIu64 ": pid %d (%s), uid %u, %" PRIu32

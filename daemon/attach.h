@@ -9,6 +9,7 @@
 
 #include "daemon/account.h"
 #include "daemon/client.h"
+#include "daemon/fdstore.h"
 #include "daemon/server.h"
 #include "daemon/timekeeper.h"
 #include "shm/wire.h"
@@ -17,6 +18,7 @@ struct attach {
         const struct server_parts *parts;
         struct accounts *accounts;
         struct reserve *reserve;
+        struct fdstore *fdstore; /* NULL: there is none */
         uint32_t n_clients;
         struct timekeeper keeper;
 };
@@ -37,8 +39,16 @@ void attach_refuse(struct attach_refusal *ret, int error, uint32_t retry_after_m
  */
 int attach_new(struct attach *attach, int socket, const struct wire_hello *hello, uint64_t now_tick,
                struct client **ret, struct attach_refusal *ret_refusal);
+/* A client of the daemon before, its socket set and its lanes adopted, becomes one
+ * of this daemon's: with whoever the kernel says that its peer is, and whatever
+ * the limits are now (what it holds it keeps; only who comes is refused). 0 or
+ * -errno; then it is in nothing. */
+int attach_adopt(struct attach *attach, struct client *client, uint64_t now_tick);
 /* Takes the client out of everything; its reservations run out by themselves. */
 void attach_end(struct attach *attach, struct client *client);
+/* The same, but its lanes stay its own in the ledger: the next daemon goes on with
+ * it. For one that is in the descriptor store, at the end of this one. */
+void attach_leave(struct attach *attach, struct client *client);
 
 /* The answers; never block. 0 or -errno: the peer does not take it. */
 int attach_send_welcome(struct attach *attach, struct client *client, uint16_t version);

@@ -54,18 +54,26 @@ static void fill_cursors(struct client *client) {
         segment_unmap(&client->cursors);
 }
 
+static struct client *client_alloc(uint64_t id, uint32_t n_lanes) {
+        struct client *client = calloc(1, sizeof(*client) + n_lanes * sizeof(client->lanes[0]));
+
+        if (client == NULL)
+                return NULL;
+        client->id = id;
+        client->socket = -1;
+        client->n_lanes = n_lanes;
+        client->grants = client->cursors = SEGMENT_NONE;
+        return client;
+}
+
 int client_new(struct client **ret, const struct client_shape *shape) {
         struct client *client;
         int r;
 
-        client = calloc(1, sizeof(*client) + shape->n_lanes * sizeof(client->lanes[0]));
+        client = client_alloc(shape->id, shape->n_lanes);
         if (client == NULL)
                 return -ENOMEM;
-        client->id = shape->id;
-        client->socket = -1;
-        client->n_lanes = shape->n_lanes;
         client->bytes = client_shape_bytes(shape);
-        client->grants = client->cursors = SEGMENT_NONE;
         r = segment_memfd(&client->grants, "sfshm-grants", grants_page_size(shape->n_lanes));
         if (r == 0)
                 r = segment_memfd(&client->cursors, "sfshm-cursors",
@@ -76,6 +84,55 @@ int client_new(struct client **ret, const struct client_shape *shape) {
         }
         fill_grants(client, shape);
         fill_cursors(client);
+        *ret = client;
+        return 0;
+}
+
+/* The page is the daemon's own word: nobody else can write it (mode and owner). */
+static bool fits(const struct grants_page *page, uint64_t id, uint32_t n_lanes) {
+        return memcmp(page->magic, GRANTS_MAGIC, sizeof(page->magic)) == 0 &&
+               page->version == PAGES_VERSION && page->size == grants_page_size(n_lanes) &&
+               page->client == id && page->lanes == n_lanes &&
+               page->worker_counters <= WORKER_COUNTERS_MAX &&
+               page->cursors_size == cursors_page_size(n_lanes, page->worker_counters);
+}
+
+static int adopt_pages(struct client *client, int grants_fd, int cursors_fd) {
+        const struct grants_page *page;
+        int r = segment_memfd_adopt(&client->grants, grants_fd, grants_page_size(client->n_lanes));
+
+        if (r < 0)
+                return r;
+        page = client->grants.map;
+        r = fits(page, client->id, client->n_lanes)
+                    ? segment_memfd_adopt(&client->cursors, cursors_fd, page->cursors_size)
+                    : -EBADMSG;
+        if (r < 0)
+                return r;
+        segment_unmap(&client->cursors); /* the client may punch it: only read with pread */
+        client->attached_tick = page->base_tick + 1;
+        client->bytes = client_shape_bytes(&(struct client_shape){
+                .n_lanes = client->n_lanes, .worker_counters = page->worker_counters });
+        return 0;
+}
+
+int client_adopt(struct client **ret, uint64_t id, uint32_t n_lanes, int grants_fd,
+                 int cursors_fd) {
+        struct client *client;
+        int r;
+
+        if (n_lanes == 0 || n_lanes > LANES_MAX)
+                return -EBADMSG;
+        client = client_alloc(id, n_lanes);
+        if (client == NULL)
+                return -ENOMEM;
+        r = adopt_pages(client, grants_fd, cursors_fd);
+        if (r < 0) {
+                client_free(client);
+                return r;
+        }
+        close(client->grants.fd); /* the store has another */
+        client->grants.fd = -1;
         *ret = client;
         return 0;
 }

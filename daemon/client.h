@@ -7,6 +7,7 @@
  */
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/queue.h>
 #include <urcu/rculist.h>
 #include <urcu.h>
 
@@ -42,11 +43,16 @@ struct client {
         uint64_t young_until; /* tick: short standing reservations before it */
         uint32_t n_lanes;
         uint64_t bytes;         /* charged: both pages, in whole memory pages */
-        struct segment grants;  /* mapped read-write; the descriptor may be closed */
+        /* mapped read-write; the descriptor is closed when nobody needs it any more:
+         * after WELCOME, or once it is in the descriptor store */
+        struct segment grants;
         struct segment cursors; /* not mapped: read with pread */
         /* published for the statistics thread: widths now held (relaxed) */
         _Atomic uint32_t standing_width;
         _Atomic uint32_t elastic_width;
+        bool stored; /* it, or rather its descriptors: daemon/fdstore.h */
+        bool to_store;
+        TAILQ_ENTRY(client) store_link; /* while to_store */
         uint64_t *statistics; /* daemon/statistics.c's, under its mutex; NULL at first */
         struct client_lane lanes[];
 };
@@ -65,6 +71,11 @@ uint64_t client_shape_bytes(const struct client_shape *shape);
 /* Builds both pages, headers and first cursors filled in; no account, socket
  * -1. 0 or -errno, silent. */
 int client_new(struct client **ret, const struct client_shape *shape);
+/* From the pages which an earlier daemon made for that client; everything they
+ * say of themselves must fit. No account, socket -1. The descriptors stay the
+ * caller's. -EBADMSG: they are not its pages. Silent. */
+int client_adopt(struct client **ret, uint64_t id, uint32_t n_lanes, int grants_fd,
+                 int cursors_fd);
 /* For a client nobody else has seen; NULL allowed. It holds no account and no
  * socket any more. */
 struct client *client_free(struct client *client);

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/connection.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "daemon/log.h"
@@ -45,10 +47,16 @@ void connections_move(struct connections *connections, struct connection *connec
 
 void connections_drop(struct connections *connections, struct connection *connection) {
         if (connection->client != NULL) {
+                /* the store has another descriptor of it, until it is removed there */
+                if (connection->client->stored)
+                        (void)shutdown(connection->fd, SHUT_RDWR);
                 attach_end(connections->attach, connection->client);
                 connection->client = NULL;
                 connections->changed = true;
         }
+        /* closing is not enough: the descriptor store may have the socket as well, and
+         * events for a connection that is freed would go on */
+        (void)epoll_ctl(connections->epoll_fd, EPOLL_CTL_DEL, connection->fd, NULL);
         close(connection->fd);
         connection->fd = -1;
         connections_move(connections, connection, CONNECTION_DEAD, INT64_MAX);
@@ -129,6 +137,29 @@ struct connection *connections_add(struct connections *connections, int fd, int6
         return connection;
 }
 
+int connections_adopt(struct connections *connections, struct client *client) {
+        struct epoll_event event = { .events = EPOLLIN };
+        struct connection *connection = calloc(1, sizeof(*connection));
+
+        if (connection == NULL)
+                return -ENOMEM;
+        event.data.ptr = connection;
+        if (epoll_ctl(connections->epoll_fd, EPOLL_CTL_ADD, client->socket, &event) < 0) {
+                int error = errno;
+
+                free(connection);
+                return -error;
+        }
+        connection->fd = client->socket;
+        connection->uid = client->uid;
+        connection->client = client;
+        connection->state = CONNECTION_ATTACHED;
+        connection->deadline_ns = INT64_MAX;
+        TAILQ_INSERT_TAIL(&connections->lists[CONNECTION_ATTACHED], connection, link);
+        connections->changed = true;
+        return 0;
+}
+
 int64_t connections_deadline(const struct connections *connections) {
         int64_t deadline_ns = INT64_MAX;
 
@@ -157,11 +188,19 @@ void connections_init(struct connections *connections, struct attach *attach, in
                 TAILQ_INIT(&connections->lists[state]);
 }
 
+static void leave(struct connections *connections, struct connection *connection) {
+        if (connection->client != NULL && connection->client->stored) {
+                attach_leave(connections->attach, connection->client);
+                connection->client = NULL;
+        }
+        connections_drop(connections, connection);
+}
+
 void connections_close(struct connections *connections) {
         struct connection *connection;
 
         for (unsigned state = 0; state < CONNECTION_DEAD; state++)
                 while ((connection = TAILQ_FIRST(&connections->lists[state])) != NULL)
-                        connections_drop(connections, connection);
+                        leave(connections, connection);
         connections_reap(connections);
 }

@@ -58,11 +58,15 @@ struct connections {
 };
 
 void connections_init(struct connections *connections, struct attach *attach, int epoll_fd);
-/* Detaches and closes all. */
+/* Detaches and closes all. Clients in the descriptor store see nothing of it: their
+ * sockets stay open there, their lanes stay theirs, for the next daemon. */
 void connections_close(struct connections *connections);
 
 /* Takes over an accepted socket, makes room for it; NULL when it was closed. */
 struct connection *connections_add(struct connections *connections, int fd, int64_t now_ns);
+/* The connection of a client which an earlier daemon attached, in the list of
+ * clients already; or -errno. */
+int connections_adopt(struct connections *connections, struct client *client);
 void connections_move(struct connections *connections, struct connection *connection,
                       enum connection_state state, int64_t deadline_ns);
 /* Ends the client, closes the socket; freed by connections_reap(). */

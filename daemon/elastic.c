@@ -288,17 +288,37 @@ void elastic_carry(struct elastic *elastic, struct allot *allot, uint64_t to_tic
         elastic->measured_tick = to_tick;
 }
 
+/* Nothing was looked at while nobody was busy, and nothing is planned: what is
+ * served now lasts until the next plan's begin. */
+static void begin_looking(struct elastic *elastic, const struct allot *allot) {
+        elastic->measured_tick = allot->now;
+        elastic->planned_at = period_of(elastic, allot);
+}
+
+void elastic_adopt(struct elastic *elastic, struct allot *allot, struct client *client) {
+        for (uint32_t i = 0; i < client->n_lanes; i++) {
+                struct client_lane *lane = &client->lanes[i];
+                struct rectangle r;
+                unsigned slot;
+
+                look(client, lane, 0);
+                if (!allot_newest(allot, lane, SLOT_ELASTIC_A, &slot, &r))
+                        continue;
+                if (!elastic_busy(elastic, allot->now))
+                        begin_looking(elastic, allot);
+                mark_busy(elastic, lane, allot->now);
+                if (r.t1 > allot->planned_end)
+                        allot->planned_end = r.t1;
+        }
+}
+
 void elastic_want(struct elastic *elastic, struct allot *allot, struct client *client,
                   struct client_lane *lane, uint32_t count) {
         bool tried = lane->busy_tick == allot->now;
         struct rectangle r;
 
-        if (!elastic_busy(elastic, allot->now)) {
-                /* nothing was looked at while nobody was busy, and nothing is
-                 * planned: what is served now lasts until the next plan's begin */
-                elastic->measured_tick = allot->now;
-                elastic->planned_at = period_of(elastic, allot);
-        }
+        if (!elastic_busy(elastic, allot->now))
+                begin_looking(elastic, allot);
         if (!recent(elastic, lane->busy_tick, allot->now))
                 look(client, lane, 0);
         lane->wanted = count == 0 ? UINT32_MAX : count;

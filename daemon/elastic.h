@@ -32,6 +32,10 @@ bool elastic_busy(const struct elastic *elastic, uint64_t now_tick);
 void elastic_want(struct elastic *elastic, struct allot *allot, struct client *client,
                   struct client_lane *lane, uint32_t count);
 
+/* A client of the daemon before, in the list: what its lanes hold by demand goes
+ * on as long as they use it, and what they have used so far is no demand. */
+void elastic_adopt(struct elastic *elastic, struct allot *allot, struct client *client);
+
 /* Is a plan due, now being in a period without one? Then the standing ones go
  * first, to the end of what will be planned. */
 bool elastic_plan_due(const struct elastic *elastic, const struct allot *allot);

@@ -169,12 +169,13 @@ static char *path_of(int fd) {
 }
 
 /* The socket which systemd passed. */
-static int take_passed(struct listener *listener, int n) {
-        int fd = SD_LISTEN_FDS_START;
+static int take_passed(struct listener *listener, const struct passed *passed) {
+        int fd = passed->fds[0];
 
-        if (n > 1)
-                return log_failure(EINVAL, "socket", "systemd passed %d descriptors; exactly one "
-                                   "is expected: leave one Listen... line in the .socket unit", n);
+        if (passed->n_listening > 1)
+                return log_failure(EINVAL, "socket", "systemd passed %zu descriptors; exactly one "
+                                   "is expected: leave one Listen... line in the .socket unit",
+                                   passed->n_listening);
         if (sd_is_socket_unix(fd, SOCK_SEQPACKET, 1, NULL, 0) <= 0)
                 return log_failure(EINVAL, "socket", "the descriptor which systemd passed is not a "
                                    "listening AF_UNIX SOCK_SEQPACKET socket: use "
@@ -194,11 +195,11 @@ static int open_spare(void) {
         return open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 
-int listener_open(struct listener *ret, const struct config *config) {
+int listener_open(struct listener *ret, const struct config *config, const struct passed *passed) {
         struct listener listener = LISTENER_NONE;
-        int n = sd_listen_fds(1), r;
+        int r = passed->n_listening > 0 ? take_passed(&listener, passed)
+                                        : bind_here(&listener, config);
 
-        r = n > 0 ? take_passed(&listener, n) : bind_here(&listener, config);
         if (r < 0) {
                 listener_close(&listener);
                 return r;

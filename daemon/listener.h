@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include "daemon/config.h"
+#include "daemon/passed.h"
 
 struct listener {
         int fd;
@@ -15,8 +16,8 @@ struct listener {
 };
 #define LISTENER_NONE ((struct listener){ .fd = -1, .spare = -1 })
 
-/* Logs its errors. */
-int listener_open(struct listener *ret, const struct config *config);
+/* The one listening socket which was passed, or else one bound here. Logs its errors. */
+int listener_open(struct listener *ret, const struct config *config, const struct passed *passed);
 /* Unlinks the socket when it is the one bound here. */
 void listener_close(struct listener *listener);
 

@@ -100,12 +100,14 @@ static void prepare_process(void) {
         signal(SIGPIPE, SIG_IGN);
         if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
                 files.rlim_cur = files.rlim_max;
-                /* two descriptors a client; without them fewer clients fit */
+                /* two descriptors a client, three for one that is to be stored or was;
+                 * without them fewer clients fit */
                 (void)setrlimit(RLIMIT_NOFILE, &files);
         }
 }
 
 struct daemon {
+        struct passed passed;
         struct lease *lease;
         struct state state;
         struct ledger *ledger;
@@ -170,6 +172,7 @@ static int start_parts(struct daemon *daemon, struct reload *reload) {
                 .clients = &daemon->clients,
                 .inputs = &daemon->inputs,
                 .statistics = daemon->statistics,
+                .passed = &daemon->passed,
                 .run_start = state->run_start,
                 .run_width = state->run_width,
                 .adopted = state->adopted,
@@ -199,6 +202,7 @@ static void stop_parts(struct daemon *daemon) {
         lower_fence(daemon);
         ledger_free(daemon->ledger);
         state_close(&daemon->state);
+        passed_free(&daemon->passed);
 }
 
 /* Its exit status. */
@@ -209,7 +213,9 @@ static int run(struct reload *reload) {
         bool ready = false;
 
         CDS_INIT_LIST_HEAD(&daemon.clients);
-        r = lease_new(&daemon.lease, reload->config);
+        r = passed_take(&daemon.passed);
+        if (r == 0)
+                r = lease_new(&daemon.lease, reload->config);
         if (r == 0)
                 r = state_open(&daemon.state, reload->config, daemon.lease);
         if (r == 0)

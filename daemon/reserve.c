@@ -145,6 +145,19 @@ int reserve_attach(struct reserve *reserve, struct client *client, uint64_t now_
         return result;
 }
 
+int reserve_adopt(struct reserve *reserve, struct client *client, uint64_t now_tick) {
+        int result;
+
+        begin(reserve, now_tick);
+        result = standing_adopt(&reserve->standing, &reserve->allot, client);
+        if (result < 0)
+                return result;
+        elastic_adopt(&reserve->elastic, &reserve->allot, client);
+        publish_client(reserve, client);
+        due_by(reserve, reserve->allot.now);
+        return 0;
+}
+
 const char *reserve_refusal(const struct reserve *reserve) {
         return reserve->standing.refusal;
 }

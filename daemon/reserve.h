@@ -59,6 +59,10 @@ void reserve_adopted(struct reserve *reserve, uint64_t now_tick);
  * client is in the list and will be granted by reserve_run() (answer WELCOME
  * then: ask reserve_ready()). */
 int reserve_attach(struct reserve *reserve, struct client *client, uint64_t now_tick);
+/* A client which the daemon before attached, its lanes adopted by the ledger: it
+ * keeps what it holds, whatever the limits are now. After reserve_adopted(). 0 or
+ * -ENOMEM. */
+int reserve_adopt(struct reserve *reserve, struct client *client, uint64_t now_tick);
 const char *reserve_refusal(const struct reserve *reserve);
 bool reserve_ready(const struct reserve *reserve, const struct client *client, uint64_t now_tick);
 void reserve_detach(struct reserve *reserve, struct client *client);

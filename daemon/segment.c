@@ -205,6 +205,8 @@ int segment_lock(const struct segment *segment) {
 #define MFD_NOEXEC_SEAL 8u /* Linux 6.3; nobody needs to execute these pages */
 #endif
 
+#define MEMFD_SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
+
 static int memfd_new(const char *name) {
         int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
 
@@ -224,10 +226,31 @@ int segment_memfd(struct segment *ret, const char *name, size_t size) {
                 r = -errno;
         if (r == 0)
                 r = segment_prefault(&segment);
-        if (r == 0 && fcntl(segment.fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
+        if (r == 0 && fcntl(segment.fd, F_ADD_SEALS, MEMFD_SEALS) < 0)
                 r = -errno;
         if (r == 0)
                 r = segment_map(&segment);
+        if (r < 0) {
+                segment_close(&segment);
+                return r;
+        }
+        *ret = segment;
+        return 0;
+}
+
+int segment_memfd_adopt(struct segment *ret, int fd, size_t size) {
+        struct segment segment = { .fd = -1, .size = size };
+        struct stat st;
+        int seals, r;
+
+        if (fstat(fd, &st) < 0)
+                return -errno;
+        seals = fcntl(fd, F_GET_SEALS);
+        if (!S_ISREG(st.st_mode) || st.st_uid != geteuid() || (st.st_mode & 07777) != 0600 ||
+            seals < 0 || (seals & MEMFD_SEALS) != MEMFD_SEALS || st.st_size != (off_t)size)
+                return -EBADMSG;
+        segment.fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+        r = segment.fd < 0 ? -errno : segment_map(&segment);
         if (r < 0) {
                 segment_close(&segment);
                 return r;

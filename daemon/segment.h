@@ -47,6 +47,11 @@ int segment_lock(const struct segment *segment);
  * Silent: the caller knows for whom it was. */
 int segment_memfd(struct segment *ret, const char *name, size_t size);
 
+/* The same, made by an earlier daemon: `fd` is checked (kind, owner, mode, seals,
+ * size) before it is mapped, and stays the caller's. -EBADMSG: it is no such
+ * page. Silent. */
+int segment_memfd_adopt(struct segment *ret, int fd, size_t size);
+
 /* Drops the mapping and keeps the descriptor: for pages a client may punch. */
 void segment_unmap(struct segment *segment);
 

@@ -15,6 +15,7 @@
 #include "daemon/conversation.h"
 #include "daemon/listener.h"
 #include "daemon/log.h"
+#include "daemon/takeover.h"
 #include "daemon/thread.h"
 #include "daemon/watchdog.h"
 
@@ -90,6 +91,8 @@ static int prepare(struct server *server) {
         if (r == 0)
                 r = reserve_new(&server->attach.reserve, parts->config, parts->ledger,
                                 parts->lease, parts->run_start, parts->run_width, client_wake);
+        if (r == 0)
+                r = fdstore_new(&server->attach.fdstore);
         if (r < 0)
                 return r;
         if (parts->adopted)
@@ -134,7 +137,7 @@ int server_new(struct server **ret, const struct server_parts *parts) {
         server->armed_ns = server->accept_resume_ns = INT64_MAX;
         watch_threads(server);
         connections_init(&server->connections, &server->attach, -1);
-        r = listener_open(&server->listener, parts->config);
+        r = listener_open(&server->listener, parts->config, parts->passed);
         if (r == 0) {
                 r = prepare(server);
                 if (r < 0)
@@ -146,6 +149,8 @@ int server_new(struct server **ret, const struct server_parts *parts) {
                 return r;
         }
         server->connections.epoll_fd = server->epoll_fd;
+        takeover(&server->connections,
+                 guard_tick(parts->guard, thread_clock_ns(CLOCK_BOOTTIME)));
         *ret = server;
         return 0;
 }
@@ -161,6 +166,7 @@ struct server *server_free(struct server *server) {
                 return NULL;
         connections_close(&server->connections);
         listener_close(&server->listener);
+        fdstore_free(server->attach.fdstore);
         reserve_free(server->attach.reserve);
         accounts_free(server->attach.accounts);
         close_all((int[]){ server->epoll_fd, server->signal_fd, server->timer_fd }, 3);
@@ -286,6 +292,8 @@ static void reserve_due(struct server *server, int64_t now_ns) {
 static int64_t next_deadline(const struct server *server, int64_t now_ns) {
         int64_t next_ns = connections_deadline(&server->connections), at_ns;
 
+        if (fdstore_deadline(server->attach.fdstore) < next_ns)
+                next_ns = fdstore_deadline(server->attach.fdstore);
         if (server->accept_resume_ns < next_ns)
                 next_ns = server->accept_resume_ns;
         if (timekeeper_deadline(&server->attach.keeper) < next_ns)
@@ -342,6 +350,7 @@ static void settle(struct server *server) {
         timekeeper_look_at_fence(&server->attach.keeper);
         conversation_welcome(&server->connections, now_ns);
         connections_reap(&server->connections);
+        fdstore_run(server->attach.fdstore, now_ns);
         count_up(server);
         watchdog_run(&server->watchdog, now_ns);
         arm_timer(server, next_deadline(server, now_ns));

@@ -13,6 +13,7 @@
 #include "daemon/machine.h"
 #include "daemon/readings.h"
 #include "daemon/reload.h"
+#include "daemon/passed.h"
 #include "daemon/reserve.h"
 #include "daemon/segment.h"
 #include "daemon/statistics.h"
@@ -34,6 +35,7 @@ struct server_parts {
         struct cds_list_head *clients;
         struct statistics_inputs *inputs;
         struct statistics *statistics;
+        const struct passed *passed; /* by the service manager */
         uint32_t run_start, run_width;
         bool adopted; /* the ledger is an earlier daemon's: so are the first clients */
 };

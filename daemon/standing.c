@@ -116,6 +116,25 @@ int standing_attach(struct standing *standing, struct allot *allot, struct clien
         return result;
 }
 
+/* It is one of those which the time after the start is for (known()), and leaves
+ * less room for others of them. */
+int standing_adopt(struct standing *standing, struct allot *allot, struct client *client) {
+        if (allot_add(allot, client) < 0)
+                return -ENOMEM;
+        for (uint32_t i = 0; i < client->n_lanes; i++) {
+                struct client_lane *lane = &client->lanes[i];
+                struct rectangle held = { .width = 1 };
+                unsigned slot;
+
+                (void)allot_newest(allot, lane, SLOT_STANDING_A, &slot, &held);
+                lane->standing = 0;
+                charge(standing, lane, held.width);
+        }
+        client->young_until = 0;
+        standing->known_lanes += client->n_lanes;
+        return 0;
+}
+
 void standing_detach(struct standing *standing, const struct client *client) {
         for (uint32_t i = 0; i < client->n_lanes; i++)
                 standing->positions -= client->lanes[i].standing;

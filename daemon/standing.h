@@ -30,6 +30,9 @@ struct standing {
 /* Adds the client to the list and grants; errors as reserve_attach(). Not in
  * the list after -ENOSPC, -EDQUOT and -ENOMEM. */
 int standing_attach(struct standing *standing, struct allot *allot, struct client *client);
+/* The same for a client that goes on with what it was granted by the daemon
+ * before: asks for no limit and grants nothing. 0 or -ENOMEM. */
+int standing_adopt(struct standing *standing, struct allot *allot, struct client *client);
 void standing_detach(struct standing *standing, const struct client *client);
 bool standing_ready(const struct allot *allot, const struct client *client);
 

@@ -289,6 +289,15 @@ static void keep_known(struct state *state, uint64_t known) {
         raise_fence(&state_ledger(state)->fence, known);
 }
 
+/* Clients of the daemon before read a clock that is lost: they must attach anew to
+ * see this one, so none is taken over (ledger_former()). What they hold stays
+ * held. Before the clock has its name, or the next daemon would take them. */
+static void disown_clients(struct ledger_segment *ledger) {
+        for (uint32_t i = 0; i < ledger->capacity; i++)
+                /* relaxed: this thread alone knows the segment */
+                atomic_store_explicit(&ledger->lanes[i].client, 0, memory_order_relaxed);
+}
+
 static int begin(struct state *state, const struct config *config, struct expected *e) {
         struct clock_segment *clock = state_clock(state);
         int r = begin_clock(state, config, e);
@@ -296,6 +305,8 @@ static int begin(struct state *state, const struct config *config, struct expect
         if (r < 0)
                 return r;
         state->adopted = !state->ledger.fresh;
+        if (state->clock.fresh)
+                disown_clients(state_ledger(state));
         /* plain: a library reads it at attach, and no message about it is out yet */
         clock->reach_back_ticks = (uint64_t)(config->reach_back_ns / NS_PER_TICK);
         if (state->ledger.fresh) {

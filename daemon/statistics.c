@@ -63,6 +63,19 @@ static void take_in(struct statistics *s, const struct client *client, uint64_t 
         }
 }
 
+/* Without memory for a record all of it counts as new. */
+void statistics_adopt(struct statistics *s, struct client *client) {
+        int64_t age_ns = thread_clock_ns(CLOCK_BOOTTIME) - client->attached_boot_ns;
+
+        pthread_mutex_lock(&s->totals_mutex);
+        client->statistics = calloc(1, record_size(s));
+        if (client->statistics && statistics_page_read(client, &s->run, s->fresh) == 0)
+                for (uint32_t i = 0; i < statistics_values(&s->run); i++)
+                        if (s->fresh[i] <= statistics_page_limit(&s->run, age_ns, i))
+                                client->statistics[i] = s->fresh[i];
+        pthread_mutex_unlock(&s->totals_mutex);
+}
+
 static void list_client(struct statistics_segment *image, const struct client *client,
                         const uint64_t *record) {
         struct statistics_client *listed =

@@ -33,6 +33,9 @@ int statistics_new(struct statistics **ret, struct statistics_segment *segment,
 struct statistics *statistics_free(struct statistics *statistics);
 
 void statistics_poke(struct statistics *statistics); /* a fresh snapshot soon; any thread */
+/* A client of the daemon before, not in the list yet: what it has counted so far is
+ * its own, and not in this daemon's totals, which begin at 0. Ledger thread. */
+void statistics_adopt(struct statistics *statistics, struct client *client);
 /* A client is about to be unlinked: keep what it has handed out in the totals.
  * Ledger thread, once for each client. */
 void statistics_retire(struct statistics *statistics, struct client *client);

@@ -98,6 +98,8 @@ static void run(struct private_daemon *d) {
         dup2(log, STDERR_FILENO);
         become(d);
         prctl(PR_SET_PDEATHSIG, SIGKILL); /* never outlives its test; after become(), which clears it */
+        if (d->before_exec != NULL)
+                d->before_exec(d->before_exec_context);
         execv(binary != NULL ? binary : "sfshmd", argv);
         _exit(127);
 }

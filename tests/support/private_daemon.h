@@ -25,6 +25,8 @@ struct private_daemon {
         char log[96];
         char sets[PRIVATE_DAEMON_SETS][192]; /* "section.key=value" */
         unsigned n_sets;
+        void (*before_exec)(void *context); /* in the daemon's process; NULL: nothing */
+        void *before_exec_context;
 };
 
 /* Makes the directory and the settings (workers.first=0 and the paths). */

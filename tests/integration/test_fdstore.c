@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Clients in the service manager's descriptor store: the next daemon goes on with
+ * the very same ones, whatever ended the one before. Red when takeover() gives
+ * all of them up, when ledger_adopt_lane() does not find their lanes, or when a
+ * clean stop closes their lanes.
+ */
+#include <sched.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <pthread.h>
+
+#include "tests/integration/fdstore.h"
+#include "tests/support/collect.h"
+
+TestSuite(fdstore, .timeout = 240);
+
+enum { PROCESSES = 3, PARTS = 5, BURST = 200 };
+
+struct taker {
+        sfshm *s;
+        struct arena *arena;
+        size_t part;
+        const _Atomic int *stop;
+};
+
+/* Every call must succeed: there always is a reservation. */
+static void *take(void *context) {
+        struct taker *t = context;
+        uint64_t id;
+
+        while (!*t->stop) {
+                for (int i = 0; i < BURST; i++) {
+                        int r = sfshm_next(t->s, &id);
+
+                        if (r < 0)
+                                _exit(50 - r);
+                        arena_add(t->arena, t->part, id);
+                }
+                nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+        }
+        return NULL;
+}
+
+static void reap(pid_t child) {
+        int status = 0;
+
+        cr_assert_eq(waitpid(child, &status, 0), child);
+        cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0, "%#x", (unsigned)status);
+}
+
+/* Process 0: a thread; 1: two threads; 2: and a forked child on the same handle. */
+static void run_process(unsigned process, struct arena *arena, const _Atomic int *stop) {
+        struct taker first = { .arena = arena, .part = process, .stop = stop }, second;
+        pid_t child = 0;
+        pthread_t thread;
+
+        if (sfshm_open(&first.s, d.socket, 0) < 0)
+                _exit(1);
+        second = first;
+        second.part = 2 + process;
+        if (process == 1 && pthread_create(&thread, NULL, take, &second) != 0)
+                _exit(2);
+        if (process == 2 && (child = fork_bound()) == 0) {
+                take(&second);
+                _exit(never_attached_anew(second.s) ? 0 : 4);
+        }
+        take(&first);
+        if (process == 1)
+                pthread_join(thread, NULL);
+        if (process == 2)
+                reap(child);
+        _exit(never_attached_anew(first.s) ? 0 : 3);
+}
+
+static void under_load(int signal, int rounds) {
+        struct arena *arena = arena_new(PARTS, 4 << 20);
+        _Atomic int *stop = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+                                 -1, 0);
+        pid_t children[PROCESSES];
+        uint64_t client;
+        sfshm *s;
+
+        begin();
+        for (unsigned i = 0; i < PROCESSES; i++)
+                if ((children[i] = fork_bound()) == 0)
+                        run_process(i, arena, stop);
+        s = private_daemon_open(&d, SFSHM_PARALLEL);
+        client = client_of(s);
+        service_manager_expect(&m, (PROCESSES + 1) * FDS_OF_A_CLIENT);
+        for (int i = 0; i < rounds; i++) {
+                int status = private_daemon_signal(&d, signal, true);
+
+                cr_assert(signal == SIGKILL || status == 0, "%#x", (unsigned)status);
+                service_manager_pump(&m);
+                cr_assert_eq(m.n_stored, (PROCESSES + 1) * FDS_OF_A_CLIENT);
+                service_manager_start(&m);
+                expect_extended(s, promised(s));
+                for (uint64_t id = 1; id <= PROCESSES + 1; id++)
+                        cr_assert_eq(shown(id, "client"), id, "client %" PRIu64 " is gone", id);
+        }
+        *stop = 1;
+        for (int i = 0; i < PROCESSES; i++)
+                reap(children[i]);
+        cr_expect(never_attached_anew(s));
+        cr_expect_eq(client_of(s), client);
+        cr_assert_gt(arena_expect_unique(arena), 1000);
+        for (size_t i = 0; i < PARTS; i++)
+                arena_expect_increasing(arena, i);
+        service_manager_expect(&m, FDS_OF_A_CLIENT);
+        sfshm_close(s);
+        service_manager_expect(&m, 0);
+        end();
+        arena_free(arena);
+}
+
+Test(fdstore, killed_20_times_under_load) {
+        under_load(SIGKILL, 20);
+}
+
+Test(fdstore, restarted_20_times_under_load) {
+        under_load(SIGTERM, 20);
+}
+
+struct wanted {
+        uint64_t client, ids;
+};
+
+static bool shows_ids(void *context) {
+        const struct wanted *w = context;
+        uint64_t ids = shown(w->client, "ids");
+
+        return ids != UINT64_MAX && ids >= w->ids;
+}
+
+/* Red without statistics_adopt(), and when the new daemon takes the client for one
+ * that has just attached: its counts are not plausible then. */
+Test(fdstore, statistics_do_not_jump) {
+        struct wanted w = { .ids = 2000000 };
+        uint64_t id, before;
+        sfshm *s;
+
+        begin();
+        s = private_daemon_open(&d, 0);
+        w.client = client_of(s);
+        for (int i = 0; i < 3; i++) {
+                for (uint64_t n = 0; n < w.ids; n++)
+                        cr_assert_eq(sfshm_next(s, &id), 0);
+                service_manager_expect(&m, FDS_OF_A_CLIENT);
+                cr_assert(wait_until(shows_ids, &w, LIMIT_MS));
+                before = shown(w.client, "ids");
+                private_daemon_signal(&d, i == 0 ? SIGKILL : SIGTERM, true);
+                service_manager_start(&m);
+                cr_assert(wait_until(shows_ids, &w, LIMIT_MS));
+                cr_expect_geq(shown(w.client, "ids"), before);
+                cr_expect_leq(shown(w.client, "ids"), before + 5000);
+                /* the host's begin anew with each daemon */
+                cr_expect_leq(shown(0, "ids"), 5000);
+                w.ids = before + 1000000;
+        }
+        sfshm_close(s);
+        end();
+}
+
+/* Also in the adoption. Red when heritage_mend() leaves a slot as it is: the client
+ * attaches anew. */
+Test(fdstore, the_daemon_is_killed_at_every_store) {
+        const unsigned points = getenv("SFSHM_LONG") != NULL ? 200 : 60;
+        struct arena *arena = arena_new(PARTS, 4 << 20);
+        _Atomic int *stop = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+                                 -1, 0);
+        pid_t children[PROCESSES];
+
+        begin();
+        for (unsigned i = 0; i < PROCESSES; i++)
+                if ((children[i] = fork_bound()) == 0)
+                        run_process(i, arena, stop);
+        service_manager_expect(&m, PROCESSES * FDS_OF_A_CLIENT);
+        private_daemon_signal(&d, SIGKILL, true);
+        d.binary = getenv("SFSHMD_FAULTS");
+        cr_assert_not_null(d.binary);
+        for (unsigned at = 1; at <= points; at++) {
+                char text[16];
+                int status = 0;
+
+                snprintf(text, sizeof(text), "%u", at);
+                setenv("SFSHM_FAULT_AT", text, 1);
+                private_daemon_spawn(&d);
+                cr_assert_eq(waitpid(d.pid, &status, 0), d.pid);
+                cr_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "store %u: %#x", at,
+                          (unsigned)status);
+                d.pid = 0;
+                service_manager_pump(&m);
+                cr_assert_eq(m.n_stored, PROCESSES * FDS_OF_A_CLIENT, "store %u", at);
+        }
+        unsetenv("SFSHM_FAULT_AT");
+        service_manager_start(&m);
+        *stop = 1;
+        for (int i = 0; i < PROCESSES; i++)
+                reap(children[i]);
+        cr_assert_gt(arena_expect_unique(arena), 1000);
+        for (size_t i = 0; i < PARTS; i++)
+                arena_expect_increasing(arena, i);
+        end();
+        arena_free(arena);
+}
