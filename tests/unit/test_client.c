@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -169,5 +170,42 @@ Test(client, reads_a_punched_page_as_nothing) {
         close(client->cursors.fd);
         client->cursors.fd = open("/dev/null", O_RDONLY);
         cr_expect_eq(client_read_lane(client, 0, &counters), -EIO);
+        client_free(client);
+}
+
+static int adopt(const struct client *from, uint64_t id, uint32_t lanes, struct client **ret) {
+        return client_adopt(ret, id, lanes, from->grants.fd, from->cursors.fd);
+}
+
+/* Red when a field of the header is not looked at. */
+Test(client, is_adopted_from_its_own_pages_only) {
+        static const size_t fields[] = {
+                offsetof(struct grants_page, magic), offsetof(struct grants_page, version),
+                offsetof(struct grants_page, size), offsetof(struct grants_page, client),
+                offsetof(struct grants_page, lanes), offsetof(struct grants_page, worker_counters),
+                offsetof(struct grants_page, cursors_size) };
+        struct client *client = make_client(4), *adopted = NULL;
+        uint8_t *page = client->grants.map;
+
+        for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+                page[fields[i]] ^= 1;
+                cr_expect_eq(adopt(client, 7, 4, &adopted), -EBADMSG, "offset %zu", fields[i]);
+                page[fields[i]] ^= 1;
+        }
+        cr_expect_eq(adopt(client, 8, 4, &adopted), -EBADMSG);
+        cr_expect_eq(adopt(client, 7, 2, &adopted), -EBADMSG);
+        cr_expect_eq(adopt(client, 7, 0, &adopted), -EBADMSG);
+        cr_expect_eq(adopt(client, 7, LANES_MAX + 1, &adopted), -EBADMSG);
+        cr_expect_eq(client_adopt(&adopted, 7, 4, client->cursors.fd, client->grants.fd), -EBADMSG);
+        cr_expect_null(adopted);
+        cr_assert_eq(adopt(client, 7, 4, &adopted), 0);
+        cr_expect_eq(adopted->attached_tick, 1001);
+        cr_expect_eq(adopted->bytes, client->bytes);
+        cr_expect_eq(adopted->grants.fd, -1);
+        cr_expect_null(adopted->cursors.map, "the client may punch it");
+        cr_expect_eq(client_grants(adopted)->client, 7);
+        client_free(adopted);
+        cr_expect_geq(fcntl(client->grants.fd, F_GETFD), 0, "still the caller's");
+        cr_expect_geq(fcntl(client->cursors.fd, F_GETFD), 0);
         client_free(client);
 }
