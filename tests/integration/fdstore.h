@@ -75,8 +75,11 @@ static inline uint64_t client_of(const sfshm *s) {
         return atomic_load(&s->attachment)->client;
 }
 
-static inline bool never_attached_anew(const sfshm *s) {
-        return atomic_load(&s->attachment)->older == NULL;
+/* It never attached anew, and has no reason to. */
+static inline bool goes_on(const sfshm *s) {
+        const struct attachment *a = atomic_load(&s->attachment);
+
+        return a->older == NULL && attachment_connected(a);
 }
 
 /* What sfshm-stat shows of a client, or of the host for client 0; UINT64_MAX: no

@@ -66,14 +66,14 @@ static void run_process(unsigned process, struct arena *arena, const _Atomic int
                 _exit(2);
         if (process == 2 && (child = fork_bound()) == 0) {
                 take(&second);
-                _exit(never_attached_anew(second.s) ? 0 : 4);
+                _exit(goes_on(second.s) ? 0 : 4);
         }
         take(&first);
         if (process == 1)
                 pthread_join(thread, NULL);
         if (process == 2)
                 reap(child);
-        _exit(never_attached_anew(first.s) ? 0 : 3);
+        _exit(goes_on(first.s) ? 0 : 3);
 }
 
 static void under_load(int signal, int rounds) {
@@ -105,7 +105,7 @@ static void under_load(int signal, int rounds) {
         *stop = 1;
         for (int i = 0; i < PROCESSES; i++)
                 reap(children[i]);
-        cr_expect(never_attached_anew(s));
+        cr_expect(goes_on(s));
         cr_expect_eq(client_of(s), client);
         cr_assert_gt(arena_expect_unique(arena), 1000);
         for (size_t i = 0; i < PARTS; i++)
