@@ -3,15 +3,13 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "daemon/log.h"
+#include "daemon/notify.h"
 #include "daemon/passed.h"
 
 #define AGE_NS INT64_C(1000000000) /* STANDING_YOUNG_TICKS */
@@ -27,79 +25,25 @@ struct removal {
 };
 
 struct fdstore {
-        int fd;
-        struct sockaddr_un address;
-        socklen_t address_size;
         TAILQ_HEAD(, client) waiting; /* in the order in which they attached */
         TAILQ_HEAD(, removal) removals;
         int64_t resume_ns; /* not before */
         bool failing;      /* it was logged */
 };
 
-/* A path, or the name of an abstract socket behind '@'. */
-static bool address_of(const char *text, struct fdstore *store) {
-        size_t length = strlen(text);
-
-        if ((text[0] != '/' && text[0] != '@') || length < 2 ||
-            length >= sizeof(store->address.sun_path))
-                return false;
-        store->address = (struct sockaddr_un){ .sun_family = AF_UNIX };
-        memcpy(store->address.sun_path, text, length);
-        store->address_size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length);
-        if (text[0] == '@')
-                store->address.sun_path[0] = '\0';
-        return true;
-}
-
 int fdstore_new(struct fdstore **ret) {
-        const char *text = getenv("NOTIFY_SOCKET");
         struct fdstore *store;
 
         *ret = NULL;
-        if (text == NULL || text[0] == '\0')
+        if (!notify_wanted())
                 return 0;
         store = calloc(1, sizeof(*store));
         if (store == NULL)
                 return -ENOMEM;
         TAILQ_INIT(&store->waiting);
         TAILQ_INIT(&store->removals);
-        store->fd = -1;
-        if (!address_of(text, store)) {
-                log_event(LOG_LEVEL_WARNING, "fdstore", "NOTIFY_SOCKET=%s is neither a path nor "
-                          "@NAME: clients are not kept over a restart, they attach anew", text);
-                free(store);
-                return 0;
-        }
-        store->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-        if (store->fd < 0) {
-                free(store);
-                return -errno;
-        }
         *ret = store;
         return 0;
-}
-
-/* One datagram; 0 or -errno. Who sent it the manager knows from the kernel. */
-static int notify(const struct fdstore *store, const char *text, const int *fds, size_t n_fds) {
-        union {
-                struct cmsghdr align;
-                char bytes[CMSG_SPACE(PASSED_CLIENT_FDS * sizeof(int))];
-        } control = { .bytes = { 0 } };
-        struct sockaddr_un address = store->address;
-        struct iovec part = { .iov_base = (void *)(uintptr_t)text, .iov_len = strlen(text) };
-        struct msghdr header = { .msg_name = &address, .msg_namelen = store->address_size,
-                                 .msg_iov = &part, .msg_iovlen = 1 };
-
-        if (n_fds > 0) {
-                header.msg_control = &control;
-                header.msg_controllen = CMSG_SPACE(n_fds * sizeof(int));
-                struct cmsghdr *rights = CMSG_FIRSTHDR(&header);
-                rights->cmsg_level = SOL_SOCKET;
-                rights->cmsg_type = SCM_RIGHTS;
-                rights->cmsg_len = CMSG_LEN(n_fds * sizeof(int));
-                memcpy(CMSG_DATA(rights), fds, n_fds * sizeof(int));
-        }
-        return sendmsg(store->fd, &header, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
 /* Until when to leave it alone after that result. */
@@ -114,7 +58,7 @@ static void judge(struct fdstore *store, int r, int64_t now_ns) {
         store->failing = failing;
 }
 
-static int store_client(const struct fdstore *store, struct client *client) {
+static int store_client(struct client *client) {
         const int fds[PASSED_CLIENT_FDS] = { client->socket, client->grants.fd,
                                              client->cursors.fd };
         char text[64];
@@ -122,7 +66,7 @@ static int store_client(const struct fdstore *store, struct client *client) {
 
         snprintf(text, sizeof(text), "FDSTORE=1\nFDNAME=" PASSED_CLIENT_PREFIX "%" PRIu64,
                  client->id);
-        r = notify(store, text, fds, PASSED_CLIENT_FDS);
+        r = notify_send(text, fds, PASSED_CLIENT_FDS);
         if (r < 0)
                 return r;
         client->stored = true;
@@ -131,16 +75,16 @@ static int store_client(const struct fdstore *store, struct client *client) {
         return 0;
 }
 
-static int send_removal(const struct fdstore *store, const char *name) {
+static int send_removal(const char *name) {
         char text[NAME_MAX_BYTES + 32];
 
         snprintf(text, sizeof(text), "FDSTOREREMOVE=1\nFDNAME=%s", name);
-        return notify(store, text, NULL, 0);
+        return notify_send(text, NULL, 0);
 }
 
 static int remove_first(struct fdstore *store) {
         struct removal *removal = TAILQ_FIRST(&store->removals);
-        int r = send_removal(store, removal->name);
+        int r = send_removal(removal->name);
 
         if (r < 0)
                 return r;
@@ -210,7 +154,7 @@ static int do_one(struct fdstore *store, int64_t now_ns) {
                 return remove_first(store);
         if (client == NULL || client->attached_boot_ns + AGE_NS > now_ns)
                 return 1;
-        r = store_client(store, client);
+        r = store_client(client);
         if (r == 0) {
                 TAILQ_REMOVE(&store->waiting, client, store_link);
                 client->to_store = false;
@@ -243,11 +187,10 @@ struct fdstore *fdstore_free(struct fdstore *store) {
                 return NULL;
         while ((removal = TAILQ_FIRST(&store->removals)) != NULL) {
                 /* what does not go now the next daemon finds, and removes */
-                sending = sending && send_removal(store, removal->name) == 0;
+                sending = sending && send_removal(removal->name) == 0;
                 TAILQ_REMOVE(&store->removals, removal, link);
                 free(removal);
         }
-        close(store->fd);
         free(store);
         return NULL;
 }

@@ -5,10 +5,10 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <systemd/sd-daemon.h>
 
 #include "daemon/client.h"
 #include "daemon/log.h"
+#include "daemon/notify.h"
 
 #define NS_PER_S INT64_C(1000000000)
 #define DAY_NS (86400 * NS_PER_S)
@@ -91,10 +91,11 @@ static void wake_all(const struct timekeeper *keeper) {
 }
 
 static void tell(const struct timekeeper *keeper, bool first) {
-        char text[TIMEKEEPER_TEXT], event[32];
+        char text[TIMEKEEPER_TEXT], status[TIMEKEEPER_TEXT + 8], event[32];
 
         timekeeper_text(keeper, text);
-        sd_notifyf(0, "STATUS=%s", text);
+        snprintf(status, sizeof(status), "STATUS=%s", text);
+        (void)notify_send(status, NULL, 0);
         snprintf(event, sizeof(event), "clock-%s", clock_reason_name(keeper->reason));
         if (!first || keeper->reason != CLOCK_REASON_NONE)
                 log_event(level_of(keeper), event, "%s", text);

@@ -2,10 +2,12 @@
 #include "daemon/watchdog.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <systemd/sd-daemon.h>
 
 #include "daemon/log.h"
+#include "daemon/notify.h"
 
 /* Of the period. The manager counts from the last WATCHDOG=1 that it got: the
  * first retry comes at 5/8, the last at 7/8. */
@@ -90,7 +92,10 @@ int64_t watchdog_run(struct watchdog *watchdog, int64_t now_ns) {
         }
         watchdog->misses = 0;
         report_back(watchdog);
-        (void)sd_notify(0, "WATCHDOG=1");
+        if (notify_send("WATCHDOG=1", NULL, 0) == -EAGAIN) {
+                watchdog->early_ns = watchdog->due_ns = now_ns + RETRY(watchdog->period_ns);
+                return watchdog->due_ns;
+        }
         ask(watchdog, now_ns);
         watchdog->early_ns = now_ns + EARLY(watchdog->period_ns);
         watchdog->due_ns = now_ns + DUE(watchdog->period_ns);
