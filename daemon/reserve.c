@@ -220,6 +220,11 @@ bool reserve_carry(struct reserve *reserve, uint64_t to_tick) {
         return true;
 }
 
+void reserve_level(struct reserve *reserve, uint64_t now_tick) {
+        begin(reserve, now_tick);
+        standing_level(&reserve->allot);
+}
+
 uint64_t reserve_run(struct reserve *reserve, uint64_t now_tick) {
         struct allot *allot = &reserve->allot;
         uint64_t waiting;

@@ -80,6 +80,11 @@ uint64_t reserve_run(struct reserve *reserve, uint64_t now_tick);
  * that tick. True when that is done. */
 bool reserve_carry(struct reserve *reserve, uint64_t to_tick);
 
+/* At a clean stop: all standing reservations end together, at the last promise, to which
+ * the fence comes down. A next daemon that cannot read the ledger begins right there, and
+ * nobody has run out before. */
+void reserve_level(struct reserve *reserve, uint64_t now_tick);
+
 /* Is anybody busy, so that the ticker should run? */
 bool reserve_busy(const struct reserve *reserve, uint64_t now_tick);
 

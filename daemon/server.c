@@ -375,5 +375,8 @@ int server_run(struct server *server) {
                         dispatch(server, &events[i], now_ns);
                 settle(server);
         }
+        if (server->ready)
+                reserve_level(server->attach.reserve,
+                              guard_tick(server->parts->guard, thread_clock_ns(CLOCK_BOOTTIME)));
         return 0;
 }

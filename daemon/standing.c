@@ -225,6 +225,39 @@ void standing_carry(const struct standing *standing, struct allot *allot, uint64
         }
 }
 
+static uint64_t latest_end(const struct allot *allot) {
+        uint64_t latest = 0;
+
+        for (size_t c = 0; c < allot->n_clients; c++)
+                for (uint32_t i = 0; i < allot->clients[c]->n_lanes; i++) {
+                        struct rectangle held;
+                        unsigned slot;
+
+                        if (allot_newest(allot, &allot->clients[c]->lanes[i], SLOT_STANDING_A,
+                                         &slot, &held))
+                                latest = later(latest, held.t1);
+                }
+        return latest;
+}
+
+void standing_level(struct allot *allot) {
+        uint64_t t1 = latest_end(allot);
+
+        for (size_t c = 0; c < allot->n_clients; c++) {
+                struct client *client = allot->clients[c];
+
+                for (uint32_t i = 0; i < client->n_lanes; i++) {
+                        struct rectangle held;
+                        unsigned slot;
+
+                        if (!young(allot, client) &&
+                            allot_newest(allot, &client->lanes[i], SLOT_STANDING_A, &slot, &held) &&
+                            held.t1 < t1)
+                                (void)allot_extend(allot, client, &client->lanes[i], slot, t1);
+                }
+        }
+}
+
 /* While young with less than half a step left, later with less than two thirds. */
 static uint64_t lane_due(const struct standing *standing, const struct allot *allot,
                          const struct client *client, const struct client_lane *lane,

@@ -44,5 +44,9 @@ void standing_run(struct standing *standing, struct allot *allot, uint64_t at_le
  * beyond it as it does now. What cannot is granted anew when it is there. */
 void standing_carry(const struct standing *standing, struct allot *allot, uint64_t to_tick);
 
+/* The daemon is about to stop: what is held reaches as far as the furthest does, but
+ * for young clients' and what would meet another's place. */
+void standing_level(struct allot *allot);
+
 /* When standing_run() is due next; what is due but failed waits for `retry`. */
 uint64_t standing_due(const struct standing *standing, const struct allot *allot, uint64_t retry);

@@ -63,6 +63,30 @@ Test(A1, a_daemon_that_stays_away_leaves_the_standing_one) {
                 cr_expect_geq(width_of(&fakes[i]), 1);
 }
 
+/* At a clean stop all end together, and no later than the one that ended last. Red
+ * without standing_level(): they differ by up to a third of reserve.standing. */
+Test(A1, a_clean_stop_levels_the_standing_ones) {
+        uint64_t latest = 0;
+
+        for (unsigned i = 0; i < 5; i++) {
+                cr_assert_eq(attach(0, i == 0 ? SATURATING : 1), 0);
+                steps(1500);
+        }
+        cr_assert_eq(attach(0, 1), 0);
+        for (unsigned i = 0; i < 5; i++)
+                latest = standing_end(&fakes[i]) > latest ? standing_end(&fakes[i]) : latest;
+        reserve_level(reserve, now);
+        check_pages();
+        for (unsigned i = 0; i < 5; i++)
+                cr_expect_eq(standing_end(&fakes[i]), latest);
+        cr_expect_leq(standing_end(&fakes[5]), now + 100, "a one-shot client pins nothing");
+        due = UINT64_MAX;
+        while (now < latest + 2) {
+                now++;
+                check_pages();
+        }
+}
+
 /* Killed again and again, too soon for anybody to grow old: who attaches anew
  * always has the full length. Red when young() ignores what was adopted. */
 Test(A1, crash_loop) {
