@@ -12,6 +12,7 @@
 #include "daemon/lineage.h"
 #include "daemon/listener.h"
 #include "daemon/log.h"
+#include "daemon/predecessor.h"
 #include "daemon/thread.h"
 
 /* What an adoptable segment must agree with, and what one that is not tells. */
@@ -23,6 +24,7 @@ struct expected {
         const struct lease_grant *granted;
         struct findings *findings;
         struct segment previous; /* a ledger which is replaced: locked until that is done */
+        struct predecessor predecessor; /* likewise, of another version */
 };
 
 struct findings {
@@ -185,10 +187,19 @@ static int open_ledger_as(struct segment *ret, const struct config *config,
                             0600, (gid_t)-1, accept, NULL);
 }
 
+static int replace_ledger(struct segment *ret, const struct config *config) {
+        int r = open_ledger_as(ret, config, accept_nothing);
+
+        return r < 0 ? r : lock_ledger(ret, config);
+}
+
 /* Locked before it is judged: one that is not ours may be in use. */
 static int open_ledger(struct segment *ret, const struct config *config, struct expected *e) {
-        int r = open_ledger_as(ret, config, NULL);
+        int r;
 
+        if (e->predecessor.ledger_fd >= 0)
+                return replace_ledger(ret, config);
+        r = open_ledger_as(ret, config, NULL);
         if (r < 0)
                 return r;
         r = lock_ledger(ret, config);
@@ -196,14 +207,15 @@ static int open_ledger(struct segment *ret, const struct config *config, struct 
                 return r;
         e->previous = *ret;
         *ret = SEGMENT_NONE;
-        r = open_ledger_as(ret, config, accept_nothing);
-        return r < 0 ? r : lock_ledger(ret, config);
+        return replace_ledger(ret, config);
 }
 
 static int open_segments(struct state *state, const struct config *config, struct expected *e) {
         gid_t group, none = (gid_t)-1;
         int r = listener_group(config, &group);
 
+        if (r == 0)
+                r = predecessor_find(&e->predecessor, config);
         if (r < 0)
                 return r;
         r = segment_open(&state->clock, config->shm, "clock", CLOCK_SIZE, 0644, none,
@@ -340,7 +352,7 @@ int state_open(struct state *ret, const struct config *config, struct lease *lea
         struct findings findings = { .known = lease_granted(lease)->fence_tick };
         struct expected expected = {
                 .config = config, .granted = lease_granted(lease), .findings = &findings,
-                .previous = SEGMENT_NONE };
+                .previous = SEGMENT_NONE, .predecessor = PREDECESSOR_NONE };
         int r = run_of(&state, config, expected.granted);
 
         if (r == 0 && (r = segment_boot_id(expected.boot_id)) < 0)
@@ -360,6 +372,7 @@ int state_open(struct state *ret, const struct config *config, struct lease *lea
         if (r == 0)
                 r = publish(&state, config);
         segment_close(&expected.previous);
+        predecessor_forget(&expected.predecessor);
         if (r < 0) {
                 state_close(&state);
                 return r;

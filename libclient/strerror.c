@@ -22,8 +22,9 @@ static const struct {
                   "host (workers.count)" },
         { ETIME, "the daemon holds IDs back: its clock has not passed the fence yet, or the fence "
                  "cannot be raised; sfshm-stat and its log say for how long" },
-        { EPROTO, "daemon and library do not understand each other: another version, layout or "
-                  "time namespace" },
+        { EPROTO, "daemon and library do not understand each other: another version (install the "
+                  "same release of both; the daemon's log names the versions), layout or time "
+                  "namespace" },
         { ENOENT, "no socket at this address: start sfshmd, or set SFSHM_SOCKET" },
         { ECONNREFUSED, "nobody listens on this socket: start sfshmd" },
         { EPROTOTYPE, "the socket at this address is not sfshmd's" },

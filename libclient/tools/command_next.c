@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
+#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 
 #include "libclient/tools/command.h"
+#include "libclient/tools/explain.h"
 #include "libclient/tools/place.h"
 #include "libclient/tools/print.h"
 #include "libclient/tools/record.h"
@@ -10,11 +12,14 @@
 #define CHUNK 4096u /* IDs asked for at a time: a tick of one worker */
 
 int command_open(const struct command_options *options, unsigned flags, sfshm **ret) {
+        const char *socket = place_socket(options->socket);
         int r = sfshm_open(ret, options->socket, flags);
+        char why[EXPLAIN_TEXT];
 
+        if (r == -EPROTO && explain(socket, why))
+                return print_error("cannot attach to sfshmd at %s: %s", socket, why);
         if (r < 0)
-                return print_error("cannot attach to sfshmd at %s: %s", place_socket(options->socket),
-                                   sfshm_strerror(r));
+                return print_error("cannot attach to sfshmd at %s: %s", socket, sfshm_strerror(r));
         return 0;
 }
 
