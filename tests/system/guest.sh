@@ -100,7 +100,26 @@ expect "it tells clients apart in spite of the hardening: their names" \
         grep -qw load <(sfshm-stat --json --clients)
 expect "and users" grep -qE "\"uid\": ?$(id -u caller)\b" <(sfshm-stat --json --clients)
 
+# The clients of the load, by their numbers.
+load_clients() {
+        sfshm-stat --json --clients |
+                sed 's/{"client":/\n&/g' | sed -n 's/^{"client":\([0-9]*\),.*"command":"load".*/\1/p' |
+                sort -n
+}
+
+stored() {
+        [[ $(property NFileDescriptorStore) == $((3 * $(wc -l <<<"$1"))) ]]
+}
+
+clients=$(load_clients)
+expect "the load has clients" [ -n "$clients" ]
+expect "their pages and connections are in the descriptor store" within 30 stored "$clients"
+
 pid=$(property MainPID)
+systemctl reload sfshmd.service || wrong "systemctl reload"
+expect "systemctl reload: the same process" is MainPID "$pid"
+expect "systemctl reload: it runs" is SubState running
+
 systemctl restart sfshmd.service
 expect "systemctl restart: another process" replaced "$pid"
 expect "systemctl restart: IDs for a newcomer" three_ids
@@ -122,6 +141,11 @@ pid=$(property MainPID)
 systemctl kill --signal=STOP sfshmd.service
 expect "SIGSTOP: killed by the watchdog, and restarted" within 30 replaced "$pid"
 expect "SIGSTOP: IDs for a newcomer" three_ids
+
+expect "the load's clients are the very same as before all that" \
+        [ "$(load_clients)" = "$clients" ]
+expect "none was refused by the next daemon" [ -z "$(journalctl --sync
+        journalctl --no-pager --output=cat --boot | grep not-taken-over)" ]
 
 kill "$load_pid"
 wait "$load_pid" || wrong "the load through all of it: $(cat /test/load.out)"
