@@ -235,6 +235,8 @@ Test(state_lost, the_fence_cannot_be_written) {
         expect_log("/state/fence (event=clock-stuck)");
         expect_log("was refused: No IDs: the fence is passed");
         expect_log("/state/fence (event=refused)"); /* whole, and no "(0 more before)" */
+        /* past what was asked for: with 1 s of reserve.standing, 4 s */
+        cr_assert_not(wait_until(served, s, 5000), "above a fence that nobody wrote");
         block_fence(false);
         cr_assert(wait_until(served, s, 60000), "it does not go on");
         cr_assert(wait_until(let_in, NULL, 60000));
