@@ -73,8 +73,8 @@ const char *clock_text(const struct guard *guard, const struct guard_reading *re
                 break;
         case CLOCK_REASON_FENCE:
                 snprintf(text, CLOCK_TEXT, "No IDs %s: IDs up to the fence may have been issued "
-                         "before, and the wall clock is behind it. If it is wrong, set it right.",
-                         end);
+                         "before, and the clock is behind it. If it is wrong, set it right; see "
+                         "sfshm-clock(7).", end);
                 break;
         case CLOCK_REASON_ROLLBACK:
                 snprintf(text, CLOCK_TEXT, "No IDs %s: the wall clock is %s behind the last ones. "

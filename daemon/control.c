@@ -20,8 +20,8 @@ static int decide(struct connections *connections, const struct connection *conn
                   const struct peer *peer, char text[TIMEKEEPER_TEXT]) {
         if (may_control(connection->fd, peer))
                 return timekeeper_accept(&connections->attach->keeper, text);
-        snprintf(text, TIMEKEEPER_TEXT, "uid %u may not accept the clock: only root, uid %u (which sfshmd "
-                 "runs as) and members of group %u (its own) may; run it with sudo, or join "
+        snprintf(text, TIMEKEEPER_TEXT, "uid %u may not accept the clock: only root, uid %u (which "
+                 "sfshmd runs as) and members of group %u (its own) may; run it with sudo, or join "
                  "that group", (unsigned)peer->uid, (unsigned)geteuid(), (unsigned)getegid());
         return -EPERM;
 }

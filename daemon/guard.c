@@ -40,7 +40,7 @@ static int64_t small_ns(const struct guard *guard) {
 
 static void bend(struct guard *guard, int64_t boot_ns, int64_t ppb, int64_t stretch_ns) {
         if (!line_bend(&guard->line, boot_ns, ppb, stretch_ns))
-                guard->undecided = true;
+                guard->turning = true;
 }
 
 /* Works off the difference (wall clock less guarded time). */
@@ -110,7 +110,7 @@ static void decide_behind(struct guard *guard, int64_t boot_ns, int64_t differen
         }
         bend(guard, boot_ns, LINE_STANDSTILL_PPB, stand_ns);
         hold_back(guard, CLOCK_REASON_ROLLBACK,
-                  guard->undecided ? clamped((wide)boot_ns + LINE_LEAD_NS + stand_ns)
+                  guard->turning ? clamped((wide)boot_ns + LINE_LEAD_NS + stand_ns)
                                    : guard->line.slew_end_boot_ns, -allowed);
 }
 
@@ -119,7 +119,7 @@ static void decide(struct guard *guard, const struct guard_reading *reading,
                    int64_t difference_ns, bool new) {
         int64_t boot_ns = reading->boottime_ns;
 
-        guard->undecided = false;
+        guard->undecided = guard->turning = false;
         if (near(difference_ns, 0)) {
                 decide_settled(guard, boot_ns);
         } else if (difference_ns > small_ns(guard)) {
@@ -132,11 +132,11 @@ static void decide(struct guard *guard, const struct guard_reading *reading,
         }
 }
 
-/* The aim is reached, or the line leads there still. */
-static bool on_course(const struct guard *guard, int64_t boot_ns, int64_t difference_ns) {
+/* The wall clock was set: neither is the aim reached, nor does the line lead there. */
+static bool news(const struct guard *guard, int64_t boot_ns, int64_t difference_ns) {
         wide led_to = (wide)difference_ns - line_slew_left(&guard->line, boot_ns);
 
-        return !guard->undecided && near(clamped(led_to), guard->aim_ns);
+        return !guard->turning && !near(clamped(led_to), guard->aim_ns);
 }
 
 /* A slew has come to its end. */
@@ -145,7 +145,7 @@ static bool arrived(const struct guard *guard, int64_t boot_ns) {
 }
 
 static void stand_for_good(struct guard *guard, int64_t boot_ns) {
-        guard->undecided = false;
+        guard->turning = false;
         if (!line_slewing(&guard->line, boot_ns) || guard->line.slew_ppb != LINE_STANDSTILL_PPB ||
             guard->line.slew_end_boot_ns != INT64_MAX)
                 bend(guard, boot_ns, LINE_STANDSTILL_PPB, INT64_MAX);
@@ -157,16 +157,17 @@ static void follow(struct guard *guard, const struct guard_reading *reading) {
         int64_t guarded_ns = clock_line_at(&guard->line, boot_ns);
         int64_t difference_ns = clamped((wide)wall_of(guard, reading) - guarded_ns);
 
+        bool new = news(guard, boot_ns, difference_ns);
+
         guard->offset_ns = clamped(-(wide)difference_ns);
         if (guard->cloned) {
                 stand_for_good(guard, boot_ns);
-        } else if (!on_course(guard, boot_ns, difference_ns)) {
-                /* what a person said was said of another difference */
-                guard->accepted = guard->accepted && guard->undecided;
-                decide(guard, reading, difference_ns, !guard->undecided);
-        } else if (arrived(guard, boot_ns)) {
-                decide(guard, reading, difference_ns, false);
+                return;
         }
+        /* what a person said was said of another difference */
+        guard->accepted = guard->accepted && !new;
+        if (new || guard->undecided || guard->turning || arrived(guard, boot_ns))
+                decide(guard, reading, difference_ns, new);
 }
 
 /* Where a line goes on above positions whose promises are not known any more. */
@@ -190,9 +191,11 @@ static void begin(struct guard *guard, const struct guard_reading *reading) {
         /* before the epoch a clock is not set yet: nothing to go on from */
         int64_t allowed = wall_ns < 0 && !guard->accepted ? 0 : allowed_offset(guard);
 
-        line_begin(&guard->line, boot_ns, behind_ns > 0 && behind_ns <= allowed ? first_ns : wall_ns);
         guard->offset_ns = behind_ns > 0 && behind_ns <= allowed ? behind_ns : 0;
-        if (past_end(guard, wall_tick(guard, reading)))
+        line_begin(&guard->line, boot_ns, guard->offset_ns > 0 ? first_ns : wall_ns);
+        if (guard->cloned)
+                state(guard, CLOCK_STATE_FAILED, CLOCK_REASON_CLONED, INT64_MAX, 0);
+        else if (past_end(guard, wall_tick(guard, reading)))
                 state(guard, CLOCK_STATE_FAILED, CLOCK_REASON_END, INT64_MAX, 0);
         else if (guard->policy.require_sync && !reading->synchronised && !guard->accepted)
                 state(guard, CLOCK_STATE_WAITING, CLOCK_REASON_UNSYNC, INT64_MAX, 0);
@@ -201,7 +204,7 @@ static void begin(struct guard *guard, const struct guard_reading *reading) {
                           clamped((wide)boot_ns + behind_ns - allowed), 0);
         else
                 run(guard, CLOCK_REASON_NONE, 0);
-        guard->undecided = true; /* an offset from the wall clock is no news */
+        guard->turning = true; /* an offset from the wall clock is no news */
 }
 
 void guard_look(struct guard *guard, const struct guard_reading *reading) {
@@ -246,7 +249,6 @@ void guard_step(struct guard *guard, const struct guard_reading *reading, uint64
         guard->forward_steps++;
         guard->offset_ns = 0;
         guard->accepted = false;
-        guard->undecided = false;
         run(guard, CLOCK_REASON_NONE, 0);
         wait_for_fence(guard, reading->boottime_ns);
 }
@@ -262,21 +264,22 @@ int guard_accept(struct guard *guard, const struct guard_reading *reading) {
                 return -ERANGE;
         if (guard->reason == CLOCK_REASON_FENCE && guard->served)
                 return -EBUSY;
-        if (guard->cloned && wall_ns < clock_line_at(&guard->line, reading->boottime_ns))
+        if (guard->cloned && guard->served &&
+            wall_ns < clock_line_at(&guard->line, reading->boottime_ns))
                 return -ERANGE;
         guard->cloned = false;
         guard->accepted = true;
-        guard->undecided = true;
+        guard->turning = true; /* it is the present difference that was accepted */
         return 0;
 }
 
 void guard_clone(struct guard *guard) {
-        /* before the first ID there is nothing that could be issued twice */
-        guard->cloned = guard->served;
+        guard->cloned = true;
 }
 
 void guard_set_policy(struct guard *guard, const struct guard_policy *policy) {
         guard->policy = *policy;
+        guard->accepted = false;
         guard->undecided = true;
 }
 
@@ -295,7 +298,7 @@ static uint64_t first_tick_above(uint64_t fence_tick) {
         return fence_tick == 0 ? 0 : fence_tick + 1;
 }
 
-static int init(struct guard *guard, const struct id_layout *layout,
+int guard_start(struct guard *guard, const struct id_layout *layout,
                 const struct guard_policy *policy, uint64_t fence_tick) {
         int64_t ns;
 
@@ -309,25 +312,18 @@ static int init(struct guard *guard, const struct id_layout *layout,
         return 0;
 }
 
-int guard_start(struct guard *guard, const struct id_layout *layout,
-                const struct guard_policy *policy, uint64_t fence_tick) {
-        return init(guard, layout, policy, fence_tick);
-}
-
 int guard_resume(struct guard *guard, const struct id_layout *layout,
-                 const struct guard_policy *policy, const struct clock_line *line,
-                 uint64_t fence_tick, enum clock_reason was) {
-        int r = init(guard, layout, policy, fence_tick);
+                 const struct guard_policy *policy, const struct guard_legacy *legacy,
+                 uint64_t fence_tick) {
+        int r = guard_start(guard, layout, policy, fence_tick);
 
         if (r < 0)
                 return r;
-        guard->line = *line;
+        guard->line = legacy->line;
+        guard->aim_ns = legacy->aim_ns;
+        guard->accepted = legacy->accepted;
+        guard->cloned = legacy->reason == CLOCK_REASON_CLONED;
         guard->served = true;
-        guard->cloned = was == CLOCK_REASON_CLONED;
-        guard->undecided = was != CLOCK_REASON_OFFSET;
-        if (was == CLOCK_REASON_OFFSET) { /* goes on, though it may be one that was accepted */
-                run(guard, was, 0);
-                guard->accepted = true;
-        }
+        guard->undecided = true;
         return 0;
 }

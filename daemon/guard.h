@@ -27,7 +27,7 @@ enum guard_rollback {
 /* The [clock] section of the configuration. */
 struct guard_policy {
         enum guard_rollback on_rollback;
-        int64_t max_offset_ns;       /* GUARD_OFFSET: how far ahead of the wall clock ticks may be */
+        int64_t max_offset_ns;       /* GUARD_OFFSET: how far ahead of the wall clock */
         int64_t max_forward_step_ns; /* a larger forward jump is held until accepted */
         int64_t max_slew_ns;         /* of a difference, worked off each second */
         bool require_sync;           /* no ID of a boot before the kernel's clock is synchronised */
@@ -65,7 +65,16 @@ struct guard {
         int64_t aim_ns;      /* wall clock less guarded time, where the line leads */
         bool accepted;       /* a person has said that the wall clock is right */
         bool cloned;
-        bool undecided; /* the next look decides anew; nothing has happened since this one */
+        bool undecided; /* the next look decides anew, by another policy or word */
+        bool turning;   /* likewise: half of a change is made, so where it leads is no news */
+};
+
+/* What the next daemon must know of this one's clock; the clock segment holds it. */
+struct guard_legacy {
+        struct clock_line line;
+        enum clock_reason reason;
+        int64_t aim_ns;
+        bool accepted;
 };
 
 /* A boot without a published line, or with one nobody got an ID of. Ticks at or
@@ -77,12 +86,12 @@ int guard_start(struct guard *guard, const struct id_layout *layout,
 /* Goes on with the published line of an earlier daemon of this boot, so that the
  * clock neither steps nor starts anew (rule 9). `fence_tick` is 0 when the
  * ledger segment survived as well: it is then the truth about what was promised
- * and there is nothing to wait for. `was` is the reason which that daemon left. */
+ * and there is nothing to wait for. */
 int guard_resume(struct guard *guard, const struct id_layout *layout,
-                 const struct guard_policy *policy, const struct clock_line *line,
-                 uint64_t fence_tick, enum clock_reason was);
+                 const struct guard_policy *policy, const struct guard_legacy *legacy,
+                 uint64_t fence_tick);
 
-/* Another policy holds from the next look on. */
+/* Another policy holds from the next look on, and what was accepted no longer does. */
 void guard_set_policy(struct guard *guard, const struct guard_policy *policy);
 
 /* Looks at the clocks and decides. Readings never go back in CLOCK_BOOTTIME. */
@@ -102,7 +111,8 @@ void guard_step(struct guard *guard, const struct guard_reading *reading, uint64
  * outside the layout, or (CLONED) one before the last IDs. Then guard_look(). */
 int guard_accept(struct guard *guard, const struct guard_reading *reading);
 
-/* The machine was cloned or reverted to an earlier state. Then guard_look(). */
+/* The machine was cloned or reverted to an earlier state: a twin may give the
+ * same IDs, also the first ones. Then guard_look(). */
 void guard_clone(struct guard *guard);
 
 /* May grants be made at this CLOCK_BOOTTIME? */

@@ -255,8 +255,8 @@ int main(int argc, char *argv[]) {
                         r = STATUS_USAGE;
         }
         if (config != NULL && options.fence_above != NULL) {
-                r = fence_above(config, options.fence_above, options.force) < 0 ? STATUS_RUNTIME
-                                                                                : EXIT_SUCCESS;
+                r = fence_above(config, options.fence_above, options.force);
+                r = r == 0 ? EXIT_SUCCESS : r == -EINVAL ? STATUS_USAGE : (int)refusal_status(r);
         } else if (config != NULL) {
                 struct reload reload = { .config = config, .path = options.config,
                                          .sets = options.sets };

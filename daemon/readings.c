@@ -171,7 +171,7 @@ static bool synchronised(struct readings *readings) {
         return state >= 0 && state != TIME_ERROR && (timex.status & STA_UNSYNC) == 0;
 }
 
-int64_t readings_take(struct readings *readings, struct guard_reading *ret,
+int64_t readings_take(struct readings *readings, bool ask_synchronised, struct guard_reading *ret,
                       int64_t *ret_suspended_ns) {
         struct bracket bracket = bracket_narrow(readings->calls);
 
@@ -179,7 +179,7 @@ int64_t readings_take(struct readings *readings, struct guard_reading *ret,
         *ret = (struct guard_reading){
                 .realtime_ns = bracket.realtime_ns,
                 .boottime_ns = middle_of(&bracket),
-                .synchronised = synchronised(readings),
+                .synchronised = ask_synchronised && synchronised(readings),
         };
         return width_of(&bracket);
 }

@@ -50,10 +50,11 @@ struct readings *readings_free(struct readings *readings);
 /*
  * Reads the clocks: REALTIME between two BOOTTIMEs, several times when something
  * came between them. Returns how far apart these two were, in ns: *ret's clocks
- * fit each other within half of that. *ret_suspended_ns is how long the machine
+ * fit each other within half of that. Whether the wall clock is synchronised is a
+ * system call: false unless asked for. *ret_suspended_ns is how long the machine
  * slept since the last look, 0 when it did not.
  */
-int64_t readings_take(struct readings *readings, struct guard_reading *ret,
+int64_t readings_take(struct readings *readings, bool ask_synchronised, struct guard_reading *ret,
                       int64_t *ret_suspended_ns);
 
 /* Readable when the wall clock was set; -1: the kernel does not tell. */

@@ -234,6 +234,7 @@ static void take_signals(struct server *server) {
                 }
                 reload_run(server->parts->reload, server->attach.accounts, server->attach.reserve);
                 timekeeper_set_policy(&server->attach.keeper, &server->parts->config->clock);
+                timekeeper_tell_again(&server->attach.keeper);
                 server->connections.changed = true;
         }
 }

@@ -197,7 +197,7 @@ static void run_lane(struct standing *standing, struct allot *allot, struct clie
                         standing->waiting++;
                 return;
         }
-        /* a quarter used up: the others' turn comes with the one that is due */
+        /* those which are nearly due go with the one that is */
         if (held.t1 < at_least || held.t1 - allot->now < (t1 - allot->now) / 4 * 3)
                 extend(standing, allot, client, lane, slot, &held, t1);
 }
@@ -262,7 +262,8 @@ void standing_level(struct allot *allot) {
 static uint64_t lane_due(const struct standing *standing, const struct allot *allot,
                          const struct client *client, const struct client_lane *lane,
                          uint64_t retry) {
-        uint64_t reserve = young(allot, client) ? STANDING_STEP_TICKS / 2 : standing->ticks / 3 * 2;
+        uint64_t reserve = young(allot, client) ? STANDING_STEP_TICKS / 2
+                                                : STANDING_LEFT(standing->ticks);
         struct rectangle held;
         unsigned slot;
 

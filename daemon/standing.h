@@ -17,6 +17,10 @@
  * no one-shot, and it gives a long reservation up for the new one. */
 #define STANDING_ADOPTED_TICKS 5000u
 
+/* A standing reservation is extended when so much of it is left: with 15 s of
+ * reserve.standing a client holds 10 s to 15 s at any time. */
+#define STANDING_LEFT(ticks) ((ticks) / 3 * 2)
+
 struct standing {
         uint64_t ticks;         /* reserve.standing */
         uint64_t positions;     /* charged to all attached lanes, at least 1 for each */

@@ -241,18 +241,26 @@ static int open_segments(struct state *state, const struct config *config, struc
  */
 static int go_on(struct state *state, const struct config *config, uint64_t known) {
         struct clock_segment *clock = state_clock(state);
-        struct clock_line line;
-        /* relaxed: whoever wrote these is dead */
+        /* relaxed, all of these: whoever wrote them is dead */
         uint64_t first = atomic_load_explicit(&clock->first_tick, memory_order_relaxed);
-        uint32_t was = atomic_load_explicit(&clock->reason, memory_order_relaxed);
         uint64_t fence = state->ledger.fresh ? known : 0;
+        struct guard_legacy legacy = {
+                .reason = atomic_load_explicit(&clock->reason, memory_order_relaxed),
+                .aim_ns = atomic_load_explicit(&clock->aim_ns, memory_order_relaxed),
+                .accepted = atomic_load_explicit(&clock->accepted, memory_order_relaxed) != 0,
+        };
 
-        if (atomic_load_explicit(&clock->unserved, memory_order_relaxed) != 0)
-                return guard_start(&state->guard, &config->layout, &config->clock, known);
-        (void)clock_latch_begin(clock, &line);
+        if (atomic_load_explicit(&clock->unserved, memory_order_relaxed) != 0) {
+                int r = guard_start(&state->guard, &config->layout, &config->clock, known);
+
+                if (r == 0 && legacy.reason == CLOCK_REASON_CLONED)
+                        guard_clone(&state->guard);
+                return r;
+        }
+        (void)clock_latch_begin(clock, &legacy.line);
         if (first > 0 && first - 1 > fence)
                 fence = first - 1;
-        return guard_resume(&state->guard, &config->layout, &config->clock, &line, fence, was);
+        return guard_resume(&state->guard, &config->layout, &config->clock, &legacy, fence);
 }
 
 /* Kept where the next daemon finds it before anything new is visible: a wait

@@ -49,6 +49,9 @@ static void publish_state(struct timekeeper *keeper) {
 
         /* relaxed: a number to look at */
         atomic_store_explicit(&clock->offset_ns, guard->offset_ns, memory_order_relaxed);
+        /* relaxed: for the next daemon */
+        atomic_store_explicit(&clock->aim_ns, guard->aim_ns, memory_order_relaxed);
+        atomic_store_explicit(&clock->accepted, guard->accepted, memory_order_relaxed);
         atomic_store_explicit(&clock->resume_boot_ns, resume, memory_order_relaxed);
         atomic_store_explicit(&clock->reason, keeper->reason, memory_order_relaxed);
         /* release: whoever sees the state sees why and until when */
@@ -90,15 +93,20 @@ static void wake_all(const struct timekeeper *keeper) {
                 client_wake(client);
 }
 
-static void tell(const struct timekeeper *keeper, bool first) {
-        char text[TIMEKEEPER_TEXT], status[TIMEKEEPER_TEXT + 8], event[32];
+static void tell_manager(const struct timekeeper *keeper) {
+        char text[TIMEKEEPER_TEXT], status[TIMEKEEPER_TEXT + 8];
 
-        timekeeper_text(keeper, text);
-        snprintf(status, sizeof(status), "STATUS=%s", text);
+        snprintf(status, sizeof(status), "STATUS=%s", timekeeper_text(keeper, text));
         (void)notify_send(status, NULL, 0);
+}
+
+static void tell(const struct timekeeper *keeper, bool first) {
+        char text[TIMEKEEPER_TEXT], event[32];
+
+        tell_manager(keeper);
         snprintf(event, sizeof(event), "clock-%s", clock_reason_name(keeper->reason));
         if (!first || keeper->reason != CLOCK_REASON_NONE)
-                log_event(level_of(keeper), event, "%s", text);
+                log_event(level_of(keeper), event, "%s", timekeeper_text(keeper, text));
 }
 
 /* Takes over what was decided, and tells of it if it is news. */
@@ -128,7 +136,8 @@ static void read_clocks(struct timekeeper *keeper) {
         char text[CLOCK_DURATION_TEXT];
         int64_t suspended_ns;
 
-        (void)readings_take(keeper->parts.readings, &keeper->reading, &suspended_ns);
+        (void)readings_take(keeper->parts.readings, keeper->parts.guard->policy.require_sync,
+                            &keeper->reading, &suspended_ns);
         if (suspended_ns > 0)
                 log_event(LOG_LEVEL_INFO, "suspend", "the machine was suspended for %s: the clock "
                           "went on meanwhile", clock_duration(suspended_ns, text));
@@ -236,6 +245,11 @@ const char *timekeeper_text(const struct timekeeper *keeper, char text[TIMEKEEPE
         return text;
 }
 
+void timekeeper_tell_again(const struct timekeeper *keeper) {
+        if (keeper->reason != CLOCK_REASON_NONE)
+                tell_manager(keeper);
+}
+
 /* ---- from outside */
 
 static const char *refusal_of(const struct timekeeper *keeper, int error) {
@@ -253,12 +267,15 @@ int timekeeper_accept(struct timekeeper *keeper, char text[TIMEKEEPER_TEXT]) {
         int r;
 
         timekeeper_look(keeper);
+        if (keeper->stuck) {
+                timekeeper_text(keeper, text);
+                return -EBUSY;
+        }
         r = guard_accept(keeper->parts.guard, &keeper->reading);
         if (r < 0) {
                 snprintf(text, TIMEKEEPER_TEXT, "%s", refusal_of(keeper, r));
                 return r;
         }
-        log_event(LOG_LEVEL_NOTICE, "clock-accepted", "the wall clock was accepted by hand");
         timekeeper_look(keeper);
         timekeeper_text(keeper, text);
         return 0;

@@ -60,6 +60,9 @@ uint64_t timekeeper_tick(const struct timekeeper *keeper, int64_t boot_ns);
 #define TIMEKEEPER_TEXT 3400u
 const char *timekeeper_text(const struct timekeeper *keeper, char text[TIMEKEEPER_TEXT]);
 
+/* Somebody else has set STATUS=: say again what is out of order. */
+void timekeeper_tell_again(const struct timekeeper *keeper);
+
 /* A person says that the wall clock is right. 0 or -errno; `text` answers. */
 int timekeeper_accept(struct timekeeper *keeper, char text[TIMEKEEPER_TEXT]);
 /* Another [clock] section holds. */

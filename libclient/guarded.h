@@ -26,7 +26,8 @@ int64_t guarded_boot_of(const struct attachment *a, uint64_t tick);
 bool guarded_held(const struct attachment *a);
 
 /*
- * Returns when `tick` has begun (0), -ETIME once guarded_held(), or -ETIMEDOUT once CLOCK_MONOTONIC has
+ * Returns when `tick` has begun (0), with -ETIME once guarded_held(), or with
+ * -ETIMEDOUT once CLOCK_MONOTONIC has
  * reached `deadline_ns` (INT64_MAX: never). Sleeps until shortly before, then
  * spins: 98.7 % of the ceiling for 11 % of a core, against 96 % for sleeping
  * and 100 % of a core for spinning. No cancellation point.

@@ -20,8 +20,8 @@ static const struct {
                   "[caps] and daemon.max_clients in sfshmd.conf(5)" },
         { ENOSPC, "the daemon has no position left for another client: lease more workers to this "
                   "host (workers.count)" },
-        { ETIME, "the daemon holds IDs back: its clock has not passed the fence yet, or the fence "
-                 "cannot be raised; sfshm-stat and its log say for how long" },
+        { ETIME, "the daemon holds IDs back, because of its clock or its fence: 'sfshm clock', "
+                 "sfshm-stat and its log say why and for how long; see sfshm-clock(7)" },
         { EPROTO, "daemon and library do not understand each other: another version (install the "
                   "same release of both; the daemon's log names the versions), layout or time "
                   "namespace" },

@@ -50,7 +50,7 @@ enum clock_state {
         CLOCK_STATE_STARTING = 0, /* no IDs yet */
         CLOCK_STATE_RUNNING = 1,
         CLOCK_STATE_WAITING = 2, /* no IDs until resume_boot_ns */
-        CLOCK_STATE_FAILED = 3,  /* no IDs until somebody has done something */
+        CLOCK_STATE_FAILED = 3,  /* no IDs, and an alarm; also until then, if that is known */
 };
 
 /* Why the state is what it is. */
@@ -98,7 +98,9 @@ struct clock_segment {
         _Atomic uint32_t unserved; /* 1: no ID of this line exists yet, it may begin anew */
         _Atomic int64_t offset_ns; /* guarded time less wall clock, when last looked at */
         _Atomic uint64_t first_tick; /* below it nothing is granted: the promises are unknown */
-        uint8_t reserved0[144];
+        _Atomic int64_t aim_ns; /* wall clock less guarded time, where the line leads */
+        _Atomic uint32_t accepted; /* 1: a person said that the wall clock is right */
+        uint8_t reserved0[132];
         /* 256: a cache line of its own */
         _Atomic uint64_t now;
         _Atomic uint32_t owner;
@@ -126,6 +128,8 @@ _Static_assert(offsetof(struct clock_segment, reason) == 88, "clock: reason");
 _Static_assert(offsetof(struct clock_segment, unserved) == 92, "clock: unserved");
 _Static_assert(offsetof(struct clock_segment, offset_ns) == 96, "clock: offset_ns");
 _Static_assert(offsetof(struct clock_segment, first_tick) == 104, "clock: first_tick");
+_Static_assert(offsetof(struct clock_segment, aim_ns) == 112, "clock: aim_ns");
+_Static_assert(offsetof(struct clock_segment, accepted) == 120, "clock: accepted");
 _Static_assert(offsetof(struct clock_segment, now) == 256, "clock: now");
 _Static_assert(offsetof(struct clock_segment, owner) == 264, "clock: owner");
 _Static_assert(offsetof(struct clock_segment, latch) == 320, "clock: latch");

@@ -64,7 +64,8 @@ static void show_text(const struct sample *sample, int64_t wall_ms) {
 static void show_json(const struct sample *sample, int64_t wall_ms) {
         printf("{\"state\":\"%s\",\"reason\":\"%s\",\"guarded_unix_ms\":%" PRId64
                ",\"wall_unix_ms\":%" PRId64 ",\"offset_ms\":%" PRId64,
-               sample_state_name(sample), clock_reason_name(sample->reason), sample->guarded_unix_ms, wall_ms,
+               sample_state_name(sample), clock_reason_name(sample->reason),
+               sample->guarded_unix_ms, wall_ms,
                sample->guarded_unix_ms - wall_ms);
         if (sample->resume_ms != SAMPLE_UNKNOWN)
                 printf(",\"resume_ms\":%" PRId64, sample->resume_ms);

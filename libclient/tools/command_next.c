@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "libclient/tools/command.h"
@@ -11,12 +12,17 @@
 
 #define CHUNK 4096u /* IDs asked for at a time: a tick of one worker */
 
+/* What the daemon has a sentence for, which the library cannot pass on. */
+static bool refused_in_words(int error) {
+        return error == -EPROTO || error == -ETIME || error == -EDQUOT || error == -ENOSPC;
+}
+
 int command_open(const struct command_options *options, unsigned flags, sfshm **ret) {
         const char *socket = place_socket(options->socket);
         int r = sfshm_open(ret, options->socket, flags);
         char why[EXPLAIN_TEXT];
 
-        if (r == -EPROTO && explain(socket, why))
+        if (refused_in_words(r) && explain(socket, why))
                 return print_error("cannot attach to sfshmd at %s: %s", socket, why);
         if (r < 0)
                 return print_error("cannot attach to sfshmd at %s: %s", socket, sfshm_strerror(r));

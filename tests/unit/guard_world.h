@@ -95,3 +95,42 @@ static inline void guard_world_start(struct guard_world *w, const struct guard_p
 static inline int64_t guard_world_ahead(const struct guard_world *w) {
         return clock_line_at(&w->guard.line, w->boot_ns) - w->wall_ns;
 }
+
+#define START (1000 * HOUR)
+#define START_TICK ((uint64_t)(START / MS))
+
+#define RUNNING CLOCK_STATE_RUNNING
+#define WAITING CLOCK_STATE_WAITING
+#define FAILED CLOCK_STATE_FAILED
+#define NONE CLOCK_REASON_NONE
+#define SLEWING CLOCK_REASON_SLEWING
+#define OFFSET CLOCK_REASON_OFFSET
+#define HELD CLOCK_REASON_HELD
+#define ROLLBACK CLOCK_REASON_ROLLBACK
+
+static inline struct guard_policy policy_of(enum guard_rollback on_rollback) {
+        struct guard_policy policy = policy_default;
+
+        policy.on_rollback = on_rollback;
+        return policy;
+}
+
+static inline void expect(const struct guard_world *w, enum clock_state state, enum clock_reason reason,
+                   const char *where) {
+        cr_assert(w->guard.state == state && w->guard.reason == reason,
+                  "%s: %s/%s, expected %s/%s", where, clock_state_name(w->guard.state),
+                  clock_reason_name(w->guard.reason), clock_state_name(state),
+                  clock_reason_name(reason));
+}
+
+static inline void expect_near(int64_t value, int64_t expected, const char *what) {
+        int64_t tolerance = GUARD_SETTLED_NS + LINE_LEAD_NS;
+
+        cr_assert(value >= expected - tolerance && value <= expected + tolerance,
+                  "%s: %ld ms, expected %ld ms", what, (long)(value / MS), (long)(expected / MS));
+}
+
+static inline struct guard_legacy legacy_of(const struct guard *guard) {
+        return (struct guard_legacy){ .line = guard->line, .reason = guard->reason,
+                                      .aim_ns = guard->aim_ns, .accepted = guard->accepted };
+}

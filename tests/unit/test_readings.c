@@ -46,7 +46,7 @@ Test(readings, preemption_between_the_clocks_is_read_again) {
                 /* one of the brackets of four readings stays whole */
                 mask &= ~(UINT64_C(14) << 4 * random_below(&seed, 5));
                 fake_preempt(mask, MS(1 + random_below(&seed, 5000)));
-                cr_assert(readings_take(readings, &reading, &slept) < READINGS_NARROW_NS);
+                cr_assert(readings_take(readings, true, &reading, &slept) < READINGS_NARROW_NS);
                 cr_assert(distance(offset_of(&reading), fake.offset_ns) < READINGS_NARROW_NS);
                 cr_assert_eq(slept, 0);
         }
@@ -64,7 +64,7 @@ Test(readings, a_torn_reading_says_how_far_off_it_may_be) {
         readings = readings_of(&fake_calls);
         /* the first of the five brackets once, the others thrice */
         fake_preempt(0xeeee2, MS(300));
-        width = readings_take(readings, &reading, &slept);
+        width = readings_take(readings, true, &reading, &slept);
         cr_assert(width >= MS(300) && width < MS(400));
         cr_assert(distance(offset_of(&reading), fake.offset_ns) <= width / 2 + 1);
         cr_assert_eq(slept, 0);
@@ -82,7 +82,7 @@ Test(readings, a_look_is_cheap) {
         fake_start();
         readings = readings_of(&fake_calls);
         fake_preempt(0, 0);
-        readings_take(readings, &reading, &slept);
+        readings_take(readings, true, &reading, &slept);
         cr_assert_eq(fake.readings, 4);
         readings_free(readings);
 }
@@ -99,9 +99,9 @@ Test(readings, steps_are_seen_as_far_as_they_go) {
                 struct guard_reading before, after;
                 int64_t slept;
 
-                readings_take(readings, &before, &slept);
+                readings_take(readings, true, &before, &slept);
                 fake.offset_ns += steps[i];
-                readings_take(readings, &after, &slept);
+                readings_take(readings, true, &after, &slept);
                 cr_assert(distance(offset_of(&after) - offset_of(&before), steps[i]) < 1000);
                 cr_assert_eq(slept, 0, "a step is no suspend");
         }
@@ -120,22 +120,22 @@ Test(readings, a_suspend_is_told_once) {
         fake_preempt(0xfffff, MS(40));
         readings = readings_of(&fake_calls);
         fake_preempt(0, 0);
-        readings_take(readings, &reading, &slept);
+        readings_take(readings, true, &reading, &slept);
         cr_assert_eq(slept, 0);
         for (int64_t hours = 1; hours < 10; hours++) {
                 int64_t expected = hours * MS(3600000);
 
                 fake.asleep_ns += expected;
-                readings_take(readings, &reading, &slept);
+                readings_take(readings, true, &reading, &slept);
                 cr_assert(distance(slept, expected) < READINGS_NARROW_NS);
-                readings_take(readings, &reading, &slept);
+                readings_take(readings, true, &reading, &slept);
                 cr_assert_eq(slept, 0);
         }
         fake.asleep_ns += MS(1) / 2;
-        readings_take(readings, &reading, &slept);
+        readings_take(readings, true, &reading, &slept);
         cr_assert_eq(slept, 0);
         fake_preempt(FAKE_ALL, MS(5000));
-        readings_take(readings, &reading, &slept);
+        readings_take(readings, true, &reading, &slept);
         cr_assert_eq(slept, 0);
         readings_free(readings);
 }
@@ -168,7 +168,7 @@ Test(readings, synchronised_means_no_error_and_not_unsync) {
 
                 fake.adjtimex_state = table[i].state;
                 fake.adjtimex_status = table[i].status;
-                readings_take(readings, &reading, &slept);
+                readings_take(readings, true, &reading, &slept);
                 cr_assert_eq(reading.synchronised, table[i].expected, "row %zu", i);
         }
         /* what cannot be known is said, once */
@@ -255,7 +255,7 @@ Test(readings, without_the_timer_it_says_so_and_works_on) {
                 cr_assert_contains(capture_take(), "event=steps");
                 cr_assert_eq(readings_step_fd(readings), -1);
                 cr_assert_not(readings_stepped(readings));
-                cr_assert_eq(readings_take(readings, &reading, &slept), 3 * FAKE_READING_NS);
+                cr_assert_eq(readings_take(readings, true, &reading, &slept), 3 * FAKE_READING_NS);
                 readings_free(readings);
         }
 }
@@ -289,7 +289,7 @@ Test(readings, of_this_kernel) {
 
         cr_assert(poll_fd.fd >= 0);
         cr_assert(fcntl(poll_fd.fd, F_GETFD) & FD_CLOEXEC);
-        cr_assert(readings_take(readings, &reading, &slept) >= 0);
+        cr_assert(readings_take(readings, true, &reading, &slept) >= 0);
         cr_assert(reading.boottime_ns >= before && reading.boottime_ns <= until_ns(CLOCK_BOOTTIME));
         cr_assert(distance(reading.realtime_ns, until_ns(CLOCK_REALTIME)) < MS(60000));
         /* nobody sets this machine's clock: neither at once nor when drained */

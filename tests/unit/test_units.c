@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "daemon/config.h"
+#include "daemon/standing.h"
 #include "daemon/refusal.h"
 
 #define SECOND INT64_C(1000000000)
@@ -62,10 +63,10 @@ static long number_of(const char *key) {
 }
 
 /* A stopped thread is killed for at most one and a half periods after it stopped,
- * see watchdog.h; what clients hold was extended at the latest when a quarter of it
- * was over. Red with WatchdogSec=7s, TimeoutAbortSec=4s or TimeoutStopSec=11s. */
+ * see watchdog.h; what clients hold was extended when STANDING_LEFT of it was left.
+ * Red with WatchdogSec=5s, TimeoutAbortSec=4s or TimeoutStopSec=10s. */
 Test(units, clients_hold_more_than_a_restart_takes) {
-        int64_t left_ns = config->standing_ns - config->standing_ns / 4 - START_NS -
+        int64_t left_ns = STANDING_LEFT(config->standing_ns) - START_NS -
                           duration_of("RestartSec");
         int64_t watchdog_ns = duration_of("WatchdogSec");
 
