@@ -118,6 +118,7 @@ static void handle_hello(struct connections *connections, struct connection *con
 static void handle_want(struct connections *connections, struct connection *connection,
                         const struct wire_want *want, int64_t now_ns) {
         const struct server_parts *parts = connections->attach->parts;
+        int64_t resume_ns;
 
         if (connection->hint_ns < now_ns)
                 connection->hint_ns = now_ns;
@@ -130,6 +131,8 @@ static void handle_want(struct connections *connections, struct connection *conn
         }
         /* relaxed: a number to look at */
         atomic_fetch_add_explicit(&parts->inputs->hints, 1, memory_order_relaxed);
+        if (!timekeeper_ready(&connections->attach->keeper, &resume_ns))
+                return;
         reserve_want(connections->attach->reserve, connection->client, want->lane, want->count,
                      timekeeper_tick(&connections->attach->keeper, now_ns));
         connections->changed = true;

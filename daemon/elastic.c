@@ -265,29 +265,6 @@ void elastic_run(struct elastic *elastic, struct allot *allot, uint64_t waiting)
         serve(elastic, allot);
 }
 
-void elastic_carry(struct elastic *elastic, struct allot *allot, uint64_t to_tick) {
-        uint64_t end = (to_tick / elastic->period_ticks + 2) * elastic->period_ticks;
-
-        if (!elastic_busy(elastic, allot->now))
-                return;
-        for (size_t c = 0; c < allot->n_clients; c++) {
-                struct client *client = allot->clients[c];
-
-                for (uint32_t i = 0; i < client->n_lanes; i++) {
-                        struct client_lane *lane = &client->lanes[i];
-                        struct rectangle held;
-                        unsigned slot;
-
-                        if (recent(elastic, lane->busy_tick, allot->now))
-                                mark_busy(elastic, lane, to_tick);
-                        if (allot_newest(allot, lane, SLOT_ELASTIC_A, &slot, &held))
-                                (void)allot_extend(allot, client, lane, slot, end);
-                }
-        }
-        allot->planned_end = end;
-        elastic->measured_tick = to_tick;
-}
-
 /* Nothing was looked at while nobody was busy, and nothing is planned: what is
  * served now lasts until the next plan's begin. */
 static void begin_looking(struct elastic *elastic, const struct allot *allot) {

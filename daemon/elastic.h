@@ -43,7 +43,4 @@ uint64_t elastic_plan_end(const struct elastic *elastic, const struct allot *all
 /* Plans when it is due, `waiting` positions being kept free for clients that
  * wait for a standing one; then serves who is busy and holds nothing. */
 void elastic_run(struct elastic *elastic, struct allot *allot, uint64_t waiting);
-/* The clock is about to move forward to `to_tick`: who is busy stays so, and what
- * is held reaches to the end of the period after that. */
-void elastic_carry(struct elastic *elastic, struct allot *allot, uint64_t to_tick);
 uint64_t elastic_due(const struct elastic *elastic, const struct allot *allot);

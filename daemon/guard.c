@@ -40,7 +40,12 @@ static int64_t small_ns(const struct guard *guard) {
 
 static void bend(struct guard *guard, int64_t boot_ns, int64_t ppb, int64_t stretch_ns) {
         if (!line_bend(&guard->line, boot_ns, ppb, stretch_ns))
-                guard->turning = true;
+                guard->undecided = true;
+}
+
+/* Wall clock less guarded time when the slew under way has ended. */
+static int64_t led_to(const struct guard *guard, int64_t boot_ns, int64_t difference_ns) {
+        return clamped((wide)difference_ns - line_slew_left(&guard->line, boot_ns));
 }
 
 /* Works off the difference (wall clock less guarded time). */
@@ -93,8 +98,11 @@ static void decide_ahead(struct guard *guard, const struct guard_reading *readin
         bool far = past_end(guard, wall_tick(guard, reading)) ||
                    (difference_ns > guard->policy.max_forward_step_ns && !guard->accepted);
 
-        bend(guard, reading->boottime_ns, 0, 0);
-        run(guard, far ? CLOCK_REASON_HELD : CLOCK_REASON_STEPPING, difference_ns);
+        int64_t boot_ns = reading->boottime_ns;
+
+        bend(guard, boot_ns, 0, 0);
+        run(guard, far ? CLOCK_REASON_HELD : CLOCK_REASON_STEPPING,
+            led_to(guard, boot_ns, difference_ns));
         guard->holds += far && new;
 }
 
@@ -105,12 +113,13 @@ static void decide_behind(struct guard *guard, int64_t boot_ns, int64_t differen
         guard->rollbacks += new;
         if (behind_ns <= allowed) {
                 slew(guard, boot_ns, difference_ns);
-                run(guard, CLOCK_REASON_OFFSET, 0);
+                /* 0, unless that takes longer than there are ns */
+                run(guard, CLOCK_REASON_OFFSET, led_to(guard, boot_ns, difference_ns));
                 return;
         }
         bend(guard, boot_ns, LINE_STANDSTILL_PPB, stand_ns);
         hold_back(guard, CLOCK_REASON_ROLLBACK,
-                  guard->turning ? clamped((wide)boot_ns + LINE_LEAD_NS + stand_ns)
+                  guard->undecided ? clamped((wide)boot_ns + LINE_LEAD_NS + stand_ns)
                                    : guard->line.slew_end_boot_ns, -allowed);
 }
 
@@ -119,7 +128,7 @@ static void decide(struct guard *guard, const struct guard_reading *reading,
                    int64_t difference_ns, bool new) {
         int64_t boot_ns = reading->boottime_ns;
 
-        guard->undecided = guard->turning = false;
+        guard->undecided = false;
         if (near(difference_ns, 0)) {
                 decide_settled(guard, boot_ns);
         } else if (difference_ns > small_ns(guard)) {
@@ -132,42 +141,36 @@ static void decide(struct guard *guard, const struct guard_reading *reading,
         }
 }
 
-/* The wall clock was set: neither is the aim reached, nor does the line lead there. */
-static bool news(const struct guard *guard, int64_t boot_ns, int64_t difference_ns) {
-        wide led_to = (wide)difference_ns - line_slew_left(&guard->line, boot_ns);
-
-        return !guard->turning && !near(clamped(led_to), guard->aim_ns);
-}
-
 /* A slew has come to its end. */
 static bool arrived(const struct guard *guard, int64_t boot_ns) {
         return guard->line.slew_ppb != 0 && boot_ns >= guard->line.slew_end_boot_ns;
 }
 
 static void stand_for_good(struct guard *guard, int64_t boot_ns) {
-        guard->turning = false;
+        guard->undecided = false;
         if (!line_slewing(&guard->line, boot_ns) || guard->line.slew_ppb != LINE_STANDSTILL_PPB ||
             guard->line.slew_end_boot_ns != INT64_MAX)
                 bend(guard, boot_ns, LINE_STANDSTILL_PPB, INT64_MAX);
         state(guard, CLOCK_STATE_FAILED, CLOCK_REASON_CLONED, INT64_MAX, 0);
 }
 
-static void follow(struct guard *guard, const struct guard_reading *reading) {
+/* `covered`: what was decided does not show, as the fence or the end came first. */
+static void follow(struct guard *guard, const struct guard_reading *reading, bool covered) {
         int64_t boot_ns = reading->boottime_ns;
         int64_t guarded_ns = clock_line_at(&guard->line, boot_ns);
         int64_t difference_ns = clamped((wide)wall_of(guard, reading) - guarded_ns);
-
-        bool new = news(guard, boot_ns, difference_ns);
+        int64_t leads_ns = led_to(guard, boot_ns, difference_ns);
+        bool new = !near(leads_ns, guard->led_ns);
 
         guard->offset_ns = clamped(-(wide)difference_ns);
-        if (guard->cloned) {
-                stand_for_good(guard, boot_ns);
-                return;
-        }
         /* what a person said was said of another difference */
         guard->accepted = guard->accepted && !new;
-        if (new || guard->undecided || guard->turning || arrived(guard, boot_ns))
+        if (guard->cloned)
+                stand_for_good(guard, boot_ns);
+        else if (new || covered || guard->undecided || !near(leads_ns, guard->aim_ns) ||
+                 arrived(guard, boot_ns))
                 decide(guard, reading, difference_ns, new);
+        guard->led_ns = led_to(guard, boot_ns, difference_ns);
 }
 
 /* Where a line goes on above positions whose promises are not known any more. */
@@ -204,7 +207,8 @@ static void begin(struct guard *guard, const struct guard_reading *reading) {
                           clamped((wide)boot_ns + behind_ns - allowed), 0);
         else
                 run(guard, CLOCK_REASON_NONE, 0);
-        guard->turning = true; /* an offset from the wall clock is no news */
+        guard->led_ns = -guard->offset_ns; /* which is no news */
+        guard->undecided = true;
 }
 
 void guard_look(struct guard *guard, const struct guard_reading *reading) {
@@ -213,9 +217,8 @@ void guard_look(struct guard *guard, const struct guard_reading *reading) {
         if (!guard->served && !guard_ready(guard))
                 return;
         guard->served = true;
-        guard->undecided = guard->undecided || guard->reason == CLOCK_REASON_FENCE ||
-                           guard->reason == CLOCK_REASON_END;
-        follow(guard, reading);
+        follow(guard, reading, guard->reason == CLOCK_REASON_FENCE ||
+                               guard->reason == CLOCK_REASON_END);
         wait_for_fence(guard, reading->boottime_ns);
 }
 
@@ -247,8 +250,9 @@ void guard_step(struct guard *guard, const struct guard_reading *reading, uint64
                 return;
         line_begin(&guard->line, reading->boottime_ns, wall_of(guard, reading));
         guard->forward_steps++;
-        guard->offset_ns = 0;
+        guard->offset_ns = guard->led_ns = 0;
         guard->accepted = false;
+        guard->undecided = false;
         run(guard, CLOCK_REASON_NONE, 0);
         wait_for_fence(guard, reading->boottime_ns);
 }
@@ -269,7 +273,7 @@ int guard_accept(struct guard *guard, const struct guard_reading *reading) {
                 return -ERANGE;
         guard->cloned = false;
         guard->accepted = true;
-        guard->turning = true; /* it is the present difference that was accepted */
+        guard->undecided = true;
         return 0;
 }
 
@@ -279,7 +283,6 @@ void guard_clone(struct guard *guard) {
 
 void guard_set_policy(struct guard *guard, const struct guard_policy *policy) {
         guard->policy = *policy;
-        guard->accepted = false;
         guard->undecided = true;
 }
 
@@ -320,7 +323,7 @@ int guard_resume(struct guard *guard, const struct id_layout *layout,
         if (r < 0)
                 return r;
         guard->line = legacy->line;
-        guard->aim_ns = legacy->aim_ns;
+        guard->led_ns = legacy->led_ns;
         guard->accepted = legacy->accepted;
         guard->cloned = legacy->reason == CLOCK_REASON_CLONED;
         guard->served = true;

@@ -62,18 +62,19 @@ struct guard {
         uint64_t holds;         /* forward jumps that were held */
         /* how it came to that */
         uint64_t first_tick; /* IDs begin here: above the fence found at start */
-        int64_t aim_ns;      /* wall clock less guarded time, where the line leads */
+        int64_t aim_ns;      /* wall clock less guarded time, where the line shall lead */
+        int64_t led_ns;      /* and where it led at the last look: only a step changes that */
         bool accepted;       /* a person has said that the wall clock is right */
         bool cloned;
-        bool undecided; /* the next look decides anew, by another policy or word */
-        bool turning;   /* likewise: half of a change is made, so where it leads is no news */
+        bool undecided; /* the next look decides anew: half of a change is made, or another
+                           policy or word holds */
 };
 
 /* What the next daemon must know of this one's clock; the clock segment holds it. */
 struct guard_legacy {
         struct clock_line line;
         enum clock_reason reason;
-        int64_t aim_ns;
+        int64_t led_ns;
         bool accepted;
 };
 
@@ -91,7 +92,7 @@ int guard_resume(struct guard *guard, const struct id_layout *layout,
                  const struct guard_policy *policy, const struct guard_legacy *legacy,
                  uint64_t fence_tick);
 
-/* Another policy holds from the next look on, and what was accepted no longer does. */
+/* Another policy holds from the next look on; what was accepted stays so. */
 void guard_set_policy(struct guard *guard, const struct guard_policy *policy);
 
 /* Looks at the clocks and decides. Readings never go back in CLOCK_BOOTTIME. */

@@ -44,7 +44,8 @@ bool line_bend(struct clock_line *line, int64_t boot_ns, int64_t ppb, int64_t st
                         begin_slew(line, turn_ns, ppb, stretch_ns);
                 return true;
         }
-        if (line->slew_ppb == ppb) {
+        /* readers may have seen one end that comes before the turn */
+        if (line->slew_ppb == ppb && line->slew_end_boot_ns >= turn_ns) {
                 line->slew_end_boot_ns = end_ns > turn_ns ? end_ns : turn_ns;
                 return true;
         }

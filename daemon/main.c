@@ -11,6 +11,7 @@
 
 #include "daemon/lease/fence_above.h"
 #include "daemon/log.h"
+#include "daemon/notify.h"
 #include "daemon/refusal.h"
 #include "daemon/server.h"
 #include "daemon/state.h"
@@ -122,20 +123,7 @@ struct daemon {
 };
 
 static uint64_t tick_now(const struct daemon *daemon) {
-        return guard_tick(&daemon->state.guard, thread_clock_ns(CLOCK_BOOTTIME));
-}
-
-/*
- * What the fence may come down to at the end: nothing was ever promised above
- * the last promise known, and what the ledger has forgotten had run out before
- * now. While waiting for the fence nothing was promised at all: it stays (0).
- */
-static uint64_t last_tick(const struct daemon *daemon) {
-        uint64_t promised = ledger_last_promise(daemon->ledger), now = tick_now(daemon);
-
-        if (!guard_above_fence(&daemon->state.guard, now))
-                return 0;
-        return promised > now ? promised : now;
+        return state_tick(&daemon->state, thread_clock_ns(CLOCK_BOOTTIME));
 }
 
 static int start_parts(struct daemon *daemon, struct reload *reload) {
@@ -184,8 +172,11 @@ static int start_parts(struct daemon *daemon, struct reload *reload) {
  * not written there, or we are killed before, the next start takes the highest.
  * In the other order the state directory would look like an old copy of itself. */
 static void lower_fence(struct daemon *daemon) {
-        uint64_t last = daemon->ledger != NULL ? last_tick(daemon) : 0;
+        uint64_t last = 0;
 
+        if (daemon->ledger != NULL)
+                last = state_last_tick(&daemon->state, ledger_last_promise(daemon->ledger),
+                                       tick_now(daemon));
         if (last != 0)
                 state_lower_fence(&daemon->state, last);
         lease_release(daemon->lease, last);
@@ -230,7 +221,7 @@ static int run(struct reload *reload) {
                 sd_notify(0, "READY=1");
                 ready = true;
                 r = server_run(daemon.server);
-                sd_notify(0, "STOPPING=1");
+                (void)notify_send("STOPPING=1", NULL, 0);
         }
         stop_parts(&daemon);
         if (r == 0)

@@ -216,7 +216,6 @@ bool reserve_carry(struct reserve *reserve, uint64_t to_tick) {
                 return false;
         ledger_set_fence(allot->ledger, fence);
         standing_carry(&reserve->standing, allot, to_tick);
-        elastic_carry(&reserve->elastic, allot, to_tick);
         return true;
 }
 

@@ -76,8 +76,10 @@ void reserve_want(struct reserve *reserve, struct client *client, uint32_t lane,
 uint64_t reserve_run(struct reserve *reserve, uint64_t now_tick);
 
 /* Before the clock moves forward to `to_tick` (rule 9): asks for a fence above it,
- * and once that is durable extends what clients hold to where it would reach at
- * that tick. True when that is done. */
+ * and once that is durable extends standing reservations to where they would reach
+ * at that tick. True when that is done. Elastic ones are given anew there, within
+ * milliseconds: should the clock not move after all, their positions are not gone
+ * until then. */
 bool reserve_carry(struct reserve *reserve, uint64_t to_tick);
 
 /* At a clean stop: all standing reservations end together, at the last promise, to which

@@ -32,7 +32,7 @@ struct server {
         int64_t armed_ns;         /* what the timer is set to; INT64_MAX: nothing */
         int64_t accept_resume_ns; /* INT64_MAX: accepting */
         uint64_t reserve_tick;    /* when reserve_run() is due */
-        bool ready;               /* grants may be made */
+        bool ready;               /* grants may be made, as far as the fence allows */
         bool stopping;
         struct connection_gate exhausted;
         struct watchdog watchdog;
@@ -330,7 +330,8 @@ static void look_at_clock(struct server *server) {
         bool ready;
 
         timekeeper_look(&server->attach.keeper);
-        /* also while the fence is stuck: somebody has to ask for a higher one */
+        /* also while the fence is passed: reserve_run() asks for a higher one, as
+         * what was asked for last may be passed when it is written at last */
         ready = guard_ready(server->parts->guard);
         if (ready && !server->ready)
                 server->connections.changed = true;

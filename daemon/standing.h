@@ -44,8 +44,8 @@ bool standing_ready(const struct allot *allot, const struct client *client);
  * `at_least`, so that a plan of elastic reservations up to there sees them all. */
 void standing_run(struct standing *standing, struct allot *allot, uint64_t at_least);
 
-/* The clock is about to move forward to `to_tick`: what is held reaches as far
- * beyond it as it does now. What cannot is granted anew when it is there. */
+/* The clock is about to move forward, see reserve_carry(). What cannot be held
+ * there is granted anew when it is there. */
 void standing_carry(const struct standing *standing, struct allot *allot, uint64_t to_tick);
 
 /* The daemon is about to stop: what is held reaches as far as the furthest does, but

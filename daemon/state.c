@@ -246,7 +246,7 @@ static int go_on(struct state *state, const struct config *config, uint64_t know
         uint64_t fence = state->ledger.fresh ? known : 0;
         struct guard_legacy legacy = {
                 .reason = atomic_load_explicit(&clock->reason, memory_order_relaxed),
-                .aim_ns = atomic_load_explicit(&clock->aim_ns, memory_order_relaxed),
+                .led_ns = atomic_load_explicit(&clock->led_ns, memory_order_relaxed),
                 .accepted = atomic_load_explicit(&clock->accepted, memory_order_relaxed) != 0,
         };
 
@@ -270,9 +270,11 @@ static void publish_start(struct state *state) {
 
         /* relaxed: read by the next daemon, after this one is gone */
         atomic_store_explicit(&clock->first_tick, state->guard.first_tick, memory_order_relaxed);
-        atomic_store_explicit(&clock->resume_boot_ns, 0, memory_order_relaxed);
-        /* release: as for every state */
-        atomic_store_explicit(&clock->state, CLOCK_STATE_STARTING, memory_order_release);
+        if (!state->guard.served) {
+                atomic_store_explicit(&clock->resume_boot_ns, 0, memory_order_relaxed);
+                /* release: as for every state; that of a line which goes on stays */
+                atomic_store_explicit(&clock->state, CLOCK_STATE_STARTING, memory_order_release);
+        }
         atomic_fetch_add_explicit(&clock->generation, 1, memory_order_release);
 }
 
@@ -387,6 +389,16 @@ int state_open(struct state *ret, const struct config *config, struct lease *lea
         }
         *ret = state;
         return 0;
+}
+
+uint64_t state_tick(const struct state *state, int64_t boot_ns) {
+        return state->guard.served ? guard_tick(&state->guard, boot_ns) : 0;
+}
+
+uint64_t state_last_tick(const struct state *state, uint64_t promised, uint64_t now_tick) {
+        if (!guard_above_fence(&state->guard, now_tick))
+                return 0;
+        return promised > now_tick ? promised : now_tick;
 }
 
 void state_lower_fence(struct state *state, uint64_t last_tick) {

@@ -23,8 +23,11 @@
 #include "shm/ledger.h"
 #include "shm/statistics.h"
 
-/* the same for every configuration, so that the ledger stays adoptable */
+/* the same for every configuration, so that the ledger stays adoptable; fewer in
+ * the simulation of tests/sim */
+#ifndef STATE_LEDGER_RECORDS
 #define STATE_LEDGER_RECORDS 16384u
+#endif
 
 struct state {
         struct segment clock;
@@ -38,6 +41,15 @@ struct state {
 
 /* Opens or makes the three segments and starts or resumes the clock. Logs its errors. */
 int state_open(struct state *ret, const struct config *config, struct lease *lease);
+/* The tick by which the ledger tells what has run out: 0, nothing has, before there
+ * is a line that IDs are made of. */
+uint64_t state_tick(const struct state *state, int64_t boot_ns);
+/*
+ * What the fence may come down to at the end: nothing was ever promised above
+ * `promised`, and what the ledger has forgotten had run out before now. While
+ * waiting for the fence nothing was promised at all: it stays (0).
+ */
+uint64_t state_last_tick(const struct state *state, uint64_t promised, uint64_t now_tick);
 /* At a clean stop the fence comes down to `last_tick`, at or above all promises. */
 void state_lower_fence(struct state *state, uint64_t last_tick);
 void state_close(struct state *state);

@@ -145,7 +145,9 @@ static void run_one_tick(struct ticker *ticker) {
         uint32_t latch = read_line(ticker, &line, &boot_ns);
         uint64_t tick = clock_tick_of(clock_line_at(&line, boot_ns));
 
-        if (tick == CLOCK_NOW_INVALID) { /* no line yet, or before the epoch */
+        /* no line yet, before the epoch; or nothing of the tick at which it stands
+         * shall be given out: callers look at the state then */
+        if (tick == CLOCK_NOW_INVALID || clock_held(ticker->segment)) {
                 publish(ticker, CLOCK_NOW_INVALID);
                 look_for_step(ticker, boot_ns);
                 sleep_until(boot_ns + NS_PER_TICK);

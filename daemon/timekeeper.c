@@ -19,6 +19,11 @@
 /* How long a raise of a fence that is passed may take before it counts as stuck:
  * at a first start there is no fence before the first write. */
 #define FENCE_PATIENCE_TICKS 1000u
+/* As long as anything is out of order the clocks are looked at so often, whatever
+ * tells of steps. */
+#define LOOK_NS NS_PER_S
+/* How often a look is repeated when it took too long. */
+#define LOOKS_MAX 100
 
 void timekeeper_init(struct timekeeper *keeper, const struct timekeeper_parts *parts) {
         *keeper = (struct timekeeper){ .parts = *parts, .passed_tick = UINT64_MAX,
@@ -50,7 +55,7 @@ static void publish_state(struct timekeeper *keeper) {
         /* relaxed: a number to look at */
         atomic_store_explicit(&clock->offset_ns, guard->offset_ns, memory_order_relaxed);
         /* relaxed: for the next daemon */
-        atomic_store_explicit(&clock->aim_ns, guard->aim_ns, memory_order_relaxed);
+        atomic_store_explicit(&clock->led_ns, guard->led_ns, memory_order_relaxed);
         atomic_store_explicit(&clock->accepted, guard->accepted, memory_order_relaxed);
         atomic_store_explicit(&clock->resume_boot_ns, resume, memory_order_relaxed);
         atomic_store_explicit(&clock->reason, keeper->reason, memory_order_relaxed);
@@ -112,8 +117,9 @@ static void tell(const struct timekeeper *keeper, bool first) {
 /* Takes over what was decided, and tells of it if it is news. */
 static void publish(struct timekeeper *keeper) {
         const struct guard *guard = keeper->parts.guard;
-        enum clock_state state = keeper->stuck ? CLOCK_STATE_FAILED : guard->state;
-        enum clock_reason reason = keeper->stuck ? CLOCK_REASON_STUCK : guard->reason;
+        bool stuck = keeper->stuck && guard_ready(guard); /* what the clock says comes first */
+        enum clock_state state = stuck ? CLOCK_STATE_FAILED : guard->state;
+        enum clock_reason reason = stuck ? CLOCK_REASON_STUCK : guard->reason;
         bool first = keeper->state == CLOCK_STATE_STARTING;
         bool news = state != keeper->state || reason != keeper->reason ||
                     guard->rollbacks + guard->holds != keeper->incidents;
@@ -132,12 +138,12 @@ static void publish(struct timekeeper *keeper) {
 
 /* ---- looking */
 
-static void read_clocks(struct timekeeper *keeper) {
+static void read_clocks(struct timekeeper *keeper, struct guard_reading *ret) {
         char text[CLOCK_DURATION_TEXT];
         int64_t suspended_ns;
 
-        (void)readings_take(keeper->parts.readings, keeper->parts.guard->policy.require_sync,
-                            &keeper->reading, &suspended_ns);
+        (void)readings_take(keeper->parts.readings, keeper->parts.guard->policy.require_sync, ret,
+                            &suspended_ns);
         if (suspended_ns > 0)
                 log_event(LOG_LEVEL_INFO, "suspend", "the machine was suspended for %s: the clock "
                           "went on meanwhile", clock_duration(suspended_ns, text));
@@ -148,13 +154,14 @@ static void follow_forward(struct timekeeper *keeper) {
         struct guard *guard = keeper->parts.guard;
         uint64_t tick;
 
-        if (!guard_wants_step(guard, &keeper->reading, &tick))
-                return;
-        tick += STEP_AHEAD_TICKS;
-        if (!reserve_carry(keeper->parts.reserve, tick))
-                return; /* the lease's thread wakes us when the fence is raised */
-        read_clocks(keeper);
-        guard_step(guard, &keeper->reading, tick);
+        /* again where the time that was prepared for has passed meanwhile */
+        for (int i = 0; i < LOOKS_MAX && guard_wants_step(guard, &keeper->reading, &tick); i++) {
+                tick += STEP_AHEAD_TICKS;
+                if (!reserve_carry(keeper->parts.reserve, tick))
+                        return; /* the lease's thread wakes us when the fence is raised */
+                read_clocks(keeper, &keeper->reading);
+                guard_step(guard, &keeper->reading, tick);
+        }
 }
 
 /* Once a day, beginning a year before. */
@@ -180,11 +187,40 @@ static void look_at_machine(struct timekeeper *keeper) {
                           "have jumped, as by a migration: a step is dealt with like any other");
 }
 
-void timekeeper_look(struct timekeeper *keeper) {
-        look_at_machine(keeper);
-        read_clocks(keeper);
+/* Readers go on by the old line until a new one is published: too late for that,
+ * after the daemon or the machine was stopped in between, the new one would lead
+ * back behind what they have seen. */
+static bool too_late(struct timekeeper *keeper, int64_t read_boot_ns) {
+        struct guard_reading now;
+
+        if (same_line(&keeper->parts.guard->line, &keeper->published))
+                return false;
+        read_clocks(keeper, &now);
+        return now.boottime_ns - read_boot_ns > LINE_LEAD_NS / 2;
+}
+
+/* Returns when the first reading was taken. */
+static int64_t decide(struct timekeeper *keeper) {
+        int64_t read_boot_ns;
+
+        read_clocks(keeper, &keeper->reading);
+        read_boot_ns = keeper->reading.boottime_ns;
         guard_look(keeper->parts.guard, &keeper->reading);
         follow_forward(keeper);
+        return read_boot_ns;
+}
+
+void timekeeper_look(struct timekeeper *keeper) {
+        struct guard before;
+        int64_t read_boot_ns;
+
+        look_at_machine(keeper);
+        before = *keeper->parts.guard;
+        read_boot_ns = decide(keeper);
+        for (int i = 0; i < LOOKS_MAX && too_late(keeper, read_boot_ns); i++) {
+                *keeper->parts.guard = before;
+                read_boot_ns = decide(keeper);
+        }
         publish(keeper);
         warn_of_end(keeper);
 }
@@ -215,7 +251,10 @@ void timekeeper_look_at_fence(struct timekeeper *keeper) {
 }
 
 int64_t timekeeper_deadline(const struct timekeeper *keeper) {
-        return guard_deadline(keeper->parts.guard);
+        int64_t due_ns = guard_deadline(keeper->parts.guard);
+        int64_t again_ns = keeper->reading.boottime_ns + LOOK_NS;
+
+        return keeper->reason != CLOCK_REASON_NONE && again_ns < due_ns ? again_ns : due_ns;
 }
 
 /* ---- questions */

@@ -167,8 +167,6 @@ static int full(struct sfshm *s, struct attachment *a, uint32_t lane, uint64_t c
          * reservation; any other must speak up. */
         if (!lane_on_elastic(a, lane, tick))
                 want(s, a, lane, count, boot_ns);
-        if (guarded_held(a))
-                return -ETIME;
         if (p->timeout_ns == 0) {
                 count_overflow(a, lane, 0);
                 return again(s, boot_ns, guarded_boot_of(a, tick + 1));
@@ -189,6 +187,9 @@ int claim(struct sfshm *s, uint64_t min, uint64_t max, bool reach_back, struct p
                 int64_t boot_ns;
                 int r = 0;
 
+                /* whatever is left of the tick at which it stands */
+                if (clock_held(clock))
+                        return -ETIME;
                 switch (lane_claim(a, lane, min, max, reach_back ? a->reach_back_ticks : 0, ret,
                                    &tick, &boot_ns)) {
                 case CLAIM_GOT:

@@ -76,14 +76,6 @@ void sleep_until_monotonic(int64_t at_ns) {
         sleep_until(CLOCK_MONOTONIC, at_ns);
 }
 
-bool guarded_held(const struct attachment *a) {
-        const struct clock_segment *clock = attachment_clock(a);
-
-        /* acquire: pairs with the daemon's release; the reason is the state's */
-        return atomic_load_explicit(&clock->state, memory_order_acquire) == CLOCK_STATE_FAILED &&
-               clock_stands(atomic_load_explicit(&clock->reason, memory_order_relaxed));
-}
-
 int guarded_wait(const struct attachment *a, uint64_t tick, int64_t deadline_ns) {
         for (;;) {
                 int64_t boot, left, until;
@@ -91,7 +83,7 @@ int guarded_wait(const struct attachment *a, uint64_t tick, int64_t deadline_ns)
 
                 if (now >= tick && now != CLOCK_NOW_INVALID)
                         return 0;
-                if (guarded_held(a))
+                if (clock_held(attachment_clock(a)))
                         return -ETIME;
                 left = guarded_boot_of(a, tick) - boot;
                 if (deadline_ns != INT64_MAX) {

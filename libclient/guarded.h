@@ -22,11 +22,8 @@ bool guarded_within(const struct attachment *a, uint64_t tick, int64_t *ret_boot
 /* CLOCK_BOOTTIME ns at which `tick` begins, by the line as it is now. */
 int64_t guarded_boot_of(const struct attachment *a, uint64_t tick);
 
-/* The clock stands still until somebody has done something: no tick will come. */
-bool guarded_held(const struct attachment *a);
-
 /*
- * Returns when `tick` has begun (0), with -ETIME once guarded_held(), or with
+ * Returns when `tick` has begun (0), with -ETIME once clock_held(), or with
  * -ETIMEDOUT once CLOCK_MONOTONIC has
  * reached `deadline_ns` (INT64_MAX: never). Sleeps until shortly before, then
  * spins: 98.7 % of the ceiling for 11 % of a core, against 96 % for sleeping

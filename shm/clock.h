@@ -98,7 +98,7 @@ struct clock_segment {
         _Atomic uint32_t unserved; /* 1: no ID of this line exists yet, it may begin anew */
         _Atomic int64_t offset_ns; /* guarded time less wall clock, when last looked at */
         _Atomic uint64_t first_tick; /* below it nothing is granted: the promises are unknown */
-        _Atomic int64_t aim_ns; /* wall clock less guarded time, where the line leads */
+        _Atomic int64_t led_ns; /* wall clock less guarded time, where the line leads */
         _Atomic uint32_t accepted; /* 1: a person said that the wall clock is right */
         uint8_t reserved0[132];
         /* 256: a cache line of its own */
@@ -128,7 +128,7 @@ _Static_assert(offsetof(struct clock_segment, reason) == 88, "clock: reason");
 _Static_assert(offsetof(struct clock_segment, unserved) == 92, "clock: unserved");
 _Static_assert(offsetof(struct clock_segment, offset_ns) == 96, "clock: offset_ns");
 _Static_assert(offsetof(struct clock_segment, first_tick) == 104, "clock: first_tick");
-_Static_assert(offsetof(struct clock_segment, aim_ns) == 112, "clock: aim_ns");
+_Static_assert(offsetof(struct clock_segment, led_ns) == 112, "clock: led_ns");
 _Static_assert(offsetof(struct clock_segment, accepted) == 120, "clock: accepted");
 _Static_assert(offsetof(struct clock_segment, now) == 256, "clock: now");
 _Static_assert(offsetof(struct clock_segment, owner) == 264, "clock: owner");
@@ -136,6 +136,14 @@ _Static_assert(offsetof(struct clock_segment, latch) == 320, "clock: latch");
 _Static_assert(offsetof(struct clock_segment, params) == 328, "clock: params");
 _Static_assert(sizeof(struct id_layout) == 16, "layout: size");
 _Static_assert(offsetof(struct id_layout, epoch_unix_ms) == 8, "layout: epoch_unix_ms");
+
+/* It stands still until somebody has done something: no tick will come, and nothing
+ * of the present one is given out. */
+static inline bool clock_held(const struct clock_segment *clock) {
+        /* acquire: pairs with the daemon's release; the reason is the state's */
+        return atomic_load_explicit(&clock->state, memory_order_acquire) == CLOCK_STATE_FAILED &&
+               clock_stands(atomic_load_explicit(&clock->reason, memory_order_relaxed));
+}
 
 /* Live: non-zero and not died. Never a comparison of thread IDs, which mean
  * nothing across PID namespaces and restarts. One comparison for both. */

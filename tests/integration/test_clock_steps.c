@@ -337,10 +337,11 @@ Test(clock_steps, back_half_a_minute_by_waiting) {
         end();
 }
 
-/* Every call fails at once, whatever its time-out. Red when guarded_held() is
+/* Every call fails at once, whatever its time-out. Red when clock_held() is
  * not asked. */
 Test(clock_steps, back_half_a_minute_by_failing) {
         int64_t took;
+        uint64_t id;
         sfshm *s;
 
         private_daemon_set(&d, "clock.on_rollback=fail");
@@ -348,6 +349,8 @@ Test(clock_steps, back_half_a_minute_by_failing) {
         s = private_daemon_open(&d, 0);
         step("-30", CLOCK_REASON_ROLLBACK);
         expect_state(CLOCK_STATE_FAILED, CLOCK_REASON_ROLLBACK);
+        /* nobody has used that tick here: nothing of it is given out any more */
+        cr_assert_eq(sfshm_next(s, &id), -ETIME);
         cr_assert_eq(take_until_error(s, &took), -ETIME);
         fprintf(stderr, "the call failed after %.2f ms\n", (double)took / 1e6);
         cr_assert_lt(took, NOTICED_WITHIN_NS);

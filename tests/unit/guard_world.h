@@ -132,5 +132,5 @@ static inline void expect_near(int64_t value, int64_t expected, const char *what
 
 static inline struct guard_legacy legacy_of(const struct guard *guard) {
         return (struct guard_legacy){ .line = guard->line, .reason = guard->reason,
-                                      .aim_ns = guard->aim_ns, .accepted = guard->accepted };
+                                      .led_ns = guard->led_ns, .accepted = guard->accepted };
 }

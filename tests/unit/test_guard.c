@@ -163,6 +163,23 @@ Test(guard, a_rollback_is_left_once_accepted) {
         }
 }
 
+/* Working off ten years takes longer than can be counted: it is accepted all the same. */
+Test(guard, a_rollback_of_years_stays_accepted) {
+        struct guard_world w = { .synchronised = true };
+        struct guard_reading reading;
+
+        guard_world_start(&w, &policy_default, START + 10 * YEAR, 0);
+        guard_world_step(&w, -10 * YEAR);
+        guard_world_run(&w, 10 * SECOND);
+        reading = guard_world_reading(&w);
+        cr_assert_eq(guard_accept(&w.guard, &reading), 0);
+        for (int i = 0; i < 100; i++) {
+                guard_world_look(&w);
+                expect(&w, RUNNING, OFFSET, "accepted");
+                guard_world_run(&w, MS);
+        }
+}
+
 /* What nobody accepted is not: another policy of the next daemon holds. */
 Test(guard, another_policy_after_a_restart_holds) {
         struct guard_policy wait = policy_of(GUARD_WAIT);
@@ -290,4 +307,22 @@ Test(guard, T1_a_rollback_is_held_within_5_ms) {
         guard_world_step(&w, -HOUR);
         guard_world_run(&w, HOUR / 2);
         cr_assert_leq(clock_line_at(&w.guard.line, w.boot_ns) - guarded_ns, 5 * MS);
+}
+
+/* A rate that is about to end is not prolonged before the lead is over: readers may
+ * have seen it end, by the line they have. */
+Test(guard, T1_an_ending_slew_is_not_prolonged_at_once) {
+        struct guard_policy policy = policy_of(GUARD_WAIT);
+        struct guard_world w = { .synchronised = true };
+        struct clock_line old;
+        int64_t seen_ns;
+
+        guard_world_start(&w, &policy, START, 0);
+        guard_world_step(&w, -SECOND);
+        guard_world_run(&w, SECOND + LINE_LEAD_NS - MS / 2); /* half a tick before the end */
+        expect(&w, WAITING, ROLLBACK, "standing");
+        old = w.guard.line;
+        guard_world_step(&w, -SECOND);
+        seen_ns = clock_line_at(&old, w.boot_ns + MS);
+        cr_assert_geq(clock_line_at(&w.guard.line, w.boot_ns + MS), seen_ns, "it led back");
 }

@@ -168,6 +168,48 @@ Test(guard, U1_a_cloned_machine_stands_still) {
         expect_near(guard_world_ahead(&w), 0, "accepted");
 }
 
+/* The line goes on only after a lead; looking meanwhile takes nothing back. */
+Test(guard, what_was_accepted_outlasts_the_end_of_a_standstill) {
+        struct guard_world w = { .synchronised = true, .fence_stalls = true };
+        struct guard_reading reading;
+
+        guard_world_start(&w, &policy_default, START, 0);
+        guard_clone(&w.guard);
+        guard_world_look(&w);
+        guard_world_run(&w, HOUR);
+        reading = guard_world_reading(&w);
+        cr_assert_eq(guard_accept(&w.guard, &reading), 0);
+        for (int i = 0; i < 100; i++) {
+                guard_world_look(&w);
+                expect(&w, RUNNING, CLOCK_REASON_STEPPING, "accepted");
+                guard_world_run(&w, MS / 20);
+        }
+        cr_assert_eq(w.guard.holds, 0);
+}
+
+/* A step while the fence is waited for is news: nobody has accepted that one. */
+Test(guard, what_was_accepted_is_not_the_next_step_while_waiting_for_the_fence) {
+        struct guard_policy policy = policy_of(GUARD_WAIT);
+        struct guard_world w = { .synchronised = true };
+        struct guard_reading reading;
+        struct guard_legacy legacy;
+
+        guard_world_start(&w, &policy, START, 0);
+        legacy = legacy_of(&w.guard);
+        cr_assert_eq(guard_resume(&w.guard, &id_layout_default, &policy, &legacy,
+                                  START_TICK + 60000), 0);
+        guard_world_step(&w, -HOUR);
+        reading = guard_world_reading(&w);
+        cr_assert_eq(guard_accept(&w.guard, &reading), 0);
+        guard_world_look(&w);
+        guard_world_run(&w, SECOND);
+        expect(&w, WAITING, CLOCK_REASON_FENCE, "accepted");
+        guard_world_step(&w, -YEAR);
+        guard_world_run(&w, HOUR);
+        expect(&w, WAITING, ROLLBACK, "set back further");
+        cr_assert_eq(w.guard.rollbacks, 2);
+}
+
 /* U1: a twin would begin at the same first tick. */
 Test(guard, U1_a_clone_before_the_first_ID_stands_still_as_well) {
         struct guard_policy policy = policy_of(GUARD_WAIT);

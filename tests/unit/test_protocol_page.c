@@ -51,7 +51,7 @@ static struct row rows[] = {
         F(clock_segment, worker_count) F(clock_segment, reach_back_ticks)
         F(clock_segment, generation) F(clock_segment, state) F(clock_segment, resume_boot_ns)
         F(clock_segment, fence) F(clock_segment, reason) F(clock_segment, unserved)
-        F(clock_segment, offset_ns) F(clock_segment, first_tick) F(clock_segment, aim_ns)
+        F(clock_segment, offset_ns) F(clock_segment, first_tick) F(clock_segment, led_ns)
         F(clock_segment, accepted)
         F(clock_segment, reserved0) F(clock_segment, now) F(clock_segment, owner)
         F(clock_segment, reserved1) F(clock_segment, reserved2) F(clock_segment, latch)

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: MIT */
+/* A daemon: what main.c and server.c do with the modules, one round at a time. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "world.h"
+
+static uint64_t tick_now(void) {
+        return guard_tick(&world.daemon.state.guard, world.boot_ns);
+}
+
+/* The process is gone; the others and what it left stay. */
+static void gone(void) {
+        struct sim_daemon *d = &world.daemon;
+
+        d->up = false;
+        world.in_daemon = false;
+        for (unsigned i = 0; i < CLIENTS; i++)
+                world.clients[i].client = NULL;
+        reserve_free(d->reserve);
+        ledger_free(d->ledger);
+        d->reserve = NULL;
+        d->ledger = NULL;
+}
+
+void daemon_kill(void) {
+        struct lease *lease = &world.daemon.lease;
+
+        if (!world.daemon.up)
+                return;
+        trace("killed");
+        /* what was on its way to the disk may get there */
+        if (lease->writing != 0 && lease->written_ns != NEVER && !world.disk_full &&
+            !world.exact && world_chance(2))
+                world.disk_fence = lease->writing;
+        gone();
+        check_pages();
+}
+
+/* True when it got through; a kill point may end it instead. */
+#define ALIVE_DURING(what) \
+        (setjmp(world.death) == 0                                               \
+                 ? (world.in_daemon = true, (what), world.in_daemon = false, true) \
+                 : cut())
+
+static bool cut(void) {
+        trace("killed in the middle");
+        world.in_daemon = false;
+        check_cut();
+        daemon_kill();
+        return false;
+}
+
+static void lease_begin(struct lease *lease) {
+        *lease = (struct lease){ .written_ns = NEVER, .told_ns = NEVER };
+        lease->grant = (struct lease_grant){ .worker_first = 1, .worker_count = 1,
+                                             .fence_tick = world.disk_fence };
+        lease->fence = lease->target = world.disk_fence;
+}
+
+/* As main.c does. */
+static int open_all(void) {
+        struct sim_daemon *d = &world.daemon;
+        int r = state_open(&d->state, &world.config, &d->lease);
+
+        if (r < 0)
+                return r;
+        r = ledger_new(&d->ledger, state_ledger(&d->state), d->state.run_start, d->state.run_width,
+                       state_tick(&d->state, world.boot_ns));
+        if (r < 0)
+                return r;
+        ledger_copy_fence(d->ledger, &state_clock(&d->state)->fence);
+        ledger_set_fence(d->ledger, lease_fence(&d->lease));
+        r = reserve_new(&d->reserve, &world.config, d->ledger, &d->lease, d->state.run_start,
+                        d->state.run_width, client_wake);
+        if (r < 0)
+                return r;
+        if (d->state.adopted)
+                reserve_adopted(d->reserve, tick_now());
+        timekeeper_init(&d->keeper, &(struct timekeeper_parts){
+                .guard = &d->state.guard, .clock = state_clock(&d->state), .lease = &d->lease,
+                .reserve = d->reserve, .clients = &d->clients, .inputs = &d->inputs });
+        return 0;
+}
+
+int daemon_start(void) {
+        struct sim_daemon *d = &world.daemon;
+        volatile int r = 0;
+
+        trace("start");
+        *d = (struct sim_daemon){ .up = true };
+        CDS_INIT_LIST_HEAD(&d->clients);
+        lease_begin(&d->lease);
+        if (!ALIVE_DURING(r = open_all()))
+                return -EINTR;
+        if (r < 0) {
+                gone();
+                return r;
+        }
+        check_started();
+        daemon_round();
+        return world.daemon.up ? 0 : -EINTR;
+}
+
+/* server.c's settle() */
+static void settle(void) {
+        struct sim_daemon *d = &world.daemon;
+        bool ready;
+
+        timekeeper_look(&d->keeper);
+        ready = guard_ready(&d->state.guard);
+        if (ready && !d->ready)
+                d->changed = true;
+        d->ready = ready;
+        if (ready && (d->changed || tick_now() >= d->reserve_tick)) {
+                d->changed = false;
+                d->reserve_tick = reserve_run(d->reserve, tick_now());
+        }
+        timekeeper_look_at_fence(&d->keeper);
+        for (unsigned i = 0; i < CLIENTS; i++)
+                if (world.boot_ns >= world.clients[i].attach_ns)
+                        client_connect(&world.clients[i]);
+}
+
+bool daemon_welcomes(void) {
+        int64_t resume_ns;
+
+        return timekeeper_ready(&world.daemon.keeper, &resume_ns);
+}
+
+void daemon_round(void) {
+        struct sim_daemon *d = &world.daemon;
+
+        if (!d->up)
+                return;
+        world.rounds++;
+        if (d->lease.news) {
+                d->lease.news = false;
+                d->changed = true;
+                ledger_set_fence(d->ledger, lease_fence(&d->lease));
+        }
+        check_before_round();
+        world.notice_ns = NEVER;
+        if (!ALIVE_DURING(settle()))
+                return;
+        world.stepped = false;
+        check_after_round();
+        d->looked = true;
+        check_served();
+}
+
+/* server.c's next_deadline() */
+int64_t daemon_deadline(void) {
+        const struct sim_daemon *d = &world.daemon;
+        int64_t next_ns, at_ns;
+
+        if (!d->up)
+                return NEVER;
+        next_ns = timekeeper_deadline(&d->keeper);
+        for (unsigned i = 0; i < CLIENTS && daemon_welcomes(); i++)
+                if (world.clients[i].attach_ns < next_ns)
+                        next_ns = world.clients[i].attach_ns;
+        if (d->lease.news || (d->ready && d->changed))
+                return world.boot_ns;
+        if (!d->ready || d->reserve_tick == UINT64_MAX)
+                return next_ns;
+        at_ns = clock_line_boot_of(&d->state.guard.line, d->reserve_tick);
+        return at_ns < next_ns ? at_ns : next_ns;
+}
+
+/* main.c's end */
+static void stop(void) {
+        struct sim_daemon *d = &world.daemon;
+        uint64_t last;
+
+        clocks_pass(world.exact ? 0 : (int64_t)world_below(3000) * US);
+        clients_take();
+        last = state_last_tick(&d->state, ledger_last_promise(d->ledger),
+                               state_tick(&d->state, world.boot_ns));
+        lease_release(&d->lease, last);
+        if (last != 0)
+                state_lower_fence(&d->state, last);
+        state_close(&d->state);
+}
+
+void daemon_stop(void) {
+        if (!world.daemon.up)
+                return;
+        trace("stop");
+        if (ALIVE_DURING(stop()))
+                gone();
+        check_pages();
+}
+
+int daemon_accept(void) {
+        char text[TIMEKEEPER_TEXT];
+        volatile int r = 0;
+
+        if (!world.daemon.up)
+                return -ENOTCONN;
+        check_before_round();
+        if (!ALIVE_DURING(r = timekeeper_accept(&world.daemon.keeper, text)))
+                return -EINTR;
+        world.stepped = false;
+        trace("accept: %d", r);
+        if (r == 0)
+                check_accepted();
+        check_after_round();
+        daemon_round();
+        return r;
+}
+
+/* ---- clients */
+
+struct client *daemon_attach(struct sim_client *c) {
+        struct sim_daemon *d = &world.daemon;
+        struct client *client = world_memory(sizeof(*client) + sizeof(client->lanes[0]));
+        int r;
+
+        client->id = atomic_fetch_add(&state_ledger(&d->state)->next_client, 1);
+        client->uid = (uid_t)(c - world.clients);
+        client->n_lanes = 1;
+        client->attached_tick = tick_now();
+        client->grants.map = world_memory(grants_page_size(1));
+        client_grants(client)->base_tick =
+                client->attached_tick > 0 ? client->attached_tick - 1 : 0;
+        r = ledger_open_lane(d->ledger, client->id, 0, 0, 0, client_grants(client)->slots[0],
+                             &client->lanes[0].entry);
+        if (r == 0) {
+                r = reserve_attach(d->reserve, client, tick_now());
+                if (r < 0 && r != -EAGAIN)
+                        (void)ledger_close_lane(d->ledger, client->lanes[0].entry);
+        }
+        if (r < 0 && r != -EAGAIN)
+                return NULL;
+        d->changed = true;
+        return client;
+}
+
+void daemon_detach(struct sim_client *c) {
+        if (c->client == NULL)
+                return;
+        reserve_detach(world.daemon.reserve, c->client);
+        (void)ledger_close_lane(world.daemon.ledger, c->client->lanes[0].entry);
+        c->client = NULL;
+        world.daemon.changed = true;
+}
+
+void daemon_want(struct sim_client *c, uint32_t count) {
+        if (!world.daemon.up || c->client == NULL || !world.daemon.ready)
+                return;
+        if (ALIVE_DURING(reserve_want(world.daemon.reserve, c->client, 0, count, tick_now())))
+                world.daemon.changed = true;
+}

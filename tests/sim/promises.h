@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * All that was ever promised in a history, told from the clients' pages, and all IDs
+ * that were taken: U1, U2, U3.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "shm/slot.h"
+
+void promises_begin(void);
+/* A daemon without the ledger of those before it: it begins above all of them. */
+void promises_new_owner(void);
+/* Nobody holds any of that. */
+bool promises_free(const struct rectangle *r);
+/* All positions of the rectangle are taken at that tick. */
+void promises_take(const struct rectangle *r, uint64_t tick);
