@@ -157,7 +157,8 @@ int64_t daemon_deadline(void) {
 
         if (!d->up)
                 return NEVER;
-        next_ns = timekeeper_deadline(&d->keeper);
+        /* not each second as well while something is out of order: years would pass */
+        next_ns = guard_deadline(&d->state.guard);
         for (unsigned i = 0; i < CLIENTS && daemon_welcomes(); i++)
                 if (world.clients[i].attach_ns < next_ns)
                         next_ns = world.clients[i].attach_ns;
