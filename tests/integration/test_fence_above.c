@@ -195,7 +195,7 @@ Test(fence_above, the_tool_runs_sfshmd_with_the_same_options) {
         cr_expect_eq(result.status, 2);
         cr_expect_not_null(strstr(result.err, "\"yesterday\" is neither"), "%s", result.err);
         run_fence("2094-01-01T00:00:00Z");
-        cr_expect_eq(result.status, 2);
+        cr_expect_eq(result.status, 3);
         cr_expect_not_null(strstr(result.err, "--force"), "%s", result.err);
 
         snprintf(path, sizeof(path), "%s/conf", d.directory);
