@@ -176,7 +176,7 @@ Test(versions, the_statistics_say_what_to_use) {
         run("SFSHM_STAT_TOOL_NEXT", TOOL_ARGUMENTS("--shm", d.shm, "--socket", d.socket));
         expect_said(".statistics has version 1, this sfshm-stat-next understands 2");
         run("SFSHM_STAT_TOOL_OLDER", TOOL_ARGUMENTS("--shm", d.shm, "--socket", d.socket));
-        expect_said(".clock has version 1, this sfshm-stat understands 0");
+        expect_said(".clock has version 1, this sfshm-stat-older understands 0");
         end();
 }
 
