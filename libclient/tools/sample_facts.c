@@ -17,8 +17,7 @@ const char *sample_reason_text(const struct sample *sample) {
                 [CLOCK_REASON_SLEWING] = "a small difference is being worked off",
                 [CLOCK_REASON_OFFSET] = "the wall clock was behind, this is being worked off",
                 [CLOCK_REASON_STEPPING] = "the wall clock was set forward, the fence comes first",
-                [CLOCK_REASON_HELD] = "the wall clock jumped too far forward: run 'sfshm clock "
-                                      "accept' if it is right",
+                [CLOCK_REASON_HELD] = "the wall clock jumped too far forward, see sfshm-clock(7)",
                 [CLOCK_REASON_FENCE] = "IDs up to the fence may exist",
                 [CLOCK_REASON_ROLLBACK] = "the wall clock was set back",
                 [CLOCK_REASON_UNSYNC] = "the kernel's clock is not synchronised",

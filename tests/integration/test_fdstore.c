@@ -76,6 +76,12 @@ static void run_process(unsigned process, struct arena *arena, const _Atomic int
         _exit(goes_on(first.s) ? 0 : 3);
 }
 
+static void skip_under_tsan(void) {
+#ifdef __SANITIZE_THREAD__
+        cr_skip_test("ThreadSanitizer allows no threads in a child forked from several");
+#endif
+}
+
 static void under_load(int signal, int rounds) {
         struct arena *arena = arena_new(PARTS, 4 << 20);
         _Atomic int *stop = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
@@ -84,6 +90,7 @@ static void under_load(int signal, int rounds) {
         uint64_t client;
         sfshm *s;
 
+        skip_under_tsan();
         begin();
         for (unsigned i = 0; i < PROCESSES; i++)
                 if ((children[i] = fork_bound()) == 0)
@@ -175,6 +182,7 @@ Test(fdstore, the_daemon_is_killed_at_every_store) {
                                  -1, 0);
         pid_t children[PROCESSES];
 
+        skip_under_tsan();
         begin();
         for (unsigned i = 0; i < PROCESSES; i++)
                 if ((children[i] = fork_bound()) == 0)
