@@ -2,20 +2,33 @@
 # SPDX-License-Identifier: MIT
 """Counts test cases in meson's testlog.json files: the last line is
 "N passed, N failed" (", N skipped" when any). A program built on Criterion
-counts by its cases, any other one as a single case. Exit status 1 when
-anything failed or nothing ran."""
+counts by its cases, any other one as a single case. What a failed one said
+last stands above the count. Exit status 1 when anything failed or nothing ran."""
 import json
 import re
 import sys
 
 SYNTHESIS = re.compile(
     r"Tested:\D*(\d+)\D*\| Passing:\D*(\d+)\D*\| Failing:\D*(\d+)\D*\| Crashing:\D*(\d+)")
+LAST_LINES = 60
 ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def output(test):
+    return ESCAPES.sub("", test.get("stdout", "") + test.get("stderr", ""))
+
+
+def show(test, failed, cases, path):
+    print(f"failed: {test['name']} ({failed} of {cases}, {test['result']}) in {path}")
+    lines = [line for line in output(test).splitlines()
+             if not line.startswith(("[RUN", "[PASS"))]
+    for line in lines[-LAST_LINES:]:
+        print("    " + line)
 
 
 def count(test):
     """(passed, failed, skipped) of one program."""
-    text = ESCAPES.sub("", test.get("stdout", "") + test.get("stderr", ""))
+    text = output(test)
     result = test["result"]
     if result == "SKIP":
         return 0, 0, 1
@@ -45,7 +58,7 @@ def main():
             p, f, s = count(test)
             passed, failed, skipped = passed + p, failed + f, skipped + s
             if f:
-                print(f"failed: {test['name']} ({f} of {p + f}, {test['result']}) in {path}")
+                show(test, f, p + f, path)
     line = f"{passed} passed, {failed} failed"
     print(line + (f", {skipped} skipped" if skipped else ""))
     return 1 if failed or not passed else 0

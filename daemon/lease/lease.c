@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/random.h>
 #include <unistd.h>
 
+#include "daemon/lease/backoff.h"
 #include "daemon/log.h"
 #include "daemon/thread.h"
 
@@ -70,21 +70,9 @@ static void failed(struct lease *lease, int error) {
                             "it works: make room or repair the disk",
                             lease->backend->place(lease->state), strerror(-error),
                             atomic_load_explicit(&lease->fence, memory_order_relaxed));
-        lease->retry_ns = lease->retry_ns == 0 ? RETRY_FIRST_NS : lease->retry_ns * 2;
-        if (lease->retry_ns > RETRY_LAST_NS)
-                lease->retry_ns = RETRY_LAST_NS;
+        lease->retry_ns = backoff_next(lease->retry_ns, RETRY_FIRST_NS, RETRY_LAST_NS);
         /* relaxed: a number to look at; the eventfd orders it for the reader */
         atomic_store_explicit(&lease->error, error, memory_order_relaxed);
-}
-
-/* Between half the delay and all of it, so that hosts which lost the same disk
- * or coordinator together do not come back together. */
-static int64_t jittered(int64_t delay_ns) {
-        uint32_t random = 0;
-
-        if (getrandom(&random, sizeof(random), GRND_NONBLOCK) < 0)
-                random = (uint32_t)thread_clock_ns(CLOCK_MONOTONIC);
-        return delay_ns / 2 + (int64_t)random * (delay_ns / 2) / UINT32_MAX;
 }
 
 /* Called with the mutex, before each wait. */
@@ -96,7 +84,8 @@ static void answer(struct lease *lease) {
 /* Called with the mutex; waits until a write is due (true) or it shall stop. */
 static bool wait_for_work(struct lease *lease) {
         if (lease->retry_ns != 0) {
-                struct timespec until = thread_deadline(jittered(lease->retry_ns));
+                int64_t delay_ns = backoff_jittered(lease->retry_ns, backoff_random());
+                struct timespec until = thread_deadline(delay_ns);
 
                 /* a higher target changes what is written, not when */
                 do

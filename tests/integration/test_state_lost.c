@@ -238,7 +238,7 @@ Test(state_lost, the_fence_cannot_be_written) {
         /* past what was asked for: with 1 s of reserve.standing, 4 s */
         cr_assert_not(wait_until(served, s, 5000), "above a fence that nobody wrote");
         block_fence(false);
-        cr_assert(wait_until(served, s, 60000), "it does not go on");
+        cr_assert(wait_until(served, s, 60000), "it does not go on:\n%s", private_daemon_log(&d));
         cr_assert(wait_until(let_in, NULL, 60000));
         expect_log("Serving IDs.");
         sfshm_close(s);
