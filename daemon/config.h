@@ -37,13 +37,22 @@ struct config {
         struct id_layout layout; /* id.layout, id.epoch, id.region_bits */
         uint32_t region;
         /* [workers] */
-        char *backend;          /* "local" */
+        char *backend;          /* "local" or "etcd" */
         bool has_first;
         uint32_t first;         /* within the region; no default */
         uint32_t count;         /* 1 */
         uint32_t max_count;     /* = count when not given */
         int64_t recycle_delay_ns; /* 10min */
         int64_t horizon_ns;     /* 10min; at least reserve.standing */
+        /* [etcd] */
+        char *etcd_endpoints;   /* "http://127.0.0.1:2379", separated by blanks or commas */
+        char *etcd_prefix;      /* "/sfshm" */
+        int64_t etcd_ttl_ns;    /* 30s; 6s..10min */
+        char *etcd_username;    /* "", as all below: none */
+        char *etcd_password_file;
+        char *etcd_ca_file;
+        char *etcd_cert_file;
+        char *etcd_key_file;
         /* [clock] */
         struct guard_policy clock; /* offset, 10s, 1min, 10ms, no */
         /* [reserve] */

@@ -235,6 +235,7 @@ static void take_signals(struct server *server) {
                 reload_run(server->parts->reload, server->attach.accounts, server->attach.reserve);
                 timekeeper_set_policy(&server->attach.keeper, &server->parts->config->clock);
                 timekeeper_tell_again(&server->attach.keeper);
+                lease_set_horizon(server->parts->lease, server->parts->config->horizon_ns);
                 server->connections.changed = true;
         }
 }

@@ -49,6 +49,16 @@ static bool ticker_lives(uint32_t owner) {
         return clock_owner_live(owner) && (kill((pid_t)owner, 0) == 0 || errno == EPERM);
 }
 
+/* A fence of these worker IDs alone stands where their next owner reads it: what the
+ * shared memory knows of others' does not matter to them. */
+static bool concerns(const struct expected *e, uint32_t first, uint32_t count) {
+        const struct lease_grant *granted = e->granted;
+
+        return !granted->fence_of_run ||
+               (first < granted->worker_first + granted->worker_count &&
+                granted->worker_first < first + count);
+}
+
 static void learn(struct findings *findings, uint64_t tick) {
         if (tick > findings->known)
                 findings->known = tick;
@@ -69,7 +79,8 @@ static bool accept_clock(const void *map, size_t size, const void *context) {
                 e->findings->other_ticker = owner;
         /* relaxed: whoever wrote it is dead. Of other workers too: the fence is
          * one number for whatever this host's daemons held. */
-        if (clock->layout.epoch_unix_ms == e->config->layout.epoch_unix_ms)
+        if (clock->layout.epoch_unix_ms == e->config->layout.epoch_unix_ms &&
+            concerns(e, clock->worker_first, clock->worker_count))
                 learn(e->findings, atomic_load_explicit(&clock->fence, memory_order_relaxed));
         return same_layout(&clock->layout, &e->config->layout) &&
                same_workers(e, clock->worker_first, clock->worker_count);
@@ -92,7 +103,8 @@ static bool ledger_fits(const struct ledger_segment *ledger, size_t size,
             memcmp(ledger->boot_id, e->boot_id, sizeof(ledger->boot_id)) != 0 ||
             ledger->layout.epoch_unix_ms != e->config->layout.epoch_unix_ms)
                 return false;
-        find_promises(ledger, e->findings);
+        if (concerns(e, ledger->worker_first, ledger->worker_count))
+                find_promises(ledger, e->findings);
         return same_layout(&ledger->layout, &e->config->layout) && e->has_lineage &&
                same_workers(e, ledger->worker_first, ledger->worker_count) &&
                memcmp(ledger->lineage, e->lineage, LINEAGE_SIZE) == 0;

@@ -138,6 +138,20 @@ static int64_t fence_unix_ms(const struct statistics *s) {
         return unix_ms;
 }
 
+static void fill_lease(struct statistics *s) {
+        const struct lease_counters *lease = lease_counters(s->lease);
+        struct statistics_counters *to = &s->image->counters;
+
+        if (lease == NULL)
+                return;
+        to->worker_claims = load_input(&lease->claims);
+        to->worker_conflicts = load_input(&lease->conflicts);
+        to->lease_renewals = load_input(&lease->renewals);
+        to->lease_failures = load_input(&lease->failures);
+        to->lease_expiry_unix_ms = load_input(&lease->expiry_unix_ms);
+        to->coordinator_errors = load_input(&lease->coordinator_errors);
+}
+
 static void fill_counters(struct statistics *s) {
         const struct statistics_inputs *in = s->inputs;
 
@@ -169,6 +183,7 @@ static void fill_counters(struct statistics *s) {
                 .clock_reason = load_input(&in->clock_reason),
                 .memory_bytes = load_input(&in->memory_bytes),
         };
+        fill_lease(s);
 }
 
 static void fill_image(struct statistics *s) {

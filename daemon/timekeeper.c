@@ -277,9 +277,8 @@ const char *timekeeper_text(const struct timekeeper *keeper, char text[TIMEKEEPE
                 return clock_text(keeper->parts.guard, &keeper->reading, text);
         /* the place comes last: a refusal may have to cut it off */
         snprintf(text, TIMEKEEPER_TEXT, "No IDs: the fence is passed and cannot be raised (%s): "
-                 "make room or repair the disk, it goes on by itself (if the state directory was "
-                 "removed, start sfshmd anew); the fence is %s",
-                 error < 0 ? strerror(-error) : "the disk does not answer",
+                 "%s; the fence is %s",
+                 error < 0 ? strerror(-error) : "no answer", lease_remedy(keeper->parts.lease),
                  lease_place(keeper->parts.lease));
         return text;
 }

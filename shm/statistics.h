@@ -64,7 +64,19 @@
         COUNTER(clock_reason, "sfshm_clock_reason", "gauge", 1, \
                 "The reason's number in sfshm-clock(7).") \
         COUNTER(memory_bytes, "sfshm_client_memory_bytes", "gauge", 1, \
-                "Shared memory held for clients.")
+                "Shared memory held for clients.") \
+        COUNTER(worker_claims, "sfshm_worker_claims_total", "counter", 1, \
+                "Runs of worker IDs claimed from the coordinator.") \
+        COUNTER(worker_conflicts, "sfshm_worker_conflicts_total", "counter", 1, \
+                "Claims another host was quicker with, and worker IDs lost to another.") \
+        COUNTER(lease_renewals, "sfshm_lease_renewals_total", "counter", 1, \
+                "Renewals of the lease by the coordinator.") \
+        COUNTER(lease_failures, "sfshm_lease_renewal_failures_total", "counter", 1, \
+                "Renewals of the lease that failed.") \
+        COUNTER(lease_expiry_unix_ms, "sfshm_lease_expiry_timestamp_seconds", "gauge", 1000, \
+                "When the lease ends unless it is renewed; 0 without a coordinator.") \
+        COUNTER(coordinator_errors, "sfshm_coordinator_errors_total", "counter", 1, \
+                "Requests which the coordinator did not answer, or refused.")
 
 struct statistics_counters {
 #define STATISTICS_FIELD(name, prometheus, type, divisor, help) int64_t name;

@@ -209,8 +209,14 @@ static int carry_out(const struct task *task) {
 
 int fence_above(const struct config *config, const char *text, bool force) {
         struct task task = { .config = config, .dir = STATE_DIR_NONE, .force = force };
-        int r = host_describe(&task.host, config);
+        int r;
 
+        if (strcmp(config->backend, "local") != 0)
+                return log_failure(EOPNOTSUPP, "fence-above", "workers.backend = %s keeps a fence for "
+                                   "each host in the coordinator, not in daemon.state_dir: this "
+                                   "version cannot raise it there. Repair the keys with etcdctl",
+                                   config->backend);
+        r = host_describe(&task.host, config);
         if (r == 0)
                 r = parse(&task, text);
         if (r == 0)

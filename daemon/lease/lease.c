@@ -13,6 +13,7 @@
 #include "daemon/lease/backoff.h"
 #include "daemon/log.h"
 #include "daemon/thread.h"
+#include "shm/clock.h"
 
 #define RETRY_FIRST_NS INT64_C(100000000)
 #define RETRY_LAST_NS INT64_C(10000000000)
@@ -30,12 +31,15 @@ struct lease {
         uint32_t question; /* the watchdog's last; under the mutex */
         _Atomic uint32_t answer;
         _Atomic bool in_backend; /* the thread is in one of its calls */
+        const struct clock_segment *clock; /* to renew by; NULL: not yet. Under the mutex */
+        _Atomic int64_t horizon_ns;
+        bool over;        /* -ESTALE: it is another's. The thread's */
         int64_t retry_ns; /* the thread's: 0, or the wait before the next attempt */
         _Atomic uint64_t fence;
         _Atomic int error;
 };
 
-static const struct lease_backend *const backends[] = { &lease_local };
+static const struct lease_backend *const backends[] = { &lease_local, &lease_etcd };
 
 static void notify(struct lease *lease) {
         uint64_t one = 1;
@@ -63,13 +67,15 @@ static void succeeded(struct lease *lease, uint64_t fence_tick) {
 }
 
 static void failed(struct lease *lease, int error) {
-        if (lease->retry_ns == 0)
+        lease->over = error == -ESTALE; /* the backend has told of it */
+        if (lease->retry_ns == 0 && !lease->over)
                 log_failure(-error, "fence-write",
                             "cannot write the fence to %s: %s; IDs are handed out up to the fence "
                             "of tick %" PRIu64 " already written, then no more; trying again until "
-                            "it works: make room or repair the disk",
+                            "it works: %s",
                             lease->backend->place(lease->state), strerror(-error),
-                            atomic_load_explicit(&lease->fence, memory_order_relaxed));
+                            atomic_load_explicit(&lease->fence, memory_order_relaxed),
+                            lease_remedy(lease));
         lease->retry_ns = backoff_next(lease->retry_ns, RETRY_FIRST_NS, RETRY_LAST_NS);
         /* relaxed: a number to look at; the eventfd orders it for the reader */
         atomic_store_explicit(&lease->error, error, memory_order_relaxed);
@@ -81,9 +87,27 @@ static void answer(struct lease *lease) {
         atomic_store_explicit(&lease->answer, lease->question, memory_order_relaxed);
 }
 
+static bool renews(const struct lease *lease) {
+        return lease->backend->renew_due != NULL && lease->clock != NULL && !lease->over;
+}
+
+/* Called with the mutex: until there is news, or that time on CLOCK_BOOTTIME. */
+static void wait_until_due(struct lease *lease, int64_t due_boot_ns) {
+        int64_t left_ns = due_boot_ns - thread_clock_ns(CLOCK_BOOTTIME);
+        struct timespec until;
+
+        answer(lease);
+        if (left_ns <= 0)
+                return;
+        until = thread_deadline(left_ns);
+        (void)pthread_cond_timedwait(&lease->changed, &lease->mutex, &until);
+}
+
 /* Called with the mutex; waits until a write is due (true) or it shall stop. */
 static bool wait_for_work(struct lease *lease) {
-        if (lease->retry_ns != 0) {
+        int64_t due_ns = INT64_MAX;
+
+        if (lease->retry_ns != 0 && !lease->over) {
                 int64_t delay_ns = backoff_jittered(lease->retry_ns, backoff_random());
                 struct timespec until = thread_deadline(delay_ns);
 
@@ -93,11 +117,49 @@ static bool wait_for_work(struct lease *lease) {
                 while (!lease->stop &&
                        pthread_cond_timedwait(&lease->changed, &lease->mutex, &until) != ETIMEDOUT);
         }
-        while (!lease->stop && !wanted(lease)) {
-                answer(lease);
-                pthread_cond_wait(&lease->changed, &lease->mutex);
+        while (!lease->stop && (lease->over || !wanted(lease))) {
+                if (!renews(lease)) {
+                        answer(lease);
+                        pthread_cond_wait(&lease->changed, &lease->mutex);
+                        continue;
+                }
+                if (due_ns == INT64_MAX) {
+                        int64_t now_ns = thread_clock_ns(CLOCK_BOOTTIME);
+                        int64_t left_ns = lease->backend->renew_due(lease->state) - now_ns;
+
+                        /* up to half as much later, never earlier */
+                        due_ns = left_ns > 0 ? now_ns + left_ns / 2 +
+                                         backoff_jittered(left_ns, backoff_random()) : now_ns;
+                }
+                if (lease->retry_ns != 0 || thread_clock_ns(CLOCK_BOOTTIME) >= due_ns)
+                        break;
+                wait_until_due(lease, due_ns);
         }
         return !lease->stop;
+}
+
+/* Called with the mutex: what the next write says. */
+static uint64_t next_fence(const struct lease *lease) {
+        /* relaxed: only this thread stores the one, the other is a number */
+        uint64_t fence = atomic_load_explicit(&lease->fence, memory_order_relaxed), ahead;
+        int64_t horizon_ns = atomic_load_explicit(&lease->horizon_ns, memory_order_relaxed), ns;
+        struct clock_line line;
+        uint32_t begun;
+
+        if (lease->target > fence)
+                fence = lease->target;
+        if (!renews(lease))
+                return fence;
+        do {
+                begun = clock_latch_begin(lease->clock, &line);
+                ns = clock_line_at(&line, thread_clock_ns(CLOCK_BOOTTIME));
+        } while (clock_latch_retry(lease->clock, begun));
+        if (__builtin_add_overflow(ns, horizon_ns, &ns) || clock_tick_of(ns) == CLOCK_NOW_INVALID)
+                return fence;
+        ahead = clock_tick_of(ns);
+        if (ahead > id_tick_max(&lease->clock->layout))
+                ahead = id_tick_max(&lease->clock->layout);
+        return ahead > fence ? ahead : fence;
 }
 
 static int write_fence(struct lease *lease, uint64_t fence_tick) {
@@ -115,7 +177,7 @@ static void *lease_thread(void *context) {
 
         pthread_mutex_lock(&lease->mutex);
         while (wait_for_work(lease)) {
-                uint64_t target = lease->target;
+                uint64_t target = next_fence(lease);
                 int r;
 
                 pthread_mutex_unlock(&lease->mutex);
@@ -179,6 +241,7 @@ int lease_new_with(struct lease **ret, const struct lease_backend *backend,
                 return r;
         }
         atomic_init(&lease->fence, lease->grant.fence_tick);
+        atomic_init(&lease->horizon_ns, config->horizon_ns);
         lease->target = lease->grant.fence_tick;
         r = thread_start(&lease->thread, "sfshmd-lease", lease_thread, lease);
         if (r < 0) {
@@ -195,13 +258,16 @@ int lease_new(struct lease **ret, const struct config *config) {
                 if (strcmp(backends[i]->name, config->backend) == 0)
                         return lease_new_with(ret, backends[i], config);
         return log_failure(EINVAL, "lease",
-                           "workers.backend=%s: there is no such backend; use local",
+                           "workers.backend=%s: there is no such backend; use local or etcd",
                            config->backend);
 }
 
 static void lower_fence(struct lease *lease, uint64_t last_tick) {
         uint64_t fence_tick = last_tick == 0 ? lease->grant.fence_tick : last_tick;
-        int r = lease->backend->write_fence(lease->state, fence_tick);
+        int (*write)(void *, uint64_t) = lease->backend->release != NULL ?
+                                                 lease->backend->release :
+                                                 lease->backend->write_fence;
+        int r = write(lease->state, fence_tick);
 
         if (r < 0)
                 log_event(LOG_LEVEL_WARNING, "fence-release",
@@ -231,9 +297,9 @@ int lease_keep(struct lease *lease, uint64_t fence_tick) {
         /* the thread has nothing to do yet */
         r = lease->backend->write_fence(lease->state, fence_tick);
         if (r < 0)
-                return log_failure(-r, "fence-write", "cannot write the fence to %s: %s; make room "
-                                   "or repair the disk", lease->backend->place(lease->state),
-                                   strerror(-r));
+                return log_failure(-r, "fence-write", "cannot write the fence to %s: %s; %s",
+                                   lease->backend->place(lease->state), strerror(-r),
+                                   lease_remedy(lease));
         lease->grant.fence_tick = fence_tick;
         pthread_mutex_lock(&lease->mutex);
         lease->target = fence_tick;
@@ -250,6 +316,18 @@ const struct lease_grant *lease_granted(const struct lease *lease) {
 uint64_t lease_fence(const struct lease *lease) {
         /* acquire: pairs with the release in succeeded() */
         return atomic_load_explicit(&lease->fence, memory_order_acquire);
+}
+
+void lease_follow(struct lease *lease, const struct clock_segment *clock) {
+        pthread_mutex_lock(&lease->mutex);
+        lease->clock = clock;
+        pthread_cond_signal(&lease->changed);
+        pthread_mutex_unlock(&lease->mutex);
+}
+
+void lease_set_horizon(struct lease *lease, int64_t horizon_ns) {
+        /* relaxed: the next renewal takes it */
+        atomic_store_explicit(&lease->horizon_ns, horizon_ns, memory_order_relaxed);
 }
 
 void lease_raise(struct lease *lease, uint64_t fence_tick) {
@@ -298,4 +376,15 @@ int lease_error(const struct lease *lease) {
 
 const char *lease_place(const struct lease *lease) {
         return lease->backend->place(lease->state);
+}
+
+const char *lease_remedy(const struct lease *lease) {
+        if (lease_error(lease) == -ESTALE)
+                return "the worker IDs are another host's now: start sfshmd anew";
+        return lease->backend->remedy != NULL ? lease->backend->remedy :
+                                                "make room or repair the disk";
+}
+
+const struct lease_counters *lease_counters(const struct lease *lease) {
+        return lease->backend->counters != NULL ? lease->backend->counters(lease->state) : NULL;
 }

@@ -6,6 +6,7 @@
  * the lease's own, so that a slow disk or coordinator delays no tick and no
  * client; the ledger thread only reads the durable fence and asks for more.
  */
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -19,6 +20,13 @@ struct lease_grant {
         uint32_t worker_count;
         uint64_t fence_tick; /* IDs up to and including this tick may exist; 0: none ever issued */
         bool first_start;    /* nothing was recorded before */
+        bool fence_of_run;   /* it is of these worker IDs alone, whatever the host had before */
+};
+
+/* What a backend with a coordinator counts; relaxed atomics. */
+struct lease_counters {
+        _Atomic int64_t claims, conflicts, renewals, failures, coordinator_errors;
+        _Atomic int64_t expiry_unix_ms; /* 0: the lease does not end by itself */
 };
 
 struct lease_backend {
@@ -31,8 +39,18 @@ struct lease_backend {
         void (*close)(void *backend);
         /* Where the fence is kept, for messages. */
         const char *(*place)(void *backend);
+        /* What a person is to do when a fence cannot be written; any thread. */
+        const char *remedy;
+        /* The rest is for a lease which ends by itself; else NULL. */
+        /* When, on CLOCK_BOOTTIME, write_fence() is to be called although no higher
+         * fence was asked for; the fence is then the clock's and workers.horizon. */
+        int64_t (*renew_due)(void *backend);
+        /* As write_fence(), for the last time: the worker IDs are given back. */
+        int (*release)(void *backend, uint64_t fence_tick);
+        struct lease_counters *(*counters)(void *backend);
 };
 extern const struct lease_backend lease_local;
+extern const struct lease_backend lease_etcd;
 
 /* Finds the backend by name, opens it, starts the thread. */
 int lease_new(struct lease **ret, const struct config *config);
@@ -51,6 +69,11 @@ int lease_keep(struct lease *lease, uint64_t fence_tick);
 const struct lease_grant *lease_granted(const struct lease *lease);
 /* The durable fence: reservations may end at or below it (t1 <= fence). Any thread. */
 uint64_t lease_fence(const struct lease *lease);
+/* From now on a lease that ends by itself is renewed, with a fence `horizon` ahead of
+ * that clock. Once; `clock` outlives the lease. */
+struct clock_segment;
+void lease_follow(struct lease *lease, const struct clock_segment *clock);
+void lease_set_horizon(struct lease *lease, int64_t horizon_ns); /* any thread */
 /* Ask for a higher fence; returns at once. */
 void lease_raise(struct lease *lease, uint64_t fence_tick);
 /* An eventfd, readable after the fence has changed or an attempt failed. */
@@ -63,3 +86,7 @@ int lease_error(const struct lease *lease);  /* of the last attempt: 0 or -errno
 void lease_ask(void *lease, uint32_t question);
 bool lease_answered(void *lease, uint32_t question);
 const char *lease_place(const struct lease *lease); /* where the fence is kept, for messages */
+/* What a person is to do when it cannot be raised. Any thread. */
+const char *lease_remedy(const struct lease *lease);
+/* NULL where nothing is counted. */
+const struct lease_counters *lease_counters(const struct lease *lease);

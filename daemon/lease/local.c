@@ -175,4 +175,6 @@ const struct lease_backend lease_local = {
         .write_fence = local_write_fence,
         .close = local_close,
         .place = local_place,
+        .remedy = "make room or repair the disk, it goes on by itself (if the state directory was "
+                  "removed, start sfshmd anew)",
 };

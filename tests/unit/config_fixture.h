@@ -12,6 +12,7 @@
 #include "tests/unit/capture.h"
 
 #define FIRST "[workers]\nfirst = 0\n"
+#define ETCD "[workers]\nbackend = etcd\n[etcd]\n"
 
 static char directory[] = "/tmp/sfshm-test-config-XXXXXX";
 static char path[256];

@@ -40,7 +40,9 @@ static const char *mock_place(void *backend) {
         (void)backend;
         return "the mock";
 }
-static const struct lease_backend mock = { "mock", mock_open, mock_write, mock_close, mock_place };
+static const struct lease_backend mock = { .name = "mock", .open = mock_open,
+                                           .write_fence = mock_write, .close = mock_close,
+                                           .place = mock_place };
 
 static bool readable(int fd) {
         struct pollfd p = { .fd = fd, .events = POLLIN };

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/* etcd as a coordinator: coordinator.h over its JSON gateway. */
+#include "daemon/lease/coordinator.h"
+#include "daemon/lease/etcd_http.h"
+
+struct etcd_coordinator {
+        struct etcd_http *http;
+        const char *prefix; /* "/sfshm" */
+        int64_t lease;      /* etcd's ID of the session; 0: none */
+};
+
+/* Of a struct etcd_coordinator. */
+extern const struct coordinator_calls etcd_calls;

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * Calls of etcd's JSON gateway: POST /v3/... with time-outs of our own, over several
+ * endpoints, each with a breaker, so that one which hangs is not asked each time.
+ * One thread at a time.
+ */
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct etcd_http;
+
+struct etcd_http_options {
+        const char *endpoints; /* "http://10.0.0.1:2379 http://10.0.0.2:2379" */
+        int64_t timeout_ns;    /* of one request */
+        const char *username, *password_file, *ca_file, *cert_file, *key_file; /* "": none */
+        _Atomic int64_t *errors; /* counted */
+};
+
+/* The strings outlive it. Logs its errors. */
+int etcd_http_new(struct etcd_http **ret, const struct etcd_http_options *options);
+struct etcd_http *etcd_http_free(struct etcd_http *http);
+
+/*
+ * Takes `request` over. 0 and the answer; -ETIMEDOUT, -EIO: it may have been carried
+ * out; -EACCES: not let in. With `once` it is sent to one endpoint at most; else, as
+ * for what changes nothing, the others are tried as well. Failures are logged when
+ * they begin and when they end.
+ */
+int etcd_http_call(struct etcd_http *http, const char *path, json_t *request, bool once,
+                   json_t **ret);
+
+/* At most 16 of http://HOST:PORT or https://HOST:PORT, all the same; or -EINVAL. Pure. */
+int etcd_http_check_endpoints(const char *endpoints, bool *ret_tls);

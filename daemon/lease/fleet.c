@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/lease/fleet_internal.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/log.h"
+
+#define NS_PER_MS INT64_C(1000000)
+
+int64_t fleet_boot_ns(const struct fleet *f) {
+        return f->parts.environment.boot_ns(f->parts.environment.context);
+}
+
+static uint64_t tick_now(const struct fleet *f) {
+        int64_t ms = f->parts.environment.unix_ms(f->parts.environment.context), tick;
+
+        return __builtin_sub_overflow(ms, f->parts.space.layout.epoch_unix_ms, &tick) || tick < 0 ?
+                       0 : (uint64_t)tick;
+}
+
+static void draw(const struct fleet *f, char hex[RECORD_HEX]) {
+        uint8_t bytes[16];
+
+        f->parts.environment.random(f->parts.environment.context, bytes);
+        for (size_t i = 0; i < 16; i++)
+                snprintf(hex + 2 * i, 3, "%02x", bytes[i]);
+}
+
+void fleet_next_life(struct fleet *f) {
+        memcpy(f->record.life, f->lives, FLEET_LIVES_LENGTH);
+        snprintf(f->record.life + FLEET_LIVES_LENGTH, RECORD_HEX - FLEET_LIVES_LENGTH,
+                 "%08" PRIx32, ++f->n_lives);
+}
+
+void fleet_count(_Atomic int64_t *counter) {
+        /* relaxed: a number to look at */
+        atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
+}
+
+const char *fleet_key_of(const struct fleet *f, char key[FLEET_KEY_MAX], const char *kind,
+                         const char *name) {
+        return fleet_key(key, f->parts.space.region, kind, name);
+}
+
+int64_t fleet_deadline_ns(const struct fleet *f) {
+        return f->sent_ns + f->ttl_ns - f->ttl_ns / 10;
+}
+
+void fleet_succeeded(struct fleet *f, int64_t sent_ns) {
+        int64_t left_ms;
+
+        f->sent_ns = sent_ns;
+        f->uncertain = false;
+        left_ms = (fleet_deadline_ns(f) - fleet_boot_ns(f)) / NS_PER_MS;
+        /* relaxed: a number to look at */
+        atomic_store_explicit(&f->parts.counters->expiry_unix_ms,
+                              f->parts.environment.unix_ms(f->parts.environment.context) + left_ms,
+                              memory_order_relaxed);
+}
+
+int fleet_begin_session(struct fleet *f) {
+        int r = f->parts.calls->session_begin(f->parts.coordinator, f->parts.ttl_ns, &f->ttl_ns);
+
+        f->begun = r == 0;
+        return r;
+}
+
+int fleet_new(struct fleet **ret, const struct fleet_parts *parts) {
+        struct fleet *f = calloc(1, sizeof(*f));
+
+        if (f == NULL)
+                return -ENOMEM;
+        f->parts = *parts;
+        f->record.who = parts->who;
+        f->record.since_unix_ms = parts->environment.unix_ms(parts->environment.context);
+        draw(f, f->record.nonce);
+        draw(f, f->lives);
+        *ret = f;
+        return 0;
+}
+
+struct fleet *fleet_free(struct fleet *f) {
+        free(f);
+        return NULL;
+}
+
+const char *fleet_nonce(const struct fleet *f) {
+        return f->record.nonce;
+}
+
+/* ---- claiming */
+
+/* A commit that is being put together; texts are its own. */
+struct draft {
+        struct coordinator_check checks[COORDINATOR_COMMIT_MAX];
+        struct coordinator_write writes[COORDINATOR_COMMIT_MAX];
+        char *texts[COORDINATOR_COMMIT_MAX];
+        char keys[COORDINATOR_COMMIT_MAX][FLEET_KEY_MAX];
+        size_t n_checks, n_writes, n_keys;
+        bool no_memory;
+};
+
+static const char *draft_key(struct draft *d, const char *key) {
+        snprintf(d->keys[d->n_keys], FLEET_KEY_MAX, "%s", key);
+        return d->keys[d->n_keys++];
+}
+
+/* Only if it is as it was seen. `text` is taken over; NULL with `is_delete` alone. */
+static void draft_replace(struct draft *d, const char *key, int64_t modified, char *text,
+                          bool is_delete, bool session) {
+        const char *kept = draft_key(d, key);
+
+        d->no_memory |= text == NULL && !is_delete;
+        d->checks[d->n_checks++] = (struct coordinator_check){ kept, modified };
+        d->texts[d->n_writes] = text;
+        d->writes[d->n_writes++] = (struct coordinator_write){ kept, text, session, 0 };
+}
+
+static int draft_commit(const struct fleet *f, struct draft *d) {
+        const struct coordinator_commit commit = { d->checks, d->n_checks, d->writes,
+                                                   d->n_writes };
+
+        return d->no_memory ? -ENOMEM : f->parts.calls->commit(f->parts.coordinator, &commit);
+}
+
+static struct draft *draft_free(struct draft *d) {
+        for (size_t i = 0; d != NULL && i < d->n_writes; i++)
+                free(d->texts[i]);
+        free(d);
+        return NULL;
+}
+
+/* Our record and our sign of life: always the first two. */
+static void draft_host(const struct fleet *f, struct draft *d, int64_t modified) {
+        const struct record_host *record = &f->record;
+        char key[FLEET_KEY_MAX];
+
+        draft_replace(d, fleet_key_of(f, key, "host", record->nonce), modified,
+                      record_host_text(record, &f->parts.space.layout), false, false);
+        draft_replace(d, fleet_key_of(f, key, "alive", record->life), 0, record_alive_text(record),
+                      false, true);
+}
+
+/* Takes the workers out of their old owner's record, or the record away. */
+static void draft_owner(const struct fleet *f, struct draft *d, const struct fleet_owner *owner,
+                        const struct workers *taken) {
+        struct record_host *rest = malloc(sizeof(*rest));
+        char key[FLEET_KEY_MAX];
+        bool empty;
+
+        if (rest == NULL) {
+                d->no_memory = true;
+                return;
+        }
+        *rest = *owner->record;
+        for (uint32_t w = workers_next(taken, 0); w < WORKERS_MAX; w = workers_next(taken, w + 1))
+                workers_remove(&rest->workers, w);
+        empty = workers_count(&rest->workers) == 0;
+        draft_replace(d, fleet_key_of(f, key, "host", rest->nonce), owner->modified,
+                      empty ? NULL : record_host_text(rest, &f->parts.space.layout), empty, false);
+        free(rest);
+}
+
+static void draft_region(const struct fleet *f, struct draft *d, const struct fleet_view *view,
+                         const struct workers *taken) {
+        struct record_contract contract = view->contract;
+        struct record_used used = view->used;
+        char key[FLEET_KEY_MAX];
+
+        for (uint32_t w = workers_next(taken, 0); w < WORKERS_MAX; w = workers_next(taken, w + 1))
+                workers_add(&used.workers, w);
+        used.claims++;
+        draft_replace(d, fleet_key_of(f, key, "used", ""), view->used_modified, record_used_text(&used),
+                      false, false);
+        if (workers_has(&contract.regions, f->parts.space.region)) {
+                d->checks[d->n_checks++] =
+                        (struct coordinator_check){ "contract", view->contract_modified };
+                return;
+        }
+        workers_add(&contract.regions, f->parts.space.region);
+        draft_replace(d, "contract", view->contract_modified, record_contract_text(&contract),
+                      false, false);
+}
+
+static void draft_owners(const struct fleet *f, struct draft *d, const struct fleet_view *view,
+                         const struct workers *taken) {
+        bool *done = calloc(view->n_owners + 1, sizeof(*done));
+
+        d->no_memory |= done == NULL;
+        for (uint32_t w = workers_next(taken, 0); done != NULL && w < WORKERS_MAX;
+             w = workers_next(taken, w + 1)) {
+                int32_t owner = view->of_worker[w];
+
+                if (owner < 0 || done[owner])
+                        continue;
+                done[owner] = true;
+                draft_owner(f, d, &view->owners[owner], taken);
+        }
+        free(done);
+}
+
+static int refuse_none(const struct fleet *f, const struct fleet_view *view, uint64_t now,
+                       uint64_t recycle) {
+        struct fleet_census census = fleet_census(view, now, recycle);
+        char when[64] = "";
+
+        if (census.resting > 0 && census.first_fence_tick != UINT64_MAX)
+                snprintf(when, sizeof(when), ", the first for %" PRId64 " s more",
+                         (int64_t)(census.first_fence_tick + recycle + 1 - now) / 1000 + 1);
+        return log_failure(EBUSY, "workers-none", "no %" PRIu32 " worker IDs in a row are free in "
+                           "region %" PRIu32 ": of %" PRIu32 ", %" PRIu32 " are held by hosts that "
+                           "live, %" PRIu32 " rest (fence and workers.recycle_delay%s), %" PRIu32
+                           " are refused until a person repairs their keys, %" PRIu32 " are free. "
+                           "Stop a host, lower workers.count, or use a layout with more worker bits",
+                           f->parts.count, f->parts.space.region, view->end, census.held,
+                           census.resting, when, census.refused, census.free);
+}
+
+/* Our own record, which another attempt or the daemon before has written. */
+static const struct fleet_owner *find_own(const struct fleet *f, const struct fleet_view *view) {
+        uint64_t now = tick_now(f);
+
+        for (size_t i = 0; i < view->n_owners; i++) {
+                const struct fleet_owner *owner = &view->owners[i];
+                const struct record_host *record = owner->record;
+                uint32_t first = workers_next(&record->workers, 0);
+                bool whole = workers_count(&record->workers) == f->parts.count &&
+                             workers_next(&record->workers, first + f->parts.count - 1) ==
+                                     first + f->parts.count - 1;
+
+                for (uint32_t w = first; whole && w < first + f->parts.count; w++)
+                        whole = workers_has(&record->workers, w) &&
+                                view->of_worker[w] == (int32_t)i;
+                if (!whole)
+                        continue;
+                if (strcmp(record->nonce, f->record.nonce) == 0)
+                        return owner;
+                /* the state directory is locked: whoever wrote it from there has ended */
+                if (strcmp(record->nonce, f->parts.nonce) != 0 ||
+                    strcmp(record->who.machine_id, f->parts.who.machine_id) != 0 ||
+                    strcmp(record->who.directory, f->parts.who.directory) != 0)
+                        continue;
+                /* of another boot it may be a copy's, and there is nothing to go on with */
+                if (strcmp(record->who.boot_id, f->parts.who.boot_id) == 0 ||
+                    (!owner->alive && record->fence_tick < now))
+                        return owner;
+        }
+        return NULL;
+}
+
+/* Had we worker IDs here, they are known to have been used. */
+static int check_memory(const struct fleet *f, const struct fleet_view *view) {
+        if (f->parts.nonce[0] == '\0' || view->contract_modified != 0)
+                return 0;
+        return log_failure(ENOENT, "coordinator-lost", "the coordinator has no key contract, but "
+                           "this host had worker IDs from it: it was emptied, or is another one. "
+                           "Put its keys back, correct etcd.endpoints and etcd.prefix, or, for a "
+                           "new ID space, begin with an empty daemon.state_dir");
+}
+
+static int claimed(struct fleet *f, const struct draft *d, int64_t sent_ns) {
+        f->modified = d->writes[0].modified;
+        f->alive_modified = d->writes[1].modified;
+        f->session = true;
+        fleet_succeeded(f, sent_ns);
+        return 0;
+}
+
+/* `own`: the record to go on with; NULL: the workers are new to us. */
+static int take(struct fleet *f, struct draft *d, const struct fleet_view *view,
+                const struct fleet_owner *own, const struct workers *taken, uint64_t fence_tick) {
+        struct record_host *record = &f->record;
+        char key[FLEET_KEY_MAX];
+        int64_t sent_ns;
+        int r;
+
+        if (own != NULL)
+                memcpy(record->nonce, own->record->nonce, RECORD_HEX);
+        record->workers = *taken;
+        record->fence_tick = fence_tick;
+        record->released = false;
+        record->renewals = own != NULL ? own->record->renewals + 1 : 0;
+        fleet_next_life(f);
+        draft_host(f, d, own != NULL ? own->modified : 0);
+        if (own == NULL) {
+                draft_region(f, d, view, taken);
+                draft_owners(f, d, view, taken);
+        } else if (own->alive) {
+                fleet_key_of(f, key, "alive", own->record->life);
+                d->writes[d->n_writes++] =
+                        (struct coordinator_write){ draft_key(d, key), NULL, false, 0 };
+        }
+        sent_ns = fleet_boot_ns(f);
+        r = draft_commit(f, d);
+        return r < 0 ? r : claimed(f, d, sent_ns);
+}
+
+static int claim_new(struct fleet *f, struct draft *d, const struct fleet_view *view) {
+        uint64_t now = tick_now(f), recycle = (uint64_t)(f->parts.recycle_delay_ns / NS_PER_MS);
+        struct workers taken = { .bits = { 0 } };
+        struct fleet_choice choice;
+
+        if (fleet_choose(view, f->parts.count, now, recycle, &choice) < 0)
+                return refuse_none(f, view, now, recycle);
+        for (uint32_t i = 0; i < f->parts.count; i++)
+                workers_add(&taken, choice.first + i);
+        return take(f, d, view, NULL, &taken, choice.fence_tick);
+}
+
+static int claim(struct fleet *f, struct draft *d, const struct fleet_view *view) {
+        const struct fleet_owner *own = find_own(f, view);
+        int r = check_memory(f, view);
+
+        if (r == 0 && !f->begun)
+                r = fleet_begin_session(f);
+        if (r < 0)
+                return r;
+        if (own == NULL)
+                return claim_new(f, d, view);
+        return take(f, d, view, own, &own->record->workers, own->record->fence_tick);
+}
+
+int fleet_claim(struct fleet *f, struct lease_grant *ret) {
+        struct fleet_view *view = NULL;
+        struct draft *d = calloc(1, sizeof(*d));
+        int r = d == NULL ? -ENOMEM :
+                fleet_view_read(&view, f->parts.calls, f->parts.coordinator, &f->parts.space);
+
+        if (r == 0)
+                r = claim(f, d, view);
+        if (r == -EAGAIN)
+                fleet_count(&f->parts.counters->conflicts);
+        if (r == 0) {
+                const struct id_layout *layout = &f->parts.space.layout;
+
+                fleet_count(&f->parts.counters->claims);
+                *ret = (struct lease_grant){
+                        .worker_first = (f->parts.space.region
+                                         << (layout->worker_bits - layout->region_bits)) |
+                                        workers_next(&f->record.workers, 0),
+                        .worker_count = f->parts.count,
+                        .fence_tick = f->record.fence_tick,
+                        .first_start = f->parts.nonce[0] == '\0',
+                        .fence_of_run = true,
+                };
+        }
+        fleet_view_free(view);
+        draft_free(d);
+        return r;
+}

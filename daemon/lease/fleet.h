@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * A host's lease among many: claim, renew with the fence, take back, release, over
+ * any coordinator. Time and randomness come from outside, so it can be simulated.
+ *
+ * Why no two hosts hand out one ID, whatever clocks, sessions and messages do:
+ *
+ * - Every write of a host's record is conditional on the revision which its writer
+ *   knows. A claim of worker IDs rewrites or deletes the record of whoever had them,
+ *   in the same commit. So of a renewal and a claim that meet, one fails.
+ * - A daemon promises nothing above a fence before that fence is in its record.
+ * - The claim's commit fails unless the records are those which it has seen; their
+ *   fences are therefore final, and the new owner begins above all of them.
+ *
+ * The session (alive/LIFE) only says whose workers it would be a pity to take, and
+ * the deadline only when to stop raising the fence under one session.
+ */
+#include <stdatomic.h>
+
+#include "daemon/lease/coordinator.h"
+#include "daemon/lease/fleet_view.h"
+#include "daemon/lease/lease.h"
+
+struct fleet_environment {
+        int64_t (*boot_ns)(void *context);     /* CLOCK_BOOTTIME */
+        int64_t (*unix_ms)(void *context);     /* CLOCK_REALTIME */
+        void (*random)(void *context, uint8_t bytes[16]);
+        void *context;
+};
+
+struct fleet_parts {
+        const struct coordinator_calls *calls;
+        void *coordinator;
+        struct fleet_environment environment;
+        struct fleet_space space;
+        uint32_t count;
+        int64_t recycle_delay_ns;
+        int64_t ttl_ns;
+        struct record_identity who;
+        /* of the daemon before, from the same state directory; "": a first start */
+        char nonce[RECORD_HEX];
+        struct lease_counters *counters;
+};
+
+struct fleet;
+
+int fleet_new(struct fleet **ret, const struct fleet_parts *parts);
+struct fleet *fleet_free(struct fleet *fleet); /* tells the coordinator nothing */
+
+/* One attempt. -EAGAIN: another host was quicker, again; -ETIMEDOUT, -EIO: the
+ * coordinator does not answer, again; else it is refused, and was logged. */
+int fleet_claim(struct fleet *fleet, struct lease_grant *ret);
+/* What is to be kept for the next daemon, after a claim. */
+const char *fleet_nonce(const struct fleet *fleet);
+
+/* Shows the host alive and makes the fence durable, in one write; never below an
+ * earlier one. -ESTALE: the worker IDs went to another, for ever; else as above. */
+int fleet_renew(struct fleet *fleet, uint64_t fence_tick);
+/* The next time for it, on CLOCK_BOOTTIME. */
+int64_t fleet_renew_due(const struct fleet *fleet);
+
+/* The fence comes down to that, and the worker IDs may rest. */
+int fleet_release(struct fleet *fleet, uint64_t fence_tick);

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/* What claiming and renewing share. */
+#include "daemon/lease/fleet.h"
+
+struct fleet {
+        struct fleet_parts parts;
+        struct record_host record; /* ours, as it was written last */
+        /* each session has a life of its own; all of this daemon's begin alike */
+        char lives[RECORD_HEX];
+        uint32_t n_lives;
+        int64_t modified, alive_modified; /* of host/NONCE and alive/LIFE, as far as known */
+        bool lost;            /* another has the worker IDs */
+        bool session;         /* alive/LIFE is there, as far as is known */
+        bool begun;           /* there is a session to write it with */
+        bool uncertain;       /* a commit may have been done, or may still be */
+        int64_t uncertain_ns; /* when the first of those was sent */
+        int64_t ttl_ns;       /* as granted */
+        int64_t sent_ns;      /* when the last commit that is known to be done was sent */
+};
+
+int64_t fleet_boot_ns(const struct fleet *f);
+#define FLEET_LIVES_LENGTH 24
+void fleet_next_life(struct fleet *f);
+void fleet_count(_Atomic int64_t *counter);
+const char *fleet_key_of(const struct fleet *f, char key[FLEET_KEY_MAX], const char *kind,
+                         const char *name);
+/* The end of the session, less a margin for clocks of unequal speed. */
+int64_t fleet_deadline_ns(const struct fleet *f);
+/* A commit sent at that time is done. */
+void fleet_succeeded(struct fleet *f, int64_t sent_ns);
+int fleet_begin_session(struct fleet *f);

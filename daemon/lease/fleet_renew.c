@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: MIT */
+/* The lease goes on, and ends. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/lease/fleet_internal.h"
+#include "daemon/log.h"
+
+int64_t fleet_renew_due(const struct fleet *f) {
+        return f->sent_ns + f->ttl_ns / 3;
+}
+
+static bool unknown(int error) {
+        return error == -ETIMEDOUT || error == -EIO;
+}
+
+static int lost(struct fleet *f, const char *why) {
+        f->lost = true;
+        fleet_count(&f->parts.counters->conflicts);
+        return log_failure(ESTALE, "lease-lost", "the worker IDs of this host are its no more: %s. "
+                           "IDs are handed out up to the fence that is in the coordinator, then "
+                           "none: start sfshmd anew, for others", why);
+}
+
+/* ---- after an answer that was lost, or a check that failed */
+
+static bool same_workers(const struct fleet *f, const struct record_host *found) {
+        return memcmp(&f->record.workers, &found->workers, sizeof(found->workers)) == 0;
+}
+
+/* Whoever else writes the record takes workers out of it, or has other lives. */
+static int adopt(struct fleet *f, const struct record_host *found, int64_t modified) {
+        if (!same_workers(f, found) || memcmp(found->life, f->lives, FLEET_LIVES_LENGTH) != 0)
+                return lost(f, "another daemon has written their record");
+        if (f->uncertain && modified != f->modified)
+                f->sent_ns = f->uncertain_ns; /* or later */
+        f->modified = modified;
+        /* of all our attempts this one was done: what it says is durable */
+        if (found->fence_tick > f->record.fence_tick)
+                f->record.fence_tick = found->fence_tick;
+        f->record.released = found->released;
+        return 0;
+}
+
+static int reread_host(struct fleet *f, struct record_host *found) {
+        struct coordinator_list list = { .n = 0 };
+        char key[FLEET_KEY_MAX];
+        const struct coordinator_item *item;
+        int r = f->parts.calls->list(f->parts.coordinator,
+                                     fleet_key_of(f, key, "host", f->record.nonce), &list);
+
+        if (r < 0)
+                return r;
+        item = coordinator_find(&list, key);
+        r = item == NULL ? lost(f, "their record is gone") :
+            record_host_parse(item->value, &f->parts.space.layout, f->record.nonce, found);
+        if (r == -EBADMSG || r == -EPROTO)
+                (void)log_failure(-r, "coordinator-damaged", "the coordinator's key %s, this host's "
+                                  "own, is damaged or of another version: put back its value by "
+                                  "hand", key);
+        else if (r == 0)
+                r = adopt(f, found, item->modified);
+        coordinator_list_clear(&list);
+        return r;
+}
+
+/* Of the last session only: those before are not kept any more. */
+static int reread_alive(struct fleet *f, const struct record_host *found) {
+        struct coordinator_list list = { .n = 0 };
+        char key[FLEET_KEY_MAX];
+        const struct coordinator_item *item;
+        int r = f->parts.calls->list(f->parts.coordinator,
+                                     fleet_key_of(f, key, "alive", f->record.life), &list);
+
+        if (r < 0)
+                return r;
+        item = coordinator_find(&list, key);
+        f->session = item != NULL && strcmp(found->life, f->record.life) == 0;
+        f->alive_modified = item != NULL ? item->modified : 0;
+        coordinator_list_clear(&list);
+        return 0;
+}
+
+/* Judges what is there. A commit of ours that is still on its way has the check of
+ * the revision before, so that it fails once the next one is done. */
+static int reread(struct fleet *f) {
+        struct record_host *found = malloc(sizeof(*found));
+        int r = found == NULL ? -ENOMEM : reread_host(f, found);
+
+        if (r == 0)
+                r = reread_alive(f, found);
+        free(found);
+        if (r == 0)
+                f->uncertain = false;
+        return r;
+}
+
+/* ---- renewing */
+
+/* With `revive` under a new session. */
+static int commit_host(struct fleet *f, bool revive) {
+        char host_key[FLEET_KEY_MAX], alive_key[FLEET_KEY_MAX];
+        char *host = record_host_text(&f->record, &f->parts.space.layout);
+        char *alive = record_alive_text(&f->record);
+        const struct coordinator_check checks[] = {
+                { fleet_key_of(f, host_key, "host", f->record.nonce), f->modified },
+                { fleet_key_of(f, alive_key, "alive", f->record.life),
+                  revive ? 0 : f->alive_modified },
+        };
+        struct coordinator_write writes[] = { { host_key, host, false, 0 },
+                                              { alive_key, alive, true, 0 } };
+        const struct coordinator_commit commit = { checks, 2, writes, revive ? 2 : 1 };
+        int r = host == NULL || alive == NULL ? -ENOMEM :
+                f->parts.calls->commit(f->parts.coordinator, &commit);
+
+        if (r == 0) {
+                f->modified = writes[0].modified;
+                if (revive)
+                        f->alive_modified = writes[1].modified;
+        }
+        free(host);
+        free(alive);
+        return r;
+}
+
+/* Remembers what a failure leaves open, and counts. */
+static int settle(struct fleet *f, int r, int64_t sent_ns) {
+        if (r == 0) {
+                f->session = true;
+                fleet_succeeded(f, sent_ns);
+                fleet_count(&f->parts.counters->renewals);
+        } else if (unknown(r)) {
+                if (!f->uncertain)
+                        f->uncertain_ns = sent_ns;
+                f->uncertain = true;
+        }
+        return r;
+}
+
+/* The session has ended and nobody took the workers: the record is still ours. */
+static int revive(struct fleet *f) {
+        int64_t sent_ns;
+        int r = fleet_begin_session(f);
+
+        if (r < 0)
+                return r;
+        fleet_next_life(f);
+        sent_ns = fleet_boot_ns(f);
+        return settle(f, commit_host(f, true), sent_ns);
+}
+
+static int keep(struct fleet *f) {
+        int64_t sent_ns = fleet_boot_ns(f);
+        int r = f->parts.calls->session_keep(f->parts.coordinator, &f->ttl_ns);
+
+        if (r == -ESTALE)
+                f->session = false;
+        if (r < 0)
+                return r == -ESTALE ? -EAGAIN : r;
+        return settle(f, commit_host(f, false), sent_ns);
+}
+
+static int renew(struct fleet *f) {
+        if (f->session && fleet_boot_ns(f) >= fleet_deadline_ns(f)) {
+                log_event(LOG_LEVEL_WARNING, "lease-expired", "the coordinator was not reached in "
+                          "time: the lease has ended, and is claimed anew if no other host has "
+                          "taken it");
+                f->session = false;
+        }
+        return f->session ? keep(f) : revive(f);
+}
+
+/* -EAGAIN: judged anew, and worth another attempt. */
+static int attempt(struct fleet *f) {
+        int r = f->uncertain ? reread(f) : 0;
+
+        if (r < 0)
+                return r;
+        r = renew(f);
+        if (r != -EAGAIN)
+                return r;
+        r = reread(f);
+        return r < 0 ? r : -EAGAIN;
+}
+
+int fleet_renew(struct fleet *f, uint64_t fence_tick) {
+        int r = -EAGAIN;
+
+        if (f->lost)
+                return -ESTALE;
+        if (fence_tick > f->record.fence_tick)
+                f->record.fence_tick = fence_tick;
+        f->record.renewals++; /* each attempt's text is its own */
+        for (int i = 0; i < 3 && r == -EAGAIN; i++)
+                r = attempt(f);
+        if (r < 0)
+                fleet_count(&f->parts.counters->failures);
+        return r;
+}
+
+/* ---- releasing */
+
+static int commit_release(struct fleet *f) {
+        char host_key[FLEET_KEY_MAX], alive_key[FLEET_KEY_MAX];
+        char *host = record_host_text(&f->record, &f->parts.space.layout);
+        const struct coordinator_check check = {
+                fleet_key_of(f, host_key, "host", f->record.nonce), f->modified };
+        struct coordinator_write writes[] = {
+                { host_key, host, false, 0 },
+                { fleet_key_of(f, alive_key, "alive", f->record.life), NULL, false, 0 } };
+        const struct coordinator_commit commit = { &check, 1, writes, 2 };
+        int r = host == NULL ? -ENOMEM : f->parts.calls->commit(f->parts.coordinator, &commit);
+
+        free(host);
+        return r;
+}
+
+/* Whatever the answer was, what is there counts. */
+static int release(struct fleet *f, uint64_t fence_tick) {
+        int r;
+
+        f->record.fence_tick = fence_tick;
+        f->record.released = true;
+        r = commit_release(f);
+        if (r != -EAGAIN && !unknown(r))
+                return r;
+        r = reread(f);
+        return r < 0 || f->record.released ? r : -EAGAIN;
+}
+
+int fleet_release(struct fleet *f, uint64_t fence_tick) {
+        int r;
+
+        if (f->lost)
+                return 0; /* another has the fence by now */
+        r = f->uncertain ? reread(f) : 0;
+        if (r == 0)
+                r = release(f, fence_tick);
+        if (r == -EAGAIN)
+                r = release(f, fence_tick);
+        if (r == 0)
+                (void)f->parts.calls->session_end(f->parts.coordinator); /* runs out anyway */
+        return r == -ESTALE ? 0 : r;
+}

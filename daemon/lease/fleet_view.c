@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/lease/fleet_view.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/log.h"
+
+/* The commit takes so many owners' records, besides four keys of its own. */
+#define OWNERS_MAX (COORDINATOR_COMMIT_MAX - 4)
+
+const char *fleet_key(char key[FLEET_KEY_MAX], uint32_t region, const char *kind, const char *name) {
+        snprintf(key, FLEET_KEY_MAX, "region/%" PRIu32 "/%s%s%s", region, kind,
+                 *name ? "/" : "", name);
+        return key;
+}
+
+static int refuse(int error, const char *key) {
+        if (error == -EPROTO)
+                return log_failure(EPROTO, "coordinator-version", "the coordinator's key %s is of "
+                                   "another version of sfshmd which this one does not understand: "
+                                   "run that version", key);
+        if (error == -EBADMSG)
+                return log_failure(EBADMSG, "coordinator-damaged", "the coordinator's key %s is "
+                                   "damaged: what it said cannot be guessed without IDs given "
+                                   "twice. Put back its value by hand", key);
+        return error;
+}
+
+static bool same_space(const struct id_layout *a, const struct id_layout *b) {
+        return a->tick_bits == b->tick_bits && a->worker_bits == b->worker_bits &&
+               a->sequence_bits == b->sequence_bits && a->region_bits == b->region_bits &&
+               a->epoch_unix_ms == b->epoch_unix_ms;
+}
+
+static int read_contract(struct fleet_view *view, const struct coordinator_list *list,
+                         const struct fleet_space *space) {
+        const struct coordinator_item *item = coordinator_find(list, "contract");
+        const struct id_layout *is = &space->layout, *was = &view->contract.layout;
+        int r;
+
+        view->contract.layout = *is;
+        if (item == NULL)
+                return 0;
+        r = record_contract_parse(item->value, &view->contract);
+        if (r < 0)
+                return refuse(r, "contract");
+        if (!same_space(is, was))
+                return log_failure(EINVAL, "coordinator-contract", "the coordinator's key contract "
+                                   "says layout %u/%u/%u, %u region bits and the epoch at Unix time "
+                                   "%" PRId64 " ms, this host's configuration says %u/%u/%u, %u and "
+                                   "%" PRId64 " ms: IDs of both could be equal. Correct id.layout, "
+                                   "id.region_bits and id.epoch here, or give this host another "
+                                   "etcd.prefix",
+                                   was->tick_bits, was->worker_bits, was->sequence_bits,
+                                   was->region_bits, was->epoch_unix_ms, is->tick_bits,
+                                   is->worker_bits, is->sequence_bits, is->region_bits,
+                                   is->epoch_unix_ms);
+        view->contract_modified = item->modified;
+        return 0;
+}
+
+static int read_used(struct fleet_view *view, const struct coordinator_list *list,
+                     const struct fleet_space *space) {
+        char key[FLEET_KEY_MAX];
+        const struct coordinator_item *item =
+                coordinator_find(list, fleet_key(key, space->region, "used", ""));
+        bool begun = workers_has(&view->contract.regions, space->region);
+        int r;
+
+        if (item == NULL && !begun && list->n == 0)
+                return 0; /* the first host of the region */
+        if (item == NULL)
+                return log_failure(ENOENT, "coordinator-lost", "the coordinator's key %s is missing, "
+                                   "but this region was begun: which worker IDs were used is not "
+                                   "known. Put back its value by hand", key);
+        if (!begun)
+                return log_failure(ENOENT, "coordinator-lost", "the coordinator has %s, but its key "
+                                   "contract %s. Put back its value by hand", key,
+                                   view->contract_modified == 0 ? "is missing" :
+                                                                  "does not name the region");
+        r = record_used_parse(item->value, view->end, &view->used);
+        view->used_modified = item->modified;
+        return refuse(r, key);
+}
+
+/* Two records of one worker ID: nobody knows which fence is right. */
+static void own(struct fleet_view *view, size_t owner) {
+        const struct record_host *record = view->owners[owner].record;
+
+        for (uint32_t w = workers_next(&record->workers, 0); w < view->end;
+             w = workers_next(&record->workers, w + 1)) {
+                if (view->of_worker[w] >= 0)
+                        log_event(LOG_LEVEL_WARNING, "coordinator-twice", "worker ID %" PRIu32 " is "
+                                  "refused: the coordinator has two hosts with it, %s and %s", w,
+                                  record->nonce,
+                                  view->owners[view->of_worker[w]].record->nonce);
+                view->of_worker[w] = view->of_worker[w] == FLEET_NEVER_USED ? (int32_t)owner :
+                                                                              FLEET_REFUSED;
+        }
+}
+
+static int read_host(struct fleet_view *view, const struct coordinator_list *list,
+                     const struct coordinator_item *item, const char *nonce,
+                     const struct fleet_space *space) {
+        struct fleet_owner *owner = &view->owners[view->n_owners];
+        char key[FLEET_KEY_MAX];
+        int r;
+
+        owner->record = malloc(sizeof(*owner->record));
+        if (owner->record == NULL)
+                return -ENOMEM;
+        r = record_host_parse(item->value, &space->layout, nonce, owner->record);
+        if (r < 0) {
+                free(owner->record);
+                if (r == -ENOMEM)
+                        return r;
+                log_event(LOG_LEVEL_WARNING, "coordinator-damaged", "the coordinator's key %s is "
+                          "%s: the worker IDs it stood for are refused. Put back its value by hand",
+                          item->key, r == -EPROTO ? "of another version" : "damaged");
+                return 0;
+        }
+        owner->modified = item->modified;
+        owner->alive = coordinator_find(list, fleet_key(key, space->region, "alive",
+                                                        owner->record->life)) != NULL;
+        own(view, view->n_owners++);
+        return 0;
+}
+
+static int read_hosts(struct fleet_view *view, const struct coordinator_list *list,
+                      const struct fleet_space *space) {
+        char prefix[FLEET_KEY_MAX];
+        size_t length = strlen(fleet_key(prefix, space->region, "host/", ""));
+
+        view->owners = calloc(list->n + 1, sizeof(*view->owners));
+        if (view->owners == NULL)
+                return -ENOMEM;
+        for (size_t i = 0; i < list->n; i++) {
+                const char *key = list->items[i].key;
+                int r = strncmp(key, prefix, length) != 0 ? 0 :
+                        read_host(view, list, &list->items[i], key + length, space);
+
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+/* What was used belongs to somebody, and what belongs to somebody was used. */
+static int check_used(struct fleet_view *view, const struct fleet_space *space) {
+        struct workers lost = { .bits = { 0 } };
+        char *text;
+
+        for (uint32_t w = 0; w < view->end; w++) {
+                bool used = workers_has(&view->used.workers, w);
+
+                if (view->of_worker[w] != FLEET_NEVER_USED && !used)
+                        return log_failure(EBADMSG, "coordinator-damaged", "the coordinator's key "
+                                           "region/%" PRIu32 "/used does not name worker ID %" PRIu32
+                                           ", which a host's record there has: it is an old copy. "
+                                           "Put back its value by hand", space->region, w);
+                if (view->of_worker[w] != FLEET_NEVER_USED || !used)
+                        continue;
+                view->of_worker[w] = FLEET_REFUSED;
+                workers_add(&lost, w);
+        }
+        if (workers_count(&lost) == 0 || (text = workers_text(&lost)) == NULL)
+                return 0;
+        log_event(LOG_LEVEL_WARNING, "coordinator-lost", "worker IDs %s of region %" PRIu32 " are "
+                  "refused: they were used, and no region/%" PRIu32 "/host/... in the coordinator "
+                  "tells their fence any more. Put back its value by hand", text, space->region,
+                  space->region);
+        free(text);
+        return 0;
+}
+
+static int read_lists(struct fleet_view *view, const struct coordinator_calls *calls,
+                      void *coordinator, const struct fleet_space *space) {
+        struct coordinator_list contract = { .n = 0 }, region = { .n = 0 };
+        char prefix[FLEET_KEY_MAX];
+        int r = calls->list(coordinator, "contract", &contract);
+
+        if (r == 0)
+                r = calls->list(coordinator, fleet_key(prefix, space->region, "", ""), &region);
+        if (r == 0)
+                r = read_contract(view, &contract, space);
+        if (r == 0)
+                r = read_used(view, &region, space);
+        if (r == 0)
+                r = read_hosts(view, &region, space);
+        if (r == 0)
+                r = check_used(view, space);
+        coordinator_list_clear(&contract);
+        coordinator_list_clear(&region);
+        return r;
+}
+
+int fleet_view_read(struct fleet_view **ret, const struct coordinator_calls *calls,
+                    void *coordinator, const struct fleet_space *space) {
+        struct fleet_view *view = calloc(1, sizeof(*view));
+        int r;
+
+        if (view == NULL)
+                return -ENOMEM;
+        view->end = record_region_end(&space->layout);
+        memset(view->of_worker, 0xff, sizeof(view->of_worker)); /* FLEET_NEVER_USED */
+        r = read_lists(view, calls, coordinator, space);
+        if (r < 0) {
+                fleet_view_free(view);
+                return r;
+        }
+        *ret = view;
+        return 0;
+}
+
+struct fleet_view *fleet_view_free(struct fleet_view *view) {
+        if (view == NULL)
+                return NULL;
+        for (size_t i = 0; i < view->n_owners; i++)
+                free(view->owners[i].record);
+        free(view->owners);
+        free(view);
+        return NULL;
+}
+
+/* ---- choosing */
+
+bool fleet_rested(uint64_t fence_tick, uint64_t now_tick, uint64_t recycle_ticks) {
+        return now_tick > fence_tick && now_tick - fence_tick > recycle_ticks;
+}
+
+/* -EBUSY, or 0 and the fence. */
+static int judge(const struct fleet_view *view, uint32_t worker, uint64_t now_tick,
+                 uint64_t recycle_ticks, uint64_t *ret_fence) {
+        int32_t owner = view->of_worker[worker];
+
+        *ret_fence = owner >= 0 ? view->owners[owner].record->fence_tick : 0;
+        if (owner == FLEET_NEVER_USED)
+                return 0;
+        if (owner == FLEET_REFUSED || view->owners[owner].alive)
+                return -EBUSY;
+        return fleet_rested(*ret_fence, now_tick, recycle_ticks) ? 0 : -EBUSY;
+}
+
+/* The run from `first` on: its highest fence; or -EBUSY, and where the next one
+ * that may be free begins. */
+static int try_run(const struct fleet_view *view, uint32_t first, uint32_t count,
+                   uint64_t now_tick, uint64_t recycle_ticks, uint64_t *ret_fence,
+                   uint32_t *ret_next) {
+        uint64_t fence = 0, own;
+        int32_t before = FLEET_NEVER_USED;
+        uint32_t owners = 0;
+
+        *ret_next = first + 1;
+        for (uint32_t w = first; w < first + count; w++) {
+                if (judge(view, w, now_tick, recycle_ticks, &own) < 0) {
+                        *ret_next = w + 1;
+                        return -EBUSY;
+                }
+                /* at least as many as there are, which is enough */
+                owners += view->of_worker[w] >= 0 && view->of_worker[w] != before;
+                before = view->of_worker[w];
+                fence = own > fence ? own : fence;
+        }
+        if (owners > OWNERS_MAX)
+                return -EBUSY;
+        *ret_fence = fence;
+        return 0;
+}
+
+int fleet_choose(const struct fleet_view *view, uint32_t count, uint64_t now_tick,
+                 uint64_t recycle_ticks, struct fleet_choice *ret) {
+        struct fleet_choice best = { .first = UINT32_MAX };
+        bool best_aligned = false;
+        uint32_t next;
+
+        for (uint32_t first = 0; first < view->end && count <= view->end - first; first = next) {
+                bool aligned = first % count == 0; /* leaves whole runs to the others */
+                uint64_t fence;
+
+                if (try_run(view, first, count, now_tick, recycle_ticks, &fence, &next) < 0)
+                        continue;
+                if (best.first != UINT32_MAX &&
+                    (fence > best.fence_tick || (fence == best.fence_tick &&
+                                                 (best_aligned || !aligned))))
+                        continue;
+                best = (struct fleet_choice){ .first = first, .fence_tick = fence };
+                best_aligned = aligned;
+                if (aligned && fence == 0)
+                        break; /* none is better */
+        }
+        if (best.first == UINT32_MAX)
+                return -EBUSY;
+        *ret = best;
+        return 0;
+}
+
+struct fleet_census fleet_census(const struct fleet_view *view, uint64_t now_tick,
+                                 uint64_t recycle_ticks) {
+        struct fleet_census census = { .first_fence_tick = UINT64_MAX };
+
+        for (uint32_t w = 0; w < view->end; w++) {
+                int32_t owner = view->of_worker[w];
+                uint64_t fence;
+
+                if (judge(view, w, now_tick, recycle_ticks, &fence) == 0) {
+                        census.free++;
+                } else if (owner == FLEET_REFUSED) {
+                        census.refused++;
+                } else if (view->owners[owner].alive) {
+                        census.held++;
+                } else {
+                        census.resting++;
+                        if (fence < census.first_fence_tick)
+                                census.first_fence_tick = fence;
+                }
+        }
+        return census;
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * What a region looks like: who holds or held which worker IDs, up to which fence.
+ * And which run a claim takes. Reading logs what it refuses, by the key's name.
+ */
+#include "daemon/lease/coordinator.h"
+#include "daemon/lease/record.h"
+
+#define FLEET_KEY_MAX 80u
+
+/* Whose a worker ID is; else the number of its owner. */
+#define FLEET_NEVER_USED (-1)
+#define FLEET_REFUSED (-2) /* used, and no record tells its fence */
+
+struct fleet_owner {
+        struct record_host *record;
+        int64_t modified;
+        bool alive;
+};
+
+struct fleet_view {
+        struct record_contract contract;
+        int64_t contract_modified; /* 0: there is none */
+        struct record_used used;
+        int64_t used_modified; /* 0: there is none */
+        struct fleet_owner *owners;
+        size_t n_owners;
+        uint32_t end;                 /* worker IDs of the region */
+        int32_t of_worker[WORKERS_MAX];
+};
+
+struct fleet_space {
+        struct id_layout layout;
+        uint32_t region;
+};
+
+/* -EINVAL: another contract; -EBADMSG, -EPROTO, -ENOENT: a key which a person must
+ * repair; else what the coordinator said. Damaged and missing hosts alone are
+ * warned of: their worker IDs are refused. */
+int fleet_view_read(struct fleet_view **ret, const struct coordinator_calls *calls,
+                    void *coordinator, const struct fleet_space *space);
+struct fleet_view *fleet_view_free(struct fleet_view *view);
+
+/* `now_tick` is above the fence, and has been for `recycle_ticks`. Pure. */
+bool fleet_rested(uint64_t fence_tick, uint64_t now_tick, uint64_t recycle_ticks);
+
+struct fleet_choice {
+        uint32_t first;
+        uint64_t fence_tick; /* the highest of all in the run */
+};
+/* The free run of `count` which rests longest, never used ones first. -EBUSY:
+ * there is none. Pure. */
+int fleet_choose(const struct fleet_view *view, uint32_t count, uint64_t now_tick,
+                 uint64_t recycle_ticks, struct fleet_choice *ret);
+/* For the message that there is none: how many worker IDs are what. Pure. */
+struct fleet_census {
+        uint32_t held, resting, refused, free;
+        uint64_t first_fence_tick; /* the lowest of those resting */
+};
+struct fleet_census fleet_census(const struct fleet_view *view, uint64_t now_tick,
+                                 uint64_t recycle_ticks);
+
+/* "region/0/host/NONCE" and so on; `name` may be "". Returns `key`. */
+const char *fleet_key(char key[FLEET_KEY_MAX], uint32_t region, const char *kind, const char *name);

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: MIT */
+/* U1, U3, F1 among hosts: real daemons which share a real etcd. */
+#include <criterion/criterion.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/support/collect.h"
+#include "tests/support/etcd_server.h"
+#include "tests/support/private_daemon.h"
+
+TestSuite(etcd, .timeout = 200);
+
+static struct etcd_server etcd;
+static struct private_daemon a, b;
+
+static void prepare(struct private_daemon *d) {
+        private_daemon_prepare(d);
+        memmove(d->sets[0], d->sets[1], sizeof(d->sets[0]) * --d->n_sets); /* workers.first=0 */
+        private_daemon_set(d, "workers.backend=etcd");
+        private_daemon_set(d, "etcd.endpoints=%s", etcd.url);
+        private_daemon_set(d, "etcd.ttl=6s");
+}
+
+static void begin(void) {
+        etcd_server_begin(&etcd);
+        prepare(&a);
+        prepare(&b);
+}
+
+static void end(void) {
+        private_daemon_remove(&a);
+        private_daemon_remove(&b);
+        etcd_server_end(&etcd);
+}
+
+static struct sfshm_parts next(const struct private_daemon *d, struct arena *arena, size_t part) {
+        sfshm *s = private_daemon_open(d, 0);
+        struct sfshm_layout layout;
+        struct sfshm_parts parts;
+        uint64_t id = 0;
+
+        cr_assert_eq(sfshm_set_timeout(s, INT64_C(60000000000)), 0);
+        for (int i = 0; i < 1000; i++) {
+                int r = sfshm_next(s, &id);
+
+                cr_assert_eq(r, 0, "sfshm_next: %s", sfshm_strerror(r));
+                if (arena != NULL)
+                        arena_add(arena, part, id);
+        }
+        cr_assert_eq(sfshm_get_layout(s, &layout), 0);
+        cr_assert_eq(sfshm_decode(&layout, id, &parts), 0);
+        sfshm_close(s);
+        return parts;
+}
+
+static void expect_log(const struct private_daemon *d, const char *part) {
+        char *log = private_daemon_log(d);
+
+        cr_assert_not_null(strstr(log, part), "the log does not say \"%s\":\n%s", part, log);
+        free(log);
+}
+
+static void expect_keys(const char *key, const char *part) {
+        char *text = ETCDCTL(&etcd, "get", "--prefix", (char *)key);
+
+        cr_assert_not_null(strstr(text, part), "below %s is no \"%s\":\n%s", key, part, text);
+        free(text);
+}
+
+/* The name of the only key below it. */
+static char *only_key(const char *prefix) {
+        char *text = ETCDCTL(&etcd, "get", "--prefix", "--keys-only", (char *)prefix);
+
+        text[strcspn(text, "\n")] = '\0';
+        cr_assert_gt(strlen(text), 0, "there is no key below %s", prefix);
+        return text;
+}
+
+/* Red when a claim takes no care of who has the worker IDs (fleet_choose). */
+Test(etcd, hosts_get_different_workers_and_restarts_the_same) {
+        struct arena *arena = arena_new(4, 2000);
+        int64_t start_ns;
+        unsigned of_a;
+
+        begin();
+        start_ns = test_monotonic_ns();
+        private_daemon_start(&a);
+        fprintf(stderr, "from the start to the first answer, with a claim: %.0f ms\n",
+                (double)(test_monotonic_ns() - start_ns) / 1e6);
+        private_daemon_set(&b, "workers.count=3");
+        private_daemon_start(&b);
+        of_a = next(&a, arena, 0).worker;
+        cr_assert_neq(next(&b, arena, 1).worker, of_a);
+        expect_keys("/sfshm/contract", "\"layout\":\"41/10/12\"");
+
+        /* at once, although the session of the one before goes on */
+        private_daemon_signal(&a, SIGKILL, true);
+        private_daemon_start(&a);
+        cr_assert_eq(next(&a, arena, 2).worker, of_a);
+        /* and after a clean stop, whatever the recycle delay */
+        private_daemon_stop(&a);
+        expect_keys("/sfshm/region/0/host/", "\"state\":\"released\"");
+        private_daemon_start(&a);
+        cr_assert_eq(next(&a, arena, 3).worker, of_a);
+        arena_expect_unique(arena);
+        arena_free(arena);
+        end();
+}
+
+Test(etcd, another_contract_is_refused) {
+        begin();
+        private_daemon_start(&a);
+        private_daemon_set(&b, "id.epoch=2020-01-01T00:00:00Z");
+        cr_assert_eq(private_daemon_start_fails(&b), 3);
+        expect_log(&b, "the coordinator's key contract says layout 41/10/12");
+        end();
+}
+
+static bool starts(void *context) {
+        struct private_daemon *d = context;
+        char *log;
+        bool yes;
+
+        if (d->pid == 0)
+                private_daemon_spawn(d);
+        log = private_daemon_log(d);
+        yes = strstr(log, "event=start") != NULL;
+        if (!yes && strstr(log, "workers-none") != NULL) {
+                /* it ends by itself: again */
+                remove(d->log);
+                private_daemon_signal(d, SIGTERM, true);
+        }
+        free(log);
+        return yes;
+}
+
+/* The only worker ID of a dead host: free once session, fence and delay are over, and
+ * nothing below the fence comes again. Meanwhile the owner is only stopped: its late
+ * renewal fails, and nothing it hands out is the new owner's. Red when a claim leaves
+ * the old owner's record alone, or when a renewal does not check its revision. */
+Test(etcd, a_stopped_owner_loses_what_another_has_claimed) {
+        static const char *const common[] = { "id.layout=41/1/21", "id.region_bits=1",
+                                              "reserve.standing=1s", "workers.horizon=2s",
+                                              "workers.recycle_delay=1s" };
+        struct arena *arena = arena_new(3, 2000);
+
+        begin();
+        for (size_t i = 0; i < sizeof(common) / sizeof(common[0]); i++) {
+                private_daemon_set(&a, "%s", common[i]);
+                private_daemon_set(&b, "%s", common[i]);
+        }
+        private_daemon_start(&a);
+        (void)next(&a, arena, 0);
+        private_daemon_signal(&a, SIGSTOP, false);
+        cr_assert(wait_until(starts, &b, 60000), "the worker ID is never free");
+        (void)next(&b, arena, 1);
+        private_daemon_signal(&a, SIGCONT, false);
+        (void)next(&b, arena, 2);
+        for (int i = 0; i < 30000; i++) {
+                char *log = private_daemon_log(&a);
+                bool told = strstr(log, "lease-lost") != NULL;
+
+                free(log);
+                if (told)
+                        break;
+                usleep(1000);
+        }
+        expect_log(&a, "lease-lost");
+        arena_expect_unique(arena);
+        arena_free(arena);
+        private_daemon_stop(&a);
+        expect_keys("/sfshm/region/0/host/", "\"state\":\"held\"");
+        end();
+}
+
+Test(etcd, damaged_and_missing_keys_are_refused_by_name) {
+        char *key;
+
+        begin();
+        private_daemon_start(&a);
+        private_daemon_signal(&a, SIGKILL, true);
+        key = only_key("/sfshm/region/0/host/");
+        free(ETCDCTL(&etcd, "del", key));
+        /* the others go on, but not with worker ID 0 */
+        private_daemon_start(&b);
+        expect_log(&b, "worker IDs 0 of region 0 are refused");
+        cr_assert_eq(next(&b, NULL, 0).worker, 1);
+        free(ETCDCTL(&etcd, "put", key, "{\"version\":1}"));
+        private_daemon_start(&a);
+        expect_log(&a, "is damaged: the worker IDs it stood for are refused");
+        cr_assert_eq(next(&a, NULL, 0).worker, 2);
+        free(key);
+        private_daemon_stop(&a);
+        free(ETCDCTL(&etcd, "put", "/sfshm/region/0/used", "mistyped"));
+        cr_assert_eq(private_daemon_start_fails(&a), 3);
+        expect_log(&a, "key region/0/used is damaged");
+        free(ETCDCTL(&etcd, "del", "/sfshm/region/0/used"));
+        cr_assert_eq(private_daemon_start_fails(&a), 3);
+        expect_log(&a, "key region/0/used is missing");
+        free(ETCDCTL(&etcd, "del", "--prefix", "/sfshm"));
+        cr_assert_eq(private_daemon_start_fails(&a), 3);
+        expect_log(&a, "but this host had worker IDs from it");
+        end();
+}
+
+static bool lease_is_back(void *context) {
+        char *log = private_daemon_log(context);
+        bool yes = strstr(log, "fence-recovered") != NULL;
+
+        free(log);
+        return yes;
+}
+
+Test(etcd, away_at_the_start_and_for_longer_than_the_session) {
+        struct arena *arena = arena_new(3, 2000);
+        unsigned worker;
+
+        begin();
+        etcd_server_stop(&etcd);
+        cr_assert_eq(private_daemon_start_fails(&a), 1);
+        expect_log(&a, "event=etcd-claim");
+        etcd_server_start(&etcd);
+        private_daemon_start(&a);
+        worker = next(&a, arena, 0).worker;
+        etcd_server_stop(&etcd);
+        for (int64_t until = test_monotonic_ns() + INT64_C(7000000000);
+             test_monotonic_ns() < until;)
+                usleep(10000);
+        cr_assert_eq(next(&a, arena, 1).worker, worker);
+        etcd_server_start(&etcd);
+        cr_assert(wait_until(lease_is_back, &a, 30000));
+        cr_assert_eq(next(&a, arena, 2).worker, worker);
+        arena_expect_unique(arena);
+        arena_free(arena);
+        private_daemon_stop(&a);
+        end();
+}

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: MIT */
+/* The algorithm among hosts, over a coordinator in memory: U1, U3, rule 10. */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/lease/fleet.h"
+#include "tests/support/memory_coordinator.h"
+#include "tests/unit/capture.h"
+
+#define S INT64_C(1000000000)
+#define TTL (30 * S)
+#define NOW_TICK (UINT64_C(1000) + (uint64_t)(memory.now_ns / 1000000))
+
+static struct memory_coordinator memory;
+static struct lease_counters counters;
+
+struct host {
+        struct memory_host link;
+        struct fleet *fleet;
+        struct lease_grant grant;
+};
+
+static int64_t boot_ns(void *context) {
+        (void)context;
+        return memory.now_ns;
+}
+
+static int64_t unix_ms(void *context) {
+        (void)context;
+        return (int64_t)NOW_TICK;
+}
+
+static void draw(void *context, uint8_t bytes[16]) {
+        static uint32_t n;
+
+        (void)context;
+        memset(bytes, 0, 16);
+        n++;
+        memcpy(bytes, &n, sizeof(n));
+}
+
+static void make(struct host *h, const char *directory, uint32_t count, const char *nonce) {
+        struct fleet_parts parts = {
+                .calls = &memory_calls,
+                .coordinator = &h->link,
+                .environment = { boot_ns, unix_ms, draw, NULL },
+                .space = { { .tick_bits = 41, .worker_bits = 2, .sequence_bits = 20 }, 0 },
+                .count = count,
+                .recycle_delay_ns = 10 * S,
+                .ttl_ns = TTL,
+                .who = { .host = "host", .machine_id = "11111111111111111111111111111111",
+                         .boot_id = "22222222222222222222222222222222", .pid = 1 },
+                .counters = &counters,
+        };
+
+        snprintf(parts.who.directory, sizeof(parts.who.directory), "%s", directory);
+        snprintf(parts.nonce, sizeof(parts.nonce), "%s", nonce);
+        *h = (struct host){ .link = { .memory = &memory } };
+        cr_assert_eq(fleet_new(&h->fleet, &parts), 0);
+}
+
+static void claim(struct host *h, const char *directory, uint32_t count) {
+        make(h, directory, count, "");
+        cr_assert_eq(fleet_claim(h->fleet, &h->grant), 0);
+}
+
+/* All worker IDs are given out, and then none is. */
+Test(fleet, runs_are_disjoint_and_end) {
+        struct host a, b, c;
+
+        claim(&a, "1", 2);
+        claim(&b, "2", 2);
+        cr_assert_eq(a.grant.worker_first, 0);
+        cr_assert_eq(b.grant.worker_first, 2);
+        make(&c, "3", 1, "");
+        capture_begin();
+        cr_assert_eq(fleet_claim(c.fleet, &c.grant), -EBUSY);
+        cr_assert_contains(capture_take(), "4 are held by hosts that live");
+}
+
+/* Red when a claim leaves the old record as it is: then the renewal is done. */
+Test(fleet, a_renewal_that_arrives_after_a_claim_fails) {
+        struct host a, b;
+
+        claim(&a, "1", 4);
+        cr_assert_eq(fleet_renew(a.fleet, NOW_TICK + 1000), 0);
+        a.link.commit_loss = MEMORY_REQUEST_LATE;
+        cr_assert_eq(fleet_renew(a.fleet, NOW_TICK + 500000), -ETIMEDOUT);
+        memory.now_ns += 60 * S;
+        claim(&b, "2", 2);
+        cr_assert_eq(b.grant.fence_tick, UINT64_C(2000), "above the fence of the one before");
+        cr_assert_eq(memory_deliver(&a.link), -EAGAIN);
+        capture_begin();
+        cr_assert_eq(fleet_renew(a.fleet, NOW_TICK + 500000), -ESTALE);
+        cr_assert_contains(capture_take(), "lease-lost");
+        cr_assert_eq(fleet_renew(a.fleet, NOW_TICK + 500000), -ESTALE, "for ever");
+        cr_assert_eq(fleet_renew(b.fleet, NOW_TICK + 1000), 0);
+}
+
+/* The other order: then the claim has seen a fence that is not the last one. */
+Test(fleet, a_claim_that_arrives_after_a_renewal_fails) {
+        struct host a, b;
+
+        claim(&a, "1", 4);
+        a.link.away = true;
+        memory.now_ns += 60 * S;
+        make(&b, "2", 4, "");
+        b.link.commit_loss = MEMORY_REQUEST_LATE;
+        cr_assert_eq(fleet_claim(b.fleet, &b.grant), -ETIMEDOUT);
+        a.link.away = false;
+        capture_begin();
+        cr_assert_eq(fleet_renew(a.fleet, NOW_TICK + 1000), 0, "under a new session");
+        cr_assert_contains(capture_take(), "lease-expired");
+        cr_assert_eq(memory_deliver(&b.link), -EAGAIN);
+        capture_begin();
+        cr_assert_eq(fleet_claim(b.fleet, &b.grant), -EBUSY);
+        cr_assert_contains(capture_take(), "workers-none");
+}
+
+/* Done, but nobody said so: not lost, and the fence is the one that was written. */
+Test(fleet, lost_answers_are_read_again) {
+        struct host a;
+        unsigned before;
+
+        make(&a, "1", 2, "");
+        a.link.commit_loss = MEMORY_ANSWER_LOST;
+        cr_assert_eq(fleet_claim(a.fleet, &a.grant), -ETIMEDOUT);
+        cr_assert_eq(fleet_claim(a.fleet, &a.grant), 0);
+        cr_assert_eq(a.grant.worker_first, 0, "the same ones");
+        a.link.commit_loss = MEMORY_ANSWER_LOST;
+        cr_assert_eq(fleet_renew(a.fleet, NOW_TICK + 1000), -ETIMEDOUT);
+        cr_assert_eq(fleet_renew(a.fleet, NOW_TICK + 1000), 0);
+        /* late, and another is done before it: it must not be done as well */
+        a.link.commit_loss = MEMORY_REQUEST_LATE;
+        cr_assert_eq(fleet_renew(a.fleet, NOW_TICK + 2000), -ETIMEDOUT);
+        cr_assert_eq(fleet_renew(a.fleet, NOW_TICK + 3000), 0);
+        cr_assert_eq(memory_deliver(&a.link), -EAGAIN);
+        /* late, and done before the next one */
+        a.link.commit_loss = MEMORY_REQUEST_LATE;
+        cr_assert_eq(fleet_renew(a.fleet, NOW_TICK + 4000), -ETIMEDOUT);
+        cr_assert_eq(memory_deliver(&a.link), 0);
+        before = memory.n_writes;
+        cr_assert_eq(fleet_renew(a.fleet, NOW_TICK + 5000), 0);
+        cr_assert_eq(memory.n_writes, before + 1, "one write for a renewal");
+        /* a new session, of which nobody heard */
+        memory.now_ns += 60 * S;
+        a.link.commit_loss = MEMORY_ANSWER_LOST;
+        capture_begin();
+        cr_assert_eq(fleet_renew(a.fleet, NOW_TICK + 6000), -ETIMEDOUT);
+        cr_assert_contains(capture_take(), "lease-expired");
+        cr_assert_eq(fleet_renew(a.fleet, NOW_TICK + 6000), 0);
+        a.link.commit_loss = MEMORY_ANSWER_LOST;
+        cr_assert_eq(fleet_release(a.fleet, NOW_TICK), 0);
+        cr_assert_not_null(strstr(memory_get(&memory, "region/0/host"), "\"released\""));
+        cr_assert_null(memory_get(&memory, "region/0/alive"));
+}
+
+/* A restart in the same boot and directory takes its own at once; a copy does not,
+ * and whoever was first is told. */
+Test(fleet, a_restart_takes_its_own_and_a_copy_others) {
+        struct host a, again, copy;
+
+        claim(&a, "1", 2);
+        cr_assert_eq(fleet_renew(a.fleet, NOW_TICK + 1000), 0);
+        make(&copy, "2", 2, fleet_nonce(a.fleet));
+        cr_assert_eq(fleet_claim(copy.fleet, &copy.grant), 0);
+        cr_assert_eq(copy.grant.worker_first, 2);
+        make(&again, "1", 2, fleet_nonce(a.fleet));
+        cr_assert_eq(fleet_claim(again.fleet, &again.grant), 0);
+        cr_assert_eq(again.grant.worker_first, 0);
+        cr_assert_eq(again.grant.fence_tick, UINT64_C(2000));
+        capture_begin();
+        cr_assert_eq(fleet_renew(a.fleet, NOW_TICK + 2000), -ESTALE);
+        cr_assert_contains(capture_take(), "another daemon has written their record");
+        cr_assert_eq(fleet_renew(again.fleet, NOW_TICK + 2000), 0);
+}
+
+/* Session, fence and delay: no earlier, and no later. */
+Test(fleet, worker_ids_rest) {
+        struct host a, b;
+
+        claim(&a, "1", 4);
+        cr_assert_eq(fleet_renew(a.fleet, NOW_TICK + 50000), 0);
+        memory.now_ns += 60 * S;
+        make(&b, "2", 4, "");
+        capture_begin();
+        cr_assert_eq(fleet_claim(b.fleet, &b.grant), -EBUSY);
+        cr_assert_contains(capture_take(), "4 rest (fence and workers.recycle_delay, the first for 1 s more)");
+        memory.now_ns += 2000000;
+        cr_assert_eq(fleet_claim(b.fleet, &b.grant), 0);
+}
+
+Test(fleet, what_was_lost_or_damaged_is_refused) {
+        struct host a, b;
+        char key[FLEET_KEY_MAX];
+
+        claim(&a, "1", 1);
+        memory_put(&memory, fleet_key(key, 0, "host", fleet_nonce(a.fleet)), NULL);
+        make(&b, "2", 4, "");
+        capture_begin();
+        cr_assert_eq(fleet_claim(b.fleet, &b.grant), -EBUSY);
+        cr_assert_contains(capture_take(), "1 are refused until a person repairs their keys");
+        memory_put(&memory, "region/0/used", "{\"version\":1,\"workers\":\"0,0\",\"claims\":1}");
+        capture_begin();
+        cr_assert_eq(fleet_claim(b.fleet, &b.grant), -EBADMSG);
+        cr_assert_contains(capture_take(), "key region/0/used is damaged");
+        memory_put(&memory, "contract", "{\"version\":2}");
+        capture_begin();
+        cr_assert_eq(fleet_claim(b.fleet, &b.grant), -EPROTO);
+        cr_assert_contains(capture_take(), "key contract is of another version");
+}
