@@ -39,8 +39,11 @@ char *base64_decode(const char *text) {
         for (size_t i = 0; bytes != NULL && i < data; i += 4) {
                 uint32_t group = 0;
 
-                for (size_t j = 0; j < 4; j++)
-                        group = group << 6 | (i + j < data ? (uint32_t)(strchr(alphabet, text[i + j]) - alphabet) : 0);
+                for (size_t j = 0; j < 4; j++) {
+                        group <<= 6;
+                        if (i + j < data)
+                                group |= (uint32_t)(strchr(alphabet, text[i + j]) - alphabet);
+                }
                 for (size_t j = 0; j < 3; j++)
                         if (i + j + 1 < data)
                                 bytes[n++] = (char)(group >> (16 - 8 * j));

@@ -125,13 +125,15 @@ static int etcd_list(void *coordinator, const char *prefix, struct coordinator_l
 
 /* ---- commit */
 
-static json_t *check_json(const struct etcd_coordinator *etcd, const struct coordinator_check *check) {
+static json_t *check_json(const struct etcd_coordinator *etcd,
+                          const struct coordinator_check *check) {
         /* a key that is not there has revision 0 */
         return json_pack("{s:o, s:s, s:s, s:o}", "key", key_of(etcd, check->key, false), "target",
                          "MOD", "result", "EQUAL", "mod_revision", number(check->modified));
 }
 
-static json_t *write_json(const struct etcd_coordinator *etcd, const struct coordinator_write *write) {
+static json_t *write_json(const struct etcd_coordinator *etcd,
+                          const struct coordinator_write *write) {
         if (write->value == NULL)
                 return json_pack("{s:{s:o}}", "request_delete_range", "key",
                                  key_of(etcd, write->key, false));

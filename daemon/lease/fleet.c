@@ -63,9 +63,11 @@ void fleet_succeeded(struct fleet *f, int64_t sent_ns) {
 }
 
 int fleet_begin_session(struct fleet *f) {
+        int64_t now_ns = fleet_boot_ns(f);
         int r = f->parts.calls->session_begin(f->parts.coordinator, f->parts.ttl_ns, &f->ttl_ns);
 
         f->begun = r == 0;
+        f->begun_ns = now_ns;
         return r;
 }
 
@@ -262,11 +264,11 @@ static int check_memory(const struct fleet *f, const struct fleet_view *view) {
                            "new ID space, begin with an empty daemon.state_dir");
 }
 
-static int claimed(struct fleet *f, const struct draft *d, int64_t sent_ns) {
+static int claimed(struct fleet *f, const struct draft *d) {
         f->modified = d->writes[0].modified;
         f->alive_modified = d->writes[1].modified;
         f->session = true;
-        fleet_succeeded(f, sent_ns);
+        fleet_succeeded(f, f->begun_ns);
         return 0;
 }
 
@@ -275,7 +277,6 @@ static int take(struct fleet *f, struct draft *d, const struct fleet_view *view,
                 const struct fleet_owner *own, const struct workers *taken, uint64_t fence_tick) {
         struct record_host *record = &f->record;
         char key[FLEET_KEY_MAX];
-        int64_t sent_ns;
         int r;
 
         if (own != NULL)
@@ -294,9 +295,8 @@ static int take(struct fleet *f, struct draft *d, const struct fleet_view *view,
                 d->writes[d->n_writes++] =
                         (struct coordinator_write){ draft_key(d, key), NULL, false, 0 };
         }
-        sent_ns = fleet_boot_ns(f);
         r = draft_commit(f, d);
-        return r < 0 ? r : claimed(f, d, sent_ns);
+        return r < 0 ? r : claimed(f, d);
 }
 
 static int claim_new(struct fleet *f, struct draft *d, const struct fleet_view *view) {
@@ -306,6 +306,9 @@ static int claim_new(struct fleet *f, struct draft *d, const struct fleet_view *
 
         if (fleet_choose(view, f->parts.count, now, recycle, &choice) < 0)
                 return refuse_none(f, view, now, recycle);
+        /* the record of that name was ours, and lost workers while we tried to go on */
+        if (strcmp(f->record.nonce, f->parts.nonce) == 0)
+                draw(f, f->record.nonce);
         for (uint32_t i = 0; i < f->parts.count; i++)
                 workers_add(&taken, choice.first + i);
         return take(f, d, view, NULL, &taken, choice.fence_tick);

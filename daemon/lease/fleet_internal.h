@@ -16,7 +16,8 @@ struct fleet {
         bool uncertain;       /* a commit may have been done, or may still be */
         int64_t uncertain_ns; /* when the first of those was sent */
         int64_t ttl_ns;       /* as granted */
-        int64_t sent_ns;      /* when the last commit that is known to be done was sent */
+        int64_t begun_ns;     /* when the session was asked for */
+        int64_t sent_ns;      /* the last success: when the session's last TTL began, or earlier */
 };
 
 int64_t fleet_boot_ns(const struct fleet *f);

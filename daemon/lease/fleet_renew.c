@@ -141,14 +141,12 @@ static int settle(struct fleet *f, int r, int64_t sent_ns) {
 
 /* The session has ended and nobody took the workers: the record is still ours. */
 static int revive(struct fleet *f) {
-        int64_t sent_ns;
         int r = fleet_begin_session(f);
 
         if (r < 0)
                 return r;
         fleet_next_life(f);
-        sent_ns = fleet_boot_ns(f);
-        return settle(f, commit_host(f, true), sent_ns);
+        return settle(f, commit_host(f, true), f->begun_ns);
 }
 
 static int keep(struct fleet *f) {

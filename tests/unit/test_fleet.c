@@ -183,9 +183,13 @@ Test(fleet, worker_ids_rest) {
         struct host a, b;
 
         claim(&a, "1", 4);
-        cr_assert_eq(fleet_renew(a.fleet, NOW_TICK + 50000), 0);
-        memory.now_ns += 60 * S;
         make(&b, "2", 4, "");
+        memory.now_ns += 20 * S;
+        capture_begin();
+        cr_assert_eq(fleet_claim(b.fleet, &b.grant), -EBUSY);
+        cr_assert_contains(capture_take(), "4 are held by hosts that live");
+        cr_assert_eq(fleet_renew(a.fleet, NOW_TICK + 30000), 0);
+        memory.now_ns += 40 * S;
         capture_begin();
         cr_assert_eq(fleet_claim(b.fleet, &b.grant), -EBUSY);
         cr_assert_contains(capture_take(), "4 rest (fence and workers.recycle_delay, the first for 1 s more)");
