@@ -19,12 +19,9 @@ static void free_rules(struct config_rule *rules, size_t n) {
 struct config *config_free(struct config *config) {
         if (!config)
                 return NULL;
-        free(config->socket);
-        free(config->socket_group);
-        free(config->state_dir);
-        free(config->shm);
-        free(config->metrics_listen);
-        free(config->backend);
+        for (size_t i = 0; i < config_n_keys; i++)
+                if (config_key_is_text(&config_keys[i]))
+                        free(*(char **)(void *)((char *)config + config_keys[i].offset));
         free_rules(config->weights, config->n_weights);
         free_rules(config->caps, config->n_caps);
         free(config);

@@ -17,6 +17,18 @@
 static struct memory_coordinator memory;
 static struct lease_counters counters;
 
+static struct fleet *made[8];
+static size_t n_made;
+
+/* A host that just stops: the coordinator hears nothing. */
+static void end(void) {
+        while (n_made > 0)
+                fleet_free(made[--n_made]);
+        memory_end(&memory);
+}
+
+TestSuite(fleet, .fini = end);
+
 struct host {
         struct memory_host link;
         struct fleet *fleet;
@@ -60,6 +72,7 @@ static void make(struct host *h, const char *directory, uint32_t count, const ch
         snprintf(parts.nonce, sizeof(parts.nonce), "%s", nonce);
         *h = (struct host){ .link = { .memory = &memory } };
         cr_assert_eq(fleet_new(&h->fleet, &parts), 0);
+        made[n_made++] = h->fleet;
 }
 
 static void claim(struct host *h, const char *directory, uint32_t count) {
