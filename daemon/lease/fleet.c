@@ -176,8 +176,8 @@ static void draft_region(const struct fleet *f, struct draft *d, const struct fl
         for (uint32_t w = workers_next(taken, 0); w < WORKERS_MAX; w = workers_next(taken, w + 1))
                 workers_add(&used.workers, w);
         used.claims++;
-        draft_replace(d, fleet_key_of(f, key, "used", ""), view->used_modified, record_used_text(&used),
-                      false, false);
+        draft_replace(d, fleet_key_of(f, key, "used", ""), view->used_modified,
+                      record_used_text(&used), false, false);
         if (workers_has(&contract.regions, f->parts.space.region)) {
                 d->checks[d->n_checks++] =
                         (struct coordinator_check){ "contract", view->contract_modified };

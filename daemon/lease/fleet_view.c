@@ -12,7 +12,8 @@
 /* The commit takes so many owners' records, besides four keys of its own. */
 #define OWNERS_MAX (COORDINATOR_COMMIT_MAX - 4)
 
-const char *fleet_key(char key[FLEET_KEY_MAX], uint32_t region, const char *kind, const char *name) {
+const char *fleet_key(char key[FLEET_KEY_MAX], uint32_t region, const char *kind,
+                      const char *name) {
         snprintf(key, FLEET_KEY_MAX, "region/%" PRIu32 "/%s%s%s", region, kind,
                  *name ? "/" : "", name);
         return key;

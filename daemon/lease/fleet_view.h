@@ -62,4 +62,5 @@ struct fleet_census fleet_census(const struct fleet_view *view, uint64_t now_tic
                                  uint64_t recycle_ticks);
 
 /* "region/0/host/NONCE" and so on; `name` may be "". Returns `key`. */
-const char *fleet_key(char key[FLEET_KEY_MAX], uint32_t region, const char *kind, const char *name);
+const char *fleet_key(char key[FLEET_KEY_MAX], uint32_t region, const char *kind,
+                      const char *name);

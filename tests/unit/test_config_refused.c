@@ -166,7 +166,8 @@ Test(config_refused, what_only_several_keys_show) {
         } cases[] = {
                 { "", "workers.first is not set; set the first worker ID this host may use",
                   "--set workers.first=0; it must differ from every other host's" },
-                { FIRST "[etcd]\nttl = 30s\n", "etcd.ttl (", "not used with workers.backend = local" },
+                { FIRST "[etcd]\nttl = 30s\n", "etcd.ttl (",
+                  "not used with workers.backend = local" },
                 { FIRST "backend = etcd\n", "cannot be said with workers.backend = etcd", "" },
                 { ETCD "endpoints = 10.0.0.1:2379\n", "is not 1 to 16 URLs", "" },
                 { ETCD "endpoints = http://a:1 https://b:1\n", "all of http:// or all of", "" },
