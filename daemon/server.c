@@ -34,6 +34,7 @@ struct server {
         uint64_t reserve_tick;    /* when reserve_run() is due */
         bool ready;               /* grants may be made, as far as the fence allows */
         bool stopping;
+        bool lost; /* the lease */
         struct connection_gate exhausted;
         struct watchdog watchdog;
 };
@@ -254,6 +255,7 @@ static void dispatch(struct server *server, const struct epoll_event *event, int
                 lease_acknowledge(server->parts->lease);
                 ledger_set_fence(server->parts->ledger, lease_fence(server->parts->lease));
                 server->connections.changed = true;
+                server->lost = lease_lost(server->parts->lease);
         } else if (tag == &server->attach.keeper) {
                 /* the clocks are looked at in each round */
                 (void)readings_stepped(server->parts->readings);
@@ -375,6 +377,8 @@ int server_run(struct server *server) {
                                            strerror(errno));
                 for (int i = 0; i < n; i++)
                         dispatch(server, &events[i], now_ns);
+                if (server->lost)
+                        return -ESTALE;
                 settle(server);
         }
         if (server->ready)

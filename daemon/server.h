@@ -44,6 +44,7 @@ struct server_parts {
 int server_new(struct server **ret, const struct server_parts *parts);
 /* Where it listens. */
 const char *server_socket(const struct server *server);
-/* Until SIGTERM or SIGINT, reloading on SIGHUP: 0; or -errno. */
+/* Until SIGTERM or SIGINT, reloading on SIGHUP: 0; or -errno, and -ESTALE when another
+ * host has the worker IDs. */
 int server_run(struct server *server);
 struct server *server_free(struct server *server);

@@ -20,8 +20,8 @@ static int lost(struct fleet *f, const char *why) {
         f->lost = true;
         fleet_count(&f->parts.counters->conflicts);
         return log_failure(ESTALE, "lease-lost", "the worker IDs of this host are its no more: %s. "
-                           "IDs are handed out up to the fence that is in the coordinator, then "
-                           "none: start sfshmd anew, for others", why);
+                           "sfshmd ends; started anew it takes others, and clients go on with "
+                           "those", why);
 }
 
 /* ---- after an answer that was lost, or a check that failed */

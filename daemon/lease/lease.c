@@ -374,13 +374,15 @@ int lease_error(const struct lease *lease) {
         return atomic_load_explicit(&lease->error, memory_order_relaxed);
 }
 
+bool lease_lost(const struct lease *lease) {
+        return lease_error(lease) == -ESTALE;
+}
+
 const char *lease_place(const struct lease *lease) {
         return lease->backend->place(lease->state);
 }
 
 const char *lease_remedy(const struct lease *lease) {
-        if (lease_error(lease) == -ESTALE)
-                return "the worker IDs are another host's now: start sfshmd anew";
         return lease->backend->remedy != NULL ? lease->backend->remedy :
                                                 "make room or repair the disk";
 }

@@ -80,6 +80,9 @@ void lease_raise(struct lease *lease, uint64_t fence_tick);
 int lease_fd(const struct lease *lease);
 void lease_acknowledge(struct lease *lease); /* reads the eventfd */
 int lease_error(const struct lease *lease);  /* of the last attempt: 0 or -errno */
+/* Another host has the worker IDs, for ever: what is promised ends at the fence which
+ * that host has seen. The daemon is to end, and the next one takes others. */
+bool lease_lost(const struct lease *lease);
 /* The watchdog's, see watchdog.h; `lease` is a struct lease. While the backend is
  * at work the thread counts as alive: a disk or coordinator that hangs is told of
  * otherwise, and killing the daemon would not mend it. */
