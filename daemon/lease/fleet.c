@@ -260,8 +260,9 @@ static int check_memory(const struct fleet *f, const struct fleet_view *view) {
                 return 0;
         return log_failure(ENOENT, "coordinator-lost", "the coordinator has no key contract, but "
                            "this host had worker IDs from it: it was emptied, or is another one. "
-                           "Put its keys back, correct etcd.endpoints and etcd.prefix, or, for a "
-                           "new ID space, begin with an empty daemon.state_dir");
+                           "Put its keys back, correct its address and prefix in the "
+                           "configuration, or, for a new ID space, begin with an empty "
+                           "daemon.state_dir");
 }
 
 static int claimed(struct fleet *f, const struct draft *d) {

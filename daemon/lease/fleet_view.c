@@ -55,7 +55,7 @@ static int read_contract(struct fleet_view *view, const struct coordinator_list 
                                    "%" PRId64 " ms, this host's configuration says %u/%u/%u, %u and "
                                    "%" PRId64 " ms: IDs of both could be equal. Correct id.layout, "
                                    "id.region_bits and id.epoch here, or give this host another "
-                                   "etcd.prefix",
+                                   "prefix in the coordinator",
                                    was->tick_bits, was->worker_bits, was->sequence_bits,
                                    was->region_bits, was->epoch_unix_ms, is->tick_bits,
                                    is->worker_bits, is->sequence_bits, is->region_bits,

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/lease/fleet_backend.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "daemon/lease/backoff.h"
+#include "daemon/lease/fleet.h"
+#include "daemon/lease/state_dir.h"
+#include "daemon/lease/state_file.h"
+#include "daemon/log.h"
+#include "daemon/segment.h"
+#include "daemon/thread.h"
+
+#define NONCE_NAME "fleet-nonce"
+#define NONCE_NEW_NAME ".fleet-nonce"
+#define PAUSE_FIRST_NS INT64_C(20000000)
+#define PAUSE_LAST_NS INT64_C(2000000000)
+
+struct fleet_backend {
+        const struct fleet_kind *kind;
+        struct state_dir dir;
+        struct fleet_connection connection;
+        struct fleet *fleet;
+        struct lease_counters counters;
+        uint64_t local_fence_tick; /* of a `local` backend in this state directory; 0: none */
+};
+
+/* ---- the state directory */
+
+static int read_nonce(const struct fleet_backend *b, char ret[RECORD_HEX]) {
+        char text[RECORD_HEX + 1];
+        int fd = openat(b->dir.fd, NONCE_NAME, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+        ssize_t n;
+
+        if (fd < 0 && errno == ENOENT)
+                return 0;
+        n = fd < 0 ? -1 : read(fd, text, sizeof(text));
+        if (fd >= 0)
+                close(fd);
+        if (n < 0)
+                return log_failure(errno, "state", "cannot read %s/" NONCE_NAME ": %s; repair the "
+                                   "disk", b->dir.path, strerror(errno));
+        text[n < RECORD_HEX ? n : RECORD_HEX] = '\0';
+        if (n != RECORD_HEX || strspn(text, "0123456789abcdef") != RECORD_HEX - 1 ||
+            text[RECORD_HEX - 1] != '\n')
+                return log_failure(EBADMSG, "state-damaged", "%s/" NONCE_NAME " is damaged: it "
+                                   "names this host's record in %s. Remove the file; this host "
+                                   "then takes other worker IDs", b->dir.path, b->kind->name);
+        memcpy(ret, text, RECORD_HEX - 1);
+        ret[RECORD_HEX - 1] = '\0';
+        return 0;
+}
+
+static int write_nonce_file(int dir_fd, const char *nonce) {
+        char text[RECORD_HEX + 1];
+        int fd = openat(dir_fd, NONCE_NEW_NAME,
+                        O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+        int n = snprintf(text, sizeof(text), "%s\n", nonce), r = 0;
+
+        if (fd < 0)
+                return -errno;
+        errno = ENOSPC; /* what a short write means */
+        if (write(fd, text, (size_t)n) != n || fsync(fd) < 0)
+                r = -errno;
+        if (close(fd) < 0 && r == 0)
+                r = -errno;
+        if (r == 0 && (renameat(dir_fd, NONCE_NEW_NAME, dir_fd, NONCE_NAME) < 0 ||
+                       fsync(dir_fd) < 0))
+                r = -errno;
+        return r;
+}
+
+/* The fence of a `local` backend before: IDs of any worker up to it may be ours. */
+static int read_local_fence(struct fleet_backend *b) {
+        struct fence_state found;
+        int r = state_file_read(b->dir.fd, &found);
+
+        if (r == -ENOENT)
+                return 0;
+        if (r < 0)
+                return log_failure(-r, "state-damaged", "%s, of the local backend, cannot be read "
+                                   "(%s), and IDs up to it may exist: put back a good copy, or give "
+                                   "this host an empty daemon.state_dir and wait for longer than "
+                                   "it was ahead", b->dir.place, strerror(-r));
+        b->local_fence_tick = found.fence_tick;
+        return 0;
+}
+
+/* ---- what the fleet needs from outside */
+
+static int64_t environment_boot_ns(void *context) {
+        (void)context;
+        return thread_clock_ns(CLOCK_BOOTTIME);
+}
+
+static int64_t environment_unix_ms(void *context) {
+        (void)context;
+        return thread_clock_ns(CLOCK_REALTIME) / 1000000;
+}
+
+static void environment_random(void *context, uint8_t bytes[16]) {
+        (void)context;
+        /* never short at 16 bytes, and fails only before the kernel's pool is ready */
+        while (getrandom(bytes, 16, 0) != 16)
+                ;
+}
+
+static void hex(char text[RECORD_HEX], const uint8_t bytes[16]) {
+        for (size_t i = 0; i < 16; i++)
+                snprintf(text + 2 * i, 3, "%02x", bytes[i]);
+}
+
+static int identify(const struct fleet_backend *b, struct record_identity *ret) {
+        struct record_identity who = { .pid = getpid() };
+        uint8_t id[16] = { 0 };
+        struct stat st;
+        int r = segment_machine_id(id);
+
+        if (r < 0 && r != -ENOENT)
+                return log_failure(-r, "machine-id", "cannot read /etc/machine-id: %s; it tells a "
+                                   "copied disk from its original. Run systemd-machine-id-setup",
+                                   strerror(-r));
+        hex(who.machine_id, id);
+        r = segment_boot_id(id);
+        if (r < 0)
+                return log_failure(-r, "state", "cannot read the ID of this boot: %s",
+                                   strerror(-r));
+        hex(who.boot_id, id);
+        if (fstat(b->dir.fd, &st) < 0 ||
+            gethostname(who.host, sizeof(who.host) - 1) < 0)
+                return log_failure(errno, "state", "cannot tell who this host is: %s",
+                                   strerror(errno));
+        /* a copy has another inode */
+        snprintf(who.directory, sizeof(who.directory), "%ju:%ju", (uintmax_t)st.st_dev,
+                 (uintmax_t)st.st_ino);
+        *ret = who;
+        return 0;
+}
+
+/* ---- starting */
+
+static int make_fleet(struct fleet_backend *b, const struct config *config) {
+        struct fleet_parts parts = {
+                .calls = b->connection.calls,
+                .coordinator = b->connection.coordinator,
+                .environment = { environment_boot_ns, environment_unix_ms, environment_random,
+                                 NULL },
+                .space = { config->layout, config->region },
+                .count = config->count,
+                .recycle_delay_ns = config->recycle_delay_ns,
+                .ttl_ns = b->connection.ttl_ns,
+                .counters = &b->counters,
+        };
+        int r = identify(b, &parts.who);
+
+        if (r == 0)
+                r = read_nonce(b, parts.nonce);
+        return r < 0 ? r : fleet_new(&b->fleet, &parts);
+}
+
+/* For as long as a session lasts; then whoever starts us tries again. */
+static int claim(struct fleet_backend *b, struct lease_grant *ret) {
+        int64_t until_ns = thread_clock_ns(CLOCK_MONOTONIC) + b->connection.ttl_ns;
+        int64_t delay_ns = 0;
+        int r;
+
+        while ((r = fleet_claim(b->fleet, ret)) == -EAGAIN || r == -EIO || r == -ETIMEDOUT) {
+                struct timespec pause = { .tv_nsec = 0 };
+                int64_t ns;
+
+                delay_ns = backoff_next(delay_ns, PAUSE_FIRST_NS, PAUSE_LAST_NS);
+                ns = backoff_jittered(delay_ns, backoff_random());
+                if (thread_clock_ns(CLOCK_MONOTONIC) + ns > until_ns)
+                        return log_failure(EBUSY, b->kind->claim_event, "no worker IDs from %s "
+                                           "within %s.ttl: %s; see to %s, and start sfshmd again",
+                                           b->connection.place, b->kind->name, r == -EAGAIN ?
+                                           "other hosts were quicker each time" :
+                                           "it does not serve", b->kind->name);
+                pause.tv_sec = ns / 1000000000;
+                pause.tv_nsec = ns % 1000000000;
+                nanosleep(&pause, NULL);
+        }
+        if (r == -EACCES)
+                return log_failure(EACCES, b->kind->access_event, "%s does not let this host in: "
+                                   "%s; it reads and writes below %s.prefix",
+                                   b->connection.place, b->kind->access_remedy, b->kind->name);
+        return r;
+}
+
+/* The claim is done: the next daemon here is to know of it. */
+static int remember(struct fleet_backend *b) {
+        int r = write_nonce_file(b->dir.fd, fleet_nonce(b->fleet));
+
+        if (r < 0)
+                return log_failure(-r, "state", "cannot write %s/" NONCE_NAME ": %s; make room or "
+                                   "repair the disk", b->dir.path, strerror(-r));
+        return state_dir_sign(&b->dir);
+}
+
+static int start(struct fleet_backend *b, const struct config *config, struct lease_grant *ret) {
+        struct lease_grant grant;
+        int r = state_dir_open(&b->dir, config->state_dir);
+
+        if (r == 0)
+                r = read_local_fence(b);
+        if (r == 0)
+                r = b->kind->connect(config, &b->counters, &b->connection);
+        if (r == 0)
+                r = make_fleet(b, config);
+        if (r == 0)
+                r = claim(b, &grant);
+        if (r == 0)
+                r = remember(b);
+        if (r < 0)
+                return r;
+        if (b->local_fence_tick > grant.fence_tick) {
+                r = fleet_renew(b->fleet, b->local_fence_tick);
+                if (r < 0)
+                        return log_failure(EBUSY, b->kind->claim_event, "cannot write the fence to "
+                                           "%s: %s; see to %s, and start sfshmd again",
+                                           b->connection.place, strerror(-r), b->kind->name);
+                grant.fence_tick = b->local_fence_tick;
+        }
+        *ret = grant;
+        return 0;
+}
+
+void fleet_backend_close(void *backend) {
+        struct fleet_backend *b = backend;
+
+        fleet_free(b->fleet);
+        b->kind->disconnect(&b->connection);
+        state_dir_close(&b->dir);
+        free(b);
+}
+
+int fleet_backend_open(void **ret_backend, const struct fleet_kind *kind,
+                       const struct config *config, struct lease_grant *ret) {
+        struct fleet_backend *b = calloc(1, sizeof(*b));
+        int r;
+
+        if (b == NULL)
+                return log_failure(ENOMEM, "lease", "no memory for the backend %s", kind->name);
+        b->kind = kind;
+        b->dir = STATE_DIR_NONE;
+        r = start(b, config, ret);
+        if (r < 0) {
+                fleet_backend_close(b);
+                return r;
+        }
+        *ret_backend = b;
+        return 0;
+}
+
+/* ---- serving */
+
+int fleet_backend_write_fence(void *backend, uint64_t fence_tick) {
+        return fleet_renew(((struct fleet_backend *)backend)->fleet, fence_tick);
+}
+
+int fleet_backend_release(void *backend, uint64_t fence_tick) {
+        return fleet_release(((struct fleet_backend *)backend)->fleet, fence_tick);
+}
+
+int64_t fleet_backend_renew_due(void *backend) {
+        return fleet_renew_due(((struct fleet_backend *)backend)->fleet);
+}
+
+const char *fleet_backend_place(void *backend) {
+        return ((const struct fleet_backend *)backend)->connection.place;
+}
+
+struct lease_counters *fleet_backend_counters(void *backend) {
+        return &((struct fleet_backend *)backend)->counters;
+}
