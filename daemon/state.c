@@ -248,14 +248,15 @@ static int open_segments(struct state *state, const struct config *config, struc
 
 /*
  * Rule 9: the published line goes on. With the ledger beside it there is
- * nothing to wait for, unless an earlier daemon was waiting still. A line
- * nobody had an ID of is begun anew.
+ * nothing to wait for, unless an earlier daemon was waiting still, or another
+ * host had the worker IDs in between. A line nobody had an ID of is begun anew.
  */
-static int go_on(struct state *state, const struct config *config, uint64_t known) {
+static int go_on(struct state *state, const struct config *config, uint64_t known,
+                 uint64_t others_tick) {
         struct clock_segment *clock = state_clock(state);
         /* relaxed, all of these: whoever wrote them is dead */
         uint64_t first = atomic_load_explicit(&clock->first_tick, memory_order_relaxed);
-        uint64_t fence = state->ledger.fresh ? known : 0;
+        uint64_t fence = state->ledger.fresh ? known : others_tick;
         struct guard_legacy legacy = {
                 .reason = atomic_load_explicit(&clock->reason, memory_order_relaxed),
                 .led_ns = atomic_load_explicit(&clock->led_ns, memory_order_relaxed),
@@ -302,7 +303,7 @@ static int begin_clock(struct state *state, const struct config *config, const s
                           config->state_dir, e->granted->fence_tick);
         if (state->clock.fresh)
                 fill_clock(state_clock(state), e);
-        r = go_on(state, config, known);
+        r = go_on(state, config, known, e->granted->others_tick);
         if (r < 0)
                 return log_failure(-r, "clock", "IDs up to tick %" PRIu64 " may exist: the time of "
                                    "id.epoch and id.layout ends there, or cannot be counted: "

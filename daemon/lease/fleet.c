@@ -273,6 +273,12 @@ static int claimed(struct fleet *f, const struct draft *d) {
         return 0;
 }
 
+/* Were they this boot's since its shared memory was written? A record that was never
+ * renewed may be of a daemon which did not come so far. */
+static bool continues(const struct fleet *f, const struct record_host *own) {
+        return own->renewals > 0 && strcmp(own->who.boot_id, f->parts.who.boot_id) == 0;
+}
+
 /* `own`: the record to go on with; NULL: the workers are new to us. */
 static int take(struct fleet *f, struct draft *d, const struct fleet_view *view,
                 const struct fleet_owner *own, const struct workers *taken, uint64_t fence_tick) {
@@ -285,7 +291,8 @@ static int take(struct fleet *f, struct draft *d, const struct fleet_view *view,
         record->workers = *taken;
         record->fence_tick = fence_tick;
         record->released = false;
-        record->renewals = own != NULL ? own->record->renewals + 1 : 0;
+        f->others = own == NULL || !continues(f, own->record);
+        record->renewals = f->others ? 0 : own->record->renewals + 1;
         fleet_next_life(f);
         draft_host(f, d, own != NULL ? own->modified : 0);
         if (own == NULL) {
@@ -350,6 +357,7 @@ int fleet_claim(struct fleet *f, struct lease_grant *ret) {
                         .fence_tick = f->record.fence_tick,
                         .first_start = f->parts.nonce[0] == '\0',
                         .fence_of_run = true,
+                        .others_tick = f->others ? f->record.fence_tick : 0,
                 };
         }
         fleet_view_free(view);

@@ -9,6 +9,7 @@ struct fleet {
         /* each session has a life of its own; all of this daemon's begin alike */
         char lives[RECORD_HEX];
         uint32_t n_lives;
+        bool others; /* the worker IDs had another owner since this boot's daemons, or may have */
         int64_t modified, alive_modified; /* of host/NONCE and alive/LIFE, as far as known */
         bool lost;            /* another has the worker IDs */
         bool session;         /* alive/LIFE is there, as far as is known */

@@ -185,6 +185,7 @@ Test(fleet, a_restart_takes_its_own_and_a_copy_others) {
         cr_assert_eq(fleet_claim(again.fleet, &again.grant), 0);
         cr_assert_eq(again.grant.worker_first, 0);
         cr_assert_eq(again.grant.fence_tick, UINT64_C(2000));
+        cr_assert_eq(again.grant.others_tick, 0, "the shared memory tells what was promised");
         capture_begin();
         cr_assert_eq(fleet_renew(a.fleet, NOW_TICK + 2000), -ESTALE);
         cr_assert_contains(capture_take(), "another daemon has written their record");
@@ -208,6 +209,31 @@ Test(fleet, worker_ids_rest) {
         cr_assert_contains(capture_take(), "4 rest (fence and workers.recycle_delay, the first for 1 s more)");
         memory.now_ns += 2000000;
         cr_assert_eq(fleet_claim(b.fleet, &b.grant), 0);
+}
+
+/* Worker IDs that were ours, then another's, and are ours again: what this boot's shared
+ * memory knows of them is out of date, until a daemon of ours has renewed them. */
+Test(fleet, worker_ids_that_come_back_had_another_owner) {
+        struct host a, b, again;
+        char nonce[RECORD_HEX];
+
+        claim(&a, "1", 4);
+        snprintf(nonce, sizeof(nonce), "%s", fleet_nonce(a.fleet));
+        memory.now_ns += 60 * S;
+        claim(&b, "2", 4);
+        cr_assert_eq(fleet_renew(b.fleet, NOW_TICK + 1000), 0);
+        memory.now_ns += 60 * S;
+        make(&again, "1", 4, nonce);
+        cr_assert_eq(fleet_claim(again.fleet, &again.grant), 0);
+        cr_assert_eq(again.grant.fence_tick, UINT64_C(62000));
+        cr_assert_eq(again.grant.others_tick, UINT64_C(62000));
+        make(&a, "1", 4, fleet_nonce(again.fleet));
+        cr_assert_eq(fleet_claim(a.fleet, &a.grant), 0);
+        cr_assert_eq(a.grant.others_tick, UINT64_C(62000), "it ended before it could say so");
+        cr_assert_eq(fleet_renew(a.fleet, NOW_TICK + 1000), 0);
+        make(&again, "1", 4, fleet_nonce(a.fleet));
+        cr_assert_eq(fleet_claim(again.fleet, &again.grant), 0);
+        cr_assert_eq(again.grant.others_tick, 0);
 }
 
 Test(fleet, what_was_lost_or_damaged_is_refused) {

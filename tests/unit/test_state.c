@@ -268,6 +268,66 @@ Test(state, a_lowered_fence_is_not_waited_for, .init = set_up, .fini = clean) {
 }
 
 /* Red without the look at the owner word, or without the lock of the ledger. */
+/* A coordinator gives the run back which another host had in between. */
+static struct lease_grant coming_back;
+
+static int open_coming_back(void **ret_backend, const struct config *config,
+                            struct lease_grant *ret) {
+        (void)config;
+        *ret_backend = &coming_back;
+        *ret = coming_back;
+        return 0;
+}
+
+static int write_nowhere(void *backend, uint64_t fence_tick) {
+        (void)backend, (void)fence_tick;
+        return 0;
+}
+
+static void close_nothing(void *backend) {
+        (void)backend;
+}
+
+static const char *place_of_nothing(void *backend) {
+        (void)backend;
+        return "nowhere";
+}
+
+static struct run start_with(uint64_t fence_tick, uint64_t others_tick) {
+        static const struct lease_backend backend = {
+                .name = "test", .open = open_coming_back, .write_fence = write_nowhere,
+                .close = close_nothing, .place = place_of_nothing };
+        struct run run;
+
+        prepare(&run, "", 3);
+        lease_release(run.lease, 0);
+        coming_back = (struct lease_grant){ .worker_first = 3, .worker_count = 1,
+                                            .fence_tick = fence_tick, .fence_of_run = true,
+                                            .others_tick = others_tick };
+        cr_assert_eq(lease_new_with(&run.lease, &backend, run.config), 0);
+        cr_assert_eq(state_open(&run.state, run.config, run.lease), 0, "%s", capture_take());
+        keep_time(&run);
+        return run;
+}
+
+/* Red when clock and ledger of this boot count for more than the fence of whoever had
+ * the run since: the published line may be behind it. */
+Test(state, a_run_that_was_anothers_is_waited_for, .init = set_up, .fini = clean) {
+        struct run run = start("", 3);
+        uint64_t fence = tick_of(&run) + AHEAD_TICKS;
+
+        cr_assert(ready(&run));
+        end(&run);
+        run = start_with(fence, fence);
+        cr_assert(run.state.adopted, "who holds what is still known");
+        cr_assert_not(ready(&run));
+        cr_assert_gt(run.state.guard.first_tick, fence);
+        end(&run);
+        run = start_with(fence, 0);
+        cr_assert_not(ready(&run), "the next daemon waits as well");
+        end(&run);
+}
+
 Test(state, is_not_shared_by_two_daemons, .init = set_up, .fini = clean) {
         struct run run = start("", 0), second;
         struct ticker *ticker = NULL;
