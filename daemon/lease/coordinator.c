@@ -15,8 +15,16 @@ void coordinator_list_clear(struct coordinator_list *list) {
 
 const struct coordinator_item *coordinator_find(const struct coordinator_list *list,
                                                 const char *key) {
-        for (size_t i = 0; i < list->n; i++)
-                if (strcmp(list->items[i].key, key) == 0)
-                        return &list->items[i];
+        for (size_t low = 0, high = list->n; low < high;) {
+                size_t middle = low + (high - low) / 2;
+                int order = strcmp(list->items[middle].key, key);
+
+                if (order == 0)
+                        return &list->items[middle];
+                if (order < 0)
+                        low = middle + 1;
+                else
+                        high = middle;
+        }
         return NULL;
 }

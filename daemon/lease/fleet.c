@@ -345,6 +345,8 @@ int fleet_claim(struct fleet *f, struct lease_grant *ret) {
                 r = claim(f, d, view);
         if (r == -EAGAIN)
                 fleet_count(&f->parts.counters->conflicts);
+        else if (r < 0)
+                f->begun = false; /* the session may have ended by the next attempt */
         if (r == 0) {
                 const struct id_layout *layout = &f->parts.space.layout;
 
