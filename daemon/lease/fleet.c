@@ -230,10 +230,14 @@ static const struct fleet_owner *find_own(const struct fleet *f, const struct fl
                 const struct fleet_owner *owner = &view->owners[i];
                 const struct record_host *record = owner->record;
                 uint32_t first = workers_next(&record->workers, 0);
-                bool whole = workers_count(&record->workers) == f->parts.count &&
-                             workers_next(&record->workers, first + f->parts.count - 1) ==
-                                     first + f->parts.count - 1;
+                bool whole;
 
+                if (strcmp(record->nonce, f->record.nonce) != 0 &&
+                    strcmp(record->nonce, f->parts.nonce) != 0)
+                        continue;
+                whole = workers_count(&record->workers) == f->parts.count &&
+                        workers_next(&record->workers, first + f->parts.count - 1) ==
+                                first + f->parts.count - 1;
                 for (uint32_t w = first; whole && w < first + f->parts.count; w++)
                         whole = workers_has(&record->workers, w) &&
                                 view->of_worker[w] == (int32_t)i;

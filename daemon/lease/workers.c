@@ -16,9 +16,15 @@ uint32_t workers_count(const struct workers *set) {
 }
 
 uint32_t workers_next(const struct workers *set, uint32_t from) {
-        while (from < WORKERS_MAX && !workers_has(set, from))
-                from = set->bits[from / 64] == 0 ? (from / 64 + 1) * 64 : from + 1;
-        return from;
+        uint32_t at = from / 64;
+        uint64_t word;
+
+        if (from >= WORKERS_MAX)
+                return WORKERS_MAX;
+        for (word = set->bits[at] >> from % 64 << from % 64; word == 0; word = set->bits[at])
+                if (++at == WORKERS_MAX / 64)
+                        return WORKERS_MAX;
+        return at * 64 + (uint32_t)__builtin_ctzll(word);
 }
 
 char *workers_text(const struct workers *set) {
