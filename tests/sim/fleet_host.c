@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One host: clocks, boots, state directory, and what a backend and the lease's thread
+ * (lease.c) do around fleet.h: attempts, pauses, fences, release. A turn is one call of
+ * fleet.h; between turns the host is an event.
+ */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "daemon/lease/backoff.h"
+#include "fiber.h"
+#include "fleet_world.h"
+
+/* lease.c */
+#define RETRY_FIRST_NS (100 * MS)
+#define RETRY_LAST_NS (10 * SECOND)
+/* the backends' claim() */
+#define PAUSE_FIRST_NS (20 * MS)
+#define PAUSE_LAST_NS (2 * SECOND)
+#define FORWARD_MAX_NS (30 * MINUTE) /* a step beyond it is held */
+#define FIRST_UNIX_NS (1000000 * SECOND)
+
+/* ---- clocks */
+
+int64_t host_boot_ns(const struct sim_host *host) {
+        int64_t ns = fleet_world.now_ns - host->base_true_ns;
+
+        return host->base_boot_ns + ns + ns / 1000000 * host->rate_ppm;
+}
+
+int64_t host_wall_ns(const struct sim_host *host) {
+        return FIRST_UNIX_NS + fleet_world.now_ns + host->wall_ahead_ns;
+}
+
+uint64_t host_tick(const struct sim_host *host) {
+        return (uint64_t)(host_wall_ns(host) / MS);
+}
+
+int64_t host_after(const struct sim_host *host, int64_t boot_ns) {
+        return fleet_world.now_ns + boot_ns - boot_ns / 1000000 * host->rate_ppm;
+}
+
+/* The published line: follows the wall clock forward, never back. */
+static uint64_t guarded_tick(struct sim_host *host) {
+        int64_t boot_ns = host_boot_ns(host), wall_ns = host_wall_ns(host);
+        int64_t line_ns = host->line_ns + boot_ns - host->line_boot_ns;
+
+        if (host->line_ns == 0 || (wall_ns > line_ns && wall_ns - line_ns < FORWARD_MAX_NS))
+                line_ns = wall_ns;
+        host->line_ns = line_ns;
+        host->line_boot_ns = boot_ns;
+        return (uint64_t)(line_ns / MS);
+}
+
+static int64_t boot_clock(void *context) {
+        return host_boot_ns(context);
+}
+
+static int64_t wall_clock(void *context) {
+        return host_wall_ns(context) / MS;
+}
+
+static void draw(void *context, uint8_t bytes[16]) {
+        (void)context;
+        for (int i = 0; i < 16; i++)
+                bytes[i] = (uint8_t)fleet_below(256);
+}
+
+/* ---- machines */
+
+static void draw_hex(char hex[RECORD_HEX]) {
+        uint8_t bytes[16];
+
+        draw(NULL, bytes);
+        for (size_t i = 0; i < 16; i++)
+                snprintf(hex + 2 * i, 3, "%02x", bytes[i]);
+}
+
+static void boot(struct sim_host *host) {
+        draw_hex(host->who.boot_id);
+        host->base_true_ns = fleet_world.now_ns;
+        host->base_boot_ns = (int64_t)fleet_below(1000) * MS;
+        host->rate_ppm = fleet_world.rules.calm ? (int64_t)fleet_below(101) - 50 :
+                                                  (int64_t)fleet_below(60001) - 30000;
+        host->line_ns = 0;
+        host->tenure = NULL;
+        host->shm_fence = 0;
+}
+
+void host_new_directory(struct sim_host *host) {
+        snprintf(host->who.directory, sizeof(host->who.directory), "1:%" PRIu64,
+                 fleet_below(UINT64_C(1) << 40));
+        host->nonce[0] = '\0';
+        host->lineage = false;
+}
+
+void host_new_machine(struct sim_host *host) {
+        snprintf(host->who.host, sizeof(host->who.host), "host-%u", host->index);
+        draw_hex(host->who.machine_id);
+        host_new_directory(host);
+        host->wall_ahead_ns = fleet_world.rules.calm ? (int64_t)fleet_below(20) * MS - 10 * MS : 0;
+        boot(host);
+        host->life++;
+}
+
+/* ---- promises */
+
+void host_promise(struct sim_host *host) {
+        uint64_t guarded, until;
+
+        if (!host->up || !host->serving || host->stopped_until_ns > fleet_world.now_ns)
+                return;
+        guarded = guarded_tick(host);
+        until = host->standing_ns == INT64_MAX ? UINT64_MAX :
+                guarded + (uint64_t)(host->standing_ns / MS);
+        if (guarded <= host->tenure->lo && until != UINT64_MAX)
+                return; /* it waits for the fence */
+        tenure_promise(host->tenure, until < host->fence ? until : host->fence);
+}
+
+/* ---- the daemon starts */
+
+static void turn_at(const struct sim_host *host, int64_t at_ns) {
+        fleet_schedule(at_ns, EVENT_TURN, host->index, host->life, NULL);
+}
+
+void host_start(struct sim_host *host) {
+        struct fleet_parts parts = {
+                .calls = &fleet_calls,
+                .coordinator = host,
+                .environment = { boot_clock, wall_clock, draw, host },
+                .space = { fleet_world.rules.layout, host->region },
+                .count = host->count,
+                .recycle_delay_ns = fleet_world.rules.recycle_ns,
+                .ttl_ns = fleet_world.rules.ttl_ns,
+                .who = host->who,
+                .counters = &host->counters,
+        };
+        static const int64_t standing_ns[] = { 200 * MS, 15 * SECOND, INT64_MAX };
+
+        memcpy(parts.nonce, host->nonce, RECORD_HEX);
+        cr_assert_eq(fleet_new(&host->fleet, &parts), 0);
+        host->up = true;
+        host->serving = host->stopping = host->over = host->crash_due = false;
+        host->phase = HOST_CLAIMS;
+        host->pause_ns = PAUSE_FIRST_NS;
+        host->retry_ns = 0;
+        host->until_boot_ns = host_boot_ns(host) + fleet_world.rules.ttl_ns;
+        host->standing_ns = standing_ns[fleet_below(3)];
+        fleet_trace(host, "starts, boot %.8s", host->who.boot_id);
+        turn_at(host, fleet_world.now_ns);
+}
+
+/* Whoever looks after it starts it again. */
+static void ended(struct sim_host *host, int64_t again_ns) {
+        host->fleet = fleet_free(host->fleet);
+        host->up = host->serving = false;
+        host->life++;
+        fleet_schedule(fleet_world.now_ns + again_ns, EVENT_START, host->index, host->life, NULL);
+}
+
+static int64_t soon(void) {
+        return fleet_world.rules.calm ? 5 * SECOND : fleet_spread(100 * MS, 5 * MINUTE);
+}
+
+/* What state.c makes of the grant and of this boot's shared memory. */
+static int open_state(struct sim_host *host, const struct lease_grant *grant) {
+        unsigned bits = fleet_world.rules.layout.worker_bits -
+                        fleet_world.rules.layout.region_bits;
+        uint32_t first = grant->worker_first & ((1u << bits) - 1);
+        uint64_t known = grant->fence_tick;
+        bool goes_on = tenure_covers(host->tenure, host, first, true) && host->lineage;
+
+        check_granted(host, first);
+        if (tenure_covers(host->tenure, host, first, false) && host->shm_fence > known)
+                known = host->shm_fence;
+        if (!goes_on || grant->others_tick > 0)
+                host->tenure = tenure_new(host, first, goes_on ? grant->others_tick : known);
+        host->lineage = true;
+        host->fence = host->shm_fence = known;
+        return known > grant->fence_tick ? fleet_renew(host->fleet, known) : 0;
+}
+
+static void serve(struct sim_host *host, const struct lease_grant *grant) {
+        fleet_trace(host, "has %" PRIu32 " workers from %" PRIu32 ", fence %" PRIu64
+                    ", others' %" PRIu64, grant->worker_count, grant->worker_first,
+                    grant->fence_tick, grant->others_tick);
+        fleet_world.sum.claims++;
+        host->crash_due = !fleet_world.rules.calm && fleet_chance(60);
+        if (host->crash_due && fleet_chance(2))
+                return; /* the nonce is not written */
+        memcpy(host->nonce, fleet_nonce(host->fleet), RECORD_HEX);
+        if (host->crash_due && fleet_chance(2))
+                return; /* the shared memory is as it was */
+        if (open_state(host, grant) < 0) {
+                if (!host->ghost)
+                        ended(host, soon());
+                return;
+        }
+        host->serving = true;
+        host->phase = HOST_SERVES;
+        turn_at(host, fleet_world.now_ns); /* it asks for a fence at once */
+}
+
+static void claim(struct sim_host *host) {
+        struct lease_grant grant;
+        int r = fleet_claim(host->fleet, &grant);
+        int64_t pause_ns = host->pause_ns / 2 +
+                           (int64_t)fleet_below((uint64_t)host->pause_ns / 2 + 1);
+
+        if (host->ghost)
+                return;
+        if (r == 0) {
+                serve(host, &grant);
+                return;
+        }
+        fleet_world.sum.claims_failed++;
+        fleet_world.sum.conflicts += r == -EAGAIN;
+        if (r == -EBUSY)
+                check_exhausted(host);
+        if ((r != -EAGAIN && r != -EIO && r != -ETIMEDOUT) ||
+            host_boot_ns(host) + pause_ns > host->until_boot_ns) {
+                fleet_trace(host, "does not start: %s", strerror(-r));
+                fleet_world.sum.refused += r != -EAGAIN && r != -EIO && r != -ETIMEDOUT;
+                ended(host, soon());
+                return;
+        }
+        host->pause_ns = host->pause_ns * 2 < PAUSE_LAST_NS ? host->pause_ns * 2 : PAUSE_LAST_NS;
+        turn_at(host, host_after(host, pause_ns));
+}
+
+/* ---- the daemon serves: lease_thread() */
+
+static void wait_for_work(const struct sim_host *host) {
+        int64_t now_ns = host_boot_ns(host), left_ns;
+
+        if (host->retry_ns != 0) {
+                turn_at(host, host_after(host, backoff_jittered(host->retry_ns,
+                                                                fleet_below(UINT32_MAX))));
+                return;
+        }
+        left_ns = fleet_renew_due(host->fleet) - now_ns;
+        turn_at(host, left_ns <= 0 ? fleet_world.now_ns :
+                host_after(host, left_ns / 2 + backoff_jittered(left_ns, fleet_below(UINT32_MAX))));
+}
+
+static void renew(struct sim_host *host) {
+        uint64_t ahead = guarded_tick(host) + (uint64_t)(fleet_world.rules.horizon_ns / MS);
+        uint64_t fence = ahead > host->fence ? ahead : host->fence;
+        int r;
+
+        host_promise(host);
+        r = fleet_renew(host->fleet, fence);
+        if (host->ghost)
+                return;
+        if (r == 0) {
+                fleet_world.sum.renewals++;
+                host->retry_ns = 0;
+                host->fence = host->shm_fence = fence;
+                host_promise(host);
+        } else if (r == -ESTALE) {
+                fleet_trace(host, "has lost its workers");
+                fleet_world.sum.lost++;
+                host->over = true;
+                host_promise(host);
+                if (fleet_chance(2))
+                        host_stop(host);
+                return;
+        } else {
+                host->retry_ns = backoff_next(host->retry_ns, RETRY_FIRST_NS, RETRY_LAST_NS);
+        }
+        wait_for_work(host);
+}
+
+static void stop(struct sim_host *host) {
+        const struct tenure *t = host->tenure;
+        uint64_t last, grant = t->lo;
+
+        host_promise(host);
+        host->serving = false; /* nobody is promised anything more */
+        last = t->hi > grant ? t->hi : grant;
+        host->shm_fence = last;
+        (void)fleet_release(host->fleet, last);
+        if (!host->ghost)
+                ended(host, soon());
+}
+
+static void turn(void *context) {
+        struct sim_host *host = context;
+
+        if (host->stopping && host->phase == HOST_CLAIMS)
+                ended(host, soon());
+        else if (host->stopping)
+                stop(host);
+        else if (host->phase == HOST_CLAIMS)
+                claim(host);
+        else if (!host->over)
+                renew(host);
+}
+
+static void turned(struct sim_host *host) {
+        if (host->fiber != NULL || host->ghost)
+                return;
+        if (host->crash_due)
+                host_crash(host);
+        else if (host->up && host->stopping)
+                turn_at(host, fleet_world.now_ns);
+}
+
+void host_turn(struct sim_host *host) {
+        host->fiber = fiber_start(turn, host);
+        turned(host);
+}
+
+void host_resume(struct sim_host *host) {
+        host->fiber = fiber_resume(host->fiber);
+        turned(host);
+}
+
+/* ---- the daemon ends */
+
+void host_stop(struct sim_host *host) {
+        if (!host->up || host->stopping)
+                return;
+        fleet_trace(host, "is told to stop");
+        fleet_world.sum.stops++;
+        host->stopping = true;
+        if (host->fiber == NULL)
+                turn_at(host, fleet_world.now_ns);
+}
+
+void host_crash(struct sim_host *host) {
+        if (!host->up)
+                return;
+        host_promise(host);
+        fleet_trace(host, "crashes");
+        fleet_world.sum.crashes++;
+        host->ghost = true; /* what is on its stack comes to an end, without effect */
+        while (host->fiber != NULL)
+                host->fiber = fiber_resume(host->fiber);
+        host->ghost = false;
+        host->stopped_until_ns = 0;
+        ended(host, soon());
+}
+
+void host_reboot(struct sim_host *host) {
+        host_crash(host);
+        fleet_world.sum.reboots++;
+        boot(host);
+}
