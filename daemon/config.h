@@ -37,7 +37,7 @@ struct config {
         struct id_layout layout; /* id.layout, id.epoch, id.region_bits */
         uint32_t region;
         /* [workers] */
-        char *backend;          /* "local" or "etcd" */
+        char *backend;          /* "local", "etcd" or "zookeeper" */
         bool has_first;
         uint32_t first;         /* within the region; no default */
         uint32_t count;         /* 1 */
@@ -53,6 +53,12 @@ struct config {
         char *etcd_ca_file;
         char *etcd_cert_file;
         char *etcd_key_file;
+        /* [zookeeper] */
+        char *zookeeper_hosts;  /* "127.0.0.1:2181", separated by blanks or commas */
+        char *zookeeper_prefix; /* "/sfshm" */
+        int64_t zookeeper_ttl_ns; /* 30s; 6s..10min */
+        char *zookeeper_username; /* "", as the one below: none */
+        char *zookeeper_password_file;
         /* [clock] */
         struct guard_policy clock; /* offset, 10s, 1min, 10ms, no */
         /* [reserve] */

@@ -4,8 +4,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "daemon/config_coordinator.h"
 #include "daemon/config_internal.h"
-#include "daemon/lease/etcd_http.h"
 #include "daemon/log.h"
 #include "shm/id.h"
 #include "shm/slot.h"
@@ -55,78 +55,15 @@ static int check_region(const struct config_loader *loader) {
                            origin(loader, "id.region_bits"), regions - 1);
 }
 
-static bool is_etcd(const struct config *config) {
-        return strcmp(config->backend, "etcd") == 0;
-}
-
-/* What only another backend reads is a mistake. */
-static int check_unused(const struct config_loader *loader) {
-        for (size_t i = 0; i < config_n_keys && !is_etcd(loader->config); i++)
-                if (strncmp(config_keys[i].name, "etcd.", 5) == 0 && loader->origins[i] != NULL)
-                        return log_failure(EINVAL, "config.etcd", "%s (%s) is not used with "
-                                           "workers.backend = %s (%s): leave it out, or set the "
-                                           "backend to etcd", config_keys[i].name,
-                                           loader->origins[i], loader->config->backend,
-                                           origin(loader, "workers.backend"));
-        return 0;
-}
-
-static int check_pair(const struct config_loader *loader, const char *a, const char *a_value,
-                      const char *b, const char *b_value) {
-        if ((a_value[0] == '\0') == (b_value[0] == '\0'))
-                return 0;
-        return log_failure(EINVAL, "config.etcd", "%s (%s) and %s (%s) are only of use together: "
-                           "set both or none", a, origin(loader, a), b, origin(loader, b));
-}
-
-static int check_path(const struct config_loader *loader, const char *name, const char *value,
-                      bool allowed) {
-        if (value[0] == '\0' || (value[0] == '/' && allowed))
-                return 0;
-        return log_failure(EINVAL, "config.etcd", "%s = \"%s\" (%s) %s", name, value,
-                           origin(loader, name), value[0] != '/' ? "is no absolute path" :
-                           "is not used with etcd.endpoints of http://: say https://, or leave it "
-                           "out");
-}
-
-static int check_etcd(const struct config_loader *loader) {
-        const struct config *config = loader->config;
-        bool tls = false;
-        int r;
-
-        if (!is_etcd(config))
-                return check_unused(loader);
-        if (etcd_http_check_endpoints(config->etcd_endpoints, &tls) < 0)
-                return log_failure(EINVAL, "config.etcd", "etcd.endpoints = \"%s\" (%s) is not 1 to "
-                                   "16 URLs as http://10.0.0.1:2379, all of http:// or all of "
-                                   "https://, separated by blanks or commas", config->etcd_endpoints,
-                                   origin(loader, "etcd.endpoints"));
-        if (config->layout.worker_bits - config->layout.region_bits > 16)
-                return log_failure(EINVAL, "config.etcd", "id.layout (%s) and id.region_bits (%s) "
-                                   "give a region more than 65536 worker IDs, the most that etcd "
-                                   "can keep: give it more region bits, or the sequence more",
-                                   origin(loader, "id.layout"), origin(loader, "id.region_bits"));
-        r = check_pair(loader, "etcd.username", config->etcd_username, "etcd.password_file",
-                       config->etcd_password_file);
-        if (r == 0)
-                r = check_pair(loader, "etcd.cert_file", config->etcd_cert_file, "etcd.key_file",
-                               config->etcd_key_file);
-        if (r == 0)
-                r = check_path(loader, "etcd.password_file", config->etcd_password_file, true);
-        if (r == 0)
-                r = check_path(loader, "etcd.ca_file", config->etcd_ca_file, tls);
-        if (r == 0)
-                r = check_path(loader, "etcd.cert_file", config->etcd_cert_file, tls);
-        return r < 0 ? r : check_path(loader, "etcd.key_file", config->etcd_key_file, tls);
-}
-
 static int check_first(const struct config_loader *loader) {
-        if (is_etcd(loader->config) && loader->config->has_first)
+        bool coordinated = config_is_coordinated(loader->config);
+
+        if (coordinated && loader->config->has_first)
                 return log_failure(EINVAL, "config.first", "workers.first = %" PRIu32 " (%s) cannot "
-                                   "be said with workers.backend = etcd (%s), which decides: leave "
+                                   "be said with workers.backend = %s (%s), which decides: leave "
                                    "it out", loader->config->first, origin(loader, "workers.first"),
-                                   origin(loader, "workers.backend"));
-        if (loader->config->has_first || is_etcd(loader->config))
+                                   loader->config->backend, origin(loader, "workers.backend"));
+        if (loader->config->has_first || coordinated)
                 return 0;
         return log_failure(EINVAL, "config.first",
                            "workers.first is not set; set the first worker ID this host may use, "
@@ -201,7 +138,7 @@ static int check_times(const struct config_loader *loader) {
 
 int config_check(const struct config_loader *loader) {
         int (*const checks[])(const struct config_loader *) = {
-                check_layout, check_region, check_etcd, check_first, check_growth,
+                check_layout, check_region, config_check_coordinator, check_first, check_growth,
                 check_range,  check_width,  check_times,
         };
 

@@ -12,7 +12,7 @@ enum key_type {
         KEY_SHM,      /* char *: /name or an absolute directory */
         KEY_WORD,     /* char *: anything printable; min 0: may be empty */
         KEY_OFF,      /* char *: "off" */
-        KEY_BACKEND,  /* char *: "local", "etcd" */
+        KEY_BACKEND,  /* char *: "local", "etcd", "zookeeper" */
         KEY_MODE,     /* mode_t, octal */
         KEY_U8,       /* uint8_t */
         KEY_U32,      /* uint32_t */

@@ -47,7 +47,7 @@ void config_value_allowed(const struct config_key *key, char *ret, size_t size) 
                             "(one slash makes it a name)",
                 [KEY_WORD] = "a name",
                 [KEY_OFF] = "off and nothing else yet",
-                [KEY_BACKEND] = "local or etcd; any other is an unknown backend",
+                [KEY_BACKEND] = "local, etcd or zookeeper; any other is an unknown backend",
                 [KEY_MODE] = "octal permissions from 0 to 0777",
                 [KEY_YES_NO] = "yes or no",
                 [KEY_ROLLBACK] = "offset, wait or fail",

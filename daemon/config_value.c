@@ -125,7 +125,8 @@ static bool text_allowed(const struct config_key *key, const char *text) {
         case KEY_OFF:
                 return strcmp(text, "off") == 0;
         case KEY_BACKEND:
-                return strcmp(text, "local") == 0 || strcmp(text, "etcd") == 0;
+                return strcmp(text, "local") == 0 || strcmp(text, "etcd") == 0 ||
+                       strcmp(text, "zookeeper") == 0;
         case KEY_SHM:
                 return shm_allowed(text) && length <= key->max;
         case KEY_PATH:

@@ -214,8 +214,9 @@ int fence_above(const struct config *config, const char *text, bool force) {
         if (strcmp(config->backend, "local") != 0)
                 return log_failure(EOPNOTSUPP, "fence-above", "workers.backend = %s keeps a fence for "
                                    "each host in the coordinator, not in daemon.state_dir: this "
-                                   "version cannot raise it there. Repair the keys with etcdctl",
-                                   config->backend);
+                                   "version cannot raise it there. Repair the keys with %s",
+                                   config->backend,
+                                   strcmp(config->backend, "etcd") == 0 ? "etcdctl" : "zkCli");
         r = host_describe(&task.host, config);
         if (r == 0)
                 r = parse(&task, text);

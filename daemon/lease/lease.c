@@ -39,7 +39,8 @@ struct lease {
         _Atomic int error;
 };
 
-static const struct lease_backend *const backends[] = { &lease_local, &lease_etcd };
+static const struct lease_backend *const backends[] = { &lease_local, &lease_etcd,
+                                                       &lease_zookeeper };
 
 static void notify(struct lease *lease) {
         uint64_t one = 1;
@@ -258,8 +259,8 @@ int lease_new(struct lease **ret, const struct config *config) {
                 if (strcmp(backends[i]->name, config->backend) == 0)
                         return lease_new_with(ret, backends[i], config);
         return log_failure(EINVAL, "lease",
-                           "workers.backend=%s: there is no such backend; use local or etcd",
-                           config->backend);
+                           "workers.backend=%s: there is no such backend; use local, etcd or "
+                           "zookeeper", config->backend);
 }
 
 static void lower_fence(struct lease *lease, uint64_t last_tick) {

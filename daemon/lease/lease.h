@@ -54,6 +54,7 @@ struct lease_backend {
 };
 extern const struct lease_backend lease_local;
 extern const struct lease_backend lease_etcd;
+extern const struct lease_backend lease_zookeeper; /* refuses where it was not built */
 
 /* Finds the backend by name, opens it, starts the thread. */
 int lease_new(struct lease **ret, const struct config *config);

@@ -13,6 +13,7 @@
 
 #define FIRST "[workers]\nfirst = 0\n"
 #define ETCD "[workers]\nbackend = etcd\n[etcd]\n"
+#define ZOOKEEPER "[workers]\nbackend = zookeeper\n[zookeeper]\n"
 
 static char directory[] = "/tmp/sfshm-test-config-XXXXXX";
 static char path[256];

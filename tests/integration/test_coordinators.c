@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* U1, U3, F1 among hosts: real daemons which share a real etcd. */
+/* U1, U3, F1 among hosts: real daemons which share a real coordinator. Built once for
+ * each, as SFSHM_TEST_COORDINATOR says. */
 #include <criterion/criterion.h>
 #include <signal.h>
 #include <stdio.h>
@@ -8,24 +9,22 @@
 #include <sys/wait.h>
 
 #include "tests/support/collect.h"
-#include "tests/support/etcd_server.h"
 #include "tests/support/private_daemon.h"
+#include "tests/support/test_coordinator.h"
 
-TestSuite(etcd, .timeout = 200);
+TestSuite(coordinators, .timeout = 200);
 
-static struct etcd_server etcd;
+static const struct test_coordinator *const coordinator = &SFSHM_TEST_COORDINATOR;
 static struct private_daemon a, b;
 
 static void prepare(struct private_daemon *d) {
         private_daemon_prepare(d);
         memmove(d->sets[0], d->sets[1], sizeof(d->sets[0]) * --d->n_sets); /* workers.first=0 */
-        private_daemon_set(d, "workers.backend=etcd");
-        private_daemon_set(d, "etcd.endpoints=%s", etcd.url);
-        private_daemon_set(d, "etcd.ttl=6s");
+        coordinator->configure(d);
 }
 
 static void begin(void) {
-        etcd_server_begin(&etcd);
+        coordinator->begin();
         prepare(&a);
         prepare(&b);
 }
@@ -33,7 +32,7 @@ static void begin(void) {
 static void end(void) {
         private_daemon_remove(&a);
         private_daemon_remove(&b);
-        etcd_server_end(&etcd);
+        coordinator->end();
 }
 
 static struct sfshm_parts next(const struct private_daemon *d, struct arena *arena, size_t part) {
@@ -64,7 +63,7 @@ static void expect_log(const struct private_daemon *d, const char *part) {
 }
 
 static void expect_keys(const char *key, const char *part) {
-        char *text = ETCDCTL(&etcd, "get", "--prefix", (char *)key);
+        char *text = coordinator->list(key);
 
         cr_assert_not_null(strstr(text, part), "below %s is no \"%s\":\n%s", key, part, text);
         free(text);
@@ -72,15 +71,15 @@ static void expect_keys(const char *key, const char *part) {
 
 /* The name of the only key below it. */
 static char *only_key(const char *prefix) {
-        char *text = ETCDCTL(&etcd, "get", "--prefix", "--keys-only", (char *)prefix);
+        char *text = coordinator->list(prefix);
 
-        text[strcspn(text, "\n")] = '\0';
+        text[strcspn(text, " \n")] = '\0';
         cr_assert_gt(strlen(text), 0, "there is no key below %s", prefix);
         return text;
 }
 
 /* Red when a claim takes no care of who has the worker IDs (fleet_choose). */
-Test(etcd, hosts_get_different_workers_and_restarts_the_same) {
+Test(coordinators, hosts_get_different_workers_and_restarts_the_same) {
         struct arena *arena = arena_new(4, 2000);
         int64_t start_ns;
         unsigned of_a;
@@ -94,7 +93,7 @@ Test(etcd, hosts_get_different_workers_and_restarts_the_same) {
         private_daemon_start(&b);
         of_a = next(&a, arena, 0).worker;
         cr_assert_neq(next(&b, arena, 1).worker, of_a);
-        expect_keys("/sfshm/contract", "\"layout\":\"41/10/12\"");
+        expect_keys("contract", "\"layout\":\"41/10/12\"");
 
         /* at once, although the session of the one before goes on */
         private_daemon_signal(&a, SIGKILL, true);
@@ -102,7 +101,7 @@ Test(etcd, hosts_get_different_workers_and_restarts_the_same) {
         cr_assert_eq(next(&a, arena, 2).worker, of_a);
         /* and after a clean stop, whatever the recycle delay */
         private_daemon_stop(&a);
-        expect_keys("/sfshm/region/0/host/", "\"state\":\"released\"");
+        expect_keys("region/0/host/", "\"state\":\"released\"");
         private_daemon_start(&a);
         cr_assert_eq(next(&a, arena, 3).worker, of_a);
         arena_expect_unique(arena);
@@ -110,7 +109,7 @@ Test(etcd, hosts_get_different_workers_and_restarts_the_same) {
         end();
 }
 
-Test(etcd, another_contract_is_refused) {
+Test(coordinators, another_contract_is_refused) {
         begin();
         private_daemon_start(&a);
         private_daemon_set(&b, "id.epoch=2020-01-01T00:00:00Z");
@@ -141,7 +140,7 @@ static bool starts(void *context) {
  * nothing below the fence comes again. Meanwhile the owner is only stopped: its late
  * renewal fails, and nothing it hands out is the new owner's. Red when a claim leaves
  * the old owner's record alone, or when a renewal does not check its revision. */
-Test(etcd, a_stopped_owner_loses_what_another_has_claimed) {
+Test(coordinators, a_stopped_owner_loses_what_another_has_claimed) {
         static const char *const common[] = { "id.layout=41/1/21", "id.region_bits=1",
                                               "reserve.standing=1s", "workers.horizon=2s",
                                               "workers.recycle_delay=1s" };
@@ -170,35 +169,35 @@ Test(etcd, a_stopped_owner_loses_what_another_has_claimed) {
         arena_expect_unique(arena);
         arena_free(arena);
         private_daemon_stop(&a);
-        expect_keys("/sfshm/region/0/host/", "\"state\":\"released\"");
+        expect_keys("region/0/host/", "\"state\":\"released\"");
         end();
 }
 
-Test(etcd, damaged_and_missing_keys_are_refused_by_name) {
+Test(coordinators, damaged_and_missing_keys_are_refused_by_name) {
         char *key;
 
         begin();
         private_daemon_start(&a);
         private_daemon_signal(&a, SIGKILL, true);
-        key = only_key("/sfshm/region/0/host/");
-        free(ETCDCTL(&etcd, "del", key));
+        key = only_key("region/0/host/");
+        coordinator->remove(key);
         /* the others go on, but not with worker ID 0 */
         private_daemon_start(&b);
         expect_log(&b, "worker IDs 0 of region 0 are refused");
         cr_assert_eq(next(&b, NULL, 0).worker, 1);
-        free(ETCDCTL(&etcd, "put", key, "{\"version\":1}"));
+        coordinator->put(key, "{\"version\":1}");
         private_daemon_start(&a);
         expect_log(&a, "is damaged: the worker IDs it stood for are refused");
         cr_assert_eq(next(&a, NULL, 0).worker, 2);
         free(key);
         private_daemon_stop(&a);
-        free(ETCDCTL(&etcd, "put", "/sfshm/region/0/used", "mistyped"));
+        coordinator->put("region/0/used", "mistyped");
         cr_assert_eq(private_daemon_start_fails(&a), 3);
         expect_log(&a, "key region/0/used is damaged");
-        free(ETCDCTL(&etcd, "del", "/sfshm/region/0/used"));
+        coordinator->remove("region/0/used");
         cr_assert_eq(private_daemon_start_fails(&a), 3);
         expect_log(&a, "key region/0/used is missing");
-        free(ETCDCTL(&etcd, "del", "--prefix", "/sfshm"));
+        coordinator->remove("");
         cr_assert_eq(private_daemon_start_fails(&a), 3);
         expect_log(&a, "but this host had worker IDs from it");
         end();
@@ -212,23 +211,25 @@ static bool lease_is_back(void *context) {
         return yes;
 }
 
-Test(etcd, away_at_the_start_and_for_longer_than_the_session) {
+Test(coordinators, away_at_the_start_and_for_longer_than_the_session) {
         struct arena *arena = arena_new(3, 2000);
         unsigned worker;
+        char event[64];
 
         begin();
-        etcd_server_stop(&etcd);
+        coordinator->stop();
         cr_assert_eq(private_daemon_start_fails(&a), 1);
-        expect_log(&a, "event=etcd-claim");
-        etcd_server_start(&etcd);
+        snprintf(event, sizeof(event), "event=%s-claim", coordinator->name);
+        expect_log(&a, event);
+        coordinator->start();
         private_daemon_start(&a);
         worker = next(&a, arena, 0).worker;
-        etcd_server_stop(&etcd);
+        coordinator->stop();
         for (int64_t until = test_monotonic_ns() + INT64_C(7000000000);
              test_monotonic_ns() < until;)
                 usleep(10000);
         cr_assert_eq(next(&a, arena, 1).worker, worker);
-        etcd_server_start(&etcd);
+        coordinator->start();
         cr_assert(wait_until(lease_is_back, &a, 30000));
         cr_assert_eq(next(&a, arena, 2).worker, worker);
         arena_expect_unique(arena);
