@@ -52,16 +52,15 @@ static void plan_clear(struct plan *p) {
 
 /* ---- from a commit to operations */
 
-/* Written at once, see zookeeper_calls.h; and the answer then has the mzxid. */
+/* Written at once, see zookeeper_calls.h; and the answer then has the mzxid. The value
+ * is sent once only, and nobody sees the node without it. */
 static void plan_create(struct plan *p, const char *path, struct coordinator_write *write,
                         bool checked) {
-        int size = (int)strlen(write->value);
-
-        zoo_create_op_init(plan_add(p, path, NULL, checked), path, write->value, size,
+        zoo_create_op_init(plan_add(p, path, NULL, checked), path, "", 0,
                            zookeeper_acl(p->zookeeper->session),
                            write->session ? ZOO_EPHEMERAL : ZOO_PERSISTENT, NULL, 0);
-        zoo_set_op_init(plan_add(p, path, write, checked), path, write->value, size, ANY_VERSION,
-                        NULL);
+        zoo_set_op_init(plan_add(p, path, write, checked), path, write->value,
+                        (int)strlen(write->value), ANY_VERSION, NULL);
 }
 
 /* There is no check for it; nobody sees the node. */

@@ -20,6 +20,7 @@ struct walk {
         int64_t deadline_ns;
         struct coordinator_item *items;
         size_t n, room;
+        bool folders; /* there are some in the one that is listed, empty ones as well */
 };
 
 /* The names in a folder, and what each says; `nodes` as far as they were asked for. */
@@ -193,8 +194,13 @@ static int collect_keys(struct walk *w, const struct folder *f, const char *fold
                 struct zookeeper_request *node = f->nodes[i];
                 char *key;
 
-                if (node->code == ZNONODE || zookeeper_is_folder(node->value, &node->stat))
+                if (node->code == ZNONODE)
                         continue;
+                w->folders |= node->stat.numChildren > 0;
+                if (zookeeper_is_folder(node->value, &node->stat)) {
+                        w->folders = true;
+                        continue;
+                }
                 key = *folder ? zookeeper_path(folder, f->children->names[i]) :
                                 strdup(f->children->names[i]);
                 r = key == NULL ? -ENOMEM : add_item(w, key, node);
@@ -259,7 +265,7 @@ static int collect_all(struct walk *w, const char *folder, const char *filter) {
         n_direct = w->n;
         if (r == 0)
                 r = collect_below(w, &f, folder, 1);
-        if (r == 0 && w->n > n_direct)
+        if (r == 0 && w->folders)
                 r = check_same(w, &f, path, n_direct);
         folder_close(&f);
         free(path);
@@ -272,6 +278,7 @@ static void clear(struct walk *w) {
         coordinator_list_clear(&list);
         w->items = NULL;
         w->n = w->room = 0;
+        w->folders = false;
 }
 
 static int ascending(const void *a, const void *b) {
