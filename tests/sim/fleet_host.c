@@ -166,11 +166,13 @@ static int64_t soon(void) {
         return fleet_world.rules.calm ? 5 * SECOND : fleet_spread(100 * MS, 5 * MINUTE);
 }
 
+static uint32_t region_end(void) {
+        return record_region_end(&fleet_world.rules.layout);
+}
+
 /* What state.c makes of the grant and of this boot's shared memory. */
 static int open_state(struct sim_host *host, const struct lease_grant *grant) {
-        unsigned bits = fleet_world.rules.layout.worker_bits -
-                        fleet_world.rules.layout.region_bits;
-        uint32_t first = grant->worker_first & ((1u << bits) - 1);
+        uint32_t first = grant->worker_first & (region_end() - 1);
         uint64_t known = grant->fence_tick;
         bool goes_on = tenure_covers(host->tenure, host, first, true) && host->lineage;
 
@@ -184,12 +186,21 @@ static int open_state(struct sim_host *host, const struct lease_grant *grant) {
         return known > grant->fence_tick ? fleet_renew(host->fleet, known) : 0;
 }
 
+/* More often where it is worst: a run that comes back while this boot still knows it. */
+static bool crashes_now(const struct sim_host *host, const struct lease_grant *grant) {
+        const struct tenure *t = host->tenure;
+        bool again = grant->others_tick > 0 && t != NULL && t->count == grant->worker_count &&
+                     ((grant->worker_first ^ t->first) & (region_end() - 1)) == 0;
+
+        return !fleet_world.rules.calm && fleet_chance(again ? 2 : 25);
+}
+
 static void serve(struct sim_host *host, const struct lease_grant *grant) {
         fleet_trace(host, "has %" PRIu32 " workers from %" PRIu32 ", fence %" PRIu64
                     ", others' %" PRIu64, grant->worker_count, grant->worker_first,
                     grant->fence_tick, grant->others_tick);
         fleet_world.sum.claims++;
-        host->crash_due = !fleet_world.rules.calm && fleet_chance(60);
+        host->crash_due = crashes_now(host, grant);
         if (host->crash_due && fleet_chance(2))
                 return; /* the nonce is not written */
         memcpy(host->nonce, fleet_nonce(host->fleet), RECORD_HEX);
