@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "daemon/lease/etcd_http.h"
+#include "daemon/lease/etcd_endpoints.h"
 #include "daemon/lease/zookeeper_hosts.h"
 #include "daemon/log.h"
 
@@ -62,7 +62,7 @@ static int check_etcd(const struct config_loader *loader) {
         bool tls = false;
         int r;
 
-        if (etcd_http_check_endpoints(config->etcd_endpoints, &tls) < 0)
+        if (etcd_endpoints_check(config->etcd_endpoints, &tls) < 0)
                 return log_failure(EINVAL, "config.etcd", "etcd.endpoints = \"%s\" (%s) is not 1 to "
                                    "16 URLs as http://10.0.0.1:2379, all of http:// or all of "
                                    "https://, separated by blanks or commas", config->etcd_endpoints,

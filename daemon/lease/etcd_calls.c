@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "daemon/lease/base64.h"
+#include "daemon/log.h"
 
 #define NS_PER_S INT64_C(1000000000)
 
@@ -62,6 +63,29 @@ static json_t *key_of(const struct etcd_coordinator *etcd, const char *key, bool
         return value;
 }
 
+/* One call follows the other here, and these are linearizable: what is behind an
+ * answer before has forgotten something, and may be fences. */
+static int check_revision(struct etcd_coordinator *etcd, const json_t *answer,
+                          int64_t *ret_revision) {
+        const json_t *header = json_object_get(answer, "header");
+        int64_t revision = number_of(json_object_get(header, "revision"));
+
+        if (revision <= 0 || etcd->old_copy)
+                return -EIO;
+        if (revision < etcd->revision) {
+                etcd->old_copy = true;
+                return log_failure(EIO, "etcd-old-copy", "etcd's revision went back from %" PRId64
+                                   " to %" PRId64 ": it was put back from an old copy, or "
+                                   "etcd.endpoints names members of two clusters, and its fences "
+                                   "may be too low. Nothing is written there until sfshmd is "
+                                   "started anew: stop the daemons of all hosts, wait for "
+                                   "workers.horizon, start them", etcd->revision, revision);
+        }
+        etcd->revision = revision;
+        *ret_revision = revision;
+        return 0;
+}
+
 /* ---- list */
 
 static int take_item(const struct etcd_coordinator *etcd, const json_t *kv,
@@ -83,12 +107,13 @@ static int take_item(const struct etcd_coordinator *etcd, const json_t *kv,
         return 0;
 }
 
-static int take_list(const struct etcd_coordinator *etcd, const json_t *answer,
+static int take_list(struct etcd_coordinator *etcd, const json_t *answer,
                      struct coordinator_list *ret) {
         const json_t *kvs = json_object_get(answer, "kvs");
         struct coordinator_list list = {
                 .items = calloc(json_array_size(kvs) + 1, sizeof(*list.items)) };
-        int r = list.items != NULL ? 0 : -ENOMEM;
+        int64_t revision;
+        int r = list.items != NULL ? check_revision(etcd, answer, &revision) : -ENOMEM;
 
         /* an answer that was cut short must not look like keys that are gone */
         if (r == 0 && (number_of(json_object_get(answer, "count")) !=
@@ -165,13 +190,10 @@ static int etcd_commit(void *coordinator, const struct coordinator_commit *commi
         int64_t revision;
         int r = etcd_http_call(etcd->http, "kv/txn", commit_json(etcd, commit), true, &answer);
 
-        if (r < 0)
-                return r;
-        revision = number_of(json_object_get(json_object_get(answer, "header"), "revision"));
-        if (!json_is_true(json_object_get(answer, "succeeded")))
+        if (r == 0)
+                r = check_revision(etcd, answer, &revision);
+        if (r == 0 && !json_is_true(json_object_get(answer, "succeeded")))
                 r = -EAGAIN;
-        else if (revision <= 0)
-                r = -EIO;
         for (size_t i = 0; r == 0 && i < commit->n_writes; i++)
                 commit->writes[i].modified = revision;
         json_decref(answer);

@@ -8,6 +8,8 @@ struct etcd_coordinator {
         struct etcd_http *http;
         const char *prefix; /* "/sfshm" */
         int64_t lease;      /* etcd's ID of the session; 0: none */
+        int64_t revision;   /* the highest of etcd's that was seen */
+        bool old_copy;      /* it went back; for ever */
 };
 
 /* Of a struct etcd_coordinator. */

@@ -8,32 +8,27 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <unistd.h>
 
+#include "daemon/lease/etcd_answer.h"
+#include "daemon/lease/etcd_endpoints.h"
 #include "daemon/log.h"
 #include "daemon/thread.h"
 
-#define ENDPOINTS_MAX 16u
 #define ANSWER_MAX (32u << 20)
-#define BREAKER_FIRST_NS INT64_C(500000000)
-#define BREAKER_LAST_NS INT64_C(30000000000)
-#define CODE_UNAUTHENTICATED 16
-
-struct endpoint {
-        char url[256];      /* without a slash at its end */
-        int64_t open_ns;    /* not asked before, CLOCK_MONOTONIC */
-        int64_t pause_ns;   /* the last one; 0: it works */
-};
+#define PASSWORD_MAX 256u
+#define TOKEN_MAX 4096u /* a signed one may be long */
 
 struct etcd_http {
         struct etcd_http_options options;
         CURL *curl;
-        struct endpoint endpoints[ENDPOINTS_MAX];
-        size_t n_endpoints, current;
-        char token[512]; /* "": none */
-        bool failing;    /* that was logged */
-        char message[CURL_ERROR_SIZE];
+        struct etcd_endpoints endpoints;
+        char token[TOKEN_MAX];                   /* "": none */
+        char authorization[TOKEN_MAX + 20];      /* the header with it */
+        char cluster[24];                        /* etcd's ID of it, as decimal text; "": not yet */
+        char refused[32];                        /* the path that was logged as such; "": none */
+        char message[CURL_ERROR_SIZE > ETCD_MESSAGE ? CURL_ERROR_SIZE : ETCD_MESSAGE];
+        uint32_t kind;                           /* of the failure in it */
 };
 
 struct answer {
@@ -57,97 +52,6 @@ static size_t receive(char *bytes, size_t size, size_t n, void *context) {
         return n;
 }
 
-/* ---- endpoints */
-
-static bool separates(char c) {
-        return c == ' ' || c == ',';
-}
-
-/* The next word of the list; 0 at its end. */
-static size_t next_endpoint(const char **list) {
-        size_t n = 0;
-
-        while (separates(**list))
-                (*list)++;
-        while ((*list)[n] != '\0' && !separates((*list)[n]))
-                n++;
-        return n;
-}
-
-int etcd_http_check_endpoints(const char *endpoints, bool *ret_tls) {
-        size_t n, count = 0;
-        bool tls = false;
-
-        while ((n = next_endpoint(&endpoints)) > 0) {
-                size_t scheme = strncmp(endpoints, "http://", 7) == 0 ? 7 :
-                                strncmp(endpoints, "https://", 8) == 0 ? 8 : 0;
-
-                if (scheme == 0 || n == scheme || n >= sizeof(((struct endpoint *)0)->url) ||
-                    memchr(endpoints + scheme, '/', n - scheme) != NULL || ++count > ENDPOINTS_MAX)
-                        return -EINVAL;
-                if (count > 1 && tls != (scheme == 8))
-                        return -EINVAL;
-                tls = scheme == 8;
-                endpoints += n;
-        }
-        if (count == 0)
-                return -EINVAL;
-        *ret_tls = tls;
-        return 0;
-}
-
-static void take_endpoints(struct etcd_http *http) {
-        const char *list = http->options.endpoints;
-        uint32_t random = 0;
-        size_t n;
-
-        while ((n = next_endpoint(&list)) > 0 && http->n_endpoints < ENDPOINTS_MAX) {
-                snprintf(http->endpoints[http->n_endpoints++].url, sizeof(http->endpoints[0].url),
-                         "%.*s", (int)n, list);
-                list += n;
-        }
-        /* hosts of one configuration do not all ask the same one */
-        if (getrandom(&random, sizeof(random), GRND_NONBLOCK) == (ssize_t)sizeof(random) &&
-            http->n_endpoints > 0)
-                http->current = random % http->n_endpoints;
-}
-
-static int64_t now_ns(void) {
-        return thread_clock_ns(CLOCK_MONOTONIC);
-}
-
-/* One whose breaker is closed, from the current one on; else the one whose breaker
- * closes first. */
-static size_t choose(const struct etcd_http *http) {
-        int64_t now = now_ns();
-        size_t best = http->current;
-
-        for (size_t i = 0; i < http->n_endpoints; i++) {
-                size_t at = (http->current + i) % http->n_endpoints;
-
-                if (http->endpoints[at].open_ns <= now)
-                        return at;
-                if (http->endpoints[at].open_ns < http->endpoints[best].open_ns)
-                        best = at;
-        }
-        return best;
-}
-
-static void trip(struct etcd_http *http, size_t at) {
-        struct endpoint *endpoint = &http->endpoints[at];
-        uint16_t random = 0;
-
-        endpoint->pause_ns = endpoint->pause_ns == 0 ? BREAKER_FIRST_NS : endpoint->pause_ns * 2;
-        if (endpoint->pause_ns > BREAKER_LAST_NS)
-                endpoint->pause_ns = BREAKER_LAST_NS;
-        /* hosts that lost it together do not come back together */
-        if (getrandom(&random, sizeof(random), GRND_NONBLOCK) < 0)
-                random = (uint16_t)now_ns();
-        endpoint->open_ns = now_ns() + endpoint->pause_ns / 2 +
-                            endpoint->pause_ns / 2 * random / UINT16_MAX;
-        http->current = (at + 1) % http->n_endpoints;
-}
-
 /* ---- one request */
 
 /* No signals, as there are threads, and no proxy, whatever the environment says. */
@@ -160,6 +64,9 @@ static void set_up(struct etcd_http *http) {
         curl_easy_setopt(http->curl, CURLOPT_TIMEOUT_MS, (long)(o->timeout_ns / 1000000));
         curl_easy_setopt(http->curl, CURLOPT_WRITEFUNCTION, receive);
         curl_easy_setopt(http->curl, CURLOPT_TCP_NODELAY, 1L);
+        curl_easy_setopt(http->curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+        /* else a key with a pass phrase asks for it at the terminal */
+        curl_easy_setopt(http->curl, CURLOPT_KEYPASSWD, "");
         if (o->ca_file[0] != '\0')
                 curl_easy_setopt(http->curl, CURLOPT_CAINFO, o->ca_file);
         if (o->cert_file[0] != '\0') {
@@ -174,7 +81,7 @@ int etcd_http_new(struct etcd_http **ret, const struct etcd_http_options *option
         if (http == NULL)
                 return log_failure(ENOMEM, "etcd", "no memory for the connection to etcd");
         http->options = *options;
-        take_endpoints(http);
+        etcd_endpoints_take(&http->endpoints, options->endpoints);
         if (curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK)
                 http->curl = curl_easy_init();
         if (http->curl == NULL) {
@@ -195,19 +102,6 @@ struct etcd_http *etcd_http_free(struct etcd_http *http) {
         return NULL;
 }
 
-/* What an answer says that is none: one of three shapes, or plain text. */
-static const char *reason(const json_t *object, const struct answer *answer, long *ret_code) {
-        const json_t *error = json_object_get(object, "error"), *code, *text;
-
-        code = json_object_get(json_is_object(error) ? error : object,
-                               json_is_object(error) ? "grpc_code" : "code");
-        text = json_is_object(error) ? json_object_get(error, "message") : error;
-        *ret_code = (long)json_integer_value(code);
-        if (json_is_string(text))
-                return json_string_value(text);
-        return answer->text != NULL ? answer->text : "an empty answer";
-}
-
 /* Nothing has reached etcd. */
 static bool never_sent(CURLcode code) {
         return code == CURLE_COULDNT_CONNECT || code == CURLE_COULDNT_RESOLVE_HOST ||
@@ -215,49 +109,93 @@ static bool never_sent(CURLcode code) {
                code == CURLE_SSL_CERTPROBLEM || code == CURLE_SSL_CACERT_BADFILE;
 }
 
+/* What a person is to do about a failure of the connection; "": see to etcd. */
+static const char *remedy(CURLcode code) {
+        switch (code) {
+        case CURLE_PEER_FAILED_VERIFICATION:
+                return ": its certificate must be signed by one in etcd.ca_file, and name the host "
+                       "as etcd.endpoints does";
+        case CURLE_SSL_CACERT_BADFILE:
+                return ": correct etcd.ca_file, or make it readable";
+        case CURLE_SSL_CERTPROBLEM:
+                return ": correct etcd.cert_file and etcd.key_file, which needs a key without a "
+                       "pass phrase, or make them readable";
+        default:
+                return "";
+        }
+}
+
+static int judge_failure(struct etcd_http *http, CURLcode code) {
+        const char *what = remedy(code);
+        size_t n, room = sizeof(http->message) - strlen(what);
+
+        if (http->message[0] == '\0')
+                snprintf(http->message, sizeof(http->message), "%s", curl_easy_strerror(code));
+        n = strnlen(http->message, room - 1);
+        snprintf(http->message + n, sizeof(http->message) - n, "%s", what);
+        http->kind = (uint32_t)code;
+        if (code == CURLE_OPERATION_TIMEDOUT)
+                return -ETIMEDOUT;
+        return *what != '\0' ? -EACCES : -EIO;
+}
+
+/* Two clusters give out the same worker IDs twice. */
+static int check_cluster(struct etcd_http *http, const json_t *answer) {
+        const char *cluster = etcd_answer_cluster(answer);
+
+        if (http->cluster[0] == '\0' && strlen(cluster) < sizeof(http->cluster))
+                strcpy(http->cluster, cluster);
+        if (strcmp(http->cluster, cluster) == 0)
+                return 0;
+        snprintf(http->message, sizeof(http->message), "it is of cluster %.24s, and another "
+                 "endpoint, or itself before, of cluster %s: etcd.endpoints must name the members "
+                 "of one. If it was set up anew, stop all daemons first", cluster, http->cluster);
+        return -EIO;
+}
+
 static int judge_answer(struct etcd_http *http, const struct answer *answer, json_t **ret) {
-        json_t *object = json_loads(answer->text != NULL ? answer->text : "", 0, NULL);
-        long status = 0, code;
-        const char *why;
+        json_t *object = NULL;
+        long status = 0;
+        int r;
 
         curl_easy_getinfo(http->curl, CURLINFO_RESPONSE_CODE, &status);
-        if (status == 200 && json_is_object(object) && json_object_get(object, "error") == NULL) {
+        http->kind = 1000u + (uint32_t)status;
+        r = etcd_answer_judge(status, answer->text != NULL ? answer->text : "", &object,
+                              http->message);
+        if (r == 0)
+                r = check_cluster(http, object);
+        if (r < 0)
+                json_decref(object);
+        else
                 *ret = object;
-                return 0;
-        }
-        why = reason(object, answer, &code);
-        snprintf(http->message, sizeof(http->message), "HTTP status %ld, %.150s", status, why);
-        json_decref(object);
-        return status == 401 || status == 403 || code == CODE_UNAUTHENTICATED ? -EACCES : -EIO;
+        return r;
+}
+
+static struct curl_slist *make_headers(const struct etcd_http *http) {
+        struct curl_slist *headers = curl_slist_append(NULL, "Content-Type: application/json");
+
+        /* without this one a large request waits a second for leave */
+        headers = curl_slist_append(headers, "Expect:");
+        return http->token[0] == '\0' ? headers : curl_slist_append(headers, http->authorization);
 }
 
 static int perform(struct etcd_http *http, size_t at, const char *path, const char *body,
                    bool *ret_sent, json_t **ret) {
-        char url[sizeof(http->endpoints[0].url) + 64], authorization[600];
-        struct curl_slist *headers = curl_slist_append(NULL, "Content-Type: application/json");
+        char url[sizeof(http->endpoints.list[0].url) + 64];
+        struct curl_slist *headers = make_headers(http);
         struct answer answer = { .size = 0 };
         CURLcode code;
         int r;
 
-        /* without this one a large request waits a second for leave */
-        headers = curl_slist_append(headers, "Expect:");
-        snprintf(authorization, sizeof(authorization), "Authorization: %s", http->token);
-        if (http->token[0] != '\0')
-                headers = curl_slist_append(headers, authorization);
-        snprintf(url, sizeof(url), "%s/v3/%s", http->endpoints[at].url, path);
+        snprintf(url, sizeof(url), "%s/v3/%s", http->endpoints.list[at].url, path);
         curl_easy_setopt(http->curl, CURLOPT_URL, url);
         curl_easy_setopt(http->curl, CURLOPT_HTTPHEADER, headers);
         curl_easy_setopt(http->curl, CURLOPT_POSTFIELDS, body);
         curl_easy_setopt(http->curl, CURLOPT_WRITEDATA, &answer);
         http->message[0] = '\0';
         code = curl_easy_perform(http->curl);
-        *ret_sent = !never_sent(code);
-        if (code == CURLE_OK)
-                r = judge_answer(http, &answer, ret);
-        else
-                r = code == CURLE_OPERATION_TIMEDOUT ? -ETIMEDOUT : -EIO;
-        if (code != CURLE_OK && http->message[0] == '\0')
-                snprintf(http->message, sizeof(http->message), "%s", curl_easy_strerror(code));
+        *ret_sent |= !never_sent(code);
+        r = code == CURLE_OK ? judge_answer(http, &answer, ret) : judge_failure(http, code);
         curl_slist_free_all(headers);
         free(answer.text);
         return r;
@@ -265,48 +203,72 @@ static int perform(struct etcd_http *http, size_t at, const char *path, const ch
 
 /* ---- user and password */
 
-static int read_password(const struct etcd_http *http, char password[256]) {
+/* Never cut short: that would be another password. */
+static int read_password(struct etcd_http *http, char password[PASSWORD_MAX]) {
         int fd = open(http->options.password_file, O_RDONLY | O_CLOEXEC);
-        ssize_t n = fd < 0 ? -1 : read(fd, password, 255);
+        ssize_t n = fd < 0 ? -1 : read(fd, password, PASSWORD_MAX - 1);
 
+        if (n < 0)
+                snprintf(http->message, sizeof(http->message), "cannot read etcd.password_file "
+                         "%.100s: %s", http->options.password_file, strerror(errno));
         if (fd >= 0)
                 close(fd);
         if (n < 0)
-                return log_failure(EACCES, "etcd-password", "cannot read etcd.password_file %s: %s",
-                                   http->options.password_file, strerror(errno));
+                return -EACCES;
         password[n] = '\0';
-        password[strcspn(password, "\r\n")] = '\0';
-        return 0;
+        n = (ssize_t)strcspn(password, "\r\n");
+        if (n > 0 && n < (ssize_t)PASSWORD_MAX - 1) {
+                password[n] = '\0';
+                return 0;
+        }
+        snprintf(http->message, sizeof(http->message), "the first line of etcd.password_file "
+                 "%.100s is empty or longer than a password may be, %u bytes",
+                 http->options.password_file, PASSWORD_MAX - 2);
+        return -EACCES;
+}
+
+static char *authenticate_body(struct etcd_http *http, int *ret_error) {
+        char password[PASSWORD_MAX] = "", *body = NULL;
+        json_t *request = NULL;
+
+        *ret_error = read_password(http, password);
+        if (*ret_error == 0) {
+                request = json_pack("{s:s, s:s}", "name", http->options.username, "password",
+                                    password);
+                body = request != NULL ? json_dumps(request, 0) : NULL;
+                *ret_error = body != NULL ? 0 : -ENOMEM;
+        }
+        explicit_bzero(password, sizeof(password));
+        json_decref(request);
+        return body;
 }
 
 /* The file is read each time, so that it may change. */
 static int authenticate(struct etcd_http *http, size_t at) {
-        char password[256] = "", *body;
-        json_t *request, *answer = NULL;
+        json_t *answer = NULL;
         const char *token;
-        bool sent;
-        int r = read_password(http, password);
+        bool sent = false;
+        int r;
+        char *body = authenticate_body(http, &r);
 
-        if (r < 0)
-                return r;
-        request = json_pack("{s:s, s:s}", "name", http->options.username, "password", password);
-        body = request != NULL ? json_dumps(request, 0) : NULL;
-        explicit_bzero(password, sizeof(password));
-        json_decref(request);
-        if (body == NULL)
-                return -ENOMEM;
         http->token[0] = '\0';
+        http->kind = 0;
+        if (body == NULL)
+                return r;
         r = perform(http, at, "auth/authenticate", body, &sent, &answer);
         explicit_bzero(body, strlen(body));
         free(body);
         token = json_string_value(json_object_get(answer, "token"));
-        if (r == 0 && (token == NULL || strlen(token) >= sizeof(http->token) ||
-                       strpbrk(token, "\r\n") != NULL))
+        if (r == 0 && (token == NULL || *token == '\0' || strlen(token) >= TOKEN_MAX ||
+                       strpbrk(token, "\r\n") != NULL)) {
+                snprintf(http->message, sizeof(http->message), "it gives a token of no use");
                 r = -EIO;
-        if (r == 0)
+        }
+        if (r == 0) {
                 strcpy(http->token, token);
-        else if (r == -EIO && sent)
-                r = -EACCES; /* a wrong password is a bad request to it */
+                snprintf(http->authorization, sizeof(http->authorization), "Authorization: %s",
+                         token); /* not "Bearer" */
+        }
         json_decref(answer);
         return r;
 }
@@ -324,30 +286,43 @@ static int ask(struct etcd_http *http, size_t at, const char *path, const char *
         }
         if (r == 0)
                 r = perform(http, at, path, body, ret_sent, ret);
-        if (r != -EACCES || !with_user || fresh)
-                return r;
-        r = authenticate(http, at);
-        return r < 0 ? r : perform(http, at, path, body, ret_sent, ret);
+        if (r == -ECANCELED && with_user && !fresh) {
+                r = authenticate(http, at);
+                if (r == 0)
+                        r = perform(http, at, path, body, ret_sent, ret);
+        }
+        return r == -ECANCELED ? -EACCES : r;
 }
 
 /* ---- all endpoints */
 
-static void tell_failure(struct etcd_http *http, size_t at) {
-        /* relaxed: a number to look at */
-        atomic_fetch_add_explicit(http->options.errors, 1, memory_order_relaxed);
-        if (!http->failing)
-                log_event(LOG_LEVEL_WARNING, "etcd-away", "etcd at %s does not serve: %s; trying on, "
-                          "at every endpoint in turn", http->endpoints[at].url, http->message);
-        http->failing = true;
+/* It answers, so there is nothing wrong with the endpoint. */
+static void tell_refusal(struct etcd_http *http, size_t at, const char *path) {
+        if (strcmp(http->refused, path) != 0)
+                log_event(LOG_LEVEL_WARNING, "etcd-refused", "etcd at %s lets this host not in, for "
+                          "%s: %s", http->endpoints.list[at].url, path, http->message);
+        snprintf(http->refused, sizeof(http->refused), "%s", path);
+        http->endpoints.current = (at + 1) % http->endpoints.n;
 }
 
-static void tell_success(struct etcd_http *http, size_t at) {
-        if (http->failing)
-                log_event(LOG_LEVEL_NOTICE, "etcd-back", "etcd at %s serves again",
-                          http->endpoints[at].url);
-        http->failing = false;
-        http->current = at;
-        http->endpoints[at].open_ns = http->endpoints[at].pause_ns = 0;
+static void tell_failure(struct etcd_http *http, size_t at, const char *path, int error) {
+        /* relaxed: a number to look at */
+        atomic_fetch_add_explicit(http->options.errors, 1, memory_order_relaxed);
+        if (error == -EACCES) {
+                tell_refusal(http, at, path);
+                return;
+        }
+        etcd_endpoints_tell(&http->endpoints, at, http->kind, http->message);
+        etcd_endpoints_trip(&http->endpoints, at, thread_clock_ns(CLOCK_MONOTONIC));
+}
+
+static void tell_success(struct etcd_http *http, size_t at, const char *path) {
+        etcd_endpoints_serves(&http->endpoints, at);
+        if (strcmp(http->refused, path) != 0)
+                return;
+        http->refused[0] = '\0';
+        log_event(LOG_LEVEL_NOTICE, "etcd-admitted", "etcd at %s lets this host in again, for %s",
+                  http->endpoints.list[at].url, path);
 }
 
 int etcd_http_call(struct etcd_http *http, const char *path, json_t *request, bool once,
@@ -356,17 +331,17 @@ int etcd_http_call(struct etcd_http *http, const char *path, json_t *request, bo
         int r = body != NULL ? -EIO : -ENOMEM;
 
         json_decref(request);
-        for (size_t i = 0; body != NULL && i < http->n_endpoints; i++) {
-                size_t at = choose(http);
+        for (size_t i = 0; body != NULL && i < http->endpoints.n; i++) {
+                size_t at = etcd_endpoints_choose(&http->endpoints,
+                                                  thread_clock_ns(CLOCK_MONOTONIC));
                 bool sent = false;
 
                 r = ask(http, at, path, body, &sent, ret);
                 if (r == 0)
-                        tell_success(http, at);
+                        tell_success(http, at, path);
                 if (r == 0 || r == -ENOMEM)
                         break;
-                tell_failure(http, at);
-                trip(http, at);
+                tell_failure(http, at, path, r);
                 if ((once && sent) || r == -ETIMEDOUT)
                         break; /* the next call goes to another one */
         }

@@ -24,12 +24,10 @@ struct etcd_http *etcd_http_free(struct etcd_http *http);
 
 /*
  * Takes `request` over. 0 and the answer; -ETIMEDOUT, -EIO: it may have been carried
- * out; -EACCES: not let in. With `once` it is sent to one endpoint at most; else, as
+ * out; -EACCES: nothing was done, as this host is not let in, or has or trusts no
+ * certificate as is needed. With `once` it is sent to one endpoint at most; else, as
  * for what changes nothing, the others are tried as well. Failures are logged when
- * they begin and when they end.
+ * they begin and when they end. All answers come from one cluster.
  */
 int etcd_http_call(struct etcd_http *http, const char *path, json_t *request, bool once,
                    json_t **ret);
-
-/* At most 16 of http://HOST:PORT or https://HOST:PORT, all the same; or -EINVAL. Pure. */
-int etcd_http_check_endpoints(const char *endpoints, bool *ret_tls);

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * The members of an etcd cluster which may be asked, each with a breaker: one that
+ * failed is left alone for a while, longer each time, and then asked again. What
+ * goes wrong is logged once for each endpoint and kind, until it serves again.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define ETCD_ENDPOINTS_MAX 16u
+#define ETCD_FAILURES_TOLD 4u
+
+struct etcd_endpoint {
+        char url[256];    /* without a slash at its end */
+        int64_t open_ns;  /* not asked before, CLOCK_MONOTONIC */
+        int64_t pause_ns; /* the last one; 0: it works */
+        uint32_t told[ETCD_FAILURES_TOLD]; /* kinds of failure that were logged */
+        size_t n_told;
+};
+
+struct etcd_endpoints {
+        struct etcd_endpoint list[ETCD_ENDPOINTS_MAX];
+        size_t n, current;
+};
+
+/* At most 16 of http://HOST:PORT or https://HOST:PORT, all the same; or -EINVAL. Pure. */
+int etcd_endpoints_check(const char *text, bool *ret_tls);
+/* A text which that has accepted; begins with any one of them. */
+void etcd_endpoints_take(struct etcd_endpoints *endpoints, const char *text);
+
+/* One whose breaker is closed, from the current one on; else the one whose breaker
+ * closes first. */
+size_t etcd_endpoints_choose(const struct etcd_endpoints *endpoints, int64_t now_ns);
+/* Opens its breaker; the next one is the current one. */
+void etcd_endpoints_trip(struct etcd_endpoints *endpoints, size_t at, int64_t now_ns);
+/* `kind`: any number that is the same for the same failure; `message`: what happened. */
+void etcd_endpoints_tell(struct etcd_endpoints *endpoints, size_t at, uint32_t kind,
+                         const char *message);
+/* It is the current one, and its breaker closed. */
+void etcd_endpoints_serves(struct etcd_endpoints *endpoints, size_t at);
