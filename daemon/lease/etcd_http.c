@@ -64,6 +64,8 @@ static void set_up(struct etcd_http *http) {
         curl_easy_setopt(http->curl, CURLOPT_TIMEOUT_MS, (long)(o->timeout_ns / 1000000));
         curl_easy_setopt(http->curl, CURLOPT_WRITEFUNCTION, receive);
         curl_easy_setopt(http->curl, CURLOPT_TCP_NODELAY, 1L);
+        /* HTTP/2, which TLS would agree on, has ways of its own to fail */
+        curl_easy_setopt(http->curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
         curl_easy_setopt(http->curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
         /* else a key with a pass phrase asks for it at the terminal */
         curl_easy_setopt(http->curl, CURLOPT_KEYPASSWD, "");
@@ -109,8 +111,12 @@ static bool never_sent(CURLcode code) {
                code == CURLE_SSL_CERTPROBLEM || code == CURLE_SSL_CACERT_BADFILE;
 }
 
-/* What a person is to do about a failure of the connection; "": see to etcd. */
-static const char *remedy(CURLcode code) {
+/* What a person is to do about a failure of the connection, behind a ':' where nothing
+ * else can help; "": see to etcd. */
+static const char *remedy(const struct etcd_http *http, CURLcode code) {
+        bool bare = strncmp(http->endpoints.list[0].url, "https", 5) == 0 &&
+                    http->options.cert_file[0] == '\0';
+
         switch (code) {
         case CURLE_PEER_FAILED_VERIFICATION:
                 return ": its certificate must be signed by one in etcd.ca_file, and name the host "
@@ -120,13 +126,18 @@ static const char *remedy(CURLcode code) {
         case CURLE_SSL_CERTPROBLEM:
                 return ": correct etcd.cert_file and etcd.key_file, which needs a key without a "
                        "pass phrase, or make them readable";
+        case CURLE_SEND_ERROR:
+        case CURLE_RECV_ERROR:
+        case CURLE_SSL_CONNECT_ERROR:
+                return bare ? "; if it wants a certificate of this host, set etcd.cert_file and "
+                              "etcd.key_file" : "";
         default:
                 return "";
         }
 }
 
 static int judge_failure(struct etcd_http *http, CURLcode code) {
-        const char *what = remedy(code);
+        const char *what = remedy(http, code);
         size_t n, room = sizeof(http->message) - strlen(what);
 
         if (http->message[0] == '\0')
@@ -136,7 +147,7 @@ static int judge_failure(struct etcd_http *http, CURLcode code) {
         http->kind = (uint32_t)code;
         if (code == CURLE_OPERATION_TIMEDOUT)
                 return -ETIMEDOUT;
-        return *what != '\0' ? -EACCES : -EIO;
+        return *what == ':' ? -EACCES : -EIO;
 }
 
 /* Two clusters give out the same worker IDs twice. */
