@@ -220,7 +220,8 @@ static void refuse_held(struct connections *connections, struct connection *conn
         }
         if (error < 0)
                 attach_refuse(&refusal, ETIME, 1000, "no reservation: the fence could not be "
-                              "raised (%s); see the daemon's log", strerror(-error));
+                              "raised (%s); see the daemon's log",
+                              lease_error_text(parts->lease, error));
         else
                 attach_refuse(&refusal, ENOSPC, 1000, "no position became free in time: close idle "
                               "clients or raise workers.count");

@@ -278,8 +278,8 @@ const char *timekeeper_text(const struct timekeeper *keeper, char text[TIMEKEEPE
         /* the place comes last: a refusal may have to cut it off */
         snprintf(text, TIMEKEEPER_TEXT, "No IDs: the fence is passed and cannot be raised (%s): "
                  "%s; the fence is %s",
-                 error < 0 ? strerror(-error) : "no answer", lease_remedy(keeper->parts.lease),
-                 lease_place(keeper->parts.lease));
+                 error < 0 ? lease_error_text(keeper->parts.lease, error) : "no answer",
+                 lease_remedy(keeper->parts.lease), lease_place(keeper->parts.lease));
         return text;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/lease/coordinator.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,4 +28,21 @@ const struct coordinator_item *coordinator_find(const struct coordinator_list *l
                         high = middle;
         }
         return NULL;
+}
+
+const char *coordinator_error_text(int error) {
+        switch (-error) {
+        case ETIMEDOUT:
+                return "the coordinator does not answer";
+        case EIO:
+                return "the coordinator does not serve";
+        case EACCES:
+                return "the coordinator does not let this host in";
+        case EAGAIN:
+                return "others write there all the time";
+        case ESTALE:
+                return "the coordinator has given the worker IDs to another host";
+        default:
+                return strerror(-error);
+        }
 }

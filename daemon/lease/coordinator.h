@@ -21,6 +21,8 @@ struct coordinator_list {
         size_t n;
 };
 void coordinator_list_clear(struct coordinator_list *list);
+/* What such an error of a call is to a person: strerror() would speak of disks. */
+const char *coordinator_error_text(int error);
 /* NULL when there is no such key. */
 const struct coordinator_item *coordinator_find(const struct coordinator_list *list,
                                                 const char *key);

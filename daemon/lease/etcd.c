@@ -64,6 +64,7 @@ const struct lease_backend lease_etcd = {
         .close = fleet_backend_close,
         .place = fleet_backend_place,
         .remedy = "see to etcd, and to the way there; it goes on by itself",
+        .error_text = coordinator_error_text,
         .renew_due = fleet_backend_renew_due,
         .release = fleet_backend_release,
         .counters = fleet_backend_counters,

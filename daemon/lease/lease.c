@@ -74,7 +74,7 @@ static void failed(struct lease *lease, int error) {
                             "cannot write the fence to %s: %s; IDs are handed out up to the fence "
                             "of tick %" PRIu64 " already written, then no more; trying again until "
                             "it works: %s",
-                            lease->backend->place(lease->state), strerror(-error),
+                            lease->backend->place(lease->state), lease_error_text(lease, error),
                             atomic_load_explicit(&lease->fence, memory_order_relaxed),
                             lease_remedy(lease));
         lease->retry_ns = backoff_next(lease->retry_ns, RETRY_FIRST_NS, RETRY_LAST_NS);
@@ -377,6 +377,11 @@ int lease_error(const struct lease *lease) {
 
 bool lease_lost(const struct lease *lease) {
         return lease_error(lease) == -ESTALE;
+}
+
+const char *lease_error_text(const struct lease *lease, int error) {
+        return lease->backend->error_text != NULL ? lease->backend->error_text(error) :
+                                                    strerror(-error);
 }
 
 const char *lease_place(const struct lease *lease) {

@@ -44,6 +44,7 @@ struct lease_backend {
         const char *(*place)(void *backend);
         /* What a person is to do when a fence cannot be written; any thread. */
         const char *remedy;
+        const char *(*error_text)(int error); /* any thread; NULL: as strerror() */
         /* The rest is for a lease which ends by itself; else NULL. */
         /* When, on CLOCK_BOOTTIME, write_fence() is to be called although no higher
          * fence was asked for; the fence is then the clock's and workers.horizon. */
@@ -87,6 +88,7 @@ int lease_error(const struct lease *lease);  /* of the last attempt: 0 or -errno
 /* Another host has the worker IDs, for ever: what is promised ends at the fence which
  * that host has seen. The daemon is to end, and the next one takes others. */
 bool lease_lost(const struct lease *lease);
+const char *lease_error_text(const struct lease *lease, int error); /* any thread */
 /* The watchdog's, see watchdog.h; `lease` is a struct lease. While the backend is
  * at work the thread counts as alive: a disk or coordinator that hangs is told of
  * otherwise, and killing the daemon would not mend it. */

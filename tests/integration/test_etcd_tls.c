@@ -176,7 +176,7 @@ Test(etcd_tls, a_daemon_goes_on_over_the_end_of_its_tokens) {
         write_password("secret\n");
         forget_log(&d);
         private_daemon_start(&d);
-        wait_for_renewals(&nodes, 5); /* every two to three seconds */
+        wait_for_renewals(&nodes, 3); /* every two to three seconds */
         cr_expect_eq(next_id(&d, &id), 0);
         cr_expect_not(log_says(&d, "fence-write"));
         cr_expect_not(log_says(&d, "etcd-refused"));

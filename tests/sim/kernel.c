@@ -202,6 +202,11 @@ int lease_error(const struct lease *lease) {
         return lease->error;
 }
 
+const char *lease_error_text(const struct lease *lease, int error) {
+        (void)lease;
+        return strerror(-error);
+}
+
 const char *lease_place(const struct lease *lease) {
         (void)lease;
         return "the disk";
