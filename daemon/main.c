@@ -10,6 +10,7 @@
 #include <systemd/sd-daemon.h>
 
 #include "daemon/lease/fence_above.h"
+#include "daemon/lease/workers_command.h"
 #include "daemon/log.h"
 #include "daemon/notify.h"
 #include "daemon/refusal.h"
@@ -17,25 +18,38 @@
 #include "daemon/state.h"
 #include "daemon/thread.h"
 
-enum { OPTION_FENCE_ABOVE = 256, OPTION_FORCE };
+enum {
+        OPTION_FENCE_ABOVE = 256,
+        OPTION_FORCE,
+        OPTION_WORKERS,
+        OPTION_JSON,
+        OPTION_ALL_REGIONS,
+        OPTION_RELEASE,
+        OPTION_ABOVE,
+        OPTION_YES,
+};
 
 struct options {
         const char *config;
         char **sets; /* NULL-terminated, as many as there are arguments at most */
         const char *fence_above; /* NULL: serve */
-        bool force;
+        bool workers;            /* --workers: */
+        struct workers_request request; /* its `force` is that of --fence-above as well */
         bool done;   /* --help or --version was answered */
 };
 
 static const char help[] =
         "Usage: sfshmd [--config FILE] [--set SECTION.KEY=VALUE]...\n"
         "       sfshmd --fence-above ID|TIME [--force] [--config FILE] [--set ...]...\n"
+        "       sfshmd --workers [--json] [--all-regions] [--config FILE] [--set ...]...\n"
+        "       sfshmd --workers --release IDS [--above ID|TIME] [--force] [--yes] ...\n"
         "Hands out unique, time-sorted 64-bit IDs to the processes of this host.\n"
         "\n"
         "  -c, --config FILE            read FILE instead of /etc/sfshm/sfshmd.conf\n"
         "  -s, --set SECTION.KEY=VALUE  overrides the files; may be given repeatedly\n"
         "      --fence-above ID|TIME    only lets the next start begin above that, see sfshm(1)\n"
         "      --force                  although that is more than a day ahead\n"
+        "      --workers                only shows who has which worker IDs, see sfshm(1)\n"
         "  -h, --help                   shows this\n"
         "  -V, --version                shows the version\n"
         "\n"
@@ -44,6 +58,42 @@ static const char help[] =
         "         --set daemon.state_dir=$HOME/sfshm-state --set daemon.shm=/sfshm-$USER\n"
         "See sfshmd(8) and sfshmd.conf(5).\n";
 
+static void set_request(struct options *options, int option) {
+        struct workers_request *request = &options->request;
+
+        options->workers |= option == OPTION_WORKERS;
+        request->force |= option == OPTION_FORCE;
+        request->json |= option == OPTION_JSON;
+        request->all_regions |= option == OPTION_ALL_REGIONS;
+        request->yes |= option == OPTION_YES;
+        if (option == OPTION_RELEASE)
+                request->release = optarg;
+        if (option == OPTION_ABOVE)
+                request->above = optarg;
+}
+
+/* Options which would be ignored are mistakes. */
+static int check_request(const struct options *options) {
+        const struct workers_request *request = &options->request;
+        bool release = options->workers && request->release != NULL;
+        const char *wrong = NULL;
+
+        if (options->workers && options->fence_above != NULL)
+                wrong = "--workers and --fence-above exclude each other";
+        else if (request->force && options->fence_above == NULL && !release)
+                wrong = "--force is an option of --fence-above and --release only";
+        else if (!options->workers && (request->json || request->all_regions || request->release))
+                wrong = "--json, --all-regions and --release are options of --workers only";
+        else if (!release && (request->above || request->yes))
+                wrong = "--above and --yes are options of --release only";
+        else if (release && (request->json || request->all_regions))
+                wrong = "--release takes neither --json nor --all-regions";
+        if (wrong == NULL)
+                return 0;
+        fprintf(stderr, "sfshmd: %s\n", wrong);
+        return -EINVAL;
+}
+
 /* 0, or -EINVAL after saying why. */
 static int parse_options(int argc, char *argv[], struct options *options) {
         static const struct option known[] = {
@@ -51,6 +101,12 @@ static int parse_options(int argc, char *argv[], struct options *options) {
                 { "set", required_argument, NULL, 's' },
                 { "fence-above", required_argument, NULL, OPTION_FENCE_ABOVE },
                 { "force", no_argument, NULL, OPTION_FORCE },
+                { "workers", no_argument, NULL, OPTION_WORKERS },
+                { "json", no_argument, NULL, OPTION_JSON },
+                { "all-regions", no_argument, NULL, OPTION_ALL_REGIONS },
+                { "release", required_argument, NULL, OPTION_RELEASE },
+                { "above", required_argument, NULL, OPTION_ABOVE },
+                { "yes", no_argument, NULL, OPTION_YES },
                 { "help", no_argument, NULL, 'h' },
                 { "version", no_argument, NULL, 'V' },
                 { NULL, 0, NULL, 0 },
@@ -65,8 +121,8 @@ static int parse_options(int argc, char *argv[], struct options *options) {
                         options->sets[n_sets++] = optarg;
                 } else if (option == OPTION_FENCE_ABOVE) {
                         options->fence_above = optarg;
-                } else if (option == OPTION_FORCE) {
-                        options->force = true;
+                } else if (option >= OPTION_FORCE) {
+                        set_request(options, option);
                 } else if (option == 'h' || option == 'V') {
                         fputs(option == 'h' ? help : "sfshmd " SFSHM_VERSION "\n", stdout);
                         options->done = true;
@@ -76,16 +132,12 @@ static int parse_options(int argc, char *argv[], struct options *options) {
                         return -EINVAL;
                 }
         }
-        if (options->force && options->fence_above == NULL) {
-                fputs("sfshmd: --force is an option of --fence-above only\n", stderr);
-                return -EINVAL;
-        }
         if (optind < argc) {
                 fprintf(stderr, "sfshmd: unexpected argument '%s'; try 'sfshmd --help'\n",
                         argv[optind]);
                 return -EINVAL;
         }
-        return 0;
+        return check_request(options);
 }
 
 /* Before any thread starts: all signals that end us, or reload, are read by the server. */
@@ -246,8 +298,10 @@ int main(int argc, char *argv[]) {
                 if (!options.done && config_load(&config, options.config, options.sets) < 0)
                         r = STATUS_USAGE;
         }
-        if (config != NULL && options.fence_above != NULL) {
-                r = fence_above(config, options.fence_above, options.force);
+        if (config != NULL && (options.fence_above != NULL || options.workers)) {
+                r = options.workers ? workers_command(config, &options.request) :
+                                      fence_above(config, options.fence_above,
+                                                  options.request.force);
                 r = r == 0 ? EXIT_SUCCESS : r == -EINVAL ? STATUS_USAGE : (int)refusal_status(r);
         } else if (config != NULL) {
                 struct reload reload = { .config = config, .path = options.config,

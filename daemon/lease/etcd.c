@@ -44,7 +44,7 @@ static void disconnect(struct fleet_connection *connection) {
         free(connection->place);
 }
 
-static const struct fleet_kind kind = {
+const struct fleet_kind fleet_kind_etcd = {
         .name = "etcd",
         .claim_event = "etcd-claim",
         .access_event = "etcd-access",
@@ -54,7 +54,7 @@ static const struct fleet_kind kind = {
 };
 
 static int etcd_open(void **ret_backend, const struct config *config, struct lease_grant *ret) {
-        return fleet_backend_open(ret_backend, &kind, config, ret);
+        return fleet_backend_open(ret_backend, &fleet_kind_etcd, config, ret);
 }
 
 const struct lease_backend lease_etcd = {

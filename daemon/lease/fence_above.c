@@ -9,6 +9,7 @@
 #include "daemon/lease/host.h"
 #include "daemon/lease/state_dir.h"
 #include "daemon/lease/state_file.h"
+#include "daemon/lease/workers_command.h"
 #include "daemon/lineage.h"
 #include "daemon/log.h"
 #include "daemon/thread.h"
@@ -85,19 +86,9 @@ int fence_above_parse(const struct id_layout *layout, const char *text, uint64_t
         return 0;
 }
 
-/* What is to be done, by whom and where. */
-struct task {
-        const struct config *config;
-        struct fence_state host; /* this machine, with the fence that was asked for */
-        struct state_dir dir;
-        char time[STATE_TIME_MAX]; /* of that fence */
-        bool force;
-};
-
-static int parse(struct task *task, const char *text) {
-        const struct id_layout *layout = &task->host.layout;
+static int parse(const struct id_layout *layout, const char *text, uint64_t *ret_tick) {
         char end[STATE_TIME_MAX], begin[STATE_TIME_MAX];
-        int r = fence_above_parse(layout, text, &task->host.fence_tick);
+        int r = fence_above_parse(layout, text, ret_tick);
 
         if (r == -EINVAL)
                 return log_failure(EINVAL, "fence-above", "\"%s\" is neither an ID nor a time: say a "
@@ -107,26 +98,45 @@ static int parse(struct task *task, const char *text) {
                                    "id.layout, from %s to %s: nothing can begin above it", text,
                                    state_time(layout, 1, begin),
                                    state_time(layout, id_tick_max(layout), end));
-        state_time(layout, task->host.fence_tick, task->time);
         return 0;
 }
 
 /* Until then the next daemon gives no ID, or IDs that are as far ahead. */
-static int check_ahead(const struct task *task) {
-        const struct fence_state *host = &task->host;
+static int check_ahead(const struct id_layout *layout, uint64_t tick) {
         int64_t now_ms = thread_clock_ns(CLOCK_REALTIME) / NS_PER_MS, fence_ms, ahead_ms;
+        char time[STATE_TIME_MAX];
 
-        if (__builtin_add_overflow(host->layout.epoch_unix_ms, (int64_t)host->fence_tick,
-                                   &fence_ms) ||
+        if (__builtin_add_overflow(layout->epoch_unix_ms, (int64_t)tick, &fence_ms) ||
             __builtin_sub_overflow(fence_ms, now_ms, &ahead_ms))
                 ahead_ms = INT64_MAX;
-        if (ahead_ms <= MS_PER_DAY || task->force)
+        if (ahead_ms <= MS_PER_DAY)
                 return 0;
         return log_failure(ERANGE, "fence-above", "%s is %" PRId64 " days ahead of the wall clock: "
                            "for as long there would be no IDs, or IDs which are as far ahead. Check "
                            "the clock, and that the ID is of id.layout and id.epoch; --force does "
-                           "it nevertheless", task->time, ahead_ms / MS_PER_DAY);
+                           "it nevertheless", state_time(layout, tick, time),
+                           ahead_ms / MS_PER_DAY);
 }
+
+int fence_above_tick(const struct id_layout *layout, const char *text, bool force,
+                     uint64_t *ret_tick) {
+        uint64_t tick;
+        int r = parse(layout, text, &tick);
+
+        if (r == 0 && !force)
+                r = check_ahead(layout, tick);
+        if (r == 0)
+                *ret_tick = tick;
+        return r;
+}
+
+/* What is to be done, by whom and where. */
+struct task {
+        const struct config *config;
+        struct fence_state host; /* this machine, with the fence that was asked for */
+        struct state_dir dir;
+        char time[STATE_TIME_MAX]; /* of that fence */
+};
 
 static int check_good(const struct task *task, const struct fence_state *found) {
         char time[STATE_TIME_MAX];
@@ -208,20 +218,16 @@ static int carry_out(const struct task *task) {
 }
 
 int fence_above(const struct config *config, const char *text, bool force) {
-        struct task task = { .config = config, .dir = STATE_DIR_NONE, .force = force };
+        struct task task = { .config = config, .dir = STATE_DIR_NONE };
         int r;
 
         if (strcmp(config->backend, "local") != 0)
-                return log_failure(EOPNOTSUPP, "fence-above", "workers.backend = %s keeps a fence for "
-                                   "each host in the coordinator, not in daemon.state_dir: this "
-                                   "version cannot raise it there. Repair the keys with %s",
-                                   config->backend,
-                                   strcmp(config->backend, "etcd") == 0 ? "etcdctl" : "zkCli");
+                return workers_fence_above(config, text, force);
         r = host_describe(&task.host, config);
         if (r == 0)
-                r = parse(&task, text);
+                r = fence_above_tick(&task.host.layout, text, force, &task.host.fence_tick);
         if (r == 0)
-                r = check_ahead(&task);
+                state_time(&task.host.layout, task.host.fence_tick, task.time);
         if (r == 0)
                 r = state_dir_open(&task.dir, config->state_dir);
         if (r == 0)

@@ -3,7 +3,8 @@
 /*
  * sfshmd --fence-above: a person says up to where IDs may exist, and the next
  * daemon begins above it. When the fence file is lost, damaged or another
- * machine's, and to begin above IDs which came from elsewhere.
+ * machine's, and to begin above IDs which came from elsewhere. With a coordinator
+ * it is workers_fence_above().
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -14,6 +15,11 @@
  * "2026-11-23T18:00:00.5Z", rounded up. -EINVAL: neither; -ERANGE: before the
  * epoch, or so late that nothing would be left above it. Pure. */
 int fence_above_parse(const struct id_layout *layout, const char *text, uint64_t *ret_tick);
+
+/* The same for a person: logs why not. Without `force` also -ERANGE when it lies more
+ * than a day ahead of the wall clock. */
+int fence_above_tick(const struct id_layout *layout, const char *text, bool force,
+                     uint64_t *ret_tick);
 
 /* Says on stdout what it found and did. `force`: although that lies more than a
  * day ahead of the wall clock. 0, or -errno after logging why not; then nothing

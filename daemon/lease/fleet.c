@@ -210,9 +210,9 @@ static int refuse_none(const struct fleet *f, const struct fleet_view *view, uin
         struct fleet_census census = fleet_census(view, now, recycle);
         char when[64] = "";
 
-        if (census.resting > 0 && census.first_fence_tick != UINT64_MAX)
-                snprintf(when, sizeof(when), ", the first for %" PRId64 " s more",
-                         (int64_t)(census.first_fence_tick + recycle + 1 - now) / 1000 + 1);
+        if (census.resting > 0 && census.first_free_tick != UINT64_MAX)
+                snprintf(when, sizeof(when), ", the first for %" PRIu64 " s more",
+                         (census.first_free_tick - now) / 1000 + 1);
         return log_failure(EBUSY, "workers-none", "no %" PRIu32 " worker IDs in a row are free in "
                            "region %" PRIu32 ": of %" PRIu32 ", %" PRIu32 " are held by hosts that "
                            "live, %" PRIu32 " rest (fence and workers.recycle_delay%s), %" PRIu32

@@ -26,6 +26,9 @@ struct fleet_kind {
         void (*disconnect)(struct fleet_connection *connection); /* zeroed or half-built as well */
 };
 
+extern const struct fleet_kind fleet_kind_etcd;
+extern const struct fleet_kind fleet_kind_zookeeper; /* refuses where it was not built */
+
 /* For struct lease_backend. */
 int fleet_backend_open(void **ret_backend, const struct fleet_kind *kind,
                        const struct config *config, struct lease_grant *ret);

@@ -104,6 +104,16 @@ static void own(struct fleet_view *view, size_t owner) {
         }
 }
 
+static int keep_damaged(struct fleet_view *view, const struct coordinator_item *item, int error) {
+        char *key = strdup(item->key);
+
+        if (key == NULL)
+                return -ENOMEM;
+        view->damaged[view->n_damaged++] =
+                (struct fleet_damaged){ key, item->modified, error };
+        return 0;
+}
+
 static int read_host(struct fleet_view *view, const struct coordinator_list *list,
                      const struct coordinator_item *item, const char *nonce,
                      const struct fleet_space *space) {
@@ -117,10 +127,11 @@ static int read_host(struct fleet_view *view, const struct coordinator_list *lis
         r = record_host_parse(item->value, &space->layout, nonce, owner->record);
         if (r < 0) {
                 free(owner->record);
-                if (r == -ENOMEM)
-                        return r;
+                if (r == -ENOMEM || keep_damaged(view, item, r) < 0)
+                        return -ENOMEM;
                 log_event(LOG_LEVEL_WARNING, "coordinator-damaged", "the coordinator's key %s is "
-                          "%s: the worker IDs it stood for are refused. Put back its value by hand",
+                          "%s: the worker IDs it stood for are refused. Put back its value by hand, or "
+                          "see sfshm fence --above",
                           item->key, r == -EPROTO ? "of another version" : "damaged");
                 return 0;
         }
@@ -137,7 +148,8 @@ static int read_hosts(struct fleet_view *view, const struct coordinator_list *li
         size_t length = strlen(fleet_key(prefix, space->region, "host/", ""));
 
         view->owners = calloc(list->n + 1, sizeof(*view->owners));
-        if (view->owners == NULL)
+        view->damaged = calloc(list->n + 1, sizeof(*view->damaged));
+        if (view->owners == NULL || view->damaged == NULL)
                 return -ENOMEM;
         for (size_t i = 0; i < list->n; i++) {
                 const char *key = list->items[i].key;
@@ -146,6 +158,36 @@ static int read_hosts(struct fleet_view *view, const struct coordinator_list *li
 
                 if (r < 0)
                         return r;
+        }
+        return 0;
+}
+
+static bool has_life(const struct fleet_view *view, const char *life) {
+        for (size_t i = 0; i < view->n_owners; i++)
+                if (strcmp(view->owners[i].record->life, life) == 0)
+                        return true;
+        return false;
+}
+
+static int read_strays(struct fleet_view *view, const struct coordinator_list *list,
+                       const struct fleet_space *space) {
+        char prefix[FLEET_KEY_MAX];
+        size_t length = strlen(fleet_key(prefix, space->region, "alive/", ""));
+
+        view->strays = calloc(list->n + 1, sizeof(*view->strays));
+        if (view->strays == NULL)
+                return -ENOMEM;
+        for (size_t i = 0; i < list->n; i++) {
+                const struct coordinator_item *item = &list->items[i];
+                struct fleet_stray *stray = &view->strays[view->n_strays];
+
+                if (strncmp(item->key, prefix, length) != 0 || has_life(view, item->key + length))
+                        continue;
+                view->n_strays++;
+                stray->key = strdup(item->key);
+                stray->value = strdup(item->value);
+                if (stray->key == NULL || stray->value == NULL)
+                        return -ENOMEM;
         }
         return 0;
 }
@@ -172,7 +214,8 @@ static int check_used(struct fleet_view *view, const struct fleet_space *space) 
                 return 0;
         log_event(LOG_LEVEL_WARNING, "coordinator-lost", "worker IDs %s of region %" PRIu32 " are "
                   "refused: they were used, and no region/%" PRIu32 "/host/... in the coordinator "
-                  "tells their fence any more. Put back its value by hand", text, space->region,
+                  "tells their fence any more. Put back its value by hand, or say up to where "
+                  "their IDs may exist with sfshm fence --above", text, space->region,
                   space->region);
         free(text);
         return 0;
@@ -192,6 +235,8 @@ static int read_lists(struct fleet_view *view, const struct coordinator_calls *c
                 r = read_used(view, &region, space);
         if (r == 0)
                 r = read_hosts(view, &region, space);
+        if (r == 0)
+                r = read_strays(view, &region, space);
         if (r == 0)
                 r = check_used(view, space);
         coordinator_list_clear(&contract);
@@ -222,15 +267,28 @@ struct fleet_view *fleet_view_free(struct fleet_view *view) {
                 return NULL;
         for (size_t i = 0; i < view->n_owners; i++)
                 free(view->owners[i].record);
+        for (size_t i = 0; i < view->n_damaged; i++)
+                free(view->damaged[i].key);
+        for (size_t i = 0; i < view->n_strays; i++) {
+                free(view->strays[i].key);
+                free(view->strays[i].value);
+        }
         free(view->owners);
+        free(view->damaged);
+        free(view->strays);
         free(view);
         return NULL;
 }
 
 /* ---- choosing */
 
-bool fleet_rested(uint64_t fence_tick, uint64_t now_tick, uint64_t recycle_ticks) {
-        return now_tick > fence_tick && now_tick - fence_tick > recycle_ticks;
+uint64_t fleet_free_tick(const struct record_host *record, uint64_t recycle_ticks) {
+        uint64_t tick;
+
+        if (record->freed)
+                recycle_ticks = 0;
+        return __builtin_add_overflow(record->fence_tick, recycle_ticks, &tick) ||
+                               tick == UINT64_MAX ? UINT64_MAX : tick + 1;
 }
 
 /* -EBUSY, or 0 and the fence. */
@@ -243,7 +301,7 @@ static int judge(const struct fleet_view *view, uint32_t worker, uint64_t now_ti
                 return 0;
         if (owner == FLEET_REFUSED || view->owners[owner].alive)
                 return -EBUSY;
-        return fleet_rested(*ret_fence, now_tick, recycle_ticks) ? 0 : -EBUSY;
+        return now_tick >= fleet_free_tick(view->owners[owner].record, recycle_ticks) ? 0 : -EBUSY;
 }
 
 /* The run from `first` on: its highest fence; or -EBUSY, and where the next one
@@ -301,11 +359,11 @@ int fleet_choose(const struct fleet_view *view, uint32_t count, uint64_t now_tic
 
 struct fleet_census fleet_census(const struct fleet_view *view, uint64_t now_tick,
                                  uint64_t recycle_ticks) {
-        struct fleet_census census = { .first_fence_tick = UINT64_MAX };
+        struct fleet_census census = { .first_free_tick = UINT64_MAX };
 
         for (uint32_t w = 0; w < view->end; w++) {
                 int32_t owner = view->of_worker[w];
-                uint64_t fence;
+                uint64_t fence, tick;
 
                 if (judge(view, w, now_tick, recycle_ticks, &fence) == 0) {
                         census.free++;
@@ -315,8 +373,9 @@ struct fleet_census fleet_census(const struct fleet_view *view, uint64_t now_tic
                         census.held++;
                 } else {
                         census.resting++;
-                        if (fence < census.first_fence_tick)
-                                census.first_fence_tick = fence;
+                        tick = fleet_free_tick(view->owners[owner].record, recycle_ticks);
+                        if (tick < census.first_free_tick)
+                                census.first_free_tick = tick;
                 }
         }
         return census;

@@ -19,6 +19,19 @@ struct fleet_owner {
         bool alive;
 };
 
+/* A record that cannot be read. */
+struct fleet_damaged {
+        char *key;
+        int64_t modified;
+        int error; /* -EBADMSG, -EPROTO */
+};
+
+/* A sign of life of which no record tells: a host which lives, and whose record was
+ * lost or damaged; for a session's length also of one that has begun another. */
+struct fleet_stray {
+        char *key, *value;
+};
+
 struct fleet_view {
         struct record_contract contract;
         int64_t contract_modified; /* 0: there is none */
@@ -26,6 +39,10 @@ struct fleet_view {
         int64_t used_modified; /* 0: there is none */
         struct fleet_owner *owners;
         size_t n_owners;
+        struct fleet_damaged *damaged;
+        size_t n_damaged;
+        struct fleet_stray *strays;
+        size_t n_strays;
         uint32_t end;                 /* worker IDs of the region */
         int32_t of_worker[WORKERS_MAX];
 };
@@ -42,8 +59,9 @@ int fleet_view_read(struct fleet_view **ret, const struct coordinator_calls *cal
                     void *coordinator, const struct fleet_space *space);
 struct fleet_view *fleet_view_free(struct fleet_view *view);
 
-/* `now_tick` is above the fence, and has been for `recycle_ticks`. Pure. */
-bool fleet_rested(uint64_t fence_tick, uint64_t now_tick, uint64_t recycle_ticks);
+/* The first tick at which the worker IDs of that record may be claimed, once its
+ * session is over. Pure. */
+uint64_t fleet_free_tick(const struct record_host *record, uint64_t recycle_ticks);
 
 struct fleet_choice {
         uint32_t first;
@@ -56,7 +74,7 @@ int fleet_choose(const struct fleet_view *view, uint32_t count, uint64_t now_tic
 /* For the message that there is none: how many worker IDs are what. Pure. */
 struct fleet_census {
         uint32_t held, resting, refused, free;
-        uint64_t first_fence_tick; /* the lowest of those resting */
+        uint64_t first_free_tick; /* when the first of those resting may be claimed */
 };
 struct fleet_census fleet_census(const struct fleet_view *view, uint64_t now_tick,
                                  uint64_t recycle_ticks);

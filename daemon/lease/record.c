@@ -133,6 +133,10 @@ int record_used_parse(const char *text, uint32_t end, struct record_used *ret) {
 
 /* ---- hosts */
 
+static const char *state_name(const struct record_host *host) {
+        return host->freed ? "freed" : host->released ? "released" : "held";
+}
+
 static json_t *pack_host(const struct record_host *host, const struct id_layout *layout,
                          const char *workers) {
         char since[STATE_TIME_MAX], fence[STATE_TIME_MAX];
@@ -142,8 +146,7 @@ static json_t *pack_host(const struct record_host *host, const struct id_layout 
         state_time(layout, host->fence_tick, fence);
         return json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:s, s:I, s:s, s:I, s:s, s:I}",
                          "version", RECORD_VERSION, "nonce", host->nonce, "life", host->life,
-                         "state", host->released ? "released" : "held", "host", host->who.host,
-                         "machine_id", host->who.machine_id, "boot_id", host->who.boot_id,
+                         "state", state_name(host), "host", host->who.host, "machine_id", host->who.machine_id, "boot_id", host->who.boot_id,
                          "directory", host->who.directory, "pid", (json_int_t)host->who.pid,
                          "workers", workers, "since_unix_ms", (json_int_t)host->since_unix_ms,
                          "since", since, "fence_tick", (json_int_t)host->fence_tick,
@@ -182,11 +185,12 @@ static bool take_host(json_t *object, const struct id_layout *layout, struct rec
         if (fence < 0 || (uint64_t)fence > id_tick_max(layout) || renewals < 0 || since_ms < 0)
                 return false;
         ret->released = strcmp(state, "released") == 0;
+        ret->freed = strcmp(state, "freed") == 0;
         ret->who.pid = pid;
         ret->since_unix_ms = since_ms;
         ret->fence_tick = (uint64_t)fence;
         ret->renewals = (uint64_t)renewals;
-        return (ret->released || strcmp(state, "held") == 0) && workers[0] != '\0' &&
+        return strcmp(state, state_name(ret)) == 0 && workers[0] != '\0' &&
                workers_parse(workers, record_region_end(layout), &ret->workers) == 0;
 }
 

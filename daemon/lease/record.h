@@ -41,7 +41,8 @@ struct record_identity {
 struct record_host {
         char nonce[RECORD_HEX];
         char life[RECORD_HEX]; /* of the session: `region/R/alive/LIFE` says that it lives */
-        bool released;
+        bool released;             /* by a clean stop */
+        bool freed;                /* by a person: its workers rest for their fence alone */
         struct record_identity who;
         int64_t since_unix_ms;
         struct workers workers; /* within the region */

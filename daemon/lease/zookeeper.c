@@ -43,7 +43,7 @@ static void disconnect(struct fleet_connection *connection) {
         free(connection->place);
 }
 
-static const struct fleet_kind kind = {
+const struct fleet_kind fleet_kind_zookeeper = {
         .name = "zookeeper",
         .claim_event = "zookeeper-claim",
         .access_event = "zookeeper-access",
@@ -55,7 +55,7 @@ static const struct fleet_kind kind = {
 
 static int zookeeper_open(void **ret_backend, const struct config *config,
                           struct lease_grant *ret) {
-        return fleet_backend_open(ret_backend, &kind, config, ret);
+        return fleet_backend_open(ret_backend, &fleet_kind_zookeeper, config, ret);
 }
 
 const struct lease_backend lease_zookeeper = {

@@ -17,6 +17,9 @@ struct command_options {
         /* for sfshmd */
         const char *above; /* NULL: not given */
         bool force;
+        const char *release; /* worker IDs; NULL: not given */
+        bool all_regions;
+        bool yes;
         const char *config; /* NULL: the default */
         const char **sets;  /* NULL-terminated */
 };
@@ -29,6 +32,7 @@ int command_next(const struct command_options *options, char *const arguments[],
 int command_decode(const struct command_options *options, char *const arguments[], int n);
 int command_clock(const struct command_options *options, char *const arguments[], int n);
 int command_fence(const struct command_options *options, char *const arguments[], int n);
+int command_workers(const struct command_options *options, char *const arguments[], int n);
 int command_first(const struct command_options *options, char *const arguments[], int n);
 
 /* sfshm_open(), with a sentence on stderr on failure; 0 or 1. */

@@ -21,12 +21,15 @@ static const char usage[] =
         "       sfshm clock [--json] [--shm NAME|DIR]\n"
         "       sfshm clock accept [--socket PATH]\n"
         "       sfshm fence --above ID|TIME [--force] [--config FILE] [--set KEY=VALUE]...\n"
+        "       sfshm workers [--json] [--all-regions] [--config FILE] [--set KEY=VALUE]...\n"
+        "       sfshm workers --release IDS [--above ID|TIME] [--force] [--yes] ...\n"
         "\n"
         "next     allocate IDs, one a line\n"
         "decode   take IDs apart (decimal or 0x...; - reads them from standard input)\n"
         "first    the lowest ID of a time (ISO 8601 or Unix milliseconds)\n"
         "clock    show the daemon's clock; accept: the wall clock is right, follow it\n"
         "fence    let the next sfshmd begin above an ID or a time; sfshmd must be stopped\n"
+        "workers  show which hosts have which worker IDs; --release: free those of a dead one\n"
         "\n"
         "  -n, --count N        how many IDs (1; at most 1099511627776)\n"
         "      --json           one JSON object a line, IDs as strings\n"
@@ -34,7 +37,10 @@ static const char usage[] =
         "      --socket PATH    the daemon's socket ($SFSHM_SOCKET, /run/sfshm/sfshm.sock)\n"
         "      --shm NAME|DIR   the daemon's daemon.shm (/sfshm)\n"
         "      --above ID|TIME  a decimal ID of the layout, or 2026-11-23T18:00:00Z\n"
-        "      --force          although that is more than a day ahead\n"
+        "      --force          although that is more than a day ahead, or the host lives\n"
+        "      --release IDS    worker IDs within the region, as 7 or 0-3,7\n"
+        "      --all-regions    not only the configured one\n"
+        "      --yes            do not ask\n"
         "  -c, --config FILE    as of sfshmd\n"
         "  -s, --set KEY=VALUE  as of sfshmd\n"
         "      --help           show this\n"
@@ -52,6 +58,9 @@ enum option_code {
         OPTION_SHM,
         OPTION_ABOVE,
         OPTION_FORCE,
+        OPTION_RELEASE,
+        OPTION_ALL_REGIONS,
+        OPTION_YES,
         OPTION_LAYOUT,
         OPTION_EPOCH,
         OPTION_REGION_BITS,
@@ -67,6 +76,9 @@ static const struct option long_options[] = {
         { "shm", required_argument, NULL, OPTION_SHM },
         { "above", required_argument, NULL, OPTION_ABOVE },
         { "force", no_argument, NULL, OPTION_FORCE },
+        { "release", required_argument, NULL, OPTION_RELEASE },
+        { "all-regions", no_argument, NULL, OPTION_ALL_REGIONS },
+        { "yes", no_argument, NULL, OPTION_YES },
         { "config", required_argument, NULL, 'c' },
         { "set", required_argument, NULL, 's' },
         { "layout", required_argument, NULL, OPTION_LAYOUT },
@@ -85,6 +97,7 @@ enum option_group {
         GROUP_SHM = 1 << 3,
         GROUP_LAYOUT = 1 << 4,
         GROUP_FENCE = 1 << 5, /* --above, --force, --config, --set */
+        GROUP_WORKERS = 1 << 6, /* --release, --all-regions, --yes */
 };
 
 static const struct {
@@ -97,6 +110,7 @@ static const struct {
         { "first", command_first, GROUP_JSON | GROUP_SOCKET | GROUP_LAYOUT },
         { "clock", command_clock, GROUP_JSON | GROUP_SOCKET | GROUP_SHM },
         { "fence", command_fence, GROUP_FENCE },
+        { "workers", command_workers, GROUP_FENCE | GROUP_JSON | GROUP_WORKERS },
 };
 
 static int value_error(const char *option, const char *value, const char *allowed) {
@@ -160,6 +174,15 @@ static int set_option(struct command_options *options, int code, const char *val
         case OPTION_FORCE:
                 options->force = true;
                 return 0;
+        case OPTION_RELEASE:
+                options->release = value;
+                return 0;
+        case OPTION_ALL_REGIONS:
+                options->all_regions = true;
+                return 0;
+        case OPTION_YES:
+                options->yes = true;
+                return 0;
         case 'c':
                 options->config = value;
                 return 0;
@@ -199,6 +222,10 @@ static unsigned group_of(int code) {
         case OPTION_EPOCH:
         case OPTION_REGION_BITS:
                 return GROUP_LAYOUT;
+        case OPTION_RELEASE:
+        case OPTION_ALL_REGIONS:
+        case OPTION_YES:
+                return GROUP_WORKERS;
         default:
                 return GROUP_FENCE;
         }
@@ -213,6 +240,9 @@ static int check_options(const struct command_options *options, const char *comm
                 return print_error("-n and --parallel are options of 'next' only");
         if ((wrong & GROUP_FENCE) != 0)
                 return print_error("--above, --force, --config and --set are options of 'fence' "
+                                   "and 'workers' only");
+        if ((wrong & GROUP_WORKERS) != 0)
+                return print_error("--release, --all-regions and --yes are options of 'workers' "
                                    "only");
         if ((wrong & GROUP_SHM) != 0)
                 return print_error("--shm is an option of 'clock' only");
@@ -243,8 +273,8 @@ static int run_command(const struct command_options *options, unsigned given, ch
                         return 1;
                 return commands[i].run(options, words + 1, n - 1);
         }
-        return print_error("%s is not a command: say next, decode, first, clock or fence "
-                           "(sfshm --help)",
+        return print_error("%s is not a command: say next, decode, first, clock, fence or "
+                           "workers (sfshm --help)",
                            print_quoted(words[0], strlen(words[0]), quoted));
 }
 

@@ -206,7 +206,7 @@ Test(clock_accept, mistakes_are_named) {
         RUN("next", "--shm", "/sfshm");
         expect_error("--shm is an option of 'clock' only");
         RUN("next", "--force");
-        expect_error("options of 'fence' only");
+        expect_error("options of 'fence' and 'workers' only");
         RUN("fence", "--above", "1", "--socket", "/x");
         expect_error("'fence' takes no --socket");
         RUN("fence");

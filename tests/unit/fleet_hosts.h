@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/* Hosts over a coordinator in memory, four worker IDs, simulated time. */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/lease/fleet.h"
+#include "tests/support/memory_coordinator.h"
+
+#define S INT64_C(1000000000)
+#define TTL (30 * S)
+#define NOW_TICK (UINT64_C(1000) + (uint64_t)(memory.now_ns / 1000000))
+#define RECYCLE_S 10
+#define SPACE { { .tick_bits = 41, .worker_bits = 2, .sequence_bits = 20 }, 0 }
+
+static struct memory_coordinator memory;
+static struct lease_counters counters;
+
+struct host {
+        struct memory_host link;
+        struct fleet *fleet;
+        struct lease_grant grant;
+};
+
+static int64_t boot_ns(void *context) {
+        (void)context;
+        return memory.now_ns;
+}
+
+static int64_t unix_ms(void *context) {
+        (void)context;
+        return (int64_t)NOW_TICK;
+}
+
+static void draw(void *context, uint8_t bytes[16]) {
+        static uint32_t n;
+
+        (void)context;
+        memset(bytes, 0, 16);
+        n++;
+        memcpy(bytes, &n, sizeof(n));
+}
+
+static int try_claim(struct host *h, const char *name, uint32_t count) {
+        struct fleet_parts parts = {
+                .calls = &memory_calls,
+                .coordinator = &h->link,
+                .environment = { boot_ns, unix_ms, draw, NULL },
+                .space = SPACE,
+                .count = count,
+                .recycle_delay_ns = RECYCLE_S * S,
+                .ttl_ns = TTL,
+                .who = { .machine_id = "11111111111111111111111111111111",
+                         .boot_id = "22222222222222222222222222222222", .pid = 17 },
+                .counters = &counters,
+        };
+
+        snprintf(parts.who.host, sizeof(parts.who.host), "%s", name);
+        snprintf(parts.who.directory, sizeof(parts.who.directory), "%s", name);
+        if (h->fleet == NULL) {
+                h->link = (struct memory_host){ .memory = &memory };
+                cr_assert_eq(fleet_new(&h->fleet, &parts), 0);
+        }
+        return fleet_claim(h->fleet, &h->grant);
+}
+
+static void end_host(struct host *h) {
+        h->fleet = fleet_free(h->fleet);
+}
+
+static struct fleet_view *look(void) {
+        static struct memory_host link = { .memory = &memory };
+        struct fleet_space space = SPACE;
+        struct fleet_view *view = NULL;
+
+        cr_assert_eq(fleet_view_read(&view, &memory_calls, &link, &space), 0);
+        return view;
+}
