@@ -135,6 +135,7 @@ struct task {
         const struct config *config;
         struct fence_state host; /* this machine, with the fence that was asked for */
         struct state_dir dir;
+        bool coordinated; /* the host's fence is in a coordinator, and takes this one along */
         char time[STATE_TIME_MAX]; /* of that fence */
 };
 
@@ -180,6 +181,8 @@ static int judge(const struct task *task) {
                 printf("%s is torn or damaged: its fence cannot be known.\n", place);
         else if (r == -EPROTO)
                 printf("%s is of another version of sfshmd: its fence cannot be known.\n", place);
+        else if (r == -ENOENT && task->coordinated)
+                printf("%s is made for this host's next start, which takes it along.\n", place);
         else if (r == -ENOENT && state_dir_evidence(&task->dir, name) == 0)
                 printf("%s is not there, and nothing shows that it ever was.\n", place);
         else if (r == -ENOENT)
@@ -217,13 +220,23 @@ static int carry_out(const struct task *task) {
         return fflush(stdout) == 0 ? 0 : -errno;
 }
 
-int fence_above(const struct config *config, const char *text, bool force) {
-        struct task task = { .config = config, .dir = STATE_DIR_NONE };
-        int r;
+/* With a coordinator a host has the workers which it gives. */
+static int describe(struct task *task) {
+        struct config config = *task->config;
 
-        if (strcmp(config->backend, "local") != 0)
-                return workers_fence_above(config, text, force);
-        r = host_describe(&task.host, config);
+        config.has_first |= task->coordinated;
+        return host_describe(&task->host, &config);
+}
+
+int fence_above(const struct config *config, const char *text, bool force) {
+        struct task task = { .config = config, .dir = STATE_DIR_NONE,
+                             .coordinated = strcmp(config->backend, "local") != 0 };
+        bool repaired = false;
+        int r = task.coordinated ? workers_fence_above(config, text, force, &repaired) : 0;
+
+        if (r < 0 || repaired)
+                return r;
+        r = describe(&task);
         if (r == 0)
                 r = fence_above_tick(&task.host.layout, text, force, &task.host.fence_tick);
         if (r == 0)

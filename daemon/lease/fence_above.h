@@ -4,7 +4,7 @@
  * sfshmd --fence-above: a person says up to where IDs may exist, and the next
  * daemon begins above it. When the fence file is lost, damaged or another
  * machine's, and to begin above IDs which came from elsewhere. With a coordinator
- * it is workers_fence_above().
+ * workers_fence_above() comes first, and is all when it had something to do.
  */
 #include <stdbool.h>
 #include <stdint.h>

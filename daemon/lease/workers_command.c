@@ -261,7 +261,7 @@ int workers_command(const struct config *config, const struct workers_request *r
 
 /* ---- sfshm fence --above */
 
-static int fence_refused(struct task *task, uint64_t tick) {
+static int fence_refused(struct task *task, uint64_t tick, bool *ret_repaired) {
         struct workers_release *release;
         int r = look(task);
 
@@ -273,20 +273,23 @@ static int fence_refused(struct task *task, uint64_t tick) {
         for (uint32_t w = 0; w < task->view->end; w++)
                 if (task->view->of_worker[w] == FLEET_REFUSED)
                         workers_add(&release->asked, w);
-        if (workers_count(&release->asked) == 0)
-                r = log_failure(EEXIST, "fence-above", "no worker ID of region %" PRIu32 " in %s is "
-                                "refused for want of a fence: nothing is to be repaired. To begin "
-                                "above IDs from elsewhere see sfshm(1)", task->space.region,
-                                task->connect.connection.place);
-        if (r == 0)
-                r = workers_release_check(release);
+        if (workers_count(&release->asked) == 0) {
+                printf("No worker ID of region %" PRIu32 " in %s is refused for want of a fence.\n",
+                       task->space.region, task->connect.connection.place);
+                free(release);
+                return 0;
+        }
+        r = workers_release_check(release);
         if (r == 0)
                 r = give_fence(task, release, tick);
+        if (r == 0)
+                *ret_repaired = true;
         free(release);
         return r;
 }
 
-int workers_fence_above(const struct config *config, const char *above, bool force) {
+int workers_fence_above(const struct config *config, const char *above, bool force,
+                        bool *ret_repaired) {
         struct task task;
         uint64_t tick = 0;
         int r = begin(&task, config);
@@ -294,7 +297,7 @@ int workers_fence_above(const struct config *config, const char *above, bool for
         if (r == 0)
                 r = fence_above_tick(&task.space.layout, above, force, &tick);
         if (r == 0)
-                r = fence_refused(&task, tick);
+                r = fence_refused(&task, tick, ret_repaired);
         end(&task);
         return r == 0 && fflush(stdout) != 0 ? -errno : r;
 }

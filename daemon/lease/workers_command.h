@@ -19,5 +19,6 @@ struct workers_request {
 int workers_command(const struct config *config, const struct workers_request *request);
 
 /* sfshmd --fence-above with a coordinator: all worker IDs of the region that are
- * refused for want of a fence get that one. */
-int workers_fence_above(const struct config *config, const char *above, bool force);
+ * refused for want of a fence get that one; were there any? */
+int workers_fence_above(const struct config *config, const char *above, bool force,
+                        bool *ret_repaired);

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #define TOOL_OUTPUT_MAX 262144
-#define TOOL_ARGUMENTS_MAX 16
+#define TOOL_ARGUMENTS_MAX 64
 
 struct tool_result {
         int status; /* exit status; 128 + signal */
