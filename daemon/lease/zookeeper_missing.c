@@ -9,8 +9,8 @@ static int connect_to(const struct config *config, struct lease_counters *counte
                       struct fleet_connection *ret) {
         (void)config, (void)counters, (void)ret;
         return log_failure(EINVAL, "zookeeper", "workers.backend = zookeeper: this sfshmd was built "
-                           "without ZooKeeper's library; build it where libzookeeper-mt-dev is "
-                           "installed, or use etcd");
+                           "without ZooKeeper's client library. Build it where libzookeeper-mt-dev "
+                           "is installed, with -Dzookeeper=enabled, or use the backend etcd");
 }
 
 static void disconnect(struct fleet_connection *connection) {
