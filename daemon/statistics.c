@@ -138,6 +138,41 @@ static int64_t fence_unix_ms(const struct statistics *s) {
         return unix_ms;
 }
 
+/* 0 without a fence or a clock. */
+static int64_t fence_ahead_ms(const struct statistics *s) {
+        const struct clock_segment *clock = ticker_clock(s->ticker);
+        uint64_t fence_tick = lease_fence(s->lease), tick;
+        struct clock_line line;
+        uint32_t begun;
+
+        do {
+                begun = clock_latch_begin(clock, &line);
+                tick = clock_tick_of(clock_line_at(&line, thread_clock_ns(CLOCK_BOOTTIME)));
+        } while (clock_latch_retry(clock, begun));
+        if (fence_tick == 0 || tick == CLOCK_NOW_INVALID || fence_tick > INT64_MAX ||
+            tick > INT64_MAX)
+                return 0;
+        return (int64_t)fence_tick - (int64_t)tick;
+}
+
+static int64_t region_of(const struct statistics_segment *image) {
+        const struct id_layout *layout = &image->layout;
+
+        /* in 64 bits: without region bits the shift may be all of 32 */
+        return (int64_t)((uint64_t)image->worker_first >>
+                         (layout->worker_bits - layout->region_bits));
+}
+
+static void fill_renewals(struct statistics *s, const struct lease_counters *lease) {
+        for (unsigned i = 0; i < RENEWAL_BUCKETS; i++)
+                s->image->lease_renewal[i] = (uint64_t)load_input(&lease->renewal[i]);
+        s->image->counters.lease_renewal_ns = load_input(&lease->renewal_ns);
+        s->image->counters.lease_renewals = load_input(&lease->renewals);
+        s->image->counters.lease_failures = load_input(&lease->failures);
+        s->image->counters.lease_expirations = load_input(&lease->expirations);
+        s->image->counters.lease_expiry_unix_ms = load_input(&lease->expiry_unix_ms);
+}
+
 static void fill_lease(struct statistics *s) {
         const struct lease_counters *lease = lease_counters(s->lease);
         struct statistics_counters *to = &s->image->counters;
@@ -146,10 +181,14 @@ static void fill_lease(struct statistics *s) {
                 return;
         to->worker_claims = load_input(&lease->claims);
         to->worker_conflicts = load_input(&lease->conflicts);
-        to->lease_renewals = load_input(&lease->renewals);
-        to->lease_failures = load_input(&lease->failures);
-        to->lease_expiry_unix_ms = load_input(&lease->expiry_unix_ms);
+        to->worker_waits = load_input(&lease->waits);
+        to->workers_held = load_input(&lease->held);
+        to->workers_resting = load_input(&lease->resting);
+        to->workers_refused = load_input(&lease->refused);
+        to->workers_free = load_input(&lease->free);
         to->coordinator_errors = load_input(&lease->coordinator_errors);
+        to->coordinator_breakers = load_input(&lease->breakers);
+        fill_renewals(s, lease);
 }
 
 static void fill_counters(struct statistics *s) {
@@ -174,6 +213,8 @@ static void fill_counters(struct statistics *s) {
                 .positions = load_input(&in->positions),
                 .ticker_running = ticker_running(s->ticker),
                 .fence_unix_ms = fence_unix_ms(s),
+                .fence_ahead_ms = fence_ahead_ms(s),
+                .region = region_of(s->image),
                 .start_unix_ms = s->start_unix_ms,
                 .clock_rollbacks = load_input(&in->clock_rollbacks),
                 .clock_forward_steps = load_input(&in->clock_forward_steps),

@@ -305,6 +305,10 @@ uint64_t ticker_late_count(const struct ticker *ticker) {
         return atomic_load_explicit(&ticker->late, memory_order_relaxed);
 }
 
+const struct clock_segment *ticker_clock(const struct ticker *ticker) {
+        return ticker->segment;
+}
+
 bool ticker_running(const struct ticker *ticker) {
         /* relaxed: only the ledger thread changes it, others just look */
         return (word_of(ticker) & COMMAND_MASK) == COMMAND_RUN;

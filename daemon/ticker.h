@@ -36,6 +36,7 @@ bool ticker_stepped(const struct ticker *ticker);
 
 uint64_t ticker_count(const struct ticker *ticker);      /* ticks published */
 uint64_t ticker_late_count(const struct ticker *ticker); /* ticks skipped, woken too late */
+const struct clock_segment *ticker_clock(const struct ticker *ticker);
 bool ticker_running(const struct ticker *ticker);
 
 /* The watchdog's, see watchdog.h; `ticker` is a struct ticker. Ledger thread. */

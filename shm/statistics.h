@@ -76,7 +76,33 @@
         COUNTER(lease_expiry_unix_ms, "sfshm_lease_expiry_timestamp_seconds", "gauge", 1000, \
                 "When the lease ends unless it is renewed; 0 without a coordinator.") \
         COUNTER(coordinator_errors, "sfshm_coordinator_errors_total", "counter", 1, \
-                "Requests which the coordinator did not answer, or refused.")
+                "Requests which the coordinator did not answer, or refused.") \
+        COUNTER(coordinator_breakers, "sfshm_coordinator_breakers_open", "gauge", 1, \
+                "Endpoints of the coordinator left out for a while, as they did not serve.") \
+        COUNTER(lease_renewal_ns, "sfshm_lease_renewal_seconds_total", "counter", 1000000000, \
+                "Time which renewals of the lease took.") \
+        COUNTER(lease_expirations, "sfshm_lease_expirations_total", "counter", 1, \
+                "Times the lease ended without a release.") \
+        COUNTER(worker_waits, "sfshm_worker_claim_waits_total", "counter", 1, \
+                "Claims that found no run of worker IDs free.") \
+        COUNTER(workers_held, "sfshm_workers_held", "gauge", 1, \
+                "Worker IDs of the region that hosts held at the last claim.") \
+        COUNTER(workers_resting, "sfshm_workers_resting", "gauge", 1, \
+                "Worker IDs of the region that rested at the last claim.") \
+        COUNTER(workers_refused, "sfshm_workers_refused", "gauge", 1, \
+                "Worker IDs of the region whose fence was lost, at the last claim.") \
+        COUNTER(workers_free, "sfshm_workers_free", "gauge", 1, \
+                "Worker IDs of the region that were free at the last claim.") \
+        COUNTER(fence_ahead_ms, "sfshm_fence_ahead_seconds", "gauge", 1000, \
+                "How far the fence is ahead of the daemon's clock.") \
+        COUNTER(region, "sfshm_region", "gauge", 1, "Region of the worker IDs.")
+
+/* Upper bounds of the histogram of renewals, in ns; one more bucket above. */
+#define RENEWAL_BUCKETS 12u
+static const uint64_t renewal_bucket_ns[RENEWAL_BUCKETS - 1] = {
+        1000000, 2000000, 5000000, 10000000, 20000000, 50000000,
+        100000000, 200000000, 500000000, 1000000000, 5000000000,
+};
 
 struct statistics_counters {
 #define STATISTICS_FIELD(name, prometheus, type, divisor, help) int64_t name;
@@ -117,8 +143,10 @@ struct statistics_segment {
         uint32_t reserved0;
         char daemon_version[32];
         uint64_t overflow_wait[OVERFLOW_BUCKETS];
+        uint64_t lease_renewal[RENEWAL_BUCKETS]; /* renewals, by how long they took */
         struct statistics_counters counters;
-        uint8_t reserved1[4096 - 128 - 8 * OVERFLOW_BUCKETS - sizeof(struct statistics_counters)];
+        uint8_t reserved1[4096 - 128 - 8 * OVERFLOW_BUCKETS - 8 * RENEWAL_BUCKETS -
+                          sizeof(struct statistics_counters)];
         uint64_t worker_ids[WORKER_COUNTERS_MAX];
         /* then struct statistics_client[client_capacity] */
 };
@@ -126,6 +154,7 @@ _Static_assert(offsetof(struct statistics_segment, sequence) == 56, "statistics:
 _Static_assert(offsetof(struct statistics_segment, updated_boot_ns) == 64, "statistics: updated");
 _Static_assert(offsetof(struct statistics_segment, daemon_version) == 96, "statistics: version");
 _Static_assert(offsetof(struct statistics_segment, overflow_wait) == 128, "statistics: histogram");
+_Static_assert(offsetof(struct statistics_segment, lease_renewal) == 224, "statistics: renewals");
 _Static_assert(offsetof(struct statistics_segment, worker_ids) == 4096, "statistics: worker_ids");
 
 static inline uint64_t statistics_segment_size(uint32_t client_capacity) {

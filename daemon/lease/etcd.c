@@ -21,6 +21,7 @@ static int connect_to(const struct config *config, struct lease_counters *counte
                 .cert_file = config->etcd_cert_file,
                 .key_file = config->etcd_key_file,
                 .errors = &counters->coordinator_errors,
+                .breakers = &counters->breakers,
         };
         struct etcd_coordinator *etcd = calloc(1, sizeof(*etcd));
 

@@ -120,3 +120,11 @@ void etcd_endpoints_serves(struct etcd_endpoints *endpoints, size_t at) {
         endpoint->open_ns = endpoint->pause_ns = 0;
         endpoints->current = at;
 }
+
+size_t etcd_endpoints_left_out(const struct etcd_endpoints *endpoints) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < endpoints->n; i++)
+                n += endpoints->list[i].pause_ns != 0;
+        return n;
+}

@@ -40,3 +40,5 @@ void etcd_endpoints_tell(struct etcd_endpoints *endpoints, size_t at, uint32_t k
                          const char *message);
 /* It is the current one, and its breaker closed. */
 void etcd_endpoints_serves(struct etcd_endpoints *endpoints, size_t at);
+/* How many are left alone for a while. */
+size_t etcd_endpoints_left_out(const struct etcd_endpoints *endpoints);

@@ -316,6 +316,13 @@ static void tell_refusal(struct etcd_http *http, size_t at, const char *path) {
         http->endpoints.current = (at + 1) % http->endpoints.n;
 }
 
+static void count_breakers(const struct etcd_http *http) {
+        /* relaxed: a number to look at */
+        atomic_store_explicit(http->options.breakers,
+                              (int64_t)etcd_endpoints_left_out(&http->endpoints),
+                              memory_order_relaxed);
+}
+
 static void tell_failure(struct etcd_http *http, size_t at, const char *path, int error) {
         /* relaxed: a number to look at */
         atomic_fetch_add_explicit(http->options.errors, 1, memory_order_relaxed);
@@ -325,10 +332,12 @@ static void tell_failure(struct etcd_http *http, size_t at, const char *path, in
         }
         etcd_endpoints_tell(&http->endpoints, at, http->kind, http->message);
         etcd_endpoints_trip(&http->endpoints, at, thread_clock_ns(CLOCK_MONOTONIC));
+        count_breakers(http);
 }
 
 static void tell_success(struct etcd_http *http, size_t at, const char *path) {
         etcd_endpoints_serves(&http->endpoints, at);
+        count_breakers(http);
         if (strcmp(http->refused, path) != 0)
                 return;
         http->refused[0] = '\0';

@@ -16,6 +16,7 @@ struct etcd_http_options {
         int64_t timeout_ns;    /* of one request */
         const char *username, *password_file, *ca_file, *cert_file, *key_file; /* "": none */
         _Atomic int64_t *errors; /* counted */
+        _Atomic int64_t *breakers; /* how many endpoints are left out for a while */
 };
 
 /* The strings outlive it. Logs its errors. */

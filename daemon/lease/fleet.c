@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/lease/state_file.h"
 #include "daemon/log.h"
 
 #define NS_PER_MS INT64_C(1000000)
@@ -60,6 +61,13 @@ void fleet_succeeded(struct fleet *f, int64_t sent_ns) {
         atomic_store_explicit(&f->parts.counters->expiry_unix_ms,
                               f->parts.environment.unix_ms(f->parts.environment.context) + left_ms,
                               memory_order_relaxed);
+}
+
+void fleet_expired(struct fleet *f, const char *why) {
+        f->session = false;
+        fleet_count(&f->parts.counters->expirations);
+        log_event(LOG_LEVEL_WARNING, "lease-expired", "%s: the lease has ended, and is claimed anew "
+                  "if no other host has taken it", why);
 }
 
 int fleet_begin_session(struct fleet *f) {
@@ -210,6 +218,8 @@ static int refuse_none(const struct fleet *f, const struct fleet_view *view, uin
         struct fleet_census census = fleet_census(view, now, recycle);
         char when[64] = "";
 
+        fleet_count(&f->parts.counters->waits);
+
         if (census.resting > 0 && census.first_free_tick != UINT64_MAX)
                 snprintf(when, sizeof(when), ", the first for %" PRIu64 " s more",
                          (census.first_free_tick - now) / 1000 + 1);
@@ -311,6 +321,18 @@ static int take(struct fleet *f, struct draft *d, const struct fleet_view *view,
         return r < 0 ? r : claimed(f, d);
 }
 
+static void count_region(const struct fleet *f, const struct fleet_view *view) {
+        struct fleet_census census = fleet_census(
+                view, tick_now(f), (uint64_t)(f->parts.recycle_delay_ns / NS_PER_MS));
+        struct lease_counters *counters = f->parts.counters;
+
+        /* relaxed, all: numbers to look at */
+        atomic_store_explicit(&counters->held, census.held, memory_order_relaxed);
+        atomic_store_explicit(&counters->resting, census.resting, memory_order_relaxed);
+        atomic_store_explicit(&counters->refused, census.refused, memory_order_relaxed);
+        atomic_store_explicit(&counters->free, census.free, memory_order_relaxed);
+}
+
 static int claim_new(struct fleet *f, struct draft *d, const struct fleet_view *view) {
         uint64_t now = tick_now(f), recycle = (uint64_t)(f->parts.recycle_delay_ns / NS_PER_MS);
         struct workers taken = { .bits = { 0 } };
@@ -339,6 +361,17 @@ static int claim(struct fleet *f, struct draft *d, const struct fleet_view *view
         return take(f, d, view, own, &own->record->workers, own->record->fence_tick);
 }
 
+static void tell_claim(const struct fleet *f, const struct lease_grant *grant) {
+        char *workers = workers_text(&f->record.workers), time[STATE_TIME_MAX];
+
+        log_event(LOG_LEVEL_INFO, "lease-claimed", "took worker IDs %s of region %" PRIu32 " (%"
+                  PRIu32 " to %" PRIu32 " in an ID), above the fence of tick %" PRIu64 " (%s)",
+                  workers != NULL ? workers : "?", f->parts.space.region, grant->worker_first,
+                  grant->worker_first + grant->worker_count - 1, grant->fence_tick,
+                  state_time(&f->parts.space.layout, grant->fence_tick, time));
+        free(workers);
+}
+
 int fleet_claim(struct fleet *f, struct lease_grant *ret) {
         struct fleet_view *view = NULL;
         struct draft *d = calloc(1, sizeof(*d));
@@ -346,11 +379,16 @@ int fleet_claim(struct fleet *f, struct lease_grant *ret) {
                 fleet_view_read(&view, f->parts.calls, f->parts.coordinator, &f->parts.space);
 
         if (r == 0)
+                count_region(f, view);
+        if (r == 0)
                 r = claim(f, d, view);
-        if (r == -EAGAIN)
+        if (r == -EAGAIN) {
                 fleet_count(&f->parts.counters->conflicts);
-        else if (r < 0)
+                log_event(LOG_LEVEL_INFO, "lease-conflict", "another host was quicker in region %"
+                          PRIu32 ": looking again", f->parts.space.region);
+        } else if (r < 0) {
                 f->begun = false; /* the session may have ended by the next attempt */
+        }
         if (r == 0) {
                 const struct id_layout *layout = &f->parts.space.layout;
 
@@ -365,6 +403,7 @@ int fleet_claim(struct fleet *f, struct lease_grant *ret) {
                         .fence_of_run = true,
                         .others_tick = f->others ? f->record.fence_tick : 0,
                 };
+                tell_claim(f, ret);
         }
         fleet_view_free(view);
         draft_free(d);

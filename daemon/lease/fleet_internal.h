@@ -31,4 +31,6 @@ const char *fleet_key_of(const struct fleet *f, char key[FLEET_KEY_MAX], const c
 int64_t fleet_deadline_ns(const struct fleet *f);
 /* A commit sent at that time is done. */
 void fleet_succeeded(struct fleet *f, int64_t sent_ns);
+/* The session is over, whoever found out. */
+void fleet_expired(struct fleet *f, const char *why);
 int fleet_begin_session(struct fleet *f);

@@ -77,6 +77,8 @@ static int reread_alive(struct fleet *f, const struct record_host *found) {
         if (r < 0)
                 return r;
         item = coordinator_find(&list, key);
+        if (f->session && item == NULL)
+                fleet_expired(f, "the coordinator has no sign of life of this host any more");
         f->session = item != NULL && strcmp(found->life, f->record.life) == 0;
         f->alive_modified = item != NULL ? item->modified : 0;
         coordinator_list_clear(&list);
@@ -125,12 +127,25 @@ static int commit_host(struct fleet *f, bool revive) {
         return r;
 }
 
+static void count_renewal(const struct fleet *f, int64_t sent_ns) {
+        struct lease_counters *counters = f->parts.counters;
+        int64_t took_ns = fleet_boot_ns(f) - sent_ns;
+        unsigned bucket = 0;
+
+        while (bucket < RENEWAL_BUCKETS - 1 && took_ns > (int64_t)renewal_bucket_ns[bucket])
+                bucket++;
+        fleet_count(&counters->renewals);
+        fleet_count(&counters->renewal[bucket]);
+        /* relaxed: a number to look at */
+        atomic_fetch_add_explicit(&counters->renewal_ns, took_ns, memory_order_relaxed);
+}
+
 /* Remembers what a failure leaves open, and counts. */
 static int settle(struct fleet *f, int r, int64_t sent_ns) {
         if (r == 0) {
                 f->session = true;
                 fleet_succeeded(f, sent_ns);
-                fleet_count(&f->parts.counters->renewals);
+                count_renewal(f, sent_ns);
         } else if (unknown(r)) {
                 if (!f->uncertain)
                         f->uncertain_ns = sent_ns;
@@ -146,7 +161,11 @@ static int revive(struct fleet *f) {
         if (r < 0)
                 return r;
         fleet_next_life(f);
-        return settle(f, commit_host(f, true), f->begun_ns);
+        r = settle(f, commit_host(f, true), f->begun_ns);
+        if (r == 0)
+                log_event(LOG_LEVEL_NOTICE, "lease-revived", "the lease goes on under a new session: "
+                          "no other host has taken the worker IDs");
+        return r;
 }
 
 static int keep(struct fleet *f) {
@@ -154,19 +173,15 @@ static int keep(struct fleet *f) {
         int r = f->parts.calls->session_keep(f->parts.coordinator, &f->ttl_ns);
 
         if (r == -ESTALE)
-                f->session = false;
+                fleet_expired(f, "the coordinator has ended the session");
         if (r < 0)
                 return r == -ESTALE ? -EAGAIN : r;
         return settle(f, commit_host(f, false), sent_ns);
 }
 
 static int renew(struct fleet *f) {
-        if (f->session && fleet_boot_ns(f) >= fleet_deadline_ns(f)) {
-                log_event(LOG_LEVEL_WARNING, "lease-expired", "the coordinator was not reached in "
-                          "time: the lease has ended, and is claimed anew if no other host has "
-                          "taken it");
-                f->session = false;
-        }
+        if (f->session && fleet_boot_ns(f) >= fleet_deadline_ns(f))
+                fleet_expired(f, "the coordinator was not reached in time");
         return f->session ? keep(f) : revive(f);
 }
 
@@ -238,7 +253,10 @@ int fleet_release(struct fleet *f, uint64_t fence_tick) {
                 r = release(f, fence_tick);
         if (r == -EAGAIN)
                 r = release(f, fence_tick);
-        if (r == 0)
+        if (r == 0) {
                 (void)f->parts.calls->session_end(f->parts.coordinator); /* runs out anyway */
+                log_event(LOG_LEVEL_INFO, "lease-released", "the worker IDs are given back, with the "
+                          "fence of tick %" PRIu64, fence_tick);
+        }
         return r == -ESTALE ? 0 : r;
 }

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "daemon/config.h"
+#include "shm/statistics.h"
 
 struct lease;
 
@@ -30,6 +31,10 @@ struct lease_grant {
 struct lease_counters {
         _Atomic int64_t claims, conflicts, renewals, failures, coordinator_errors;
         _Atomic int64_t expiry_unix_ms; /* 0: the lease does not end by itself */
+        _Atomic int64_t breakers;       /* endpoints that are left out for a while */
+        _Atomic int64_t expirations, renewal_ns, renewal[RENEWAL_BUCKETS];
+        _Atomic int64_t waits;          /* claims that found nothing free */
+        _Atomic int64_t held, resting, refused, free; /* worker IDs, at the last claim */
 };
 
 struct lease_backend {

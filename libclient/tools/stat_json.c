@@ -57,6 +57,9 @@ static void print_counters(FILE *out, const struct sample *sample) {
         fputs("\"overflow_wait\":[", out);
         for (unsigned i = 0; i < OVERFLOW_BUCKETS; i++)
                 fprintf(out, "%s%" PRIu64, i ? "," : "", s->overflow_wait[i]);
+        fputs("],\"lease_renewal\":[", out);
+        for (unsigned i = 0; i < RENEWAL_BUCKETS; i++)
+                fprintf(out, "%s%" PRIu64, i ? "," : "", s->lease_renewal[i]);
         fputs("]}", out);
 }
 

@@ -12,8 +12,9 @@ static void print_about(FILE *out, const char *name, const char *type, const cha
 
 static void print_counter(FILE *out, const char *name, const char *type, int64_t divisor,
                           const char *help, int64_t value) {
-        /* is the histogram's _sum */
-        if (strcmp(name, "sfshm_overflow_wait_seconds_total") == 0)
+        /* these are the histograms' _sum */
+        if (strcmp(name, "sfshm_overflow_wait_seconds_total") == 0 ||
+            strcmp(name, "sfshm_lease_renewal_seconds_total") == 0)
                 return;
         print_about(out, name, type, help);
         fprintf(out, "%s ", name);
@@ -30,23 +31,36 @@ static void print_ids(FILE *out, const struct sample *sample) {
                         s->worker_first + i, s->worker_ids[i]);
 }
 
-static void print_histogram(FILE *out, const struct statistics_segment *s) {
+/* `bounds`: of all buckets but the last one. */
+static void print_histogram(FILE *out, const char *name, const char *help,
+                            const uint64_t buckets[], const uint64_t bounds[], unsigned n,
+                            int64_t sum_ns) {
         uint64_t count = 0;
 
-        print_about(out, "sfshm_overflow_wait_seconds", "histogram",
-                    "How long calls waited that found their lane's tick used up.");
-        for (unsigned i = 0; i < OVERFLOW_BUCKETS; i++) {
-                count += s->overflow_wait[i];
-                fputs("sfshm_overflow_wait_seconds_bucket{le=\"", out);
-                if (i < OVERFLOW_BUCKETS - 1)
-                        stat_print_scaled(out, (int64_t)overflow_bucket_ns[i], NS_PER_SECOND);
+        print_about(out, name, "histogram", help);
+        for (unsigned i = 0; i < n; i++) {
+                count += buckets[i];
+                fprintf(out, "%s_bucket{le=\"", name);
+                if (i < n - 1)
+                        stat_print_scaled(out, (int64_t)bounds[i], NS_PER_SECOND);
                 else
                         fputs("+Inf", out);
                 fprintf(out, "\"} %" PRIu64 "\n", count);
         }
-        fputs("sfshm_overflow_wait_seconds_sum ", out);
-        stat_print_scaled(out, s->counters.overflow_wait_ns, NS_PER_SECOND);
-        fprintf(out, "\nsfshm_overflow_wait_seconds_count %" PRIu64 "\n", count);
+        fprintf(out, "%s_sum ", name);
+        stat_print_scaled(out, sum_ns, NS_PER_SECOND);
+        fprintf(out, "\n%s_count %" PRIu64 "\n", name, count);
+}
+
+static void print_histograms(FILE *out, const struct statistics_segment *s) {
+        print_histogram(out, "sfshm_overflow_wait_seconds",
+                        "How long calls waited that found their lane's tick used up.",
+                        s->overflow_wait, overflow_bucket_ns, OVERFLOW_BUCKETS,
+                        s->counters.overflow_wait_ns);
+        print_histogram(out, "sfshm_lease_renewal_seconds",
+                        "How long renewals of the lease took, from the first request on.",
+                        s->lease_renewal, renewal_bucket_ns, RENEWAL_BUCKETS,
+                        s->counters.lease_renewal_ns);
 }
 
 /* A dead daemon has no metrics but this one: old values would look like life. */
@@ -66,7 +80,7 @@ void stat_print_prometheus(FILE *out, const struct sample *sample) {
         stat_print_plain(out, s->daemon_version, sizeof(s->daemon_version));
         fputs("\"} 1\n", out);
         print_ids(out, sample);
-        print_histogram(out, s);
+        print_histograms(out, s);
 #define COUNTER(name, prometheus, type, divisor, help) \
         print_counter(out, prometheus, type, divisor, help, s->counters.name);
         STATISTICS_COUNTERS(COUNTER)

@@ -118,8 +118,12 @@ static void print_layout(FILE *out, const struct sample *sample) {
         isotime_format(layout->epoch_unix_ms, time);
         fprintf(out, "layout     %u/%u/%u, region bits %u, epoch %s\n", layout->tick_bits,
                 layout->worker_bits, layout->sequence_bits, layout->region_bits, time);
-        fprintf(out, "workers    %" PRIu32 " from %" PRIu32 "\n", sample->worker_count,
+        fprintf(out, "workers    %" PRIu32 " from %" PRIu32, sample->worker_count,
                 sample->worker_first);
+        if (layout->region_bits > 0)
+                fprintf(out, ", region %" PRIu64, (uint64_t)sample->worker_first >>
+                        (layout->worker_bits - layout->region_bits));
+        fputc('\n', out);
         if (sample->guarded_unix_ms != SAMPLE_UNKNOWN) {
                 isotime_format(sample->guarded_unix_ms, time);
                 fprintf(out, "clock      %s", time);
@@ -136,6 +140,27 @@ static void print_layout(FILE *out, const struct sample *sample) {
         }
 }
 
+/* With a coordinator: its lease, and what it said of the region. */
+static void print_lease(FILE *out, const struct sample *sample) {
+        const struct statistics_counters *c = &sample->statistics.header.counters;
+        double mean_ms = c->lease_renewals == 0 ? 0 :
+                         (double)c->lease_renewal_ns / (double)c->lease_renewals / 1e6;
+        char time[ISOTIME_SIZE];
+
+        if (c->worker_claims == 0)
+                return;
+        isotime_format(c->lease_expiry_unix_ms, time);
+        fprintf(out, "lease      until %s; %" PRId64 " renewals, mean %.1f ms, %" PRId64
+                " failed, %" PRId64 " times expired\n", time, c->lease_renewals, mean_ms,
+                c->lease_failures, c->lease_expirations);
+        fprintf(out, "region     %" PRId64 " worker IDs held, %" PRId64 " resting, %" PRId64
+                " refused, %" PRId64 " free at the claim; %" PRId64 " conflicts\n",
+                c->workers_held, c->workers_resting, c->workers_refused, c->workers_free,
+                c->worker_conflicts);
+        fprintf(out, "requests   %" PRId64 " errors of the coordinator, %" PRId64
+                " endpoints left out\n", c->coordinator_errors, c->coordinator_breakers);
+}
+
 static void print_numbers(FILE *out, const struct sample *sample) {
         const struct statistics_counters *c = &sample->statistics.header.counters;
         double wait_us =
@@ -149,6 +174,7 @@ static void print_numbers(FILE *out, const struct sample *sample) {
         fprintf(out, "overflows  %" PRId64 ", mean wait %.0f us\n", c->overflows, wait_us);
         if (fence != SAMPLE_UNKNOWN)
                 fprintf(out, "fence      %.1f s ahead\n", (double)fence / 1e3);
+        print_lease(out, sample);
         if (age != SAMPLE_UNKNOWN)
                 fprintf(out, "snapshot   %.1f s old%s\n", (double)age / 1e3,
                         sample->statistics.torn ? ", TORN: the daemon stopped while writing it; "

@@ -13,7 +13,7 @@ TestSuite(etcd_tls, .timeout = 200);
 #define TOKEN_TTL_S 3
 
 static struct etcd_nodes nodes = { .n = 1, .tls = true, .token_ttl = TOKEN_TTL_S };
-static _Atomic int64_t errors;
+static _Atomic int64_t errors, breakers;
 static struct etcd_http_options options;
 
 /* As the host should have it. */
@@ -22,7 +22,7 @@ static void right(void) {
                 .endpoints = nodes.endpoints, .timeout_ns = INT64_C(10000000000), .username = "",
                 .password_file = "", .ca_file = etcd_nodes_path(&nodes, "ca.pem"),
                 .cert_file = etcd_nodes_path(&nodes, "host.pem"),
-                .key_file = etcd_nodes_path(&nodes, "host.key"), .errors = &errors };
+                .key_file = etcd_nodes_path(&nodes, "host.key"), .errors = &errors, .breakers = &breakers };
 }
 
 /* One list and one commit below the prefix, whichever fails first. */

@@ -15,13 +15,14 @@
 #define HEADER "\"header\":{\"cluster_id\":\"7\",\"revision\":\"5\"}"
 #define TIMEOUT_NS INT64_C(300000000)
 
-static _Atomic int64_t fake_errors;
+static _Atomic int64_t fake_errors, fake_breakers;
 static struct fake_http *fake;
 static struct etcd_coordinator fake_etcd = { .prefix = "/sfshm" };
 static struct etcd_http_options fake_options = { .timeout_ns = TIMEOUT_NS, .username = "",
                                                  .password_file = "", .ca_file = "",
                                                  .cert_file = "", .key_file = "",
-                                                 .errors = &fake_errors };
+                                                 .errors = &fake_errors,
+                                                 .breakers = &fake_breakers };
 
 static inline void fake_etcd_connect(const char *endpoints) {
         fake_options.endpoints = endpoints;

@@ -99,7 +99,7 @@ static struct row rows[] = {
         F(statistics_segment, worker_count) F(statistics_segment, client_count)
         F(statistics_segment, clients_offset) F(statistics_segment, reserved0)
         F(statistics_segment, daemon_version) F(statistics_segment, overflow_wait)
-        F(statistics_segment, counters) F(statistics_segment, reserved1)
+        F(statistics_segment, lease_renewal) F(statistics_segment, counters) F(statistics_segment, reserved1)
         F(statistics_segment, worker_ids)
 
         SIZE(statistics_client)
@@ -145,7 +145,7 @@ static struct row rows[] = {
         C(SLOT_STANDING_A) C(SLOT_STANDING_B) C(SLOT_ELASTIC_A) C(SLOT_ELASTIC_B)
         C(CURSOR_OFFSET_BITS) C(CURSOR_SLOT_SHIFT) C(CURSOR_TICK_SHIFT) C(CURSOR_TICK_BITS)
         C(CURSOR_CLOSED) C(CURSOR_OFFSET_FULL) C(CURSOR_VERIFY_EVERY) C(CURSOR_SKEW_LIMIT)
-        S(LEDGER_MAGIC) C(LEDGER_VERSION) S(STATISTICS_MAGIC) C(STATISTICS_VERSION)
+        S(LEDGER_MAGIC) C(LEDGER_VERSION) S(STATISTICS_MAGIC) C(STATISTICS_VERSION) C(RENEWAL_BUCKETS)
         C(WIRE_MAGIC) C(WIRE_VERSION) C(WIRE_VERSION_MIN) C(WIRE_MESSAGE_MAX)
         C(WIRE_REFUSED_TEXT) C(WIRE_ANSWER_TEXT) C(WIRE_WELCOME_FDS)
         C(WIRE_HELLO) C(WIRE_WELCOME) C(WIRE_REFUSED) C(WIRE_WANT) C(WIRE_REFRESH)
