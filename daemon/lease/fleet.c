@@ -362,13 +362,16 @@ static int claim(struct fleet *f, struct draft *d, const struct fleet_view *view
 }
 
 static void tell_claim(const struct fleet *f, const struct lease_grant *grant) {
-        char *workers = workers_text(&f->record.workers), time[STATE_TIME_MAX];
+        char *workers = workers_text(&f->record.workers), time[STATE_TIME_MAX], above[96];
 
-        log_event(LOG_LEVEL_INFO, "lease-claimed", "took worker IDs %s of region %" PRIu32 " (%"
-                  PRIu32 " to %" PRIu32 " in an ID), above the fence of tick %" PRIu64 " (%s)",
+        snprintf(above, sizeof(above), "above the fence of tick %" PRIu64 " (%s)",
+                 grant->fence_tick,
+                 state_time(&f->parts.space.layout, grant->fence_tick, time));
+        log_event(LOG_LEVEL_INFO, "lease-claimed", "took worker IDs %s of region %" PRIu32 ", %"
+                  PRIu32 " to %" PRIu32 " in an ID, %s",
                   workers != NULL ? workers : "?", f->parts.space.region, grant->worker_first,
-                  grant->worker_first + grant->worker_count - 1, grant->fence_tick,
-                  state_time(&f->parts.space.layout, grant->fence_tick, time));
+                  grant->worker_first + grant->worker_count - 1,
+                  grant->fence_tick == 0 ? "never used before" : above);
         free(workers);
 }
 

@@ -3,6 +3,7 @@
 /* Hosts over a coordinator in memory, four worker IDs, simulated time. */
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,7 @@
 
 static struct memory_coordinator memory;
 static struct lease_counters counters;
+static const struct coordinator_calls *host_calls = &memory_calls;
 
 struct host {
         struct memory_host link;
@@ -46,7 +48,7 @@ static void draw(void *context, uint8_t bytes[16]) {
 
 static int try_claim(struct host *h, const char *name, uint32_t count) {
         struct fleet_parts parts = {
-                .calls = &memory_calls,
+                .calls = host_calls,
                 .coordinator = &h->link,
                 .environment = { boot_ns, unix_ms, draw, NULL },
                 .space = SPACE,

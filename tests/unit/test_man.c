@@ -80,6 +80,39 @@ Test(man, has_every_metric) {
         free(page);
 }
 
+/* Every event of a lease which the code has stands in sfshmd(8), and no other. Those
+ * are the ones whose names begin like the page's. */
+Test(man, has_the_events_of_a_lease) {
+        static const char *const sources[] = {
+                "daemon/lease/fleet.c", "daemon/lease/fleet_renew.c", "daemon/lease/fleet_view.c",
+                "daemon/lease/lease.c", "daemon/lease/etcd.c", "daemon/lease/etcd_http.c",
+        };
+        char *page = read_source("daemon/man/sfshmd.8"), name[64], expected[96];
+        char *section = strstr(page, ".Ss Events of the lease\n"), *text = NULL;
+        size_t n = 0;
+
+        cr_assert_not_null(section);
+        *strstr(section, "\n.El\n") = '\0';
+        for (size_t i = 0; i < sizeof(sources) / sizeof(sources[0]); i++) {
+                text = read_source(sources[i]);
+                for (const char *at = text; (at = strstr(at, "\"")) != NULL; at++) {
+                        if (sscanf(at, "\"%63[a-z-]\"", name) != 1 ||
+                            (strncmp(name, "lease-", 6) != 0 && strncmp(name, "fence-", 6) != 0 &&
+                             strncmp(name, "coordinator-", 12) != 0 &&
+                             strncmp(name, "workers-n", 9) != 0) ||
+                            at[strlen(name) + 1] != '"' || at[strlen(name) + 2] != ',')
+                                continue;
+                        snprintf(expected, sizeof(expected), "\n.It Li %s\n", name);
+                        cr_expect_eq(count(section, expected), 1, "sfshmd(8) needs once:%s",
+                                     expected);
+                        n++;
+                }
+                free(text);
+        }
+        cr_assert_gt(n, 10);
+        free(page);
+}
+
 /* `declaration` is "int sfshm_next(sfshm *s, uint64_t *ret_id)". */
 static void check_function(char *declaration) {
         char *open = strchr(declaration, '('), *name = open, *page, *argument, *rest;

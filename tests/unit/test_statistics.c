@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <criterion/criterion.h>
+#include <inttypes.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,6 +63,7 @@ static void setup(void) {
         memcpy(segment->magic, STATISTICS_MAGIC, 8);
         segment->client_capacity = CAPACITY;
         segment->layout = id_layout_default;
+        segment->layout.region_bits = 7;
         segment->worker_first = FIRST_WORKER;
         segment->worker_count = WORKERS;
         strcpy(segment->daemon_version, "1.2.3");
@@ -214,6 +216,10 @@ Test(statistics, header_and_inputs_appear) {
         cr_assert_eq(s->counters.grants, 4);
         cr_assert_eq(s->counters.memory_bytes, 8192);
         cr_assert_eq(s->counters.fence_unix_ms, ID_DEFAULT_EPOCH_UNIX_MS + 5000);
+        cr_assert(s->counters.fence_ahead_ms <= 4000 && s->counters.fence_ahead_ms > -100000,
+                  "%" PRId64, s->counters.fence_ahead_ms);
+        cr_assert_neq(s->counters.fence_ahead_ms, 0);
+        cr_assert_eq(s->counters.region, FIRST_WORKER >> 3);
         cr_assert_eq(s->counters.ticker_running, 0);
         cr_assert(s->counters.start_unix_ms >= now_ms);
         cr_assert_eq(s->pid, (uint32_t)getpid());
