@@ -22,7 +22,8 @@ static void right(void) {
                 .endpoints = nodes.endpoints, .timeout_ns = INT64_C(10000000000), .username = "",
                 .password_file = "", .ca_file = etcd_nodes_path(&nodes, "ca.pem"),
                 .cert_file = etcd_nodes_path(&nodes, "host.pem"),
-                .key_file = etcd_nodes_path(&nodes, "host.key"), .errors = &errors, .breakers = &breakers };
+                .key_file = etcd_nodes_path(&nodes, "host.key"), .errors = &errors,
+                .breakers = &breakers };
 }
 
 /* One list and one commit below the prefix, whichever fails first. */
