@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/lease/state_file.h"
 #include "daemon/log.h"
 
 #define NS_PER_MS INT64_C(1000000)
@@ -16,7 +15,7 @@ int64_t fleet_boot_ns(const struct fleet *f) {
         return f->parts.environment.boot_ns(f->parts.environment.context);
 }
 
-static uint64_t tick_now(const struct fleet *f) {
+uint64_t fleet_tick_now(const struct fleet *f) {
         int64_t ms = f->parts.environment.unix_ms(f->parts.environment.context), tick;
 
         return __builtin_sub_overflow(ms, f->parts.space.layout.epoch_unix_ms, &tick) || tick < 0 ?
@@ -61,13 +60,6 @@ void fleet_succeeded(struct fleet *f, int64_t sent_ns) {
         atomic_store_explicit(&f->parts.counters->expiry_unix_ms,
                               f->parts.environment.unix_ms(f->parts.environment.context) + left_ms,
                               memory_order_relaxed);
-}
-
-void fleet_expired(struct fleet *f, const char *why) {
-        f->session = false;
-        fleet_count(&f->parts.counters->expirations);
-        log_event(LOG_LEVEL_WARNING, "lease-expired", "%s: the lease has ended, and is claimed anew "
-                  "if no other host has taken it", why);
 }
 
 int fleet_begin_session(struct fleet *f) {
@@ -234,7 +226,7 @@ static int refuse_none(const struct fleet *f, const struct fleet_view *view, uin
 
 /* Our own record, which another attempt or the daemon before has written. */
 static const struct fleet_owner *find_own(const struct fleet *f, const struct fleet_view *view) {
-        uint64_t now = tick_now(f);
+        uint64_t now = fleet_tick_now(f);
 
         for (size_t i = 0; i < view->n_owners; i++) {
                 const struct fleet_owner *owner = &view->owners[i];
@@ -321,20 +313,8 @@ static int take(struct fleet *f, struct draft *d, const struct fleet_view *view,
         return r < 0 ? r : claimed(f, d);
 }
 
-static void count_region(const struct fleet *f, const struct fleet_view *view) {
-        struct fleet_census census = fleet_census(
-                view, tick_now(f), (uint64_t)(f->parts.recycle_delay_ns / NS_PER_MS));
-        struct lease_counters *counters = f->parts.counters;
-
-        /* relaxed, all: numbers to look at */
-        atomic_store_explicit(&counters->held, census.held, memory_order_relaxed);
-        atomic_store_explicit(&counters->resting, census.resting, memory_order_relaxed);
-        atomic_store_explicit(&counters->refused, census.refused, memory_order_relaxed);
-        atomic_store_explicit(&counters->free, census.free, memory_order_relaxed);
-}
-
 static int claim_new(struct fleet *f, struct draft *d, const struct fleet_view *view) {
-        uint64_t now = tick_now(f), recycle = (uint64_t)(f->parts.recycle_delay_ns / NS_PER_MS);
+        uint64_t now = fleet_tick_now(f), recycle = (uint64_t)(f->parts.recycle_delay_ns / NS_PER_MS);
         struct workers taken = { .bits = { 0 } };
         struct fleet_choice choice;
 
@@ -361,20 +341,6 @@ static int claim(struct fleet *f, struct draft *d, const struct fleet_view *view
         return take(f, d, view, own, &own->record->workers, own->record->fence_tick);
 }
 
-static void tell_claim(const struct fleet *f, const struct lease_grant *grant) {
-        char *workers = workers_text(&f->record.workers), time[STATE_TIME_MAX], above[96];
-
-        snprintf(above, sizeof(above), "above the fence of tick %" PRIu64 " (%s)",
-                 grant->fence_tick,
-                 state_time(&f->parts.space.layout, grant->fence_tick, time));
-        log_event(LOG_LEVEL_INFO, "lease-claimed", "took worker IDs %s of region %" PRIu32 ", %"
-                  PRIu32 " to %" PRIu32 " in an ID, %s",
-                  workers != NULL ? workers : "?", f->parts.space.region, grant->worker_first,
-                  grant->worker_first + grant->worker_count - 1,
-                  grant->fence_tick == 0 ? "never used before" : above);
-        free(workers);
-}
-
 int fleet_claim(struct fleet *f, struct lease_grant *ret) {
         struct fleet_view *view = NULL;
         struct draft *d = calloc(1, sizeof(*d));
@@ -382,7 +348,7 @@ int fleet_claim(struct fleet *f, struct lease_grant *ret) {
                 fleet_view_read(&view, f->parts.calls, f->parts.coordinator, &f->parts.space);
 
         if (r == 0)
-                count_region(f, view);
+                fleet_count_region(f, view);
         if (r == 0)
                 r = claim(f, d, view);
         if (r == -EAGAIN) {
@@ -406,7 +372,7 @@ int fleet_claim(struct fleet *f, struct lease_grant *ret) {
                         .fence_of_run = true,
                         .others_tick = f->others ? f->record.fence_tick : 0,
                 };
-                tell_claim(f, ret);
+                fleet_tell_claim(f, ret);
         }
         fleet_view_free(view);
         draft_free(d);

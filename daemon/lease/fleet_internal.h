@@ -22,6 +22,7 @@ struct fleet {
 };
 
 int64_t fleet_boot_ns(const struct fleet *f);
+uint64_t fleet_tick_now(const struct fleet *f); /* by the wall clock */
 #define FLEET_LIVES_LENGTH 24
 void fleet_next_life(struct fleet *f);
 void fleet_count(_Atomic int64_t *counter);
@@ -31,6 +32,13 @@ const char *fleet_key_of(const struct fleet *f, char key[FLEET_KEY_MAX], const c
 int64_t fleet_deadline_ns(const struct fleet *f);
 /* A commit sent at that time is done. */
 void fleet_succeeded(struct fleet *f, int64_t sent_ns);
+int fleet_begin_session(struct fleet *f);
+
+/* ---- fleet_tell.c: what metrics and log are told */
+
 /* The session is over, whoever found out. */
 void fleet_expired(struct fleet *f, const char *why);
-int fleet_begin_session(struct fleet *f);
+/* What a claim found in the region. */
+void fleet_count_region(const struct fleet *f, const struct fleet_view *view);
+void fleet_tell_claim(const struct fleet *f, const struct lease_grant *grant);
+void fleet_count_renewal(const struct fleet *f, int64_t sent_ns);

@@ -127,25 +127,12 @@ static int commit_host(struct fleet *f, bool revive) {
         return r;
 }
 
-static void count_renewal(const struct fleet *f, int64_t sent_ns) {
-        struct lease_counters *counters = f->parts.counters;
-        int64_t took_ns = fleet_boot_ns(f) - sent_ns;
-        unsigned bucket = 0;
-
-        while (bucket < RENEWAL_BUCKETS - 1 && took_ns > (int64_t)renewal_bucket_ns[bucket])
-                bucket++;
-        fleet_count(&counters->renewals);
-        fleet_count(&counters->renewal[bucket]);
-        /* relaxed: a number to look at */
-        atomic_fetch_add_explicit(&counters->renewal_ns, took_ns, memory_order_relaxed);
-}
-
 /* Remembers what a failure leaves open, and counts. */
 static int settle(struct fleet *f, int r, int64_t sent_ns) {
         if (r == 0) {
                 f->session = true;
                 fleet_succeeded(f, sent_ns);
-                count_renewal(f, sent_ns);
+                fleet_count_renewal(f, sent_ns);
         } else if (unknown(r)) {
                 if (!f->uncertain)
                         f->uncertain_ns = sent_ns;

@@ -73,21 +73,23 @@ static void end(struct task *task) {
 
 /* ---- listing */
 
+static uint64_t tick_now(const struct task *task) {
+        int64_t tick;
+
+        return __builtin_sub_overflow(unix_ms(), task->space.layout.epoch_unix_ms, &tick) ||
+                               tick < 0 ? 0 : (uint64_t)tick;
+}
+
 static int list_region(struct task *task, bool json) {
-        int64_t tick = 0;
+        struct workers_list list;
         int r = look(task);
 
         if (r < 0)
                 return r;
-        if (__builtin_sub_overflow(unix_ms(), task->space.layout.epoch_unix_ms, &tick) || tick < 0)
-                tick = 0;
-        {
-                const struct workers_list list = { task->view, task->space, (uint64_t)tick,
-                                                   recycle_ticks(task) };
-
-                r = json ? workers_list_json(stdout, &list) : workers_list_text(stdout, &list);
-        }
-        return explain(task, r);
+        list = (struct workers_list){ task->view, task->space, tick_now(task),
+                                      recycle_ticks(task) };
+        return explain(task, json ? workers_list_json(stdout, &list) :
+                                    workers_list_text(stdout, &list));
 }
 
 static int list_all(struct task *task, bool json) {

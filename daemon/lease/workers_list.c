@@ -33,6 +33,13 @@ void workers_print_plain(FILE *out, const char *text) {
                 fputc(*text >= 0x20 && *text < 0x7f ? *text : '?', out);
 }
 
+/* What worker ID 0 of the region is as the worker of an ID. */
+static uint64_t first_in_id(const struct workers_list *list) {
+        const struct id_layout *layout = &list->space.layout;
+
+        return (uint64_t)list->space.region << (layout->worker_bits - layout->region_bits);
+}
+
 /* ---- sets */
 
 static char *set_of(const struct fleet_view *view, int32_t owner) {
@@ -143,16 +150,15 @@ static void print_row(FILE *out, const struct workers_list *list, const struct r
 }
 
 static void print_head(FILE *out, const struct workers_list *list, const char *unused) {
-        const struct id_layout *layout = &list->space.layout;
         struct fleet_census census = fleet_census(list->view, list->now_tick, list->recycle_ticks);
-        uint64_t first = (uint64_t)list->space.region << (layout->worker_bits - layout->region_bits);
+        uint64_t first = first_in_id(list);
 
         fprintf(out, "region %" PRIu32 ": of %" PRIu32 " worker IDs %" PRIu32 " are held, %" PRIu32
                 " rest, %" PRIu32 " are refused, %" PRIu32 " are free", list->space.region,
                 list->view->end, census.held, census.resting, census.refused, census.free);
         if (*unused != '\0')
                 fprintf(out, " (%s never used)", unused);
-        if (layout->region_bits > 0)
+        if (list->space.layout.region_bits > 0)
                 fprintf(out, "; in an ID they are %" PRIu64 " to %" PRIu64, first,
                         first + list->view->end - 1);
         fputc('\n', out);
@@ -261,9 +267,8 @@ static json_t *strays_json(const struct fleet_view *view) {
 
 static json_t *region_json(const struct workers_list *list, const struct row *rows,
                            const char *refused, const char *unused) {
-        const struct id_layout *layout = &list->space.layout;
         struct fleet_census census = fleet_census(list->view, list->now_tick, list->recycle_ticks);
-        uint64_t first = (uint64_t)list->space.region << (layout->worker_bits - layout->region_bits);
+        uint64_t first = first_in_id(list);
 
         return json_pack("{s:I, s:I, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:s, s:s, s:o, s:o, s:o}",
                          "region", (json_int_t)list->space.region, "worker_ids",

@@ -65,31 +65,35 @@ int workers_release_owners(const struct workers_release *release, bool force, si
         return 0;
 }
 
+/* `text` is the record, freed. */
+static int commit_freed(const struct workers_release *release, const struct fleet_owner *seen,
+                        const char *text) {
+        char host_key[FLEET_KEY_MAX], alive_key[FLEET_KEY_MAX];
+        const struct coordinator_check check = {
+                fleet_key(host_key, release->space.region, "host", seen->record->nonce),
+                seen->modified };
+        struct coordinator_write writes[] = {
+                { host_key, text, false, 0 },
+                { fleet_key(alive_key, release->space.region, "alive", seen->record->life), NULL,
+                  false, 0 } };
+        const struct coordinator_commit commit = { &check, 1, writes, seen->alive ? 2 : 1 };
+
+        return release->calls->commit(release->coordinator, &commit);
+}
+
 int workers_release_free(const struct workers_release *release, size_t owner) {
         const struct fleet_owner *seen = &release->view->owners[owner];
-        uint32_t region = release->space.region;
         struct record_host *freed = malloc(sizeof(*freed));
-        char host_key[FLEET_KEY_MAX], alive_key[FLEET_KEY_MAX], *text;
+        char *text = NULL;
         int r;
 
-        if (freed == NULL)
-                return -ENOMEM;
-        *freed = *seen->record;
-        freed->freed = true;
-        freed->renewals++;
-        text = record_host_text(freed, &release->space.layout);
-        {
-                const struct coordinator_check check = {
-                        fleet_key(host_key, region, "host", freed->nonce), seen->modified };
-                struct coordinator_write writes[] = {
-                        { host_key, text, false, 0 },
-                        { fleet_key(alive_key, region, "alive", freed->life), NULL, false, 0 } };
-                const struct coordinator_commit commit = { &check, 1, writes,
-                                                           seen->alive ? 2 : 1 };
-
-                r = text == NULL ? -ENOMEM :
-                    release->calls->commit(release->coordinator, &commit);
+        if (freed != NULL) {
+                *freed = *seen->record;
+                freed->freed = true;
+                freed->renewals++;
+                text = record_host_text(freed, &release->space.layout);
         }
+        r = text == NULL ? -ENOMEM : commit_freed(release, seen, text);
         free(text);
         free(freed);
         return r;

@@ -84,8 +84,8 @@ Test(man, has_every_metric) {
  * are the ones whose names begin like the page's. */
 Test(man, has_the_events_of_a_lease) {
         static const char *const sources[] = {
-                "daemon/lease/fleet.c", "daemon/lease/fleet_renew.c", "daemon/lease/fleet_view.c",
-                "daemon/lease/lease.c", "daemon/lease/etcd.c", "daemon/lease/etcd_http.c",
+                "daemon/lease/fleet.c", "daemon/lease/fleet_renew.c", "daemon/lease/fleet_tell.c",
+                "daemon/lease/fleet_view.c", "daemon/lease/lease.c", "daemon/lease/etcd.c", "daemon/lease/etcd_http.c",
         };
         char *page = read_source("daemon/man/sfshmd.8"), name[64], expected[96];
         char *section = strstr(page, ".Ss Events of the lease\n"), *text = NULL;
