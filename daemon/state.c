@@ -82,7 +82,7 @@ static bool accept_clock(const void *map, size_t size, const void *context) {
         if (clock->layout.epoch_unix_ms == e->config->layout.epoch_unix_ms &&
             concerns(e, clock->worker_first, clock->worker_count))
                 learn(e->findings, atomic_load_explicit(&clock->fence, memory_order_relaxed));
-        return same_layout(&clock->layout, &e->config->layout) &&
+        return !e->granted->taken_anew && same_layout(&clock->layout, &e->config->layout) &&
                same_workers(e, clock->worker_first, clock->worker_count);
 }
 
@@ -105,8 +105,8 @@ static bool ledger_fits(const struct ledger_segment *ledger, size_t size,
                 return false;
         if (concerns(e, ledger->worker_first, ledger->worker_count))
                 find_promises(ledger, e->findings);
-        return same_layout(&ledger->layout, &e->config->layout) && e->has_lineage &&
-               same_workers(e, ledger->worker_first, ledger->worker_count) &&
+        return !e->granted->taken_anew && same_layout(&ledger->layout, &e->config->layout) &&
+               e->has_lineage && same_workers(e, ledger->worker_first, ledger->worker_count) &&
                memcmp(ledger->lineage, e->lineage, LINEAGE_SIZE) == 0;
 }
 
@@ -248,15 +248,14 @@ static int open_segments(struct state *state, const struct config *config, struc
 
 /*
  * Rule 9: the published line goes on. With the ledger beside it there is
- * nothing to wait for, unless an earlier daemon was waiting still, or another
- * host had the worker IDs in between. A line nobody had an ID of is begun anew.
+ * nothing to wait for, unless an earlier daemon was waiting still. A line
+ * nobody had an ID of is begun anew.
  */
-static int go_on(struct state *state, const struct config *config, uint64_t known,
-                 uint64_t others_tick) {
+static int go_on(struct state *state, const struct config *config, uint64_t known) {
         struct clock_segment *clock = state_clock(state);
         /* relaxed, all of these: whoever wrote them is dead */
         uint64_t first = atomic_load_explicit(&clock->first_tick, memory_order_relaxed);
-        uint64_t fence = state->ledger.fresh ? known : others_tick;
+        uint64_t fence = state->ledger.fresh ? known : 0;
         struct guard_legacy legacy = {
                 .reason = atomic_load_explicit(&clock->reason, memory_order_relaxed),
                 .led_ns = atomic_load_explicit(&clock->led_ns, memory_order_relaxed),
@@ -303,7 +302,7 @@ static int begin_clock(struct state *state, const struct config *config, const s
                           config->state_dir, e->granted->fence_tick);
         if (state->clock.fresh)
                 fill_clock(state_clock(state), e);
-        r = go_on(state, config, known, e->granted->others_tick);
+        r = go_on(state, config, known);
         if (r < 0)
                 return log_failure(-r, "clock", "IDs up to tick %" PRIu64 " may exist: the time of "
                                    "id.epoch and id.layout ends there, or cannot be counted: "

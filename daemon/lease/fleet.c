@@ -370,7 +370,7 @@ int fleet_claim(struct fleet *f, struct lease_grant *ret) {
                         .fence_tick = f->record.fence_tick,
                         .first_start = f->parts.nonce[0] == '\0',
                         .fence_of_run = true,
-                        .others_tick = f->others ? f->record.fence_tick : 0,
+                        .taken_anew = f->others,
                 };
                 fleet_tell_claim(f, ret);
         }

@@ -22,9 +22,9 @@ struct lease_grant {
         uint64_t fence_tick; /* IDs up to and including this tick may exist; 0: none ever issued */
         bool first_start;    /* nothing was recorded before */
         bool fence_of_run;   /* it is of these worker IDs alone, whatever the host had before */
-        /* IDs of the run up to and including it may be another host's, so that it is waited
-         * for whatever the shared memory of this boot knows; 0: all are this host's */
-        uint64_t others_tick;
+        /* others may have had the run since this boot's daemons had it: only the fence tells
+         * of their IDs, and no shared memory */
+        bool taken_anew;
 };
 
 /* What a backend with a coordinator counts; relaxed atomics. */

@@ -174,13 +174,14 @@ static uint32_t region_end(void) {
 static int open_state(struct sim_host *host, const struct lease_grant *grant) {
         uint32_t first = grant->worker_first & (region_end() - 1);
         uint64_t known = grant->fence_tick;
-        bool goes_on = tenure_covers(host->tenure, host, first, true) && host->lineage;
+        bool goes_on = !grant->taken_anew && tenure_covers(host->tenure, host, first, true) &&
+                       host->lineage;
 
         check_granted(host, first);
         if (tenure_covers(host->tenure, host, first, false) && host->shm_fence > known)
                 known = host->shm_fence;
-        if (!goes_on || grant->others_tick > 0)
-                host->tenure = tenure_new(host, first, goes_on ? grant->others_tick : known);
+        if (!goes_on)
+                host->tenure = tenure_new(host, first, known);
         host->lineage = true;
         host->fence = host->shm_fence = known;
         return known > grant->fence_tick ? fleet_renew(host->fleet, known) : 0;
@@ -189,7 +190,7 @@ static int open_state(struct sim_host *host, const struct lease_grant *grant) {
 /* More often where it is worst: a run that comes back while this boot still knows it. */
 static bool crashes_now(const struct sim_host *host, const struct lease_grant *grant) {
         const struct tenure *t = host->tenure;
-        bool again = grant->others_tick > 0 && t != NULL && t->count == grant->worker_count &&
+        bool again = grant->taken_anew && t != NULL && t->count == grant->worker_count &&
                      ((grant->worker_first ^ t->first) & (region_end() - 1)) == 0;
 
         return !fleet_world.rules.calm && fleet_chance(again ? 2 : 25);
@@ -197,8 +198,8 @@ static bool crashes_now(const struct sim_host *host, const struct lease_grant *g
 
 static void serve(struct sim_host *host, const struct lease_grant *grant) {
         fleet_trace(host, "has %" PRIu32 " workers from %" PRIu32 ", fence %" PRIu64
-                    ", others' %" PRIu64, grant->worker_count, grant->worker_first,
-                    grant->fence_tick, grant->others_tick);
+                    "%s", grant->worker_count, grant->worker_first, grant->fence_tick,
+                    grant->taken_anew ? ", anew" : "");
         fleet_world.sum.claims++;
         host->crash_due = crashes_now(host, grant);
         if (host->crash_due && fleet_chance(2))

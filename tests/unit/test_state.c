@@ -293,7 +293,7 @@ static const char *place_of_nothing(void *backend) {
         return "nowhere";
 }
 
-static struct run start_with(uint64_t fence_tick, uint64_t others_tick) {
+static struct run start_with(uint64_t fence_tick, bool taken_anew) {
         static const struct lease_backend backend = {
                 .name = "test", .open = open_coming_back, .write_fence = write_nowhere,
                 .close = close_nothing, .place = place_of_nothing };
@@ -303,7 +303,7 @@ static struct run start_with(uint64_t fence_tick, uint64_t others_tick) {
         lease_release(run.lease, 0);
         coming_back = (struct lease_grant){ .worker_first = 3, .worker_count = 1,
                                             .fence_tick = fence_tick, .fence_of_run = true,
-                                            .others_tick = others_tick };
+                                            .taken_anew = taken_anew };
         cr_assert_eq(lease_new_with(&run.lease, &backend, run.config), 0);
         cr_assert_eq(state_open(&run.state, run.config, run.lease), 0, "%s", capture_take());
         keep_time(&run);
@@ -318,12 +318,12 @@ Test(state, a_run_that_was_anothers_is_waited_for, .init = set_up, .fini = clean
 
         cr_assert(ready(&run));
         end(&run);
-        run = start_with(fence, fence);
-        cr_assert(run.state.adopted, "who holds what is still known");
+        run = start_with(fence, true);
+        cr_assert_not(run.state.adopted, "it knows nothing of the others' IDs");
         cr_assert_not(ready(&run));
         cr_assert_gt(run.state.guard.first_tick, fence);
         end(&run);
-        run = start_with(fence, 0);
+        run = start_with(fence, false);
         cr_assert_not(ready(&run), "the next daemon waits as well");
         end(&run);
 }
