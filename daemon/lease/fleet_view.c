@@ -221,6 +221,33 @@ static int check_used(struct fleet_view *view, const struct fleet_space *space) 
         return 0;
 }
 
+/* The contract and the region come in two lists. Where they do not fit, another host
+ * may have begun the region in between: -EAGAIN, if the contract is another by now. */
+static int check_together(const struct coordinator_list *contract,
+                          const struct coordinator_list *region,
+                          const struct coordinator_calls *calls, void *coordinator,
+                          const struct fleet_space *space) {
+        const struct coordinator_item *before = coordinator_find(contract, "contract"), *now;
+        struct record_contract parsed = { .regions = { .bits = { 0 } } };
+        struct coordinator_list again = { .n = 0 };
+        char key[FLEET_KEY_MAX];
+        bool used = coordinator_find(region, fleet_key(key, space->region, "used", "")) != NULL;
+        int r;
+
+        if (before != NULL && record_contract_parse(before->value, &parsed) < 0)
+                return 0; /* read_contract() says so */
+        if (used == workers_has(&parsed.regions, space->region))
+                return 0;
+        r = calls->list(coordinator, "contract", &again);
+        if (r < 0)
+                return r;
+        now = coordinator_find(&again, "contract");
+        if ((before != NULL ? before->modified : 0) != (now != NULL ? now->modified : 0))
+                r = -EAGAIN;
+        coordinator_list_clear(&again);
+        return r;
+}
+
 static int read_lists(struct fleet_view *view, const struct coordinator_calls *calls,
                       void *coordinator, const struct fleet_space *space) {
         struct coordinator_list contract = { .n = 0 }, region = { .n = 0 };
@@ -229,6 +256,8 @@ static int read_lists(struct fleet_view *view, const struct coordinator_calls *c
 
         if (r == 0)
                 r = calls->list(coordinator, fleet_key(prefix, space->region, "", ""), &region);
+        if (r == 0)
+                r = check_together(&contract, &region, calls, coordinator, space);
         if (r == 0)
                 r = read_contract(view, &contract, space);
         if (r == 0)

@@ -255,3 +255,36 @@ Test(fleet, what_was_lost_or_damaged_is_refused) {
         cr_assert_eq(fleet_claim(b.fleet, &b.grant), -EPROTO);
         cr_assert_contains(capture_take(), "key contract is of another version");
 }
+
+/* ---- the first two hosts of all */
+
+static struct host rival;
+static bool rival_has_begun;
+
+/* Between the two lists of a claim another host makes its own. */
+static int list_and_lose(void *coordinator, const char *prefix, struct coordinator_list *ret) {
+        int r = memory_calls.list(coordinator, prefix, ret);
+
+        if (!rival_has_begun) {
+                rival_has_begun = true;
+                claim(&rival, "rival", 1);
+        }
+        return r;
+}
+
+/* A start was refused: the coordinator has region/0/used, but its key contract is
+ * missing. Red without check_together() in fleet_view.c. */
+Test(fleet, the_first_two_hosts_begin_at_once) {
+        struct coordinator_calls calls = memory_calls;
+        struct host a;
+        struct fleet_view *view = NULL;
+        const struct fleet_space space = { { .tick_bits = 41, .worker_bits = 2,
+                                             .sequence_bits = 20 }, 0 };
+
+        calls.list = list_and_lose;
+        a.link = (struct memory_host){ .memory = &memory };
+        cr_assert_eq(fleet_view_read(&view, &calls, &a.link, &space), -EAGAIN);
+        cr_assert_eq(fleet_view_read(&view, &calls, &a.link, &space), 0);
+        cr_assert_eq(view->n_owners, 1);
+        fleet_view_free(view);
+}
