@@ -220,6 +220,10 @@ static void ignore(zhandle_t *handle, int type, int state, const char *path, voi
         (void)handle, (void)type, (void)state, (void)path, (void)context;
 }
 
+static void say_nothing(const char *line) {
+        (void)line;
+}
+
 static bool connected(void *handle) {
         return zoo_state(handle) == ZOO_CONNECTED_STATE;
 }
@@ -237,7 +241,8 @@ static zhandle_t *client(const struct zookeeper_server *z, const char *user) {
         volatile int done = 0;
 
         zoo_set_debug_level(ZOO_LOG_LEVEL_ERROR);
-        handle = zookeeper_init(z->hosts, ignore, SESSION_MS, NULL, NULL, ZOO_NO_LOG_CLIENTENV);
+        handle = zookeeper_init2(z->hosts, ignore, SESSION_MS, NULL, NULL, ZOO_NO_LOG_CLIENTENV,
+                                 say_nothing);
         cr_assert_not_null(handle);
         cr_assert(wait_until(connected, handle, 30000), "no connection to ZooKeeper");
         if (user != NULL) {
