@@ -63,6 +63,15 @@ static void tell_success(struct zookeeper_session *s) {
         clear_message();
 }
 
+static int state_of(struct zookeeper_session *s) {
+        int state;
+
+        pthread_mutex_lock(&s->mutex);
+        state = s->state;
+        pthread_mutex_unlock(&s->mutex);
+        return state;
+}
+
 int zookeeper_error(struct zookeeper_session *s, int code) {
         switch (code) {
         case ZOK:
@@ -73,8 +82,8 @@ int zookeeper_error(struct zookeeper_session *s, int code) {
         case ZSESSIONCLOSEDREQUIRESASLAUTH:
                 return fail(s, -EACCES, zerror(code));
         case ZINVALIDSTATE:
-                return s->state == ZOO_EXPIRED_SESSION_STATE ? -ESTALE :
-                                                               fail(s, -EIO, zerror(code));
+                return state_of(s) == ZOO_EXPIRED_SESSION_STATE ? -ESTALE :
+                                                                  fail(s, -EIO, zerror(code));
         default:
                 return fail(s, -EIO, zerror(code));
         }
@@ -168,15 +177,6 @@ struct zookeeper_session *zookeeper_session_free(struct zookeeper_session *s) {
 }
 
 /* ---- the connection */
-
-static int state_of(struct zookeeper_session *s) {
-        int state;
-
-        pthread_mutex_lock(&s->mutex);
-        state = s->state;
-        pthread_mutex_unlock(&s->mutex);
-        return state;
-}
 
 /* The library would try for ever to go on with a session. By our clock it has ended
  * when nothing was answered for all its time; a new one is tried with our own pauses. */
