@@ -328,12 +328,23 @@ static int claim_new(struct fleet *f, struct draft *d, const struct fleet_view *
         return take(f, d, view, NULL, &taken, choice.fence_tick);
 }
 
+/* That of an attempt before may have ended since, and nothing can be written in it. */
+static int claim_session(struct fleet *f) {
+        int64_t now_ns = fleet_boot_ns(f);
+        int r = f->begun ? f->parts.calls->session_keep(f->parts.coordinator, &f->ttl_ns) :
+                           -ESTALE;
+
+        if (r == 0)
+                f->begun_ns = now_ns;
+        return r == -ESTALE ? fleet_begin_session(f) : r;
+}
+
 static int claim(struct fleet *f, struct draft *d, const struct fleet_view *view) {
         const struct fleet_owner *own = find_own(f, view);
         int r = check_memory(f, view);
 
-        if (r == 0 && !f->begun)
-                r = fleet_begin_session(f);
+        if (r == 0)
+                r = claim_session(f);
         if (r < 0)
                 return r;
         if (own == NULL)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "daemon/lease/fleet.h"
+#include "daemon/lease/fleet_internal.h"
 #include "tests/support/memory_coordinator.h"
 #include "tests/unit/capture.h"
 
@@ -287,4 +288,32 @@ Test(fleet, the_first_two_hosts_begin_at_once) {
         cr_assert_eq(fleet_view_read(&view, &calls, &a.link, &space), 0);
         cr_assert_eq(view->n_owners, 1);
         fleet_view_free(view);
+}
+
+/* ---- a session that ends before the claim is done */
+
+/* As etcd and ZooKeeper: nothing is written in a session that has ended. */
+static int commit_in_session(void *coordinator, const struct coordinator_commit *commit) {
+        const struct memory_host *host = coordinator;
+
+        if (memory.session_end_ns[host->session] <= memory.now_ns)
+                return -EAGAIN;
+        return memory_calls.commit(coordinator, commit);
+}
+
+/* Each attempt failed until the start gave up. Red when claim_session() begins one for
+ * the first attempt alone. */
+Test(fleet, a_claim_outlives_its_first_session) {
+        struct coordinator_calls calls = memory_calls;
+        struct host a;
+
+        calls.commit = commit_in_session;
+        make(&a, "a", 1, "");
+        a.fleet->parts.calls = &calls;
+        a.link.commit_loss = MEMORY_AWAY;
+        cr_assert_eq(fleet_claim(a.fleet, &a.grant), -EIO);
+        memory.now_ns += 2 * TTL;
+        cr_assert_eq(fleet_claim(a.fleet, &a.grant), 0);
+        memory.now_ns += TTL / 3;
+        cr_assert_eq(fleet_renew(a.fleet, 1), 0);
 }
