@@ -39,7 +39,8 @@ int64_t fleet_spread(int64_t least_ns, int64_t most_ns) {
 
 /* ---- what is told */
 
-static void say(const struct sim_host *host, const char *format, va_list arguments) {
+__attribute__((format(printf, 2, 0))) static void
+say(const struct sim_host *host, const char *format, va_list arguments) {
         fprintf(stderr, "%14.6f ", (double)fleet_world.now_ns / 1e9);
         if (host != NULL)
                 fprintf(stderr, "host %u.%u ", host->index, host->life);
