@@ -202,10 +202,33 @@ static void damage(void) {
 
 /* ---- both */
 
+void chaos_settle(void) {
+        fleet_trace(NULL, "all is well");
+        fleet_world.rules.calm = true;
+        fleet_world.memory_ppm = 0;
+        fleet_world.outage_ns = 0;
+        for (unsigned i = 0; i < fleet_world.rules.hosts; i++) {
+                struct sim_host *host = &fleet_world.hosts[i];
+
+                host->wall_ahead_ns = 0;
+                host->requests_lost_ns = host->answers_lost_ns = 0;
+                if (host->over)
+                        host_stop(host);
+        }
+        fleet_run(fleet_world.now_ns + 35 * MINUTE, UINT64_MAX);
+        /* its own workers were taken while it could not be reached */
+        for (unsigned i = 0; i < fleet_world.rules.hosts; i++)
+                if (fleet_world.hosts[i].over)
+                        host_stop(&fleet_world.hosts[i]);
+        fleet_run(fleet_world.now_ns + 5 * MINUTE, UINT64_MAX);
+}
+
 void chaos(void) {
         struct sim_host *host = any_host();
         uint64_t what = fleet_below(100);
 
+        if (fleet_world.rules.calm)
+                return;
         fleet_schedule(fleet_world.now_ns + 1 + (int64_t)fleet_below(
                                (uint64_t)fleet_world.rules.chaos_every_ns * 2),
                        EVENT_CHAOS, 0, 0, NULL);

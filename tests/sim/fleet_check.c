@@ -8,6 +8,7 @@
  * - nobody is turned away while a run is free.
  */
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -121,6 +122,19 @@ void check_granted(const struct sim_host *host, uint32_t first) {
                 if (history_of(host->region, w)->gone)
                         fleet_fail("host %u has worker %" PRIu32 " of region %" PRIu32
                                    ", whose fence was lost", host->index, w, host->region);
+}
+
+/* ---- nobody is stuck */
+
+void check_settled(void) {
+        for (unsigned i = 0; i < fleet_world.rules.hosts; i++) {
+                const struct sim_host *host = &fleet_world.hosts[i];
+
+                if (host->serving ? host->retry_ns != 0 || host->over :
+                                    host->claim_error != -EBUSY && host->claim_error != 0)
+                        fleet_fail("host %u is stuck: %s", i, host->serving ? "no renewals" :
+                                   strerror(-host->claim_error));
+        }
 }
 
 /* ---- what is free */

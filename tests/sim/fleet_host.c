@@ -225,6 +225,7 @@ static void claim(struct sim_host *host) {
 
         if (host->ghost)
                 return;
+        host->claim_error = r;
         if (r == 0) {
                 serve(host, &grant);
                 return;

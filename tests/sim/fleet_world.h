@@ -68,6 +68,7 @@ struct sim_host {
         uint64_t fence;         /* known to be durable */
         int64_t standing_ns;    /* promises reach so far; INT64_MAX: up to the fence */
         int64_t retry_ns, pause_ns, until_boot_ns;
+        int claim_error; /* of the last attempt */
         int64_t stopped_until_ns; /* SIGSTOP, suspend, a virtual machine that is paused */
         /* the way to the coordinator */
         unsigned session;
@@ -151,6 +152,8 @@ void chaos(void);
 void chaos_replace(void);
 void chaos_repair(void);
 void chaos_end(void);
+/* All is well from now on, and in time everybody is: who can be. */
+void chaos_settle(void);
 
 /* fleet_check.c */
 void check_fleet_begin(void);
@@ -162,5 +165,7 @@ bool tenure_covers(const struct tenure *tenure, const struct sim_host *host, uin
 /* The record that told their fence is gone: never to be handed out again. */
 void check_gone(uint32_t region, const struct workers *workers);
 void check_granted(const struct sim_host *host, uint32_t first);
+/* They serve and renew, or no run is free. */
+void check_settled(void);
 /* It was told that no run is free. */
 void check_exhausted(const struct sim_host *host);

@@ -107,6 +107,12 @@ Test(fleet_histories, U1_U3_hold_in_small_fleets) {
 
                 fleet_begin(seed + i, &rules);
                 fleet_run(INT64_MAX, 4000);
+                if (rules.clocks_within_ns <= SECOND && fleet_chance(4)) {
+                        chaos_settle();
+                        /* damage must be repaired by hand */
+                        if (fleet_world.sum.damages == 0)
+                                check_settled();
+                }
                 fleet_end();
                 add(&fleet_world.sum);
         }
