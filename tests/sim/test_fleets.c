@@ -120,12 +120,12 @@ Test(fleet_histories, U1_U3_hold_in_small_fleets) {
 }
 
 static const struct fleet_rules thousand = {
-        .layout = { .tick_bits = 41, .worker_bits = 11, .sequence_bits = 11 },
+        .layout = { .tick_bits = 41, .worker_bits = 12, .sequence_bits = 10 },
         .hosts = 1000,
         .counts = 4,
         .ttl_ns = 30 * SECOND,
-        .recycle_ns = 10 * SECOND,
-        .horizon_ns = MINUTE,
+        .recycle_ns = MINUTE,
+        .horizon_ns = 10 * MINUTE,
         .chaos_every_ns = 200 * MS,
         .clocks_within_ns = HOUR,
         .begin_within_ns = 2 * MINUTE,
