@@ -53,13 +53,17 @@ void wall_clock_prepare(const struct private_daemon *d) {
         (void)wall_clock_set("+0");
 }
 
-void wall_clock_start(struct private_daemon *d) {
+void wall_clock_enter(void) {
         setenv("LD_PRELOAD", preload, 1);
         setenv("FAKETIME_TIMESTAMP_FILE", wall_file, 1);
         setenv("FAKETIME_NO_CACHE", "1", 1);
         setenv("DONT_FAKE_MONOTONIC", "1", 1);
         setenv("NO_FAKE_STAT", "1", 1);
         setenv("FAKETIME_FORCE_MONOTONIC_FIX", "0", 1); /* its remedy makes waits return at once */
+}
+
+void wall_clock_start(struct private_daemon *d) {
+        wall_clock_enter();
         private_daemon_start(d);
         unsetenv("LD_PRELOAD");
 }

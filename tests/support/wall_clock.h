@@ -9,6 +9,8 @@
 void wall_clock_find(void);
 /* After private_daemon_prepare(): the clock is right at first. */
 void wall_clock_prepare(const struct private_daemon *d);
+/* What is executed next by this process goes by that clock. */
+void wall_clock_enter(void);
 /* private_daemon_start() by that clock. */
 void wall_clock_start(struct private_daemon *d);
 /* What it is off by, in seconds: "-30", "+3600". Returns when (CLOCK_MONOTONIC). */
