@@ -178,15 +178,6 @@ static unsigned sequence_bits(const struct cluster *c) {
         return bits;
 }
 
-unsigned host_worker(const struct cluster_host *h) {
-        size_t used = taken(h, 0);
-        unsigned bits = sequence_bits(h->cluster);
-
-        cr_assert_gt(used, 0);
-        return (unsigned)(h->cluster->arena->parts[part_of(h, 0)].ids[used - 1] >> bits &
-                          ((1u << (22 - bits)) - 1));
-}
-
 /* ---- the comparison */
 
 static int compare(const void *a, const void *b) {

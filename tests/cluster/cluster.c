@@ -218,6 +218,20 @@ unsigned host_told(const struct cluster_host *h, const char *what) {
         return n;
 }
 
+unsigned host_worker(const struct cluster_host *h) {
+        static const char mark[] = "serves workers ";
+        char *log = private_daemon_log(&h->daemon), *last = NULL;
+        unsigned worker;
+
+        for (char *at = log; (at = strstr(at, mark)) != NULL; at++)
+                last = at;
+        cr_assert_not_null(last, "host %u does not say which worker IDs it serves:\n%s", h->number,
+                           log);
+        worker = (unsigned)strtoul(last + strlen(mark), NULL, 10);
+        free(log);
+        return worker;
+}
+
 struct told {
         const struct cluster_host *host;
         const char *what;

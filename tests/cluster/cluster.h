@@ -96,7 +96,7 @@ void host_expect_ids(struct cluster_host *h);
 void host_expect_error(struct cluster_host *h, int error);
 /* Calls of its clients that failed so far. */
 unsigned host_errors(const struct cluster_host *h);
-/* Of the last ID: clients of one host have the same one where workers.count=1. */
+/* The first one which its daemon said at its last start. */
 unsigned host_worker(const struct cluster_host *h);
 void cluster_expect_sessions(struct cluster *c, int n);
 /* Each host renews, now. */

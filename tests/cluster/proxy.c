@@ -28,34 +28,44 @@ static void pause_ms(int ms) {
         (void)nanosleep(&(struct timespec){ ms / 1000, ms % 1000 * 1000000L }, NULL);
 }
 
-/* A request of the daemon's comes in one piece or two: head and body. */
-static void hold(struct proxy *proxy, const char *bytes, size_t n) {
+static void hold(struct proxy *proxy) {
         /* acquire: pairs with the release of whoever set `hold`, after `what` */
-        if (!atomic_load_explicit(&proxy->hold, memory_order_acquire) ||
-            memmem(bytes, n, proxy->what, strlen(proxy->what)) == NULL)
+        if (!atomic_load_explicit(&proxy->hold, memory_order_acquire))
                 return;
         atomic_fetch_add(&proxy->held, 1);
         while (atomic_load_explicit(&proxy->hold, memory_order_acquire))
                 pause_ms(1);
 }
 
-/* One piece; false at the end of the connection. It is passed on also when the one who
- * has sent it is gone. */
-static bool move(struct proxy *proxy, int from, int to, bool request) {
+/* One piece, which begins with a request's head or is the rest of one; false at the end
+ * of the connection. It is passed on also when whoever has sent it is gone. */
+static bool move_request(struct proxy *proxy, int from, int to, bool *ret_meant) {
         static char bytes[CHUNK_MAX];
         ssize_t n = read(from, bytes, sizeof(bytes));
         int held = atomic_load(&proxy->held);
 
         if (n <= 0)
                 return false;
-        if (request)
-                hold(proxy, bytes, (size_t)n);
-        else
-                pause_ms(atomic_load(&proxy->delay_ms));
-        if (send(to, bytes, (size_t)n, MSG_NOSIGNAL) != n && request)
+        if (memmem(bytes, (size_t)n, "POST ", 5) != NULL)
+                *ret_meant = memmem(bytes, (size_t)n, proxy->what, strlen(proxy->what)) != NULL;
+        if (*ret_meant)
+                hold(proxy);
+        if (send(to, bytes, (size_t)n, MSG_NOSIGNAL) != n)
                 return false;
-        if (request && atomic_load(&proxy->held) > held)
+        if (atomic_load(&proxy->held) > held)
                 atomic_fetch_add(&proxy->passed_on, 1);
+        return true;
+}
+
+static bool move_answer(struct proxy *proxy, int from, int to, bool meant) {
+        static char bytes[CHUNK_MAX];
+        ssize_t n = read(from, bytes, sizeof(bytes));
+
+        if (n <= 0)
+                return false;
+        if (meant || atomic_load(&proxy->delay_all))
+                pause_ms(atomic_load(&proxy->delay_ms));
+        (void)!send(to, bytes, (size_t)n, MSG_NOSIGNAL);
         return true;
 }
 
@@ -63,6 +73,7 @@ static bool move(struct proxy *proxy, int from, int to, bool request) {
  * drop it: so the server's side ends first. */
 static void serve(struct proxy *proxy, int client, const struct sockaddr_in *to) {
         int server = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        bool meant = false; /* the last request */
         struct pollfd fds[2] = { { client, POLLIN, 0 }, { server, POLLIN, 0 } };
 
         if (connect(server, (const struct sockaddr *)to, sizeof(*to)) < 0)
@@ -70,9 +81,9 @@ static void serve(struct proxy *proxy, int client, const struct sockaddr_in *to)
         for (;;) {
                 if (poll(fds, 2, fds[0].fd < 0 ? 5000 : -1) <= 0)
                         _exit(0);
-                if (fds[0].revents != 0 && !move(proxy, client, server, true))
+                if (fds[0].revents != 0 && !move_request(proxy, client, server, &meant))
                         fds[0].fd = -1;
-                if (fds[1].revents != 0 && !move(proxy, server, client, false))
+                if (fds[1].revents != 0 && !move_answer(proxy, server, client, meant))
                         _exit(0);
         }
 }

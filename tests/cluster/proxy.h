@@ -7,11 +7,12 @@
 #include "tests/cluster/net.h"
 
 struct proxy {
-        _Atomic int delay_ms; /* of each answer */
-        _Atomic int hold;     /* requests that contain `what` wait while it is set */
-        _Atomic int held;     /* how many waited so far */
-        _Atomic int passed_on;    /* how many of those went on */
-        char what[32];        /* set before `hold` */
+        char what[32];         /* part of the requests which are meant; set at first */
+        _Atomic int delay_ms;  /* of each answer */
+        _Atomic int delay_all; /* or only of those to requests with `what` */
+        _Atomic int hold;      /* requests with `what` wait while it is set */
+        _Atomic int held;      /* how many waited so far */
+        _Atomic int passed_on; /* how many of those went on */
 };
 
 /* Listens on 127.0.0.1:`port` of `where`. */

@@ -20,7 +20,7 @@ static void begin(void) {
         cluster_set(&c, "id.layout=41/1/21");
         cluster_set(&c, "id.region_bits=1");
         cluster_set(&c, "reserve.standing=1s");
-        cluster_set(&c, "workers.horizon=2s");
+        cluster_set(&c, "workers.horizon=10s"); /* the fence outlives the session */
         cluster_set(&c, "workers.recycle_delay=1s");
 }
 
@@ -33,9 +33,9 @@ static bool went_on(void *context) {
 }
 
 /* The renewal is on its way while the worker ID goes to another host, and arrives after
- * that. Red when it does not check the record's revision (fleet_renew.c, commit_host):
- * the history then has a worker ID in two records. Red as well when a claim begins at
- * its own clock (main.c, without the grant's fence). */
+ * that. Red when it checks no revision (fleet_renew.c, commit_host): the history then has
+ * a worker ID in two records. Red as well when a claim does not wait for the old fence,
+ * and begins at its own clock (fleet.c: fleet_rested() and the grant's fence_tick). */
 Test(pauses, a_daemon_is_stopped_with_its_renewal_under_way) {
         struct proxy *proxy;
 
@@ -79,8 +79,7 @@ static void change_owner(struct cluster_host *from, struct cluster_host *to) {
 }
 
 /* Clients sleep with a live reservation, and wake up when the worker ID is another
- * host's. Red when a slot without its end is used (slot.h: `now < t1`), or when the new
- * owner does not begin above the fence. */
+ * host's. Red when a slot is used beyond its end (slot.h, `now < t1`). */
 Test(pauses, clients_are_stopped_while_their_worker_goes_to_another_host) {
         unsigned rounds = getenv("SFSHM_LONG") != NULL ? 20 : 1;
 

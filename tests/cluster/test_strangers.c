@@ -28,7 +28,7 @@ static void set_clock(struct cluster_host *h, const char *offset) {
 /* By the clock of the host which is ahead the fence of the one that sleeps is long
  * over, and its worker ID free as soon as the session is. The sleeper wakes up with its
  * fence still ahead, and hands out IDs: the new owner's are those of an hour later.
- * Red when a claim begins at its own clock, or an hour lower (main.c). */
+ * Red when fleet_rested() says yes: the last start is not refused. */
 Test(strangers, a_host_whose_clock_is_an_hour_ahead) {
         wall_clock_find();
         cluster_begin(&c, 1, 2);
