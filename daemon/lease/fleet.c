@@ -54,7 +54,9 @@ void fleet_succeeded(struct fleet *f, int64_t sent_ns) {
         int64_t left_ms;
 
         f->sent_ns = sent_ns;
-        f->uncertain = false;
+        f->uncertain = f->late = false; /* what is on its way has an older revision to check */
+        f->written_renewals = f->record.renewals;
+        f->written_fence = f->record.fence_tick;
         left_ms = (fleet_deadline_ns(f) - fleet_boot_ns(f)) / NS_PER_MS;
         /* relaxed: a number to look at */
         atomic_store_explicit(&f->parts.counters->expiry_unix_ms,

@@ -16,6 +16,8 @@ struct fleet {
         bool begun;           /* there is a session to write it with */
         bool uncertain;       /* a commit may have been done, or may still be */
         int64_t uncertain_ns; /* when the first of those was sent */
+        bool late;            /* one may be done after it was looked for */
+        uint64_t written_renewals, written_fence; /* of our last commit that we know of */
         int64_t ttl_ns;       /* as granted */
         int64_t begun_ns;     /* when the session was asked for */
         int64_t sent_ns;      /* the last success: when the session's last TTL began, or earlier */

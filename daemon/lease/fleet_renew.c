@@ -30,10 +30,24 @@ static bool same_workers(const struct fleet *f, const struct record_host *found)
         return memcmp(&f->record.workers, &found->workers, sizeof(found->workers)) == 0;
 }
 
-/* Whoever else writes the record takes workers out of it, or has other lives. */
+static bool is_as_written(const struct fleet *f, const struct record_host *found) {
+        return found->renewals == f->written_renewals && found->fence_tick == f->written_fence;
+}
+
+/* Whoever else writes the record takes workers out of it, or has other lives; but for a
+ * copy of this very daemon, as of a virtual machine which was cloned while it ran. That
+ * one has written what we have not; one of the two is told so here, and stops. */
 static int adopt(struct fleet *f, const struct record_host *found, int64_t modified) {
         if (!same_workers(f, found) || memcmp(found->life, f->lives, FLEET_LIVES_LENGTH) != 0)
                 return lost(f, "another daemon has written their record");
+        if (!f->late && !is_as_written(f, found))
+                return lost(f, "a copy of this daemon has written their record, or a person; if "
+                            "this machine was cloned, see that only one goes on");
+        if (modified != f->modified) {
+                f->late = false; /* all that was on its way has the revision before to check */
+                f->written_renewals = found->renewals;
+                f->written_fence = found->fence_tick;
+        }
         if (f->uncertain && modified != f->modified)
                 f->sent_ns = f->uncertain_ns; /* or later */
         f->modified = modified;
@@ -136,7 +150,7 @@ static int settle(struct fleet *f, int r, int64_t sent_ns) {
         } else if (unknown(r)) {
                 if (!f->uncertain)
                         f->uncertain_ns = sent_ns;
-                f->uncertain = true;
+                f->uncertain = f->late = true;
         }
         return r;
 }
@@ -226,6 +240,7 @@ static int release(struct fleet *f, uint64_t fence_tick) {
         r = commit_release(f);
         if (r != -EAGAIN && !unknown(r))
                 return r;
+        f->late |= unknown(r);
         r = reread(f);
         return r < 0 || f->record.released ? r : -EAGAIN;
 }

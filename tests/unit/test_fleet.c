@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/lease/fleet.h"
 #include "daemon/lease/fleet_internal.h"
 #include "tests/support/memory_coordinator.h"
 #include "tests/unit/capture.h"
@@ -191,6 +190,56 @@ Test(fleet, a_restart_takes_its_own_and_a_copy_others) {
         cr_assert_eq(fleet_renew(a.fleet, NOW_TICK + 2000), -ESTALE);
         cr_assert_contains(capture_take(), "another daemon has written their record");
         cr_assert_eq(fleet_renew(again.fleet, NOW_TICK + 2000), 0);
+}
+
+/* A virtual machine that was cloned while the daemon ran: the two know the same of all.
+ * Red when whatever has this daemon's lives counts as its own (adopt): then both go on,
+ * each with a fence of its own. */
+Test(fleet, of_a_daemon_and_its_live_copy_one_stops) {
+        struct host a, b;
+        struct fleet_parts parts;
+
+        claim(&a, "1", 1);
+        cr_assert_eq(fleet_renew(a.fleet, NOW_TICK + 1000), 0);
+        make(&b, "1", 1, "");
+        b.link.session = a.link.session;
+        b.link.ttl_ns = a.link.ttl_ns;
+        parts = b.fleet->parts;
+        *b.fleet = *a.fleet;
+        b.fleet->parts = parts;
+        memory.now_ns += 10 * S;
+        cr_assert_eq(fleet_renew(b.fleet, NOW_TICK + 2000), 0);
+        capture_begin();
+        cr_assert_eq(fleet_renew(a.fleet, NOW_TICK + 2000), -ESTALE);
+        cr_assert_contains(capture_take(), "a copy of this daemon has written their record");
+        cr_assert_eq(fleet_renew(b.fleet, NOW_TICK + 3000), 0);
+        cr_assert_eq(fleet_renew(a.fleet, NOW_TICK + 4000), -ESTALE);
+}
+
+static bool one_is_late;
+
+static int list_before_the_late_one(void *host, const char *prefix, struct coordinator_list *ret) {
+        int r = memory_calls.list(host, prefix, ret);
+
+        if (one_is_late)
+                cr_assert_eq(memory_deliver(host), 0);
+        one_is_late = false;
+        return r;
+}
+
+/* Red when such a one counts as a copy's (adopt: `uncertain` for `late`). */
+Test(fleet, a_renewal_that_is_done_after_it_was_looked_for_is_ours) {
+        struct coordinator_calls calls = memory_calls;
+        struct host a;
+
+        calls.list = list_before_the_late_one;
+        claim(&a, "1", 1);
+        a.fleet->parts.calls = &calls;
+        a.link.commit_loss = MEMORY_REQUEST_LATE;
+        cr_assert_eq(fleet_renew(a.fleet, NOW_TICK + 1000), -ETIMEDOUT);
+        one_is_late = true;
+        cr_assert_eq(fleet_renew(a.fleet, NOW_TICK + 2000), 0);
+        cr_assert_eq(fleet_renew(a.fleet, NOW_TICK + 3000), 0);
 }
 
 /* Session, fence and delay: no earlier, and no later. */
