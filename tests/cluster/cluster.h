@@ -48,7 +48,8 @@ struct coordinator_kind {
         int (*sessions)(const struct cluster *c);
         /* In a request that would write. */
         const char *write_mark;
-        /* Everything that was ever written: no worker had two owners, no fence fell. */
+        /* Everything that was ever written: no worker had two owners, no fence fell.
+         * NULL: it does not remember. */
         void (*check_history)(const struct cluster *c);
 };
 extern const struct coordinator_kind coordinator_etcd;
@@ -70,6 +71,9 @@ void cluster_begin(struct cluster *c, unsigned n_nodes, unsigned n_hosts);
 void cluster_set(struct cluster *c, const char *setting);
 /* Looks at everything that happened, then takes all of it away. */
 void cluster_end(struct cluster *c);
+
+/* wait_until(), looking less often. */
+bool cluster_wait(bool (*condition)(void *context), void *context);
 
 void node_start(struct cluster *c, unsigned node); /* does not wait */
 void node_stop(struct cluster *c, unsigned node);  /* SIGKILL */

@@ -37,18 +37,19 @@ static void hold(struct proxy *proxy) {
                 pause_ms(1);
 }
 
-/* One piece, which begins with a request's head or is the rest of one; false at the end
+/* One piece: of a request which is meant are all up to the next answer. False at the end
  * of the connection. It is passed on also when whoever has sent it is gone. */
-static bool move_request(struct proxy *proxy, int from, int to, bool *ret_meant) {
+static bool move_request(struct proxy *proxy, int from, int to, bool *meant) {
         static char bytes[CHUNK_MAX];
         ssize_t n = read(from, bytes, sizeof(bytes));
         int held = atomic_load(&proxy->held);
 
         if (n <= 0)
                 return false;
-        if (memmem(bytes, (size_t)n, "POST ", 5) != NULL)
-                *ret_meant = memmem(bytes, (size_t)n, proxy->what, strlen(proxy->what)) != NULL;
-        if (*ret_meant)
+        if (proxy->what[0] != '\0' &&
+            memmem(bytes, (size_t)n, proxy->what, strlen(proxy->what)) != NULL)
+                *meant = true;
+        if (*meant)
                 hold(proxy);
         if (send(to, bytes, (size_t)n, MSG_NOSIGNAL) != n)
                 return false;
@@ -57,14 +58,15 @@ static bool move_request(struct proxy *proxy, int from, int to, bool *ret_meant)
         return true;
 }
 
-static bool move_answer(struct proxy *proxy, int from, int to, bool meant) {
+static bool move_answer(struct proxy *proxy, int from, int to, bool *meant) {
         static char bytes[CHUNK_MAX];
         ssize_t n = read(from, bytes, sizeof(bytes));
 
         if (n <= 0)
                 return false;
-        if (meant || atomic_load(&proxy->delay_all))
+        if (*meant || atomic_load(&proxy->delay_all))
                 pause_ms(atomic_load(&proxy->delay_ms));
+        *meant = false;
         (void)!send(to, bytes, (size_t)n, MSG_NOSIGNAL);
         return true;
 }
@@ -73,7 +75,7 @@ static bool move_answer(struct proxy *proxy, int from, int to, bool meant) {
  * drop it: so the server's side ends first. */
 static void serve(struct proxy *proxy, int client, const struct sockaddr_in *to) {
         int server = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        bool meant = false; /* the last request */
+        bool meant = false; /* what goes on */
         struct pollfd fds[2] = { { client, POLLIN, 0 }, { server, POLLIN, 0 } };
 
         if (connect(server, (const struct sockaddr *)to, sizeof(*to)) < 0)
@@ -83,7 +85,7 @@ static void serve(struct proxy *proxy, int client, const struct sockaddr_in *to)
                         _exit(0);
                 if (fds[0].revents != 0 && !move_request(proxy, client, server, &meant))
                         fds[0].fd = -1;
-                if (fds[1].revents != 0 && !move_answer(proxy, server, client, meant))
+                if (fds[1].revents != 0 && !move_answer(proxy, server, client, &meant))
                         _exit(0);
         }
 }

@@ -40,7 +40,7 @@ static bool another_leads(void *context) {
 static void expect_another_leader(unsigned before) {
         struct other_leader o = { before };
 
-        cr_assert(wait_until(another_leads, &o, CLUSTER_LIMIT_MS), "no other node leads");
+        cr_assert(cluster_wait(another_leads, &o), "no other node leads");
 }
 
 static void expect_ids_without_error(void) {

@@ -107,7 +107,7 @@ static void expect_writes(void) {
         struct written w = { c.kind->writes(&c) };
 
         cr_assert_geq(w.before, 0);
-        cr_assert(wait_until(is_written, &w, CLUSTER_LIMIT_MS), "nothing is written");
+        cr_assert(cluster_wait(is_written, &w), "nothing is written");
 }
 
 /* Answers come when nobody waits for them any more; first all, then those to writes: what

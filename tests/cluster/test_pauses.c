@@ -47,12 +47,12 @@ Test(pauses, a_daemon_is_stopped_with_its_renewal_under_way) {
         host_expect_ids(a);
         /* release: pairs with the acquire in hold() */
         atomic_store_explicit(&proxy->hold, 1, memory_order_release);
-        cr_assert(wait_until(is_held, proxy, CLUSTER_LIMIT_MS), "nothing is renewed");
+        cr_assert(cluster_wait(is_held, proxy), "nothing is renewed");
         private_daemon_signal(&a->daemon, SIGSTOP, false);
         host_start_when_possible(b);
         host_expect_ids(b);
         atomic_store_explicit(&proxy->hold, 0, memory_order_release);
-        cr_assert(wait_until(went_on, proxy, CLUSTER_LIMIT_MS));
+        cr_assert(cluster_wait(went_on, proxy));
         host_expect_ids(b);
         private_daemon_signal(&a->daemon, SIGCONT, false);
         host_expect_told(a, "event=lease-lost", 1);
