@@ -18,11 +18,15 @@
 #define SHORT_S 20
 #define LONG_S 300
 #define PAUSE_MAX_MS 3000
+/* of a daemon that has ended; meanwhile others can get its worker ID */
+#define AWAY_MIN_MS 3000
+#define AWAY_MAX_MS 8000
 
 TestSuite(at_random, .timeout = 1200);
 
 static struct cluster c;
 static bool stopped_daemon[CLUSTER_HOSTS], stopped_node[CLUSTER_NODES];
+static int64_t away_until_ns[CLUSTER_HOSTS];
 static unsigned n_faults;
 static uint64_t state; /* of the generator */
 
@@ -46,7 +50,7 @@ static void signal_daemon(unsigned i, int signal) {
 }
 
 static void disturb_host(struct cluster_host *h) {
-        switch (draw(8)) {
+        switch (draw(9)) {
         case 0:
         case 1:
                 host_cut_off(h, 1 + draw(3));
@@ -58,12 +62,13 @@ static void disturb_host(struct cluster_host *h) {
                 signal_daemon(h->number, SIGKILL);
                 break;
         case 4:
+        case 5:
                 signal_daemon(h->number, SIGTERM);
                 break;
-        case 5:
+        case 6:
                 host_signal_clients(h, SIGSTOP);
                 break;
-        case 6:
+        case 7:
                 host_signal_clients(h, SIGCONT);
                 break;
         default:
@@ -125,18 +130,30 @@ static void disturb(void) {
 
 /* ---- what looks after daemons */
 
+static void reap(struct cluster_host *h) {
+        struct private_daemon *d = &h->daemon;
+
+        if (waitpid(d->pid, NULL, WNOHANG) != d->pid)
+                return;
+        d->pid = 0;
+        /* who was refused tries again at once */
+        away_until_ns[h->number] = host_told(h, "event=start)") == 0 ? 0 :
+                test_monotonic_ns() +
+                (AWAY_MIN_MS + draw(AWAY_MAX_MS - AWAY_MIN_MS)) * INT64_C(1000000);
+        remove(d->log);
+}
+
 static void look_after(struct cluster_host *h) {
         struct private_daemon *d = &h->daemon;
 
-        if (d->pid != 0 && waitpid(d->pid, NULL, WNOHANG) == d->pid)
-                d->pid = 0;
-        if (d->pid == 0) {
-                remove(d->log);
-                stopped_daemon[h->number] = false;
-                private_daemon_spawn(d);
-        } else if (host_told(h, "event=lease-lost") > 0) {
+        if (d->pid != 0)
+                reap(h);
+        if (d->pid != 0 && host_told(h, "event=lease-lost") > 0)
                 kill(d->pid, SIGTERM); /* again and again: it may be stopped */
-        }
+        if (d->pid != 0 || test_monotonic_ns() < away_until_ns[h->number])
+                return;
+        stopped_daemon[h->number] = false;
+        private_daemon_spawn(d);
 }
 
 static void look_after_all_until(int64_t until_ns) {
@@ -194,6 +211,7 @@ Test(at_random, three_hosts_and_two_worker_ids) {
         host_start_clients(&c.hosts[2]);
         end_ns = test_monotonic_ns() +
                  (getenv("SFSHM_LONG") != NULL ? LONG_S : SHORT_S) * INT64_C(1000000000);
+        signal_daemon(0, SIGTERM); /* one worker ID changes its owner in any case */
         while (test_monotonic_ns() < end_ns) {
                 disturb();
                 look_after_all_until(test_monotonic_ns() + draw(PAUSE_MAX_MS) * INT64_C(1000000));
