@@ -140,6 +140,9 @@ static int judge_failure(struct etcd_http *http, CURLcode code) {
         const char *what = remedy(http, code);
         size_t n, room = sizeof(http->message) - strlen(what);
 
+        if (code == CURLE_WRITE_ERROR)
+                snprintf(http->message, sizeof(http->message), "its answer is longer than %u MiB, "
+                         "or there is no memory for it", ANSWER_MAX >> 20);
         if (http->message[0] == '\0')
                 snprintf(http->message, sizeof(http->message), "%s", curl_easy_strerror(code));
         n = strnlen(http->message, room - 1);

@@ -111,7 +111,8 @@ static bool passed(void *until_ns) {
         return test_monotonic_ns() >= *(const int64_t *)until_ns;
 }
 
-/* Red without exponential backoff (the outage), and without jitter (the second after). */
+/* Red when attempts are not farther apart each time. (That they are not at the same
+ * time is by jitter; here the hosts' beginnings lie apart as well: test_backoff.) */
 Test(etcd_herd, hosts_do_not_come_back_together) {
         struct rlimit files;
         int64_t gone_ns, until_ns, back_ns;

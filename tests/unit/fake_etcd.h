@@ -13,12 +13,12 @@
 #include "tests/unit/capture.h"
 
 #define HEADER "\"header\":{\"cluster_id\":\"7\",\"revision\":\"5\"}"
-#define TIMEOUT_NS INT64_C(300000000)
+#define LONG_NS INT64_C(60000000000) /* no speed fails a test */
 
 static _Atomic int64_t fake_errors, fake_breakers;
 static struct fake_http *fake;
 static struct etcd_coordinator fake_etcd = { .prefix = "/sfshm" };
-static struct etcd_http_options fake_options = { .timeout_ns = TIMEOUT_NS, .username = "",
+static struct etcd_http_options fake_options = { .timeout_ns = LONG_NS, .username = "",
                                                  .password_file = "", .ca_file = "",
                                                  .cert_file = "", .key_file = "",
                                                  .errors = &fake_errors,
