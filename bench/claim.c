@@ -4,7 +4,8 @@
  * first ID; each time a new host in a region that nobody has used. Starts the daemon
  * itself: its arguments are the daemon's command line, without workers.*.
  * $SFSHM_SOCKET is the socket in it, $SFSHM_BENCH_ETCD the endpoints of a cluster,
- * $SFSHM_BENCH_STATE a directory for states.
+ * $SFSHM_BENCH_STATE a directory for states, $SFSHM_BENCH_SHM what the names of
+ * segments begin with.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -19,10 +20,10 @@
 
 #define RUNS 20u
 #define ARGUMENTS_MAX 64
-#define SETS 5
+#define SETS 6
 
 static char **command; /* the daemon's, up to its end */
-static const char *endpoints, *states;
+static const char *endpoints, *states, *segments;
 
 /* Its log, until it says that it serves; what it says goes on to ours. */
 static void wait_for_start(int log) {
@@ -65,6 +66,7 @@ static void complete(char *arguments[ARGUMENTS_MAX], char sets[SETS][256], unsig
         snprintf(sets[2], 256, "etcd.endpoints=%.200s", endpoints);
         snprintf(sets[3], 256, "etcd.prefix=/bench-%ld-%u", (long)getpid(), run);
         snprintf(sets[4], 256, "daemon.state_dir=%.200s/%ld-%u", states, (long)getpid(), run);
+        snprintf(sets[5], 256, "daemon.shm=%.200s.%ld-%u", segments, (long)getpid(), run);
         while (command[n] != NULL && n < ARGUMENTS_MAX - 2 * SETS - 1) {
                 arguments[n] = command[n];
                 n++;
@@ -123,8 +125,9 @@ int main(int argc, char **argv) {
         states = getenv("SFSHM_BENCH_STATE");
         if (argc < 2)
                 fail("usage: bench-claim SFSHMD [ARGUMENT]...", 0);
-        if (endpoints == NULL || states == NULL)
-                fail("set $SFSHM_BENCH_ETCD and $SFSHM_BENCH_STATE", 0);
+        segments = getenv("SFSHM_BENCH_SHM");
+        if (endpoints == NULL || states == NULL || segments == NULL)
+                fail("set $SFSHM_BENCH_ETCD, $SFSHM_BENCH_STATE and $SFSHM_BENCH_SHM", 0);
         command = argv + 1;
         snprintf(title, sizeof(title), "from the daemon's start to its worker IDs, etcd %.200s",
                  endpoints);

@@ -187,7 +187,7 @@ static json_t *commit_json(const struct etcd_coordinator *etcd,
 static int etcd_commit(void *coordinator, const struct coordinator_commit *commit) {
         struct etcd_coordinator *etcd = coordinator;
         json_t *answer = NULL;
-        int64_t revision;
+        int64_t revision = 0;
         int r = etcd_http_call(etcd->http, "kv/txn", commit_json(etcd, commit), true, &answer);
 
         if (r == 0)
