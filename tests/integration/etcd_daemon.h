@@ -71,31 +71,54 @@ static inline unsigned worker_of(uint64_t id) {
         return (unsigned)(id >> 12 & 1023);
 }
 
-/* How many writes of host records etcd has seen: the sum of their versions. */
-static inline unsigned long renewals(const struct etcd_nodes *e) {
-        char *text = NODES_CTL(e, "get", "--prefix", "/sfshm/region/0/host/", "-w", "json");
-        unsigned long n = 0;
+/* How often each host's record was written, in the order of their keys. */
+#define RECORDS_MAX 8
+struct renewals {
+        size_t n;
+        unsigned long of[RECORDS_MAX];
+};
 
-        for (const char *at = text; at != NULL && (at = strstr(at, "\"version\":")) != NULL; at++)
-                n += strtoul(at + 10, NULL, 10);
+static inline struct renewals read_renewals(const struct etcd_nodes *e) {
+        char *text = NODES_CTL(e, "get", "--prefix", "/sfshm/region/0/host/", "-w", "json");
+        struct renewals renewals = { .n = 0 };
+
+        for (const char *at = text; at != NULL && renewals.n < RECORDS_MAX &&
+                                    (at = strstr(at, "\"version\":")) != NULL; at++)
+                renewals.of[renewals.n++] = strtoul(at + 10, NULL, 10);
         free(text);
-        return n;
+        return renewals;
 }
 
 struct renewal_wait {
         const struct etcd_nodes *nodes;
-        unsigned long more_than;
+        struct renewals before;
+        unsigned long more;
 };
+
+/* etcd does not answer in an election. */
+static inline bool renewals_known(void *context) {
+        struct renewal_wait *wait = context;
+
+        wait->before = read_renewals(wait->nodes);
+        return wait->before.n > 0;
+}
 
 static inline bool renewal_wait_over(void *context) {
         const struct renewal_wait *wait = context;
+        struct renewals now = read_renewals(wait->nodes);
 
-        return renewals(wait->nodes) > wait->more_than;
+        if (now.n < wait->before.n)
+                return false;
+        for (size_t i = 0; i < wait->before.n; i++)
+                if (now.of[i] < wait->before.of[i] + wait->more)
+                        return false;
+        return true;
 }
 
-/* So many writes of records more than now. */
+/* Until each host has written its record so many times more. */
 static inline void wait_for_renewals(const struct etcd_nodes *e, unsigned long more) {
-        struct renewal_wait wait = { e, renewals(e) + more - 1 };
+        struct renewal_wait wait = { e, { .n = 0 }, more };
 
-        cr_assert(wait_until(renewal_wait_over, &wait, 60000), "nobody renews");
+        cr_assert(wait_until(renewals_known, &wait, 60000), "there are no records");
+        cr_assert(wait_until(renewal_wait_over, &wait, 60000), "not all renew");
 }
