@@ -203,7 +203,6 @@ Test(fleet, of_a_daemon_and_its_live_copy_one_stops) {
         cr_assert_eq(fleet_renew(a.fleet, NOW_TICK + 1000), 0);
         make(&b, "1", 1, "");
         b.link.session = a.link.session;
-        b.link.ttl_ns = a.link.ttl_ns;
         parts = b.fleet->parts;
         *b.fleet = *a.fleet;
         b.fleet->parts = parts;
@@ -345,7 +344,7 @@ Test(fleet, the_first_two_hosts_begin_at_once) {
 static int commit_in_session(void *coordinator, const struct coordinator_commit *commit) {
         const struct memory_host *host = coordinator;
 
-        if (memory.session_end_ns[host->session] <= memory.now_ns)
+        if (memory_session_until(&memory, host->session) == 0)
                 return -EAGAIN;
         return memory_calls.commit(coordinator, commit);
 }
