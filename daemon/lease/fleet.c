@@ -297,7 +297,7 @@ static int take(struct fleet *f, struct draft *d, const struct fleet_view *view,
         if (own != NULL)
                 memcpy(record->nonce, own->record->nonce, RECORD_HEX);
         record->workers = *taken;
-        record->fence_tick = fence_tick;
+        record->fence_tick = fence_tick > f->parts.floor_tick ? fence_tick : f->parts.floor_tick;
         record->released = false;
         f->others = own == NULL || !continues(f, own->record);
         record->renewals = f->others ? 0 : own->record->renewals + 1;

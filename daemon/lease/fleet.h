@@ -40,6 +40,8 @@ struct fleet_parts {
         struct record_identity who;
         /* of the daemon before, from the same state directory; "": a first start */
         char nonce[RECORD_HEX];
+        /* IDs up to it may be this host's from another backend, whatever the workers */
+        uint64_t floor_tick;
         struct lease_counters *counters;
 };
 

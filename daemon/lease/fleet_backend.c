@@ -157,6 +157,7 @@ static int make_fleet(struct fleet_backend *b, const struct config *config) {
                 .count = config->count,
                 .recycle_delay_ns = config->recycle_delay_ns,
                 .ttl_ns = b->connection.ttl_ns,
+                .floor_tick = b->local_fence_tick,
                 .counters = &b->counters,
         };
         int r = identify(b, &parts.who);
@@ -195,6 +196,19 @@ static int claim(struct fleet_backend *b, struct lease_grant *ret) {
         return r;
 }
 
+/* The host's record holds it from now on, and higher ones: a `local` backend that found
+ * this one again would begin below them. It refuses to begin without. */
+static int forget_local_fence(const struct fleet_backend *b) {
+        if (b->local_fence_tick == 0)
+                return 0;
+        if ((unlinkat(b->dir.fd, STATE_FILE_NAME, 0) < 0 && errno != ENOENT) ||
+            fsync(b->dir.fd) < 0)
+                return log_failure(errno, "state", "cannot remove %s, whose fence is in %s now: %s; "
+                                   "repair the disk", b->dir.place, b->connection.place,
+                                   strerror(errno));
+        return 0;
+}
+
 /* The claim is done: the next daemon here is to know of it. */
 static int remember(struct fleet_backend *b) {
         int r = write_nonce_file(b->dir.fd, fleet_nonce(b->fleet));
@@ -202,7 +216,8 @@ static int remember(struct fleet_backend *b) {
         if (r < 0)
                 return log_failure(-r, "state", "cannot write %s/" NONCE_NAME ": %s; make room or "
                                    "repair the disk", b->dir.path, strerror(-r));
-        return state_dir_sign(&b->dir);
+        r = state_dir_sign(&b->dir);
+        return r < 0 ? r : forget_local_fence(b);
 }
 
 static int start(struct fleet_backend *b, const struct config *config, struct lease_grant *ret) {
@@ -221,14 +236,6 @@ static int start(struct fleet_backend *b, const struct config *config, struct le
                 r = remember(b);
         if (r < 0)
                 return r;
-        if (b->local_fence_tick > grant.fence_tick) {
-                r = fleet_renew(b->fleet, b->local_fence_tick);
-                if (r < 0)
-                        return log_failure(EBUSY, b->kind->claim_event, "cannot write the fence to "
-                                           "%s: %s; see to %s, and start sfshmd again",
-                                           b->connection.place, strerror(-r), b->kind->name);
-                grant.fence_tick = b->local_fence_tick;
-        }
         *ret = grant;
         return 0;
 }

@@ -90,7 +90,6 @@ int workers_release_free(const struct workers_release *release, size_t owner) {
         if (freed != NULL) {
                 *freed = *seen->record;
                 freed->freed = true;
-                freed->renewals++;
                 text = record_host_text(freed, &release->space.layout);
         }
         r = text == NULL ? -ENOMEM : commit_freed(release, seen, text);

@@ -17,10 +17,15 @@ TestSuite(coordinators, .timeout = 200);
 static const struct test_coordinator *const coordinator = &SFSHM_TEST_COORDINATOR;
 static struct private_daemon a, b;
 
-static void prepare(struct private_daemon *d) {
-        private_daemon_prepare(d);
+/* From now on it takes its workers from the coordinator. */
+static void share(struct private_daemon *d) {
         memmove(d->sets[0], d->sets[1], sizeof(d->sets[0]) * --d->n_sets); /* workers.first=0 */
         coordinator->configure(d);
+}
+
+static void prepare(struct private_daemon *d) {
+        private_daemon_prepare(d);
+        share(d);
 }
 
 static void begin(void) {
@@ -235,5 +240,34 @@ Test(coordinators, away_at_the_start_and_for_longer_than_the_session) {
         arena_expect_unique(arena);
         arena_free(arena);
         private_daemon_stop(&a);
+        end();
+}
+
+/* U1 over a change of the backend, and back: red without floor_tick, where the new run
+ * begins at the wall clock; and when the local fence stays beside the record's. */
+Test(coordinators, a_host_that_was_alone_begins_above_its_fence) {
+        struct arena *arena = arena_new(2, 2000);
+        struct private_daemon alone;
+        struct sfshm_parts before, after;
+
+        begin();
+        private_daemon_remove(&b);
+        private_daemon_prepare(&b);
+        private_daemon_set(&b, "reserve.standing=1s");
+        alone = b;
+        private_daemon_start(&b);
+        before = next(&b, arena, 0);
+        private_daemon_signal(&b, SIGKILL, true);
+        private_daemon_lose_segments(&b);
+        share(&b);
+        private_daemon_start(&b);
+        after = next(&b, arena, 1);
+        cr_assert_gt(after.unix_ms, before.unix_ms + 2000, "not above the fence");
+        arena_expect_unique(arena);
+        private_daemon_stop(&b);
+        alone.pid = 0;
+        cr_assert_eq(private_daemon_start_fails(&alone), 3);
+        expect_log(&alone, "shows that this is no first start");
+        arena_free(arena);
         end();
 }
