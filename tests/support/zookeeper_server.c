@@ -9,6 +9,7 @@
 #include <ftw.h>
 #include <netinet/in.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -229,16 +230,18 @@ static bool connected(void *handle) {
 }
 
 static void user_is_known(int code, const void *done) {
-        *(volatile int *)done = code == ZOK ? 1 : -1;
+        /* release: pairs with is_set() */
+        atomic_store_explicit((_Atomic int *)done, code == ZOK ? 1 : -1, memory_order_release);
 }
 
 static bool is_set(void *done) {
-        return *(volatile int *)done != 0;
+        /* acquire: pairs with user_is_known() */
+        return atomic_load_explicit((_Atomic int *)done, memory_order_acquire) != 0;
 }
 
 static zhandle_t *client(const struct zookeeper_server *z, const char *user) {
         zhandle_t *handle;
-        volatile int done = 0;
+        _Atomic int done = 0;
 
         zoo_set_debug_level(ZOO_LOG_LEVEL_ERROR);
         handle = zookeeper_init2(z->hosts, ignore, SESSION_MS, NULL, NULL, ZOO_NO_LOG_CLIENTENV,
@@ -247,9 +250,9 @@ static zhandle_t *client(const struct zookeeper_server *z, const char *user) {
         cr_assert(wait_until(connected, handle, 30000), "no connection to ZooKeeper");
         if (user != NULL) {
                 cr_assert_eq(zoo_add_auth(handle, "digest", user, (int)strlen(user), user_is_known,
-                                          (const void *)&done), ZOK);
-                cr_assert(wait_until(is_set, (void *)&done, 30000));
-                cr_assert_eq(done, 1);
+                                          &done), ZOK);
+                cr_assert(wait_until(is_set, &done, 30000));
+                cr_assert_eq(atomic_load_explicit(&done, memory_order_relaxed), 1);
         }
         return handle;
 }
