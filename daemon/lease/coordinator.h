@@ -57,9 +57,9 @@ struct coordinator_commit {
 struct coordinator_calls {
         /* All keys that begin with `prefix`: each as of a moment after the call began. Of
          * one moment are only the keys directly in the folder that is listed, and which keys
-         * there are, and what else is only written together with one of the former: in a
-         * region, which worker IDs a record has, as all that moves some writes `used`.
-         * -EAGAIN: they changed all the time. */
+         * there are that do not end with a session, and what else is only written together
+         * with these: in a region, which worker IDs a record has, as all that moves some
+         * writes `used`, or creates or deletes a record. -EAGAIN: they changed all the time. */
         int (*list)(void *coordinator, const char *prefix, struct coordinator_list *ret);
         /* All checks hold and all is written, at once; or -EAGAIN and nothing is.
          * After -ETIMEDOUT and -EIO it may be either, or be done later still. */

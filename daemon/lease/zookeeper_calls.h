@@ -27,12 +27,13 @@
  * what was done before it, and what it reads is not one moment's:
  *
  * - Each value is as of a moment after the call began, and so is each absence.
- * - The keys directly in the folder that is listed, and which there are, were the same
- *   from before the first to after the last read of those in the folders below;
- *   else all is read again. In the list of a region that is `used`, which every commit
- *   writes that moves worker IDs from record to record. So the records of a list are
- *   those of one moment as far as worker IDs go: none is in two of them or lost between
- *   two, and none is missing in `used`.
+ * - The keys directly in the folder that is listed, and which keys there are, but for
+ *   those of sessions, were the same from before the first to after the last read of
+ *   those in the folders below; else all is read again. In the list of a region that is
+ *   `used`, and which records there are. A commit that moves worker IDs from record to
+ *   record writes the one, or creates or deletes one of the others. So the records of a
+ *   list are those of one moment as far as worker IDs go: none is in two of them or lost
+ *   between two, and none is missing in `used`.
  * - Fences, states and lives in the records of one list may be of different moments.
  *   Nothing follows from two of them together: a claim checks each record it takes
  *   worker IDs from, and so its fence and state, in the commit, as fleet.h wants it.

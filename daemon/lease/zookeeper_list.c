@@ -21,6 +21,11 @@ struct walk {
         struct coordinator_item *items;
         size_t n, room;
         bool folders; /* there are some in the one that is listed, empty ones as well */
+        struct seen {
+                char *path;
+                int64_t changed;
+        } *seen; /* those of them with keys that stay: their pzxid */
+        size_t n_seen;
 };
 
 /* The names in a folder, and what each says; `nodes` as far as they were asked for. */
@@ -209,6 +214,21 @@ static int collect_keys(struct walk *w, const struct folder *f, const char *fold
         return r;
 }
 
+/* Keys of sessions come and go by themselves, and nothing follows from which there are. */
+static int remember(struct walk *w, const struct folder *f, const char *path) {
+        struct seen *seen;
+
+        for (size_t i = 0; i < f->children->n_names; i++)
+                if (f->nodes[i]->code == ZOK && f->nodes[i]->stat.ephemeralOwner != 0)
+                        return 0;
+        seen = reallocarray(w->seen, w->n_seen + 1, sizeof(*seen));
+        if (seen == NULL)
+                return -ENOMEM;
+        w->seen = seen;
+        seen[w->n_seen] = (struct seen){ strdup(path), f->changed };
+        return seen[w->n_seen].path == NULL ? -ENOMEM : (w->n_seen++, 0);
+}
+
 static int collect(struct walk *w, const char *folder, unsigned depth) {
         struct folder f = { .changed = 0 };
         char *path = zookeeper_key_path(w->zookeeper, folder);
@@ -216,6 +236,8 @@ static int collect(struct walk *w, const char *folder, unsigned depth) {
 
         if (r == 0)
                 r = read_nodes(w, &f, path);
+        if (r == 0)
+                r = remember(w, &f, path);
         if (r == 0)
                 r = collect_keys(w, &f, folder);
         if (r == 0)
@@ -226,6 +248,23 @@ static int collect(struct walk *w, const char *folder, unsigned depth) {
 }
 
 /* ---- the folder that is listed */
+
+/* In none of the folders below a key came or went that stays. */
+static int check_seen(struct walk *w) {
+        int r = 0;
+
+        for (size_t i = 0; r == 0 && i < w->n_seen; i++) {
+                struct zookeeper_request *request =
+                        zookeeper_send_get(w->zookeeper->session, w->seen[i].path);
+
+                r = answer(w, request, w->seen[i].path);
+                if (r == 0 && (request->code == ZNONODE ||
+                               request->stat.pzxid != w->seen[i].changed))
+                        r = -EAGAIN;
+                zookeeper_request_free(request);
+        }
+        return r;
+}
 
 /* Whether the `n` keys directly in it are what they were, and no child came or went. */
 static int check_same(struct walk *w, const struct folder *before, const char *path,
@@ -267,6 +306,8 @@ static int collect_all(struct walk *w, const char *folder, const char *filter) {
                 r = collect_below(w, &f, folder, 1);
         if (r == 0 && w->folders)
                 r = check_same(w, &f, path, n_direct);
+        if (r == 0)
+                r = check_seen(w);
         folder_close(&f);
         free(path);
         return r;
@@ -276,6 +317,10 @@ static void clear(struct walk *w) {
         struct coordinator_list list = { w->items, w->n };
 
         coordinator_list_clear(&list);
+        while (w->n_seen > 0)
+                free(w->seen[--w->n_seen].path);
+        free(w->seen);
+        w->seen = NULL;
         w->items = NULL;
         w->n = w->room = 0;
         w->folders = false;
@@ -309,5 +354,8 @@ int zookeeper_list(void *coordinator, const char *prefix, struct coordinator_lis
         if (w.n > 0)
                 qsort(w.items, w.n, sizeof(*w.items), ascending);
         *ret = (struct coordinator_list){ w.items, w.n };
+        w.items = NULL;
+        w.n = 0;
+        clear(&w);
         return 0;
 }
