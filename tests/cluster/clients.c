@@ -169,7 +169,7 @@ void host_expect_errors(struct cluster_host *h) {
                   h->number);
 }
 
-/* All scenarios have 22 bits of worker and sequence; `sequence` of the configuration. */
+/* Of the layout; worker and sequence have 22 together in all scenarios. */
 static unsigned sequence_bits(const struct cluster *c) {
         unsigned bits = 12;
 

@@ -49,7 +49,8 @@ static void expect_one_owner(const struct history *h) {
         for (size_t i = 0; i < h->n_records; i++) {
                 const struct workers *of = &h->records[i]->workers;
 
-                for (uint32_t w = workers_next(of, 0); w < WORKERS_MAX; w = workers_next(of, w + 1)) {
+                for (uint32_t w = workers_next(of, 0); w < WORKERS_MAX;
+                     w = workers_next(of, w + 1)) {
                         cr_assert(!workers_has(all, w), "at revision %" PRId64 " worker ID %" PRIu32
                                   " is in two records", h->revision, w);
                         workers_add(all, w);
@@ -129,19 +130,20 @@ void etcd_history_check(const char *endpoint) {
         pid_t pid;
 
         free(ETCD_CTL(endpoint, "put", MARK, "1"));
-        pid = etcd_ctl_begin(endpoint, (char *[]){ "watch", "--prefix", "/", "--rev=1", "-w", "json",
-                                                   NULL }, &output);
+        pid = etcd_ctl_begin(endpoint, (char *[]){ "watch", "--prefix", "/", "--rev=1", "-w",
+                                                   "json", NULL }, &output);
         while (more) {
                 /* nothing between one answer and the next; IDs of 64 bits without a sign */
-                json_t *answer = json_loadf(output, JSON_DISABLE_EOF_CHECK | JSON_DECODE_INT_AS_REAL,
-                                             NULL);
+                json_t *answer = json_loadf(
+                        output, JSON_DISABLE_EOF_CHECK | JSON_DECODE_INT_AS_REAL, NULL);
 
                 cr_assert_not_null(answer, "etcd does not tell its history to the end");
                 more = take_answer(h, answer);
                 json_decref(answer);
         }
         cr_assert_gt(h->n_events, 0);
-        fprintf(stderr, "%u writes of records in etcd: one owner each, no fence fell\n", h->n_events);
+        fprintf(stderr, "%u writes of records in etcd: one owner each, no fence fell\n",
+                h->n_events);
         etcd_ctl_end(pid, output);
         while (h->n_records > 0)
                 forget(h, 0);

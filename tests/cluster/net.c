@@ -98,7 +98,8 @@ void net_begin(void) {
         if (r != 0)
                 cr_skip_test("ip cannot make a bridge in a network namespace (status %d; "
                              "127: apt-get install iproute2)", r);
-        r = run_nft(NULL, "table inet probe {\n chain c {\n type filter hook input priority 0;\n }\n}\n");
+        r = run_nft(NULL, "table inet probe {\n chain in {\n"
+                          " type filter hook input priority 0\n }\n}\n");
         if (r != 0)
                 cr_skip_test("nft cannot make a filter in a network namespace (status %d; "
                              "127: apt-get install nftables)", r);
@@ -130,9 +131,9 @@ void net_add(struct net_host *host, unsigned number) {
                                 "addr add %s/24 dev eth0\nlink set eth0 up\nlink set lo up\n",
                             number, gettid(), h.address), 0);
         cr_assert_eq(run_ip(NULL, "link set port%u master hub up\n", number), 0);
-        cr_assert_eq(run_nft(&h, "table inet loss {\n set from {\n type ipv4_addr\n }\n chain in {\n"
-                                 " type filter hook input priority 0\n ip saddr @from drop\n }\n}\n"),
-                     0);
+        cr_assert_eq(run_nft(&h, "table inet loss {\n set from {\n type ipv4_addr\n }\n"
+                                 " chain in {\n type filter hook input priority 0\n"
+                                 " ip saddr @from drop\n }\n}\n"), 0);
         *host = h;
 }
 

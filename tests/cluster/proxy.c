@@ -104,7 +104,8 @@ static void listen_on(struct proxy *proxy, int listener, const struct sockaddr_i
 
 struct proxy *proxy_start(const struct net_host *where, uint16_t port, const char *to_address,
                           uint16_t to_port) {
-        struct sockaddr_in here = address_of("127.0.0.1", port), to = address_of(to_address, to_port);
+        struct sockaddr_in here = address_of("127.0.0.1", port);
+        struct sockaddr_in to = address_of(to_address, to_port);
         struct proxy *proxy = mmap(NULL, sizeof(*proxy), PROT_READ | PROT_WRITE,
                                    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
         pid_t child;

@@ -51,9 +51,9 @@ static void expect_ids_without_error(void) {
 }
 
 /* One host knows only the leader, which is alone: what that one still says is not
- * believed for longer than the fence. The other one finds the majority. Red when an
- * answer which says nothing counts as success (etcd_calls.c: "succeeded" missing): the
- * first host tells of no failure. */
+ * believed for longer than the fence. The other one finds the majority. Red when a write
+ * that nobody confirms counts as done (lease.c, lease_thread): the first host tells of no
+ * failure. */
 Test(coordinator_faults, a_leader_in_the_minority) {
         unsigned leader;
         char address[32];

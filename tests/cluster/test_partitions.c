@@ -19,8 +19,8 @@ static void expect_clock_says(const struct cluster_host *h, const char *what) {
 
         tool_run(&result, "SFSHM_TOOL",
                  TOOL_ARGUMENTS("clock", "--shm", h->daemon.shm), "", 0);
-        cr_assert_not_null(strstr(result.out, what), "'sfshm clock' does not say \"%s\":\n%s%s", what,
-                           result.out, result.err);
+        cr_assert_not_null(strstr(result.out, what), "'sfshm clock' does not say \"%s\":\n%s%s",
+                           what, result.out, result.err);
 }
 
 /* A host goes on without its coordinator up to its fence, says then why it gives no IDs,
