@@ -33,22 +33,34 @@ struct etcd_http {
 
 struct answer {
         char *text;
-        size_t size;
+        size_t size, room;
 };
+
+/* Room for n more, and a NUL. */
+static bool widen(struct answer *answer, size_t n) {
+        size_t room = answer->size + n + 1;
+        char *text;
+
+        if (room <= answer->room)
+                return true;
+        room = room < 2 * answer->room ? 2 * answer->room : room;
+        text = realloc(answer->text, room);
+        if (text == NULL)
+                return false;
+        answer->text = text;
+        answer->room = room;
+        return true;
+}
 
 static size_t receive(char *bytes, size_t size, size_t n, void *context) {
         struct answer *answer = context;
-        char *text;
 
-        if (n > ANSWER_MAX - answer->size)
+        (void)size; /* 1, curl promises */
+        if (n > ANSWER_MAX - answer->size || !widen(answer, n))
                 return 0;
-        text = realloc(answer->text, answer->size + n + 1);
-        if (text == NULL)
-                return 0;
-        memcpy(text + answer->size, bytes, size * n);
-        answer->text = text;
+        memcpy(answer->text + answer->size, bytes, n);
         answer->size += n;
-        text[answer->size] = '\0';
+        answer->text[answer->size] = '\0';
         return n;
 }
 
