@@ -21,8 +21,7 @@ const char *sample_reason_text(const struct sample *sample) {
                 [CLOCK_REASON_FENCE] = "IDs up to the fence may exist",
                 [CLOCK_REASON_ROLLBACK] = "the wall clock was set back",
                 [CLOCK_REASON_UNSYNC] = "the kernel's clock is not synchronised",
-                [CLOCK_REASON_STUCK] = "the fence on its disk or in its coordinator "
-                                       "cannot be raised: see the daemon's log",
+                [CLOCK_REASON_STUCK] = "the fence cannot be raised: see the daemon's log",
                 [CLOCK_REASON_END] = "the last tick of the layout is reached",
                 [CLOCK_REASON_CLONED] = "the machine was cloned or reverted: see sfshm-clock(7)",
         };
