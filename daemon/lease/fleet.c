@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "daemon/lease/fleet_internal.h"
+#include "daemon/lease/fleet_draft.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -22,7 +22,7 @@ uint64_t fleet_tick_now(const struct fleet *f) {
                        0 : (uint64_t)tick;
 }
 
-static void draw(const struct fleet *f, char hex[RECORD_HEX]) {
+void fleet_draw(const struct fleet *f, char hex[RECORD_HEX]) {
         uint8_t bytes[16];
 
         f->parts.environment.random(f->parts.environment.context, bytes);
@@ -81,8 +81,8 @@ int fleet_new(struct fleet **ret, const struct fleet_parts *parts) {
         f->parts = *parts;
         f->record.who = parts->who;
         f->record.since_unix_ms = parts->environment.unix_ms(parts->environment.context);
-        draw(f, f->record.nonce);
-        draw(f, f->lives);
+        fleet_draw(f, f->record.nonce);
+        fleet_draw(f, f->lives);
         *ret = f;
         return 0;
 }
@@ -98,113 +98,15 @@ const char *fleet_nonce(const struct fleet *f) {
 
 /* ---- claiming */
 
-/* A commit that is being put together; texts are its own. */
-struct draft {
-        struct coordinator_check checks[COORDINATOR_COMMIT_MAX];
-        struct coordinator_write writes[COORDINATOR_COMMIT_MAX];
-        char *texts[COORDINATOR_COMMIT_MAX];
-        char keys[COORDINATOR_COMMIT_MAX][FLEET_KEY_MAX];
-        size_t n_checks, n_writes, n_keys;
-        bool no_memory;
-};
-
-static const char *draft_key(struct draft *d, const char *key) {
-        snprintf(d->keys[d->n_keys], FLEET_KEY_MAX, "%s", key);
-        return d->keys[d->n_keys++];
-}
-
-/* Only if it is as it was seen. `text` is taken over; NULL with `is_delete` alone. */
-static void draft_replace(struct draft *d, const char *key, int64_t modified, char *text,
-                          bool is_delete, bool session) {
-        const char *kept = draft_key(d, key);
-
-        d->no_memory |= text == NULL && !is_delete;
-        d->checks[d->n_checks++] = (struct coordinator_check){ kept, modified };
-        d->texts[d->n_writes] = text;
-        d->writes[d->n_writes++] = (struct coordinator_write){ kept, text, session, 0 };
-}
-
-static int draft_commit(const struct fleet *f, struct draft *d) {
-        const struct coordinator_commit commit = { d->checks, d->n_checks, d->writes,
-                                                   d->n_writes };
-
-        return d->no_memory ? -ENOMEM : f->parts.calls->commit(f->parts.coordinator, &commit);
-}
-
-static struct draft *draft_free(struct draft *d) {
-        for (size_t i = 0; d != NULL && i < d->n_writes; i++)
-                free(d->texts[i]);
-        free(d);
-        return NULL;
-}
-
 /* Our record and our sign of life: always the first two. */
-static void draft_host(const struct fleet *f, struct draft *d, int64_t modified) {
+static void draft_host(const struct fleet *f, struct fleet_draft *d, int64_t modified) {
         const struct record_host *record = &f->record;
         char key[FLEET_KEY_MAX];
 
-        draft_replace(d, fleet_key_of(f, key, "host", record->nonce), modified,
-                      record_host_text(record, &f->parts.space.layout), false, false);
-        draft_replace(d, fleet_key_of(f, key, "alive", record->life), 0, record_alive_text(record),
-                      false, true);
-}
-
-/* Takes the workers out of their old owner's record, or the record away. */
-static void draft_owner(const struct fleet *f, struct draft *d, const struct fleet_owner *owner,
-                        const struct workers *taken) {
-        struct record_host *rest = malloc(sizeof(*rest));
-        char key[FLEET_KEY_MAX];
-        bool empty;
-
-        if (rest == NULL) {
-                d->no_memory = true;
-                return;
-        }
-        *rest = *owner->record;
-        for (uint32_t w = workers_next(taken, 0); w < WORKERS_MAX; w = workers_next(taken, w + 1))
-                workers_remove(&rest->workers, w);
-        empty = workers_count(&rest->workers) == 0;
-        draft_replace(d, fleet_key_of(f, key, "host", rest->nonce), owner->modified,
-                      empty ? NULL : record_host_text(rest, &f->parts.space.layout), empty, false);
-        free(rest);
-}
-
-static void draft_region(const struct fleet *f, struct draft *d, const struct fleet_view *view,
-                         const struct workers *taken) {
-        struct record_contract contract = view->contract;
-        struct record_used used = view->used;
-        char key[FLEET_KEY_MAX];
-
-        for (uint32_t w = workers_next(taken, 0); w < WORKERS_MAX; w = workers_next(taken, w + 1))
-                workers_add(&used.workers, w);
-        used.claims++;
-        draft_replace(d, fleet_key_of(f, key, "used", ""), view->used_modified,
-                      record_used_text(&used), false, false);
-        if (workers_has(&contract.regions, f->parts.space.region)) {
-                d->checks[d->n_checks++] =
-                        (struct coordinator_check){ "contract", view->contract_modified };
-                return;
-        }
-        workers_add(&contract.regions, f->parts.space.region);
-        draft_replace(d, "contract", view->contract_modified, record_contract_text(&contract),
-                      false, false);
-}
-
-static void draft_owners(const struct fleet *f, struct draft *d, const struct fleet_view *view,
-                         const struct workers *taken) {
-        bool *done = calloc(view->n_owners + 1, sizeof(*done));
-
-        d->no_memory |= done == NULL;
-        for (uint32_t w = workers_next(taken, 0); done != NULL && w < WORKERS_MAX;
-             w = workers_next(taken, w + 1)) {
-                int32_t owner = view->of_worker[w];
-
-                if (owner < 0 || done[owner])
-                        continue;
-                done[owner] = true;
-                draft_owner(f, d, &view->owners[owner], taken);
-        }
-        free(done);
+        fleet_draft_replace(d, fleet_key_of(f, key, "host", record->nonce), modified,
+                            record_host_text(record, &f->parts.space.layout), false, false);
+        fleet_draft_replace(d, fleet_key_of(f, key, "alive", record->life), 0,
+                            record_alive_text(record), false, true);
 }
 
 static int refuse_none(const struct fleet *f, const struct fleet_view *view, uint64_t now,
@@ -226,6 +128,23 @@ static int refuse_none(const struct fleet *f, const struct fleet_view *view, uin
                            census.resting, when, census.refused, census.free);
 }
 
+uint32_t fleet_most(const struct fleet *f) {
+        return f->parts.max_count > f->parts.count ? f->parts.max_count : f->parts.count;
+}
+
+/* A run of a length we can go on with, of which another record has no part? */
+static bool whole(const struct fleet *f, const struct fleet_view *view, size_t owner) {
+        const struct workers *workers = &view->owners[owner].record->workers;
+        uint32_t first = workers_next(workers, 0), count = workers_count(workers);
+
+        if (count < f->parts.count || count > fleet_most(f))
+                return false;
+        for (uint32_t w = first; w < first + count; w++)
+                if (!workers_has(workers, w) || view->of_worker[w] != (int32_t)owner)
+                        return false;
+        return true;
+}
+
 /* Our own record, which another attempt or the daemon before has written. */
 static const struct fleet_owner *find_own(const struct fleet *f, const struct fleet_view *view) {
         uint64_t now = fleet_tick_now(f);
@@ -233,19 +152,11 @@ static const struct fleet_owner *find_own(const struct fleet *f, const struct fl
         for (size_t i = 0; i < view->n_owners; i++) {
                 const struct fleet_owner *owner = &view->owners[i];
                 const struct record_host *record = owner->record;
-                uint32_t first = workers_next(&record->workers, 0);
-                bool whole;
 
                 if (strcmp(record->nonce, f->record.nonce) != 0 &&
                     strcmp(record->nonce, f->parts.nonce) != 0)
                         continue;
-                whole = workers_count(&record->workers) == f->parts.count &&
-                        workers_next(&record->workers, first + f->parts.count - 1) ==
-                                first + f->parts.count - 1;
-                for (uint32_t w = first; whole && w < first + f->parts.count; w++)
-                        whole = workers_has(&record->workers, w) &&
-                                view->of_worker[w] == (int32_t)i;
-                if (!whole)
+                if (!whole(f, view, i))
                         continue;
                 if (strcmp(record->nonce, f->record.nonce) == 0)
                         return owner;
@@ -273,7 +184,7 @@ static int check_memory(const struct fleet *f, const struct fleet_view *view) {
                            "daemon.state_dir");
 }
 
-static int claimed(struct fleet *f, const struct draft *d) {
+static int claimed(struct fleet *f, const struct fleet_draft *d) {
         f->modified = d->writes[0].modified;
         f->alive_modified = d->writes[1].modified;
         f->session = true;
@@ -288,7 +199,7 @@ static bool continues(const struct fleet *f, const struct record_host *own) {
 }
 
 /* `own`: the record to go on with; NULL: the workers are new to us. */
-static int take(struct fleet *f, struct draft *d, const struct fleet_view *view,
+static int take(struct fleet *f, struct fleet_draft *d, const struct fleet_view *view,
                 const struct fleet_owner *own, const struct workers *taken, uint64_t fence_tick) {
         struct record_host *record = &f->record;
         char key[FLEET_KEY_MAX];
@@ -304,27 +215,28 @@ static int take(struct fleet *f, struct draft *d, const struct fleet_view *view,
         fleet_next_life(f);
         draft_host(f, d, own != NULL ? own->modified : 0);
         if (own == NULL) {
-                draft_region(f, d, view, taken);
-                draft_owners(f, d, view, taken);
+                fleet_draft_region(f, d, view, taken);
+                fleet_draft_owners(f, d, view, taken);
         } else if (own->alive) {
-                fleet_key_of(f, key, "alive", own->record->life);
-                d->writes[d->n_writes++] =
-                        (struct coordinator_write){ draft_key(d, key), NULL, false, 0 };
+                fleet_draft_delete(d, fleet_key_of(f, key, "alive", own->record->life));
         }
-        r = draft_commit(f, d);
+        r = fleet_draft_commit(f, d);
         return r < 0 ? r : claimed(f, d);
 }
 
-static int claim_new(struct fleet *f, struct draft *d, const struct fleet_view *view) {
-        uint64_t now = fleet_tick_now(f), recycle = (uint64_t)(f->parts.recycle_delay_ns / NS_PER_MS);
+static int claim_new(struct fleet *f, struct fleet_draft *d, const struct fleet_view *view) {
+        uint64_t recycle = (uint64_t)(f->parts.recycle_delay_ns / NS_PER_MS);
+        uint64_t now = fleet_tick_now(f);
         struct workers taken = { .bits = { 0 } };
         struct fleet_choice choice;
 
-        if (fleet_choose(view, f->parts.count, now, recycle, &choice) < 0)
+        /* where it can grow, if there is such a place; then its fence is all of that's */
+        if (fleet_choose(view, fleet_most(f), now, recycle, &choice) < 0 &&
+            fleet_choose(view, f->parts.count, now, recycle, &choice) < 0)
                 return refuse_none(f, view, now, recycle);
         /* the record of that name was ours, and lost workers while we tried to go on */
         if (strcmp(f->record.nonce, f->parts.nonce) == 0)
-                draw(f, f->record.nonce);
+                fleet_draw(f, f->record.nonce);
         for (uint32_t i = 0; i < f->parts.count; i++)
                 workers_add(&taken, choice.first + i);
         return take(f, d, view, NULL, &taken, choice.fence_tick);
@@ -341,7 +253,7 @@ static int claim_session(struct fleet *f) {
         return r == -ESTALE ? fleet_begin_session(f) : r;
 }
 
-static int claim(struct fleet *f, struct draft *d, const struct fleet_view *view) {
+static int claim(struct fleet *f, struct fleet_draft *d, const struct fleet_view *view) {
         const struct fleet_owner *own = find_own(f, view);
         int r = check_memory(f, view);
 
@@ -351,12 +263,15 @@ static int claim(struct fleet *f, struct draft *d, const struct fleet_view *view
                 return r;
         if (own == NULL)
                 return claim_new(f, d, view);
+        /* it may have grown by worker IDs of which others' IDs are, up to there */
+        if (workers_count(&own->record->workers) > f->parts.count)
+                f->above_tick = own->record->fence_tick;
         return take(f, d, view, own, &own->record->workers, own->record->fence_tick);
 }
 
 int fleet_claim(struct fleet *f, struct lease_grant *ret) {
         struct fleet_view *view = NULL;
-        struct draft *d = calloc(1, sizeof(*d));
+        struct fleet_draft *d = calloc(1, sizeof(*d));
         int r = d == NULL ? -ENOMEM :
                 fleet_view_read(&view, f->parts.calls, f->parts.coordinator, &f->parts.space);
 
@@ -379,7 +294,7 @@ int fleet_claim(struct fleet *f, struct lease_grant *ret) {
                         .worker_first = (f->parts.space.region
                                          << (layout->worker_bits - layout->region_bits)) |
                                         workers_next(&f->record.workers, 0),
-                        .worker_count = f->parts.count,
+                        .worker_count = workers_count(&f->record.workers),
                         .fence_tick = f->record.fence_tick,
                         .first_start = f->parts.nonce[0] == '\0',
                         .fence_of_run = true,
@@ -388,6 +303,6 @@ int fleet_claim(struct fleet *f, struct lease_grant *ret) {
                 fleet_tell_claim(f, ret);
         }
         fleet_view_free(view);
-        draft_free(d);
+        fleet_draft_free(d);
         return r;
 }

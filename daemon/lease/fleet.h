@@ -34,7 +34,7 @@ struct fleet_parts {
         void *coordinator;
         struct fleet_environment environment;
         struct fleet_space space;
-        uint32_t count;
+        uint32_t count, max_count; /* less than count is count */
         int64_t recycle_delay_ns;
         int64_t ttl_ns;
         struct record_identity who;
@@ -61,6 +61,20 @@ const char *fleet_nonce(const struct fleet *fleet);
 int fleet_renew(struct fleet *fleet, uint64_t fence_tick);
 /* The next time for it, on CLOCK_BOOTTIME. */
 int64_t fleet_renew_due(const struct fleet *fleet);
+
+/*
+ * The run grows at its end, up to `count`, by as many worker IDs as are free there: 0 if
+ * it is longer then (or that long already); -EBUSY: none is free; -EAGAIN: after the next
+ * renewal; -ESTALE and the rest as above. It may also have grown, or shrunk, by a commit whose answer came late: see
+ * fleet_run() after each call. What others had is theirs up to a tick which fleet_run()
+ * tells; the fence never comes down below that.
+ */
+int fleet_grow(struct fleet *fleet, uint32_t count);
+/* The run keeps its first `count`; the others are given back, in a record of their own.
+ * IDs of those exist up to `last_tick` at most, and none will be above. */
+int fleet_shrink(struct fleet *fleet, uint32_t count, uint64_t last_tick);
+/* How many worker IDs the run has for certain; above `ret_above_tick` all of them are ours. */
+uint32_t fleet_run(const struct fleet *fleet, uint64_t *ret_above_tick);
 
 /* The fence comes down to that, and the worker IDs may rest. */
 int fleet_release(struct fleet *fleet, uint64_t fence_tick);

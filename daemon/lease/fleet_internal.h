@@ -11,6 +11,11 @@ struct fleet {
         uint32_t n_lives;
         bool others; /* the worker IDs had another owner since this boot's daemons, or may have */
         int64_t modified, alive_modified; /* of host/NONCE and alive/LIFE, as far as known */
+        /* The run has grown by worker IDs of which others' IDs are, up to there at most:
+         * the fence does not come down below it. */
+        uint64_t above_tick;
+        struct workers resized; /* while `resizing`: what a commit of ours may have made of it */
+        bool resizing;
         bool lost;            /* another has the worker IDs */
         bool session;         /* alive/LIFE is there, as far as is known */
         bool begun;           /* there is a session to write it with */
@@ -25,6 +30,8 @@ struct fleet {
 
 int64_t fleet_boot_ns(const struct fleet *f);
 uint64_t fleet_tick_now(const struct fleet *f); /* by the wall clock */
+void fleet_draw(const struct fleet *f, char hex[RECORD_HEX]);
+uint32_t fleet_most(const struct fleet *f); /* worker IDs */
 #define FLEET_LIVES_LENGTH 24
 void fleet_next_life(struct fleet *f);
 void fleet_count(_Atomic int64_t *counter);
@@ -35,6 +42,13 @@ int64_t fleet_deadline_ns(const struct fleet *f);
 /* A commit sent at that time is done. */
 void fleet_succeeded(struct fleet *f, int64_t sent_ns);
 int fleet_begin_session(struct fleet *f);
+bool fleet_unknown(int error); /* it may have been done */
+/* Judges what is there. A commit of ours that is still on its way has the check of
+ * the revision before, so that it fails once the next one is done. */
+int fleet_reread(struct fleet *f);
+/* Remembers what a failure leaves open. `sent_ns`: when the session's TTL began, if it is
+ * done. Returns `r`. */
+int fleet_settle(struct fleet *f, int r, int64_t sent_ns);
 
 /* ---- fleet_tell.c: what metrics and log are told */
 

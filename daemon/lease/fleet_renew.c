@@ -12,7 +12,7 @@ int64_t fleet_renew_due(const struct fleet *f) {
         return f->sent_ns + f->ttl_ns / 3;
 }
 
-static bool unknown(int error) {
+bool fleet_unknown(int error) {
         return error == -ETIMEDOUT || error == -EIO;
 }
 
@@ -26,8 +26,11 @@ static int lost(struct fleet *f, const char *why) {
 
 /* ---- after an answer that was lost, or a check that failed */
 
-static bool same_workers(const struct fleet *f, const struct record_host *found) {
-        return memcmp(&f->record.workers, &found->workers, sizeof(found->workers)) == 0;
+/* Ours, also as a resize of ours has left them. (If it gave some back and another took
+ * those very ones meanwhile, the rest is still ours.) */
+static bool our_workers(const struct fleet *f, const struct record_host *found) {
+        return memcmp(&f->record.workers, &found->workers, sizeof(found->workers)) == 0 ||
+               (f->resizing && memcmp(&f->resized, &found->workers, sizeof(f->resized)) == 0);
 }
 
 static bool is_as_written(const struct fleet *f, const struct record_host *found) {
@@ -38,7 +41,7 @@ static bool is_as_written(const struct fleet *f, const struct record_host *found
  * copy of this very daemon, as of a virtual machine which was cloned while it ran. That
  * one has written what we have not; one of the two is told so here, and stops. */
 static int adopt(struct fleet *f, const struct record_host *found, int64_t modified) {
-        if (!same_workers(f, found) || memcmp(found->life, f->lives, FLEET_LIVES_LENGTH) != 0)
+        if (!our_workers(f, found) || memcmp(found->life, f->lives, FLEET_LIVES_LENGTH) != 0)
                 return lost(f, "another daemon has written their record");
         if (!f->late && !is_as_written(f, found))
                 return lost(f, "a copy of this daemon has written their record, or a person; if "
@@ -51,6 +54,9 @@ static int adopt(struct fleet *f, const struct record_host *found, int64_t modif
         if (f->uncertain && modified != f->modified)
                 f->sent_ns = f->uncertain_ns; /* or later */
         f->modified = modified;
+        if (memcmp(&f->record.workers, &found->workers, sizeof(found->workers)) != 0)
+                f->resizing = false; /* it was done */
+        f->record.workers = found->workers;
         /* of all our attempts this one was done: what it says is durable */
         if (found->fence_tick > f->record.fence_tick)
                 f->record.fence_tick = found->fence_tick;
@@ -99,9 +105,7 @@ static int reread_alive(struct fleet *f, const struct record_host *found) {
         return 0;
 }
 
-/* Judges what is there. A commit of ours that is still on its way has the check of
- * the revision before, so that it fails once the next one is done. */
-static int reread(struct fleet *f) {
+int fleet_reread(struct fleet *f) {
         struct record_host *found = malloc(sizeof(*found));
         int r = found == NULL ? -ENOMEM : reread_host(f, found);
 
@@ -141,18 +145,24 @@ static int commit_host(struct fleet *f, bool revive) {
         return r;
 }
 
-/* Remembers what a failure leaves open, and counts. */
-static int settle(struct fleet *f, int r, int64_t sent_ns) {
+int fleet_settle(struct fleet *f, int r, int64_t sent_ns) {
         if (r == 0) {
-                f->session = true;
                 fleet_succeeded(f, sent_ns);
-                fleet_count_renewal(f, sent_ns);
-        } else if (unknown(r)) {
+                f->resizing = false; /* of the revision before: it is done, or will fail */
+        } else if (fleet_unknown(r)) {
                 if (!f->uncertain)
                         f->uncertain_ns = sent_ns;
                 f->uncertain = f->late = true;
         }
         return r;
+}
+
+static int renewed(struct fleet *f, int r, int64_t sent_ns) {
+        if (r == 0) {
+                f->session = true;
+                fleet_count_renewal(f, sent_ns);
+        }
+        return fleet_settle(f, r, sent_ns);
 }
 
 /* The session has ended and nobody took the workers: the record is still ours. */
@@ -162,7 +172,7 @@ static int revive(struct fleet *f) {
         if (r < 0)
                 return r;
         fleet_next_life(f);
-        r = settle(f, commit_host(f, true), f->begun_ns);
+        r = renewed(f, commit_host(f, true), f->begun_ns);
         if (r == 0)
                 log_event(LOG_LEVEL_NOTICE, "lease-revived", "the lease goes on under a new session: "
                           "no other host has taken the worker IDs");
@@ -177,7 +187,7 @@ static int keep(struct fleet *f) {
                 fleet_expired(f, "the coordinator has ended the session");
         if (r < 0)
                 return r == -ESTALE ? -EAGAIN : r;
-        return settle(f, commit_host(f, false), sent_ns);
+        return renewed(f, commit_host(f, false), sent_ns);
 }
 
 static int renew(struct fleet *f) {
@@ -188,14 +198,14 @@ static int renew(struct fleet *f) {
 
 /* -EAGAIN: judged anew, and worth another attempt. */
 static int attempt(struct fleet *f) {
-        int r = f->uncertain ? reread(f) : 0;
+        int r = f->uncertain ? fleet_reread(f) : 0;
 
         if (r < 0)
                 return r;
         r = renew(f);
         if (r != -EAGAIN)
                 return r;
-        r = reread(f);
+        r = fleet_reread(f);
         return r < 0 ? r : -EAGAIN;
 }
 
@@ -235,13 +245,13 @@ static int commit_release(struct fleet *f) {
 static int release(struct fleet *f, uint64_t fence_tick) {
         int r;
 
-        f->record.fence_tick = fence_tick;
+        f->record.fence_tick = fence_tick > f->above_tick ? fence_tick : f->above_tick;
         f->record.released = true;
         r = commit_release(f);
-        if (r != -EAGAIN && !unknown(r))
+        if (r != -EAGAIN && !fleet_unknown(r))
                 return r;
-        f->late |= unknown(r);
-        r = reread(f);
+        f->late |= fleet_unknown(r);
+        r = fleet_reread(f);
         return r < 0 || f->record.released ? r : -EAGAIN;
 }
 
@@ -250,7 +260,7 @@ int fleet_release(struct fleet *f, uint64_t fence_tick) {
 
         if (f->lost)
                 return 0; /* another has the fence by now */
-        r = f->uncertain ? reread(f) : 0;
+        r = f->uncertain ? fleet_reread(f) : 0;
         if (r == 0)
                 r = release(f, fence_tick);
         if (r == -EAGAIN)

@@ -386,6 +386,40 @@ int fleet_choose(const struct fleet_view *view, uint32_t count, uint64_t now_tic
         return 0;
 }
 
+static bool released_by(const struct fleet_view *view, uint32_t worker,
+                        const struct record_identity *who) {
+        int32_t owner = view->of_worker[worker];
+        const struct record_host *record = owner >= 0 ? view->owners[owner].record : NULL;
+
+        return record != NULL && record->released &&
+               strcmp(record->who.machine_id, who->machine_id) == 0 &&
+               strcmp(record->who.boot_id, who->boot_id) == 0 &&
+               strcmp(record->who.directory, who->directory) == 0;
+}
+
+uint32_t fleet_extent(const struct fleet_view *view, uint32_t first, uint32_t most,
+                      uint64_t now_tick, uint64_t recycle_ticks,
+                      const struct record_identity *who, uint64_t *ret_fence) {
+        uint32_t n = 0, owners = 0;
+        uint64_t fence = 0, own;
+
+        for (; n < most && first + n < view->end; n++) {
+                uint32_t w = first + n;
+                uint64_t rest = released_by(view, w, who) ? 0 : recycle_ticks;
+
+                if (judge(view, w, now_tick, rest, &own) < 0)
+                        break;
+                /* as in try_run() */
+                owners += view->of_worker[w] >= 0 &&
+                          (n == 0 || view->of_worker[w] != view->of_worker[w - 1]);
+                if (owners > OWNERS_MAX)
+                        break;
+                fence = own > fence ? own : fence;
+        }
+        *ret_fence = fence;
+        return n;
+}
+
 struct fleet_census fleet_census(const struct fleet_view *view, uint64_t now_tick,
                                  uint64_t recycle_ticks) {
         struct fleet_census census = { .first_free_tick = UINT64_MAX };

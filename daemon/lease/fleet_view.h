@@ -71,6 +71,11 @@ struct fleet_choice {
  * there is none. Pure. */
 int fleet_choose(const struct fleet_view *view, uint32_t count, uint64_t now_tick,
                  uint64_t recycle_ticks, struct fleet_choice *ret);
+/* How many worker IDs in a row from `first` on, `most` at most, are free; those which `who`
+ * has released itself rest only until their fence has passed. Pure. */
+uint32_t fleet_extent(const struct fleet_view *view, uint32_t first, uint32_t most,
+                      uint64_t now_tick, uint64_t recycle_ticks,
+                      const struct record_identity *who, uint64_t *ret_fence);
 /* For the message that there is none: how many worker IDs are what. Pure. */
 struct fleet_census {
         uint32_t held, resting, refused, free;

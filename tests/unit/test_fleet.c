@@ -16,6 +16,7 @@
 
 static struct memory_coordinator memory;
 static struct lease_counters counters;
+static uint32_t max_count = 4;
 
 static struct fleet *made[8];
 static size_t n_made;
@@ -61,6 +62,7 @@ static void make(struct host *h, const char *directory, uint32_t count, const ch
                 .environment = { boot_ns, unix_ms, draw, NULL },
                 .space = { { .tick_bits = 41, .worker_bits = 2, .sequence_bits = 20 }, 0 },
                 .count = count,
+                .max_count = max_count,
                 .recycle_delay_ns = 10 * S,
                 .ttl_ns = TTL,
                 .who = { .host = "host", .machine_id = "11111111111111111111111111111111",
@@ -364,4 +366,161 @@ Test(fleet, a_claim_outlives_its_first_session) {
         cr_assert_eq(fleet_claim(a.fleet, &a.grant), 0);
         memory.now_ns += TTL / 3;
         cr_assert_eq(fleet_renew(a.fleet, 1), 0);
+}
+
+/* ---- growing and shrinking */
+
+static void expect_run(const struct host *h, uint32_t count) {
+        uint64_t above_tick;
+
+        cr_assert_eq(fleet_run(h->fleet, &above_tick), count);
+}
+
+/* Where there is room to grow; when there is none left, anywhere. Red when claim_new()
+ * asks for parts.count alone: b begins at 1. */
+Test(fleet, a_claim_leaves_room_to_grow) {
+        struct host a, b, c;
+
+        max_count = 2;
+        claim(&a, "1", 1);
+        claim(&b, "2", 1);
+        claim(&c, "3", 1);
+        cr_assert_eq(b.grant.worker_first, 2);
+        cr_assert_eq(c.grant.worker_first, 1);
+}
+
+/* Red when take() leaves `used` as it is. */
+Test(fleet, the_run_grows_by_what_follows_it) {
+        struct host a, b, c;
+
+        claim(&a, "1", 1);
+        cr_assert_eq(a.grant.worker_count, 1);
+        cr_assert_eq(fleet_grow(a.fleet, 2), 0);
+        expect_run(&a, 2);
+        cr_assert_not_null(strstr(memory_get(&memory, "region/0/host"), "\"workers\":\"0-1\""));
+        cr_assert_not_null(strstr(memory_get(&memory, "region/0/used"), "\"workers\":\"0-1\""));
+        claim(&b, "2", 1);
+        cr_assert_eq(b.grant.worker_first, 2, "not one of those which it has grown by");
+        cr_assert_eq(fleet_grow(a.fleet, 4), -EBUSY, "the neighbour is there");
+        expect_run(&a, 2);
+        cr_assert_eq(fleet_grow(b.fleet, 4), 0, "as far as it goes");
+        expect_run(&b, 2);
+        cr_assert_eq(fleet_grow(b.fleet, 4), -EBUSY, "the region ends there");
+        make(&c, "3", 1, "");
+        capture_begin();
+        cr_assert_eq(fleet_claim(c.fleet, &c.grant), -EBUSY);
+        capture_take();
+        cr_assert_eq(fleet_renew(a.fleet, NOW_TICK + 1000), 0);
+        cr_assert_eq(fleet_renew(b.fleet, NOW_TICK + 1000), 0);
+}
+
+/* What it grows by may have been another's: their fence is told, and stays a lower bound
+ * of ours. Red when fleet_release() lets it come down below above_tick. */
+Test(fleet, the_run_grows_over_a_dead_neighbour) {
+        struct host a, b;
+        uint64_t above_tick, fence_tick;
+
+        claim(&a, "1", 2);
+        claim(&b, "2", 2);
+        fence_tick = NOW_TICK + 1000;
+        cr_assert_eq(fleet_renew(b.fleet, fence_tick), 0);
+        for (int i = 0; i < 6; i++) {
+                cr_assert_eq(fleet_renew(a.fleet, 1), 0);
+                cr_assert_eq(fleet_grow(a.fleet, 4), i < 3 ? -EBUSY : 0, "after %d s", 10 * i);
+                memory.now_ns += 10 * S;
+        }
+        cr_assert_eq(fleet_run(a.fleet, &above_tick), 4);
+        cr_assert_eq(above_tick, fence_tick);
+        /* its renewal comes late, and its record is gone */
+        capture_begin();
+        cr_assert_eq(fleet_renew(b.fleet, NOW_TICK + 5000), -ESTALE);
+        capture_take();
+        cr_assert_eq(fleet_release(a.fleet, 7), 0, "by a clock that is behind");
+        cr_assert_not_null(strstr(memory_get(&memory, "region/0/host"), "\"fence_tick\":2000,"));
+}
+
+/* A renewal on its way when the neighbour grows over it is done never; one that was done
+ * makes the growth fail. Red when take() does not rewrite the old owner's record. */
+Test(fleet, a_late_renewal_and_a_growing_neighbour) {
+        struct host a, b;
+
+        claim(&a, "1", 2);
+        claim(&b, "2", 2);
+        b.link.commit_loss = MEMORY_REQUEST_LATE;
+        cr_assert_eq(fleet_renew(b.fleet, NOW_TICK + 500000), -ETIMEDOUT);
+        memory.now_ns += 29 * S;
+        cr_assert_eq(fleet_renew(a.fleet, 1), 0);
+        memory.now_ns += 12 * S;
+        cr_assert_eq(fleet_grow(a.fleet, 4), 0);
+        cr_assert_eq(memory_deliver(&b.link), -EAGAIN);
+        capture_begin();
+        cr_assert_eq(fleet_renew(b.fleet, NOW_TICK + 500000), -ESTALE);
+        capture_take();
+        expect_run(&a, 4);
+}
+
+/* Red when our_workers() takes only the ones it had: "another daemon has written". */
+Test(fleet, a_resize_whose_answer_is_lost) {
+        struct host a, b;
+        struct lease_grant grant;
+
+        claim(&a, "1", 1);
+        a.link.commit_loss = MEMORY_ANSWER_LOST;
+        cr_assert_eq(fleet_grow(a.fleet, 2), 0, "read again at once");
+        expect_run(&a, 2);
+        /* it comes after all, and is seen by the next renewal */
+        a.link.commit_loss = MEMORY_REQUEST_LATE;
+        cr_assert_eq(fleet_grow(a.fleet, 4), -ETIMEDOUT);
+        expect_run(&a, 2);
+        cr_assert_eq(fleet_grow(a.fleet, 3), -EAGAIN, "not while that may be done");
+        cr_assert_eq(memory_deliver(&a.link), 0);
+        cr_assert_eq(fleet_renew(a.fleet, NOW_TICK + 1000), 0);
+        expect_run(&a, 4);
+        /* and too late */
+        a.link.commit_loss = MEMORY_REQUEST_LATE;
+        cr_assert_eq(fleet_shrink(a.fleet, 1, NOW_TICK), -ETIMEDOUT);
+        cr_assert_eq(fleet_renew(a.fleet, NOW_TICK + 2000), 0);
+        cr_assert_eq(memory_deliver(&a.link), -EAGAIN);
+        expect_run(&a, 4);
+        a.link.commit_loss = MEMORY_ANSWER_LOST;
+        cr_assert_eq(fleet_shrink(a.fleet, 1, NOW_TICK), 0);
+        expect_run(&a, 1);
+        a.link.away = true;
+        cr_assert_eq(fleet_grow(a.fleet, 4), -EIO);
+        a.link.away = false;
+        /* the next daemon goes on with what the record says */
+        memory.now_ns += S;
+        cr_assert_eq(fleet_grow(a.fleet, 4), 0, "its own rest no longer than their fence");
+        cr_assert_eq(fleet_renew(a.fleet, NOW_TICK + 3000), 0);
+        make(&b, "1", 1, fleet_nonce(a.fleet));
+        cr_assert_eq(fleet_claim(b.fleet, &grant), 0);
+        cr_assert(grant.worker_count == 4 && grant.worker_first == 0 && !grant.taken_anew);
+        cr_assert_eq(grant.fence_tick, NOW_TICK + 3000);
+}
+
+/* What is given back is another's after its rest, above the fence that was promised. Red
+ * when draft_rest() keeps last_tick out of the record, or the life of the host in it. */
+Test(fleet, what_is_given_back_is_claimed_above_its_fence) {
+        struct host a, b;
+        uint64_t last_tick;
+
+        claim(&a, "1", 1);
+        cr_assert(a.grant.taken_anew);
+        cr_assert_eq(fleet_grow(a.fleet, 4), 0);
+        cr_assert_eq(fleet_renew(a.fleet, NOW_TICK + 600000), 0);
+        last_tick = NOW_TICK + 5000;
+        cr_assert_eq(fleet_shrink(a.fleet, 2, last_tick), 0);
+        expect_run(&a, 2);
+        memory.now_ns += 14 * S;
+        cr_assert_eq(fleet_renew(a.fleet, NOW_TICK + 600000), 0);
+        make(&b, "2", 2, "");
+        capture_begin();
+        cr_assert_eq(fleet_claim(b.fleet, &b.grant), -EBUSY);
+        cr_assert_contains(capture_take(), "2 rest (fence and workers.recycle_delay");
+        memory.now_ns += 2 * S;
+        cr_assert_eq(fleet_claim(b.fleet, &b.grant), 0);
+        cr_assert_eq(b.grant.worker_first, 2);
+        cr_assert_eq(b.grant.fence_tick, last_tick);
+        cr_assert_eq(fleet_grow(a.fleet, 4), -EBUSY);
+        cr_assert_eq(fleet_renew(a.fleet, NOW_TICK + 600000), 0);
 }
