@@ -74,8 +74,9 @@ static struct client_shape shape_of(const struct server_parts *parts,
                 .base_tick = now_tick > 0 ? now_tick - 1 : 0,
                 .n_lanes = hello->lanes,
                 .worker_first = granted->worker_first,
-                .worker_counters = granted->worker_count < WORKER_COUNTERS_MAX
-                                           ? granted->worker_count : WORKER_COUNTERS_MAX,
+                /* as far as the run may grow */
+                .worker_counters = parts->config->max_count < WORKER_COUNTERS_MAX
+                                           ? parts->config->max_count : WORKER_COUNTERS_MAX,
         };
 }
 

@@ -18,6 +18,13 @@ void elastic_fini(struct elastic *elastic) {
         elastic->room = 0;
 }
 
+struct elastic_demand elastic_take_demand(struct elastic *elastic) {
+        struct elastic_demand demand = elastic->demand;
+
+        elastic->demand = (struct elastic_demand){ .ticks = 0 };
+        return demand;
+}
+
 static bool recent(const struct elastic *elastic, uint64_t busy_tick, uint64_t now_tick) {
         return busy_tick != 0 && (now_tick < busy_tick ||
                now_tick - busy_tick <= ELASTIC_LINGER_PERIODS * elastic->period_ticks);
@@ -73,11 +80,17 @@ static void look(const struct client *client, struct client_lane *lane, uint64_t
         lane->overflows = counters.overflows;
 }
 
+/* One in a tick is enough of each lane: more say how many callers it has. */
+static void count_overflows(struct elastic *elastic, uint64_t overflows, uint64_t elapsed) {
+        elastic->demand.overflows += overflows < elapsed ? overflows : elapsed;
+}
+
 static void measure(struct elastic *elastic, const struct allot *allot, uint64_t elapsed) {
-        uint64_t most;
+        uint64_t most, ids = 0;
 
         if (__builtin_mul_overflow(elapsed, allot->run_width, &most))
                 most = UINT64_MAX;
+        elastic->demand.ticks += elapsed;
         for (size_t c = 0; c < allot->n_clients; c++) {
                 struct client *client = allot->clients[c];
 
@@ -87,10 +100,14 @@ static void measure(struct elastic *elastic, const struct allot *allot, uint64_t
                         if (!recent(elastic, lane->busy_tick, allot->now))
                                 continue;
                         look(client, lane, most);
+                        ids = lane->used < most - ids ? ids + lane->used : most;
+                        count_overflows(elastic, lane->new_overflows, elapsed);
                         if (lane->new_overflows > 0 || lane->used / ELASTIC_BUSY_IDS >= elapsed)
                                 mark_busy(elastic, lane, allot->now);
                 }
         }
+        if (__builtin_add_overflow(elastic->demand.ids, ids, &elastic->demand.ids))
+                elastic->demand.ids = UINT64_MAX;
 }
 
 static int seekers_room(struct elastic *elastic, uint32_t n_lanes) {

@@ -14,17 +14,26 @@
 #define ELASTIC_LINGER_PERIODS 5u /* a lane stays busy that long after its last sign */
 #define ELASTIC_BUSY_IDS 10u      /* more IDs per tick than this are a sign of being busy */
 
+/* What the busy did, as far as their counters can be believed. */
+struct elastic_demand {
+        uint64_t ids;
+        uint64_t overflows; /* calls that found their tick full */
+        uint64_t ticks;     /* in which that was measured; 0: nobody was busy */
+};
+
 struct elastic {
         uint64_t period_ticks;
         uint64_t planned_at;    /* the period at whose beginning the last plan was made */
         uint64_t measured_tick; /* of the last look at the counters */
         uint64_t busy_tick;     /* the latest of all lanes' */
+        struct elastic_demand demand; /* since the last elastic_take_demand() */
         uint32_t newcomers;     /* positions which the newest plan gives to nobody */
         struct seeker *seekers; /* scratch */
         size_t room;
 };
 
 void elastic_fini(struct elastic *elastic);
+struct elastic_demand elastic_take_demand(struct elastic *elastic);
 /* Is anybody busy at `now`? One who has left may count for a while. */
 bool elastic_busy(const struct elastic *elastic, uint64_t now_tick);
 

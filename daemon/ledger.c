@@ -137,6 +137,14 @@ void ledger_set_fence(struct ledger *ledger, uint64_t fence_tick) {
         store_in_order();
 }
 
+void ledger_set_run(struct ledger *ledger, uint32_t run_width) {
+        ledger->run_width = run_width;
+}
+
+uint64_t ledger_end(const struct ledger *ledger) {
+        return live_end(&ledger->live);
+}
+
 void ledger_copy_fence(struct ledger *ledger, _Atomic uint64_t *copy) {
         ledger->fence_copy = copy;
 }

@@ -34,6 +34,11 @@ void ledger_set_fence(struct ledger *ledger, uint64_t fence_tick);
 uint64_t ledger_fence(const struct ledger *ledger);
 /* Where each fence is written besides the segment, before it counts. */
 void ledger_copy_fence(struct ledger *ledger, _Atomic uint64_t *copy);
+/* The run has another length from now on. What is held beyond it stays held, and is not
+ * extended. */
+void ledger_set_run(struct ledger *ledger, uint32_t run_width);
+/* No position from here on is held in any tick to come. */
+uint64_t ledger_end(const struct ledger *ledger);
 /* Forgets what has run out. Call with the current tick before a round of grants. */
 void ledger_set_now(struct ledger *ledger, uint64_t now_tick);
 

@@ -78,6 +78,18 @@ bool live_overlaps(const struct live_set *set, const struct rectangle *r) {
         return false;
 }
 
+uint64_t live_end(const struct live_set *set) {
+        uint64_t end = 0;
+
+        for (size_t i = 0; i < set->n; i++) {
+                const struct rectangle *r = &set->entries[i].rectangle;
+
+                if ((uint64_t)r->start + r->width > end)
+                        end = (uint64_t)r->start + r->width;
+        }
+        return end;
+}
+
 void live_expire(struct live_set *set, uint64_t now_tick,
                  void (*gone)(void *context, const struct live *live), void *context) {
         size_t kept = 0;

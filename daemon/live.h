@@ -34,6 +34,9 @@ struct live *live_find(const struct live_set *set, uint32_t record, uint32_t slo
 /* Does anything share a position in a tick with `r`? */
 bool live_overlaps(const struct live_set *set, const struct rectangle *r);
 
+/* The first position above all of them. */
+uint64_t live_end(const struct live_set *set);
+
 /* Takes out everything with t1 <= now, calling `gone` for each. */
 void live_expire(struct live_set *set, uint64_t now_tick,
                  void (*gone)(void *context, const struct live *live), void *context);

@@ -269,7 +269,8 @@ static int run(struct reload *reload) {
 
                 log_event(LOG_LEVEL_INFO, "start", "sfshmd " SFSHM_VERSION " serves workers %"
                           PRIu32 " to %" PRIu32 " on %s", granted->worker_first,
-                          granted->worker_first + granted->worker_count - 1,
+                          granted->worker_first +
+                          (daemon.state.run_width >> reload->config->layout.sequence_bits) - 1,
                           server_socket(daemon.server));
                 sd_notify(0, "READY=1");
                 ready = true;

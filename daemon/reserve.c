@@ -256,6 +256,21 @@ uint64_t reserve_run(struct reserve *reserve, uint64_t now_tick) {
         return reserve->due;
 }
 
+void reserve_set_run(struct reserve *reserve, uint32_t run_width, uint64_t now_tick) {
+        begin(reserve, now_tick);
+        ledger_set_run(reserve->allot.ledger, run_width);
+        reserve->allot.run_width = run_width;
+        reserve->due = 0;
+}
+
+bool reserve_measured(const struct reserve *reserve) {
+        return reserve->elastic.demand.ticks > 0;
+}
+
+struct elastic_demand reserve_take_demand(struct reserve *reserve) {
+        return elastic_take_demand(&reserve->elastic);
+}
+
 bool reserve_busy(const struct reserve *reserve, uint64_t now_tick) {
         return elastic_busy(&reserve->elastic, now_tick);
 }
@@ -266,5 +281,6 @@ struct reserve_totals reserve_totals(const struct reserve *reserve) {
         totals.grants = reserve->allot.grants;
         totals.extensions = reserve->allot.extensions;
         totals.lanes = reserve->allot.n_lanes;
+        totals.positions = reserve->allot.run_width;
         return totals;
 }

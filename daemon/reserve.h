@@ -25,6 +25,7 @@
 
 #include "daemon/client.h"
 #include "daemon/config.h"
+#include "daemon/elastic.h"
 #include "daemon/lease/lease.h"
 #include "daemon/ledger.h"
 
@@ -87,11 +88,19 @@ bool reserve_carry(struct reserve *reserve, uint64_t to_tick);
  * nobody has run out before. */
 void reserve_level(struct reserve *reserve, uint64_t now_tick);
 
+/* The run has another length; longer ones are all of the caller's, in ticks from now on.
+ * Of a shorter one, what is held beyond its end runs out: the ledger knows when. Call
+ * reserve_run() then. */
+void reserve_set_run(struct reserve *reserve, uint32_t run_width, uint64_t now_tick);
+/* What was measured since the last call; is it anything? */
+bool reserve_measured(const struct reserve *reserve);
+struct elastic_demand reserve_take_demand(struct reserve *reserve);
+
 /* Is anybody busy, so that the ticker should run? */
 bool reserve_busy(const struct reserve *reserve, uint64_t now_tick);
 
 struct reserve_totals {
         uint64_t grants, extensions; /* since start */
-        uint32_t positions_standing, positions_elastic, lanes;
+        uint32_t positions, positions_standing, positions_elastic, lanes;
 };
 struct reserve_totals reserve_totals(const struct reserve *reserve);

@@ -13,6 +13,7 @@
 
 #include "daemon/connection.h"
 #include "daemon/conversation.h"
+#include "daemon/growth.h"
 #include "daemon/listener.h"
 #include "daemon/log.h"
 #include "daemon/takeover.h"
@@ -26,6 +27,7 @@
 struct server {
         const struct server_parts *parts;
         struct attach attach;
+        struct growth growth;
         struct connections connections;
         struct listener listener;
         int epoll_fd, signal_fd, timer_fd;
@@ -99,6 +101,9 @@ static int prepare(struct server *server) {
         if (parts->adopted)
                 reserve_adopted(server->attach.reserve,
                                 guard_tick(parts->guard, thread_clock_ns(CLOCK_BOOTTIME)));
+        growth_init(&server->growth, &(struct growth_parts){
+                parts->config, parts->lease, parts->ledger, parts->ledger_segment,
+                parts->clock->map, server->attach.reserve, parts->run_start, parts->run_width });
         timekeeper_init(&server->attach.keeper, &(struct timekeeper_parts){
                 .guard = parts->guard,
                 .clock = parts->clock->map,
@@ -278,7 +283,7 @@ static void count_up(struct server *server) {
         atomic_store_explicit(&inputs->positions_elastic, totals.positions_elastic,
                               memory_order_relaxed);
         atomic_store_explicit(&inputs->lanes, totals.lanes, memory_order_relaxed);
-        atomic_store_explicit(&inputs->positions, server->parts->run_width, memory_order_relaxed);
+        atomic_store_explicit(&inputs->positions, totals.positions, memory_order_relaxed);
         atomic_fetch_add_explicit(&inputs->wakeups, 1, memory_order_relaxed);
 }
 
@@ -286,6 +291,8 @@ static void count_up(struct server *server) {
 static void reserve_due(struct server *server, int64_t now_ns) {
         uint64_t now_tick = guard_tick(server->parts->guard, now_ns);
 
+        if (server->ready && growth_look(&server->growth, now_ns, now_tick))
+                server->connections.changed = true;
         if (!server->ready || (!server->connections.changed && now_tick < server->reserve_tick))
                 return;
         server->connections.changed = false;
@@ -308,6 +315,8 @@ static int64_t next_deadline(const struct server *server, int64_t now_ns) {
                 return next_ns;
         if (server->connections.changed)
                 return now_ns;
+        if (growth_deadline(&server->growth) < next_ns)
+                next_ns = growth_deadline(&server->growth);
         if (server->reserve_tick == UINT64_MAX)
                 return next_ns;
         at_ns = clock_line_boot_of(&server->parts->guard->line, server->reserve_tick);

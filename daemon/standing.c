@@ -174,6 +174,7 @@ static void extend(struct standing *standing, struct allot *allot, struct client
                    struct client_lane *lane, unsigned slot, const struct rectangle *held,
                    uint64_t t1) {
         struct rectangle successor;
+        int r;
 
         if (!young(allot, client) &&
             better_place(standing, allot, client, lane, held, t1, &successor) &&
@@ -181,8 +182,9 @@ static void extend(struct standing *standing, struct allot *allot, struct client
                 charge(standing, lane, successor.width);
                 return;
         }
-        /* a place that was only free for now: go on elsewhere */
-        if (allot_extend(allot, client, lane, slot, t1) == -EBUSY)
+        /* a place that was only free for now, or that the run has no more: go on elsewhere */
+        r = allot_extend(allot, client, lane, slot, t1);
+        if (r == -EBUSY || r == -EINVAL)
                 (void)grant(standing, allot, client, lane, held->t1, t1);
 }
 

@@ -13,6 +13,7 @@
 #include "daemon/listener.h"
 #include "daemon/log.h"
 #include "daemon/predecessor.h"
+#include "daemon/run_start.h"
 #include "daemon/thread.h"
 
 /* What an adoptable segment must agree with, and what one that is not tells. */
@@ -38,8 +39,14 @@ static bool same_layout(const struct id_layout *a, const struct id_layout *b) {
                a->epoch_unix_ms == b->epoch_unix_ms;
 }
 
-static bool same_workers(const struct expected *e, uint32_t first, uint32_t count) {
-        return first == e->granted->worker_first && count == e->granted->worker_count;
+/* A run grows and shrinks at its end. */
+static bool same_run(const struct expected *e, uint32_t first) {
+        return first == e->granted->worker_first;
+}
+
+/* relaxed: whoever wrote it is dead */
+static uint32_t count_in(const _Atomic uint32_t *worker_count) {
+        return atomic_load_explicit(worker_count, memory_order_relaxed);
 }
 
 /* The kernel takes the owner word away when its thread dies, so a live one is
@@ -80,10 +87,10 @@ static bool accept_clock(const void *map, size_t size, const void *context) {
         /* relaxed: whoever wrote it is dead. Of other workers too: the fence is
          * one number for whatever this host's daemons held. */
         if (clock->layout.epoch_unix_ms == e->config->layout.epoch_unix_ms &&
-            concerns(e, clock->worker_first, clock->worker_count))
+            concerns(e, clock->worker_first, count_in(&clock->worker_count)))
                 learn(e->findings, atomic_load_explicit(&clock->fence, memory_order_relaxed));
         return !e->granted->taken_anew && same_layout(&clock->layout, &e->config->layout) &&
-               same_workers(e, clock->worker_first, clock->worker_count);
+               same_run(e, clock->worker_first);
 }
 
 /* Whoever held the ledger is dead: plain looks at it. */
@@ -103,10 +110,11 @@ static bool ledger_fits(const struct ledger_segment *ledger, size_t size,
             memcmp(ledger->boot_id, e->boot_id, sizeof(ledger->boot_id)) != 0 ||
             ledger->layout.epoch_unix_ms != e->config->layout.epoch_unix_ms)
                 return false;
-        if (concerns(e, ledger->worker_first, ledger->worker_count))
+        if (concerns(e, ledger->worker_first, count_in(&ledger->worker_count)))
                 find_promises(ledger, e->findings);
         return !e->granted->taken_anew && same_layout(&ledger->layout, &e->config->layout) &&
-               e->has_lineage && same_workers(e, ledger->worker_first, ledger->worker_count) &&
+               e->has_lineage && same_run(e, ledger->worker_first) &&
+               count_in(&ledger->worker_count) > 0 &&
                memcmp(ledger->lineage, e->lineage, LINEAGE_SIZE) == 0;
 }
 
@@ -124,7 +132,8 @@ static bool accept_statistics(const void *map, size_t size, const void *context)
                statistics->client_capacity == e->config->max_clients &&
                memcmp(statistics->boot_id, e->boot_id, sizeof(statistics->boot_id)) == 0 &&
                same_layout(&statistics->layout, &e->config->layout) &&
-               same_workers(e, statistics->worker_first, statistics->worker_count);
+               same_run(e, statistics->worker_first) &&
+               statistics->worker_count == run_most(e->config, e->granted);
 }
 
 static void fill_clock(struct clock_segment *clock, const struct expected *e) {
@@ -134,7 +143,6 @@ static void fill_clock(struct clock_segment *clock, const struct expected *e) {
         memcpy(clock->boot_id, e->boot_id, sizeof(clock->boot_id));
         clock->layout = e->config->layout;
         clock->worker_first = e->granted->worker_first;
-        clock->worker_count = e->granted->worker_count;
         /* relaxed: not visible yet */
         atomic_store_explicit(&clock->now, CLOCK_NOW_INVALID, memory_order_relaxed);
         atomic_store_explicit(&clock->unserved, 1, memory_order_relaxed);
@@ -148,7 +156,6 @@ static void fill_ledger(struct ledger_segment *ledger, size_t size, const struct
         memcpy(ledger->boot_id, e->boot_id, sizeof(ledger->boot_id));
         ledger->layout = e->config->layout;
         ledger->worker_first = e->granted->worker_first;
-        ledger->worker_count = e->granted->worker_count;
         memcpy(ledger->lineage, e->lineage, LINEAGE_SIZE);
         /* relaxed: not visible yet */
         atomic_store_explicit(&ledger->next_client, 1, memory_order_relaxed);
@@ -163,24 +170,8 @@ static void fill_statistics(struct statistics_segment *statistics, size_t size,
         memcpy(statistics->boot_id, e->boot_id, sizeof(statistics->boot_id));
         statistics->layout = e->config->layout;
         statistics->worker_first = e->granted->worker_first;
-        statistics->worker_count = e->granted->worker_count;
+        statistics->worker_count = run_most(e->config, e->granted);
         statistics->clients_offset = sizeof(*statistics);
-}
-
-static int run_of(struct state *state, const struct config *config,
-                  const struct lease_grant *granted) {
-        unsigned shift = config->layout.sequence_bits;
-        uint64_t end = (uint64_t)granted->worker_first + granted->worker_count;
-
-        if (granted->worker_count == 0 || shift > 22 || end > (UINT64_C(1) << 32) >> shift ||
-            granted->worker_count > RUN_WIDTH_MAX >> shift)
-                return log_failure(ERANGE, "workers", "%" PRIu32 " workers of 2^%u IDs a tick are "
-                                   "more than the %u positions a host can use: lower "
-                                   "workers.count or the sequence bits of id.layout",
-                                   granted->worker_count, shift, (unsigned)RUN_WIDTH_MAX);
-        state->run_start = granted->worker_first << shift;
-        state->run_width = granted->worker_count << shift;
-        return 0;
 }
 
 static int lock_ledger(const struct segment *ledger, const struct config *config) {
@@ -332,6 +323,21 @@ static void disown_clients(struct ledger_segment *ledger) {
                 atomic_store_explicit(&ledger->lanes[i].client, 0, memory_order_relaxed);
 }
 
+/* What the ledger was used for goes on, as far as it is still ours; it holds besides
+ * what lies beyond. */
+static void begin_run(struct state *state, const struct config *config,
+                      const struct expected *e) {
+        struct ledger_segment *ledger = state_ledger(state);
+        uint32_t count = run_at_start(config, e->granted, state->adopted ?
+                                              count_in(&ledger->worker_count) : 0);
+
+        state->run_start = e->granted->worker_first << config->layout.sequence_bits;
+        state->run_width = count << config->layout.sequence_bits;
+        /* relaxed: numbers on their own; before anything is promised of the run */
+        atomic_store_explicit(&ledger->worker_count, count, memory_order_relaxed);
+        atomic_store_explicit(&state_clock(state)->worker_count, count, memory_order_relaxed);
+}
+
 static int begin(struct state *state, const struct config *config, struct expected *e) {
         struct clock_segment *clock = state_clock(state);
         int r = begin_clock(state, config, e);
@@ -349,6 +355,7 @@ static int begin(struct state *state, const struct config *config, struct expect
                         return r;
                 fill_ledger(state_ledger(state), state->ledger.size, e);
         }
+        begin_run(state, config, e);
         keep_known(state, e->findings->known);
         if (state->statistics.fresh)
                 fill_statistics(state_statistics(state), state->statistics.size, e);
@@ -375,7 +382,7 @@ int state_open(struct state *ret, const struct config *config, struct lease *lea
         struct expected expected = {
                 .config = config, .granted = lease_granted(lease), .findings = &findings,
                 .previous = SEGMENT_NONE, .predecessor = PREDECESSOR_NONE };
-        int r = run_of(&state, config, expected.granted);
+        int r = run_check(config, expected.granted);
 
         if (r == 0 && (r = segment_boot_id(expected.boot_id)) < 0)
                 r = log_failure(-r, "state", "cannot read the ID of this boot: %s", strerror(-r));

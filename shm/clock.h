@@ -87,7 +87,7 @@ struct clock_segment {
         uint8_t boot_id[16];
         struct id_layout layout;
         uint32_t worker_first;
-        uint32_t worker_count;
+        _Atomic uint32_t worker_count; /* the run grows and shrinks at its end */
         uint64_t reach_back_ticks;
         _Atomic uint32_t generation; /* grows with each start of a daemon */
         _Atomic uint32_t state;      /* enum clock_state */

@@ -43,7 +43,7 @@ struct ledger_segment {
         uint8_t boot_id[16];
         struct id_layout layout;
         uint32_t worker_first;
-        uint32_t worker_count;
+        _Atomic uint32_t worker_count; /* the run grows and shrinks at its end */
         _Atomic uint64_t next_client; /* number of the next client; never reused */
         _Atomic uint64_t fence;       /* the newest fence known to be durable, a tick */
         uint8_t lineage[16]; /* as in the state directory, or the journal is not its own */

@@ -155,6 +155,7 @@ static int make_fleet(struct fleet_backend *b, const struct config *config) {
                                  NULL },
                 .space = { config->layout, config->region },
                 .count = config->count,
+                .max_count = config->max_count,
                 .recycle_delay_ns = config->recycle_delay_ns,
                 .ttl_ns = b->connection.ttl_ns,
                 .floor_tick = b->local_fence_tick,
@@ -287,4 +288,16 @@ const char *fleet_backend_place(void *backend) {
 
 struct lease_counters *fleet_backend_counters(void *backend) {
         return &((struct fleet_backend *)backend)->counters;
+}
+
+int fleet_backend_resize(void *backend, uint32_t count, uint64_t last_tick) {
+        struct fleet *fleet = ((struct fleet_backend *)backend)->fleet;
+        uint64_t above_tick;
+
+        return count > fleet_run(fleet, &above_tick) ? fleet_grow(fleet, count) :
+                                                       fleet_shrink(fleet, count, last_tick);
+}
+
+uint32_t fleet_backend_run(void *backend, uint64_t *ret_above_tick) {
+        return fleet_run(((const struct fleet_backend *)backend)->fleet, ret_above_tick);
 }

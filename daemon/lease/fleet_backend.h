@@ -38,3 +38,5 @@ const char *fleet_backend_place(void *backend);
 int64_t fleet_backend_renew_due(void *backend);
 int fleet_backend_release(void *backend, uint64_t fence_tick);
 struct lease_counters *fleet_backend_counters(void *backend);
+int fleet_backend_resize(void *backend, uint32_t count, uint64_t last_tick);
+uint32_t fleet_backend_run(void *backend, uint64_t *ret_above_tick);

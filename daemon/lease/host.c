@@ -32,7 +32,7 @@ int host_describe(struct fence_state *ret, const struct config *config) {
                         "each host its own, e.g. --set workers.first=0");
         state.layout = config->layout;
         state.worker_first = config_worker_first(config);
-        state.worker_count = config->count;
+        state.worker_count = config->max_count; /* the run may grow that far at any time */
         *ret = state;
         return 0;
 }

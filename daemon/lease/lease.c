@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 #include "daemon/lease/backoff.h"
+#include "daemon/lease/horizon.h"
+#include "daemon/lease/resize.h"
 #include "daemon/log.h"
 #include "daemon/thread.h"
 #include "shm/clock.h"
@@ -22,6 +24,7 @@ struct lease {
         const struct lease_backend *backend;
         void *state; /* the backend's */
         struct lease_grant grant;
+        struct resize resize;
         int event_fd;
         pthread_t thread;
         pthread_mutex_t mutex; /* never held while the backend works */
@@ -50,9 +53,9 @@ static void notify(struct lease *lease) {
                 return;
 }
 
-static bool wanted(const struct lease *lease) {
+static bool wanted(struct lease *lease) {
         /* relaxed: only this thread stores it */
-        return lease->target > atomic_load_explicit(&lease->fence, memory_order_relaxed);
+        return resize_run(&lease->resize).asked || lease->target > atomic_load_explicit(&lease->fence, memory_order_relaxed);
 }
 
 static void succeeded(struct lease *lease, uint64_t fence_tick) {
@@ -143,23 +146,13 @@ static bool wait_for_work(struct lease *lease) {
 static uint64_t next_fence(const struct lease *lease) {
         /* relaxed: only this thread stores the one, the other is a number */
         uint64_t fence = atomic_load_explicit(&lease->fence, memory_order_relaxed), ahead;
-        int64_t horizon_ns = atomic_load_explicit(&lease->horizon_ns, memory_order_relaxed), ns;
-        struct clock_line line;
-        uint32_t begun;
+        int64_t horizon_ns = atomic_load_explicit(&lease->horizon_ns, memory_order_relaxed);
 
         if (lease->target > fence)
                 fence = lease->target;
         if (!renews(lease))
                 return fence;
-        do {
-                begun = clock_latch_begin(lease->clock, &line);
-                ns = clock_line_at(&line, thread_clock_ns(CLOCK_BOOTTIME));
-        } while (clock_latch_retry(lease->clock, begun));
-        if (__builtin_add_overflow(ns, horizon_ns, &ns) || clock_tick_of(ns) == CLOCK_NOW_INVALID)
-                return fence;
-        ahead = clock_tick_of(ns);
-        if (ahead > id_tick_max(&lease->clock->layout))
-                ahead = id_tick_max(&lease->clock->layout);
+        ahead = horizon_tick(lease->clock, horizon_ns);
         return ahead > fence ? ahead : fence;
 }
 
@@ -168,7 +161,9 @@ static int write_fence(struct lease *lease, uint64_t fence_tick) {
 
         /* relaxed, both: the watchdog only looks */
         atomic_store_explicit(&lease->in_backend, true, memory_order_relaxed);
+        resize_serve(&lease->resize, lease->backend, lease->state);
         r = lease->backend->write_fence(lease->state, fence_tick);
+        resize_look(&lease->resize, lease->backend, lease->state);
         atomic_store_explicit(&lease->in_backend, false, memory_order_relaxed);
         return r;
 }
@@ -199,6 +194,7 @@ static struct lease *lease_free(struct lease *lease) {
                 lease->backend->close(lease->state);
         if (lease->event_fd >= 0)
                 close(lease->event_fd);
+        resize_fini(&lease->resize);
         pthread_cond_destroy(&lease->changed);
         pthread_mutex_destroy(&lease->mutex);
         free(lease);
@@ -219,6 +215,7 @@ static int lease_prepare(struct lease **ret, const struct lease_backend *backend
                 return r;
         }
         pthread_mutex_init(&lease->mutex, NULL); /* cannot fail with default attributes */
+        resize_init(&lease->resize);
         lease->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
         if (lease->event_fd < 0) {
                 r = -errno;
@@ -241,6 +238,7 @@ int lease_new_with(struct lease **ret, const struct lease_backend *backend,
                 lease_free(lease);
                 return r;
         }
+        resize_begin(&lease->resize, backend, &lease->grant);
         atomic_init(&lease->fence, lease->grant.fence_tick);
         atomic_init(&lease->horizon_ns, config->horizon_ns);
         lease->target = lease->grant.fence_tick;
@@ -337,6 +335,17 @@ void lease_raise(struct lease *lease, uint64_t fence_tick) {
                 lease->target = fence_tick;
                 pthread_cond_signal(&lease->changed);
         }
+        pthread_mutex_unlock(&lease->mutex);
+}
+
+struct lease_run lease_run(struct lease *lease) {
+        return resize_run(&lease->resize);
+}
+
+void lease_want(struct lease *lease, uint32_t count, uint64_t last_tick) {
+        resize_ask(&lease->resize, count, last_tick);
+        pthread_mutex_lock(&lease->mutex);
+        pthread_cond_signal(&lease->changed);
         pthread_mutex_unlock(&lease->mutex);
 }
 

@@ -18,7 +18,7 @@ struct lease;
 /* What a backend is asked to keep, and what it found. */
 struct lease_grant {
         uint32_t worker_first; /* of the whole worker field */
-        uint32_t worker_count;
+        uint32_t worker_count; /* which the host may use; workers.count of them at first */
         uint64_t fence_tick; /* IDs up to and including this tick may exist; 0: none ever issued */
         bool first_start;    /* nothing was recorded before */
         bool fence_of_run;   /* it is of these worker IDs alone, whatever the host had before */
@@ -57,6 +57,9 @@ struct lease_backend {
         /* As write_fence(), for the last time: the worker IDs are given back. */
         int (*release)(void *backend, uint64_t fence_tick);
         struct lease_counters *(*counters)(void *backend);
+        /* For a run which grows and shrinks at its end, see lease_want(); else NULL. */
+        int (*resize)(void *backend, uint32_t count, uint64_t last_tick);
+        uint32_t (*run)(void *backend, uint64_t *ret_above_tick);
 };
 extern const struct lease_backend lease_local;
 extern const struct lease_backend lease_etcd;
@@ -86,6 +89,19 @@ void lease_follow(struct lease *lease, const struct clock_segment *clock);
 void lease_set_horizon(struct lease *lease, int64_t horizon_ns); /* any thread */
 /* Ask for a higher fence; returns at once. */
 void lease_raise(struct lease *lease, uint64_t fence_tick);
+struct lease_run {
+        uint32_t count; /* worker IDs; all that are ours for certain */
+        /* What it has grown by may have been others' up to there: no ID of those at or
+         * below. */
+        uint64_t above_tick;
+        bool resizes; /* by lease_want(); else all of it is ours at any time */
+        bool asked;   /* lease_want() is not answered yet */
+};
+struct lease_run lease_run(struct lease *lease); /* any thread */
+/* Asks once for a run of that length; the eventfd tells when that is answered, and
+ * lease_run() how. A shorter one gives its end back: of that nothing is promised above
+ * `last_tick`, and nothing will be. */
+void lease_want(struct lease *lease, uint32_t count, uint64_t last_tick);
 /* An eventfd, readable after the fence has changed or an attempt failed. */
 int lease_fd(const struct lease *lease);
 void lease_acknowledge(struct lease *lease); /* reads the eventfd */

@@ -69,4 +69,6 @@ const struct lease_backend lease_zookeeper = {
         .renew_due = fleet_backend_renew_due,
         .release = fleet_backend_release,
         .counters = fleet_backend_counters,
+        .resize = fleet_backend_resize,
+        .run = fleet_backend_run,
 };

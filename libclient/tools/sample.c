@@ -130,7 +130,8 @@ static int take_clock(struct sample *sample, const char *shm) {
         sample->boot_ns = boottime_ns();
         sample->layout = clock.layout;
         sample->worker_first = clock.worker_first;
-        sample->worker_count = clock.worker_count;
+        /* relaxed: of a copy */
+        sample->worker_count = atomic_load_explicit(&clock.worker_count, memory_order_relaxed);
         judge_state(sample, &clock);
         judge_clock(sample, &clock);
         return 0;

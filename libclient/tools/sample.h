@@ -47,6 +47,8 @@ const char *sample_reason_text(const struct sample *sample);
 
 /* How many entries of worker_ids count: those of the first workers. */
 uint32_t sample_workers(const struct sample *sample);
+/* The run has it now, or IDs of it were counted before the run shrank. */
+bool sample_worker_counts(const struct sample *sample, uint32_t worker);
 uint64_t sample_ids(const struct sample *sample);           /* of all workers */
 int64_t sample_age_ms(const struct sample *sample);         /* of the statistics; SAMPLE_UNKNOWN */
 int64_t sample_fence_ahead_ms(const struct sample *sample); /* SAMPLE_UNKNOWN */

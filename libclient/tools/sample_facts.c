@@ -49,6 +49,11 @@ uint32_t sample_workers(const struct sample *sample) {
         return count < WORKER_COUNTERS_MAX ? count : WORKER_COUNTERS_MAX;
 }
 
+bool sample_worker_counts(const struct sample *sample, uint32_t worker) {
+        return worker < sample->worker_count ||
+               sample->statistics.header.worker_ids[worker] > 0;
+}
+
 uint64_t sample_ids(const struct sample *sample) {
         uint64_t ids = 0;
 

@@ -27,8 +27,9 @@ static void print_ids(FILE *out, const struct sample *sample) {
 
         print_about(out, "sfshm_ids_total", "counter", "IDs handed out.");
         for (uint32_t i = 0; i < sample_workers(sample); i++)
-                fprintf(out, "sfshm_ids_total{worker=\"%" PRIu32 "\"} %" PRIu64 "\n",
-                        s->worker_first + i, s->worker_ids[i]);
+                if (sample_worker_counts(sample, i))
+                        fprintf(out, "sfshm_ids_total{worker=\"%" PRIu32 "\"} %" PRIu64 "\n",
+                                s->worker_first + i, s->worker_ids[i]);
 }
 
 /* `bounds`: of all buckets but the last one. */

@@ -192,7 +192,7 @@ void stat_print_summary(FILE *out, const struct sample *sample, bool clients) {
         for (uint32_t i = 0; i < workers; i++) {
                 uint64_t ids = sample->statistics.header.worker_ids[i];
 
-                if (ids > 0 || workers <= WORKERS_LISTED)
+                if (ids > 0 || (workers <= WORKERS_LISTED && sample_worker_counts(sample, i)))
                         fprintf(out, "  worker %-4" PRIu32 " %" PRIu64 "\n",
                                 sample->statistics.header.worker_first + i, ids);
         }

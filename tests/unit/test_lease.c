@@ -156,3 +156,51 @@ Test(lease, a_release_with_a_broken_disk_ends) {
         cr_assert_eq(mock_fence, 0);
         cr_assert_contains(capture_take(), "cannot bring the fence in the mock down");
 }
+
+static _Atomic uint32_t mock_run_count = 2;
+static _Atomic uint64_t mock_last_tick;
+
+static int mock_resize(void *backend, uint32_t count, uint64_t last_tick) {
+        (void)backend;
+        if (mock_result < 0)
+                return mock_result;
+        mock_run_count = count;
+        mock_last_tick = last_tick;
+        return 0;
+}
+static uint32_t mock_run(void *backend, uint64_t *ret_above_tick) {
+        (void)backend;
+        *ret_above_tick = 50;
+        return mock_run_count;
+}
+
+/* One answer for each wish, also when it is not granted; what came late shows after the
+ * next write. Red when the thread does not look at resize_run() for work, or not at the
+ * backend's run after a write. */
+Test(lease, a_run_of_another_length) {
+        struct lease_backend resizing = mock;
+        struct lease *lease = NULL;
+
+        resizing.resize = mock_resize;
+        resizing.run = mock_run;
+        cr_assert_eq(lease_new_with(&lease, &resizing, &config), 0);
+        cr_assert(lease_run(lease).count == 1 && lease_run(lease).resizes);
+        mock_run_count = 1;
+        lease_want(lease, 4, 0);
+        UNTIL(!lease_run(lease).asked);
+        UNTIL(readable(lease_fd(lease)));
+        cr_assert(lease_run(lease).count == 4 && lease_run(lease).above_tick == 50);
+        cr_assert_eq(lease_fence(lease), 10, "the fence is what it was");
+        lease_want(lease, 2, 777);
+        UNTIL(!lease_run(lease).asked);
+        cr_assert(lease_run(lease).count == 2 && mock_last_tick == 777);
+        mock_result = -EIO;
+        lease_want(lease, 4, 0);
+        UNTIL(!lease_run(lease).asked);
+        cr_assert_eq(lease_run(lease).count, 2);
+        mock_result = 0;
+        mock_run_count = 4;
+        lease_raise(lease, 100);
+        UNTIL(lease_run(lease).count == 4);
+        lease_release(lease, 700);
+}

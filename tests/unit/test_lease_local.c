@@ -326,7 +326,7 @@ Test(lease_local, another_worker_run_keeps_the_fence) {
 
         open_and_crash(77777);
         config.first = 9;
-        config.count = 1;
+        config.count = config.max_count = 1;
         capture_begin();
         grant = open_and_crash(0);
         cr_assert_contains(capture_take(), "from 3+2 to 9+1");

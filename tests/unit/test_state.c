@@ -29,13 +29,27 @@ static const char *shm_name(const char *suffix) {
         return name;
 }
 
+static unsigned max_count = 1;
+
+/* As a coordinator says that these worker IDs may have been another host's since. */
+static bool anew;
+static struct lease_backend anew_backend;
+
+static int open_anew(void **ret_backend, const struct config *config, struct lease_grant *ret) {
+        int r = lease_local.open(ret_backend, config, ret);
+
+        ret->fence_of_run = ret->taken_anew = true;
+        return r;
+}
+
 static void prepare(struct run *run, const char *suffix, unsigned first_worker) {
         char text[1024];
 
-        snprintf(text, sizeof(text), "[workers]\nfirst = %u\n[daemon]\nstate_dir = %s/%s\n"
-                 "shm = %s\n[clock]\non_rollback = wait\n", first_worker, directory, state_name, shm_name(suffix));
+        snprintf(text, sizeof(text), "[workers]\nfirst = %u\nmax_count = %u\n[daemon]\nstate_dir = %s/%s\n"
+                 "shm = %s\n[clock]\non_rollback = wait\n", first_worker, max_count, directory, state_name, shm_name(suffix));
         run->config = load(text, (char *[]){ NULL });
-        cr_assert_eq(lease_new(&run->lease, run->config), 0, "%s", capture_take());
+        cr_assert_eq(lease_new_with(&run->lease, anew ? &anew_backend : &lease_local, run->config),
+                     0, "%s", capture_take());
 }
 
 /* The first thing a daemon does then. */
@@ -344,5 +358,44 @@ Test(state, is_not_shared_by_two_daemons, .init = set_up, .fini = clean) {
         ticker_free(ticker);
         lease_release(second.lease, 0);
         config_free(second.config);
+        end(&run);
+}
+
+/* A run that had grown goes on as it was, with its ledger; as far as it is still ours.
+ * Red when same_run() compares the count, or begin_run() takes workers.count. */
+Test(state, a_grown_run_goes_on, .init = set_up, .fini = clean) {
+        static const struct { unsigned max_count, used, then; } cases[] = {
+                { 4, 1, 1 }, { 4, 4, 4 }, { 2, 4, 2 }, { 8, 2, 2 }, { 1, 2, 1 },
+        };
+        struct run run = start("", 3);
+
+        cr_assert_eq(run.state.run_width, 4096);
+        for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+                atomic_store(&state_ledger(&run.state)->worker_count, cases[i].used);
+                end(&run);
+                max_count = cases[i].max_count;
+                run = start("", 3);
+                cr_expect(run.state.adopted && ready(&run), "case %zu", i);
+                cr_expect_eq(run.state.run_width, 4096 * cases[i].then, "case %zu", i);
+                cr_expect_eq(state_ledger(&run.state)->worker_count, cases[i].then);
+                cr_expect_eq(state_clock(&run.state)->worker_count, cases[i].then);
+                cr_expect_eq(state_statistics(&run.state)->worker_count, max_count);
+        }
+        end(&run);
+}
+
+/* Its own ledger knows nothing of the fence of whoever had the run in between, and a line
+ * that goes on may be behind the wall clock by which the run had rested. Red when
+ * ledger_fits() does not look at taken_anew: it goes on below the fence. */
+Test(state, a_run_that_was_anothers_meanwhile, .init = set_up, .fini = clean) {
+        struct run run = start("", 3);
+
+        anew_backend = lease_local;
+        anew_backend.open = open_anew;
+        end(&run);
+        anew = true;
+        run = start("", 3);
+        cr_expect_not(run.state.adopted);
+        cr_expect_not(ready(&run));
         end(&run);
 }

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * How long the run should be: demand in, worker IDs out. Pure; time comes from outside.
+ *
+ * It doubles, up to max_count, after RUN_SIZE_GROW_NS in which callers found their tick
+ * full in at least every fourth tick, while half of what the run has was handed out. It
+ * shrinks to the shortest of count, 2 count, 4 count … of which the highest demand of the
+ * last RUN_SIZE_SHRINK_NS would have used up three eighths at most. So demand which made
+ * it grow does not let it shrink, and the other way round.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+#define RUN_SIZE_GROW_NS INT64_C(3000000000)
+#define RUN_SIZE_SHRINK_NS INT64_C(60000000000)
+/* After a growth that could not be had, twice as long after each further one. */
+#define RUN_SIZE_PAUSE_FIRST_NS INT64_C(30000000000)
+#define RUN_SIZE_PAUSE_LAST_NS INT64_C(600000000000)
+/* A sample tells of the time since the one before, but of no more than that. */
+#define RUN_SIZE_SAMPLE_NS INT64_C(1000000000)
+
+/* What was measured since the last sample. */
+struct run_size_sample {
+        int64_t now_ns; /* CLOCK_BOOTTIME */
+        uint64_t ids;
+        uint64_t overflows; /* calls that found their tick full */
+        uint64_t ticks;     /* in which that was; 0: nobody was busy */
+        uint32_t lanes;     /* attached; each needs a position of its own */
+        uint32_t run;       /* worker IDs now */
+};
+
+struct run_size {
+        uint32_t count, max_count;
+        uint32_t positions; /* of one worker ID */
+        int64_t sampled_ns;
+        int64_t over_ns;      /* so long it has overflowed, less what it has not */
+        int64_t low_since_ns; /* since then a shorter run would do; 0: it would not */
+        uint32_t low_run;     /* ... of that length */
+        int64_t hold_ns;      /* no growth before */
+        int64_t pause_ns;
+};
+
+void run_size_init(struct run_size *size, uint32_t count, uint32_t max_count, uint32_t positions);
+/* The worker IDs that are wanted; sample->run: no others. */
+uint32_t run_size_decide(struct run_size *size, const struct run_size_sample *sample);
+/* A growth was had: what it is good for shows after `settle_ns`. */
+void run_size_grown(struct run_size *size, int64_t now_ns, int64_t settle_ns);
+/* It was not. */
+void run_size_refused(struct run_size *size, int64_t now_ns);

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: MIT */
+/* The run grows and shrinks under reservations: U2, U3, and what the coordinator is told. */
+#include "daemon/growth.h"
+#include "daemon/log.h"
+#include "reserve_world.h"
+
+#define WORKER 1024u /* positions; the world has four of them */
+#define FIRST_WORKER (RUN_START / WORKER)
+
+static struct config few;
+static struct clock_segment *clock_segment;
+static struct growth growth;
+static struct lease_run held;
+static struct { uint32_t count; uint64_t last_tick; unsigned n; } want;
+
+/* The first tick in which nobody will hold anything from there on. */
+static uint64_t free_from(uint32_t position) {
+        uint64_t free = 0;
+
+        for (unsigned f = 0; f < n_fakes; f++)
+                for (unsigned i = 0; i < SLOTS_PER_LANE; i++) {
+                        struct rectangle r = { .width = 0 };
+
+                        cr_assert(slot_read(&fakes[f].page->slots[0][i], &r));
+                        if (r.start + r.width > position && r.t1 > free)
+                                free = r.t1;
+                }
+        return free;
+}
+
+struct lease_run lease_run(struct lease *l) {
+        (void)l;
+        return held;
+}
+
+void lease_want(struct lease *l, uint32_t count, uint64_t last_tick) {
+        (void)l;
+        held.asked = true;
+        want.count = count;
+        want.last_tick = last_tick;
+        want.n++;
+        if (count >= held.count)
+                return;
+        cr_assert_leq(free_from(RUN_START + count * WORKER), now, "it is held still");
+        cr_assert_geq(last_tick, now);
+        cr_assert_eq(atomic_load(&segment->worker_count), count);
+}
+
+static void answer(uint32_t count) {
+        held.count = count;
+        held.asked = false;
+}
+
+static int64_t now_ns(void) {
+        return (int64_t)now * 1000000;
+}
+
+/* server.c's reserve_due(), and its deadline. */
+static void look(void) {
+        if (growth_look(&growth, now_ns(), now))
+                due = reserve_run(reserve, now);
+        cr_assert_leq(atomic_load(&segment->worker_count), held.count, "never more than is ours");
+        cr_assert_eq(atomic_load(&clock_segment->worker_count),
+                     atomic_load(&segment->worker_count));
+}
+
+static void live(unsigned n) {
+        while (n-- > 0) {
+                uint64_t planned = runs;
+
+                step();
+                if (runs != planned || now_ns() >= growth_deadline(&growth))
+                        look();
+        }
+}
+
+static void begin_growth(uint32_t count) {
+        reserve_set_run(reserve, count * WORKER, now);
+        due = reserve_run(reserve, now);
+        atomic_store(&segment->worker_count, count);
+        atomic_store(&clock_segment->worker_count, count);
+        growth_init(&growth, &(struct growth_parts){ &few, &lease, ledger, segment, clock_segment,
+                                                     reserve, RUN_START, count * WORKER });
+}
+
+static void set_up_growth(void) {
+        set_up();
+        few = config;
+        few.layout.sequence_bits = 10;
+        few.count = 1;
+        few.max_count = 4;
+        clock_segment = calloc(1, sizeof(*clock_segment));
+        clock_segment->worker_first = FIRST_WORKER;
+        held = (struct lease_run){ .count = 1, .resizes = true };
+        begin_growth(1);
+        log_set_level(LOG_LEVEL_ERROR);
+}
+
+static void tear_down_growth(void) {
+        free(clock_segment);
+        tear_down();
+}
+
+TestSuite(growth, .init = set_up_growth, .fini = tear_down_growth);
+
+static uint32_t in_use(void) {
+        return width_of(&fakes[0]) + width_of(&fakes[1]);
+}
+
+/* Red when reserve_set_run() leaves the ledger's run as it is. */
+Test(growth, two_saturating_clients_get_more_and_give_it_back) {
+        cr_assert_eq(attach(0, SATURATING), 0);
+        cr_assert_eq(attach(0, SATURATING), 0);
+        live(2500);
+        cr_assert_eq(want.n, 0);
+        cr_assert_leq(in_use(), WORKER);
+        live(2000);
+        cr_assert(want.n == 1 && want.count == 2);
+        live(100);
+        cr_assert_leq(in_use(), WORKER, "asked for is not had");
+        answer(2);
+        look();
+        live(20000);
+        cr_assert_geq(in_use() * 100, 2 * WORKER * 95);
+        live(5000);
+        cr_assert(want.n == 2 && want.count == 4);
+        answer(3);
+        look();
+        live(20000);
+        cr_assert_geq(in_use() * 100, 3 * WORKER * 95, "a neighbour is in the way");
+        live(1000);
+        cr_assert(want.n == 3 && want.count == 4);
+        answer(3);
+        look();
+        /* one goes, one needs a little: a minute later half of what there was */
+        detach(&fakes[1]);
+        fakes[0].demand = 400;
+        live(59000);
+        cr_assert_eq(reserve_totals(reserve).positions, 3 * WORKER);
+        live(3000);
+        cr_assert_eq(reserve_totals(reserve).positions, 2 * WORKER);
+        live(16000);
+        cr_assert(want.count == 2 && held.asked, "lease_want() checks that nobody holds it");
+        answer(2);
+        look();
+        live(1000);
+        cr_assert_geq(width_of(&fakes[0]), 400);
+}
+
+/* Red when pursue() does not compare with the fence. */
+Test(growth, waits_until_the_clock_is_above_the_fence_of_those_before) {
+        cr_assert_eq(attach(0, SATURATING), 0);
+        live(5000);
+        cr_assert(held.asked);
+        held.above_tick = now + 3000;
+        answer(2);
+        look();
+        while (now <= held.above_tick) {
+                cr_assert_eq(atomic_load(&segment->worker_count), 1);
+                cr_assert_leq(width_of(&fakes[0]), WORKER);
+                live(1);
+        }
+        live(2000);
+        cr_assert_eq(atomic_load(&segment->worker_count), 2);
+}
+
+/* Red when set_due() lets an idle daemon sleep. */
+Test(growth, shrinks_although_nobody_is_there) {
+        held.count = 4;
+        begin_growth(4);
+        look();
+        cr_assert_eq(attach(0, 1), 0);
+        live(5000);
+        detach(&fakes[0]);
+        live(75000);
+        cr_assert_eq(atomic_load(&segment->worker_count), 1);
+        cr_assert(held.asked && want.count == 1 && want.n == 1);
+        answer(4);
+        look();
+        cr_assert_eq(want.n, 1, "not at once");
+        live(35000);
+        cr_assert_eq(want.n, 2, "it is tried again");
+        answer(1);
+        look();
+        cr_assert_eq(growth_deadline(&growth), INT64_MAX, "nothing is left to do");
+}
+
+/* A daemon died after it had got more, or before it had given back; another one goes on
+ * with what the ledger segment says. */
+Test(growth, gives_back_what_it_was_found_with) {
+        held = (struct lease_run){ .count = 4, .above_tick = now + 600000, .resizes = true };
+        begin_growth(2);
+        look();
+        cr_assert(held.asked && want.count == 2);
+        answer(2);
+        look();
+        live(65000);
+        cr_assert(held.asked && want.count == 1);
+}
+
+/* The reservations of the daemon before lie in what is not in the run any more: they are
+ * held, not extended, and followed by others without a gap. Red when standing.c's
+ * extend() goes on elsewhere after -EBUSY alone. */
+Test(growth, a_restart_with_a_shorter_run) {
+        uint64_t end;
+
+        begin_growth(4);
+        held.count = 4;
+        cr_assert_eq(attach(0, 1), 0);
+        live(3000);
+        end = standing_end(&fakes[0]);
+        cr_assert_gt(end, now + 10000);
+        held.count = 1;
+        begin_growth(1);
+        for (unsigned i = 0; i < 40000; i++) {
+                live(1);
+                cr_assert_gt(width_of(&fakes[0]), 0, "at %lu", (unsigned long)now);
+        }
+        cr_assert_eq(free_from(RUN_START + WORKER), end);
+}
+
+/* The `local` backend: all of it is the host's own. */
+Test(growth, without_anybody_to_ask) {
+        held = (struct lease_run){ .count = 4 };
+        cr_assert_eq(attach(0, SATURATING), 0);
+        live(60000);
+        cr_assert_eq(reserve_totals(reserve).positions, 4 * WORKER);
+        fakes[0].demand = 1;
+        live(80000);
+        cr_assert_eq(reserve_totals(reserve).positions, WORKER);
+        cr_assert_eq(want.n, 0);
+        few.max_count = 1;
+}
