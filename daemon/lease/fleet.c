@@ -209,6 +209,7 @@ static int take(struct fleet *f, struct fleet_draft *d, const struct fleet_view 
                 memcpy(record->nonce, own->record->nonce, RECORD_HEX);
         record->workers = *taken;
         record->fence_tick = fence_tick > f->parts.floor_tick ? fence_tick : f->parts.floor_tick;
+        record->grown_tick = own != NULL ? own->record->grown_tick : 0;
         record->released = false;
         f->others = own == NULL || !continues(f, own->record);
         record->renewals = f->others ? 0 : own->record->renewals + 1;
@@ -263,9 +264,6 @@ static int claim(struct fleet *f, struct fleet_draft *d, const struct fleet_view
                 return r;
         if (own == NULL)
                 return claim_new(f, d, view);
-        /* it may have grown by worker IDs of which others' IDs are, up to there */
-        if (workers_count(&own->record->workers) > f->parts.count)
-                f->above_tick = own->record->fence_tick;
         return take(f, d, view, own, &own->record->workers, own->record->fence_tick);
 }
 
@@ -299,6 +297,7 @@ int fleet_claim(struct fleet *f, struct lease_grant *ret) {
                         .first_start = f->parts.nonce[0] == '\0',
                         .fence_of_run = true,
                         .taken_anew = f->others,
+                        .above_tick = f->record.grown_tick,
                 };
                 fleet_tell_claim(f, ret);
         }

@@ -11,9 +11,6 @@ struct fleet {
         uint32_t n_lives;
         bool others; /* the worker IDs had another owner since this boot's daemons, or may have */
         int64_t modified, alive_modified; /* of host/NONCE and alive/LIFE, as far as known */
-        /* The run has grown by worker IDs of which others' IDs are, up to there at most:
-         * the fence does not come down below it. */
-        uint64_t above_tick;
         struct workers resized; /* while `resizing`: what a commit of ours may have made of it */
         bool resizing;
         bool lost;            /* another has the worker IDs */

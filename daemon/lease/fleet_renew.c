@@ -60,6 +60,8 @@ static int adopt(struct fleet *f, const struct record_host *found, int64_t modif
         /* of all our attempts this one was done: what it says is durable */
         if (found->fence_tick > f->record.fence_tick)
                 f->record.fence_tick = found->fence_tick;
+        if (found->grown_tick > f->record.grown_tick)
+                f->record.grown_tick = found->grown_tick;
         f->record.released = found->released;
         return 0;
 }
@@ -245,7 +247,8 @@ static int commit_release(struct fleet *f) {
 static int release(struct fleet *f, uint64_t fence_tick) {
         int r;
 
-        f->record.fence_tick = fence_tick > f->above_tick ? fence_tick : f->above_tick;
+        f->record.fence_tick = fence_tick > f->record.grown_tick ? fence_tick :
+                                                                    f->record.grown_tick;
         f->record.released = true;
         r = commit_release(f);
         if (r != -EAGAIN && !fleet_unknown(r))

@@ -17,7 +17,7 @@
 #define NS_PER_MS INT64_C(1000000)
 
 uint32_t fleet_run(const struct fleet *f, uint64_t *ret_above_tick) {
-        *ret_above_tick = f->above_tick;
+        *ret_above_tick = f->record.grown_tick;
         return workers_count(&f->record.workers);
 }
 
@@ -103,7 +103,7 @@ static int grow(struct fleet *f, uint32_t count) {
         r = n == 0 ? -EBUSY : (d = calloc(1, sizeof(*d))) == NULL ? -ENOMEM : 0;
         if (r == 0) {
                 /* before it is known whether they are ours: harmless if not */
-                f->above_tick = higher(f->above_tick, fence);
+                f->record.grown_tick = higher(f->record.grown_tick, fence);
                 f->record.fence_tick = higher(f->record.fence_tick, fence);
                 r = take(f, d, view, end, n);
         }
@@ -128,11 +128,12 @@ static void draft_rest(struct fleet *f, struct fleet_draft *d, const struct work
         fleet_draw(f, rest->nonce);
         fleet_draw(f, rest->life);
         rest->released = true;
+        rest->grown_tick = 0;
         rest->renewals = 0;
         rest->workers = *given;
         /* nothing was promised above the durable fence either */
         if (last_tick < rest->fence_tick)
-                rest->fence_tick = higher(last_tick, f->above_tick);
+                rest->fence_tick = higher(last_tick, f->record.grown_tick);
         fleet_draft_replace(d, fleet_key_of(f, key, "host", rest->nonce), 0,
                             record_host_text(rest, &f->parts.space.layout), false, false);
         free(rest);

@@ -25,6 +25,7 @@ struct lease_grant {
         /* others may have had the run since this boot's daemons had it: only the fence tells
          * of their IDs, and no shared memory */
         bool taken_anew;
+        uint64_t above_tick; /* see lease_run */
 };
 
 /* What a backend with a coordinator counts; relaxed atomics. */

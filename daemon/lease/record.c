@@ -144,13 +144,14 @@ static json_t *pack_host(const struct record_host *host, const struct id_layout 
 
         state_time(&unix_time, (uint64_t)host->since_unix_ms, since);
         state_time(layout, host->fence_tick, fence);
-        return json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:s, s:I, s:s, s:I, s:s, s:I}",
+        return json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:s, s:I, s:s, s:I, s:s, s:I, s:I}",
                          "version", RECORD_VERSION, "nonce", host->nonce, "life", host->life,
                          "state", state_name(host), "host", host->who.host, "machine_id", host->who.machine_id, "boot_id", host->who.boot_id,
                          "directory", host->who.directory, "pid", (json_int_t)host->who.pid,
                          "workers", workers, "since_unix_ms", (json_int_t)host->since_unix_ms,
                          "since", since, "fence_tick", (json_int_t)host->fence_tick,
-                         "fence_time", fence, "renewals", (json_int_t)host->renewals);
+                         "fence_time", fence, "grown_tick", (json_int_t)host->grown_tick,
+                         "renewals", (json_int_t)host->renewals);
 }
 
 char *record_host_text(const struct record_host *host, const struct id_layout *layout) {
@@ -165,16 +166,16 @@ char *record_host_text(const struct record_host *host, const struct id_layout *l
 static bool take_host(json_t *object, const struct id_layout *layout, struct record_host *ret) {
         const char *nonce, *life, *state, *name, *machine, *boot, *directory, *workers, *since,
                 *fence_time;
-        json_int_t pid, since_ms, fence, renewals;
+        json_int_t pid, since_ms, fence, grown = 0, renewals;
         int version;
 
         if (json_unpack(object,
-                        "{s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:s, s:I, s:s, s:I, s:s, s:I !}",
+                        "{s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:s, s:I, s:s, s:I, s:s, s?I, s:I !}",
                         "version", &version, "nonce", &nonce, "life", &life, "state", &state,
                         "host", &name, "machine_id", &machine, "boot_id", &boot, "directory",
                         &directory, "pid", &pid, "workers", &workers, "since_unix_ms", &since_ms,
                         "since", &since, "fence_tick", &fence, "fence_time", &fence_time,
-                        "renewals", &renewals) != 0)
+                        "grown_tick", &grown, "renewals", &renewals) != 0)
                 return false;
         if (!copy_hex(ret->nonce, nonce) || !copy_hex(ret->life, life) ||
             !copy(ret->who.host, RECORD_NAME, name) ||
@@ -182,13 +183,14 @@ static bool take_host(json_t *object, const struct id_layout *layout, struct rec
             !copy(ret->who.boot_id, RECORD_HEX, boot) ||
             !copy(ret->who.directory, RECORD_NAME, directory))
                 return false;
-        if (fence < 0 || (uint64_t)fence > id_tick_max(layout) || renewals < 0 || since_ms < 0)
+        if (fence < 0 || (uint64_t)fence > id_tick_max(layout) || grown < 0 || grown > fence || renewals < 0 || since_ms < 0)
                 return false;
         ret->released = strcmp(state, "released") == 0;
         ret->freed = strcmp(state, "freed") == 0;
         ret->who.pid = pid;
         ret->since_unix_ms = since_ms;
         ret->fence_tick = (uint64_t)fence;
+        ret->grown_tick = (uint64_t)grown;
         ret->renewals = (uint64_t)renewals;
         return strcmp(state, state_name(ret)) == 0 && workers[0] != '\0' &&
                workers_parse(workers, record_region_end(layout), &ret->workers) == 0;

@@ -15,8 +15,7 @@ void resize_begin(struct resize *resize, const struct lease_backend *backend,
         pthread_mutex_lock(&resize->mutex);
         resize->run = (struct lease_run){
                 .count = grant->worker_count,
-                /* it may have grown in the last moments of the daemon before */
-                .above_tick = grant->fence_of_run ? grant->fence_tick : 0,
+                .above_tick = grant->above_tick,
                 .resizes = backend->resize != NULL,
         };
         pthread_mutex_unlock(&resize->mutex);

@@ -415,7 +415,7 @@ Test(fleet, the_run_grows_by_what_follows_it) {
 }
 
 /* What it grows by may have been another's: their fence is told, and stays a lower bound
- * of ours. Red when fleet_release() lets it come down below above_tick. */
+ * of ours. Red when fleet_release() lets it come down below grown_tick. */
 Test(fleet, the_run_grows_over_a_dead_neighbour) {
         struct host a, b;
         uint64_t above_tick, fence_tick;
@@ -496,6 +496,10 @@ Test(fleet, a_resize_whose_answer_is_lost) {
         cr_assert_eq(fleet_claim(b.fleet, &grant), 0);
         cr_assert(grant.worker_count == 4 && grant.worker_first == 0 && !grant.taken_anew);
         cr_assert_eq(grant.fence_tick, NOW_TICK + 3000);
+        /* it has grown again over what it gave back, and that is remembered */
+        cr_assert_eq(grant.above_tick, NOW_TICK - 1000);
+        cr_assert_eq(fleet_shrink(b.fleet, 1, NOW_TICK - 1500), 0);
+        cr_assert_not_null(strstr(memory_get(&memory, "region/0/host"), "\"workers\":\"0\""));
 }
 
 /* What is given back is another's after its rest, above the fence that was promised. Red
