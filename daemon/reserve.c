@@ -23,6 +23,7 @@ struct reserve {
         uint64_t tick_max; /* the layout's last */
         uint64_t due;      /* nothing is before, unless the fence moves */
         uint64_t fence;    /* at the last reserve_run() */
+        uint64_t grown_until; /* then standing ones have moved up, out of the middle */
         struct reserve_totals totals;
 };
 
@@ -244,7 +245,8 @@ uint64_t reserve_run(struct reserve *reserve, uint64_t now_tick) {
         }
         standing_run(&reserve->standing, allot,
                      planning ? elastic_plan_end(&reserve->elastic, allot) : 0);
-        waiting = (uint64_t)reserve->standing.waiting *
+        waiting = (uint64_t)(allot->now < reserve->grown_until ? allot->n_lanes :
+                                                                 reserve->standing.waiting) *
                   planner_standing(allot->run_width, allot->n_lanes);
         if (waiting > allot->run_width / 2)
                 waiting = allot->run_width / 2;
@@ -258,6 +260,8 @@ uint64_t reserve_run(struct reserve *reserve, uint64_t now_tick) {
 
 void reserve_set_run(struct reserve *reserve, uint32_t run_width, uint64_t now_tick) {
         begin(reserve, now_tick);
+        if (run_width > reserve->allot.run_width)
+                reserve->grown_until = reserve->allot.now + reserve->standing.ticks;
         ledger_set_run(reserve->allot.ledger, run_width);
         reserve->allot.run_width = run_width;
         reserve->due = 0;

@@ -65,9 +65,9 @@ int64_t fleet_renew_due(const struct fleet *fleet);
 /*
  * The run grows at its end, up to `count`, by as many worker IDs as are free there: 0 if
  * it is longer then (or that long already); -EBUSY: none is free; -EAGAIN: after the next
- * renewal; -ESTALE and the rest as above. It may also have grown, or shrunk, by a commit whose answer came late: see
- * fleet_run() after each call. What others had is theirs up to a tick which fleet_run()
- * tells; the fence never comes down below that.
+ * renewal; -ESTALE and the rest as above. It may also have grown, or shrunk, by a commit
+ * whose answer came late: see fleet_run() after each call. What others had is theirs up to
+ * a tick which fleet_run() tells; the fence never comes down below that.
  */
 int fleet_grow(struct fleet *fleet, uint32_t count);
 /* The run keeps its first `count`; the others are given back, in a record of their own.

@@ -55,7 +55,8 @@ static void notify(struct lease *lease) {
 
 static bool wanted(struct lease *lease) {
         /* relaxed: only this thread stores it */
-        return resize_run(&lease->resize).asked || lease->target > atomic_load_explicit(&lease->fence, memory_order_relaxed);
+        return resize_run(&lease->resize).asked ||
+               lease->target > atomic_load_explicit(&lease->fence, memory_order_relaxed);
 }
 
 static void succeeded(struct lease *lease, uint64_t fence_tick) {

@@ -144,7 +144,8 @@ static json_t *pack_host(const struct record_host *host, const struct id_layout 
 
         state_time(&unix_time, (uint64_t)host->since_unix_ms, since);
         state_time(layout, host->fence_tick, fence);
-        return json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:s, s:I, s:s, s:I, s:s, s:I, s:I}",
+        return json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:s, s:I, s:s, s:I, s:s, "
+                         "s:I, s:I}",
                          "version", RECORD_VERSION, "nonce", host->nonce, "life", host->life,
                          "state", state_name(host), "host", host->who.host, "machine_id", host->who.machine_id, "boot_id", host->who.boot_id,
                          "directory", host->who.directory, "pid", (json_int_t)host->who.pid,
@@ -170,7 +171,8 @@ static bool take_host(json_t *object, const struct id_layout *layout, struct rec
         int version;
 
         if (json_unpack(object,
-                        "{s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:s, s:I, s:s, s:I, s:s, s?I, s:I !}",
+                        "{s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:s, s:I, s:s, s:I, s:s, "
+                        "s?I, s:I !}",
                         "version", &version, "nonce", &nonce, "life", &life, "state", &state,
                         "host", &name, "machine_id", &machine, "boot_id", &boot, "directory",
                         &directory, "pid", &pid, "workers", &workers, "since_unix_ms", &since_ms,
@@ -183,7 +185,8 @@ static bool take_host(json_t *object, const struct id_layout *layout, struct rec
             !copy(ret->who.boot_id, RECORD_HEX, boot) ||
             !copy(ret->who.directory, RECORD_NAME, directory))
                 return false;
-        if (fence < 0 || (uint64_t)fence > id_tick_max(layout) || grown < 0 || grown > fence || renewals < 0 || since_ms < 0)
+        if (fence < 0 || (uint64_t)fence > id_tick_max(layout) || grown < 0 || grown > fence ||
+            renewals < 0 || since_ms < 0)
                 return false;
         ret->released = strcmp(state, "released") == 0;
         ret->freed = strcmp(state, "freed") == 0;

@@ -47,7 +47,7 @@ struct record_host {
         int64_t since_unix_ms;
         struct workers workers; /* within the region */
         uint64_t fence_tick;
-        uint64_t grown_tick; /* others had what the run has grown by, up to there at most; 0: none */
+        uint64_t grown_tick; /* others had what the run has grown by, up to there; 0: none */
         uint64_t renewals;
 };
 

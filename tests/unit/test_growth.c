@@ -10,6 +10,7 @@
 static struct config few;
 static struct clock_segment *clock_segment;
 static struct growth growth;
+static uint32_t worker = WORKER;
 static struct lease_run held;
 static struct { uint32_t count; uint64_t last_tick; unsigned n; } want;
 
@@ -41,7 +42,7 @@ void lease_want(struct lease *l, uint32_t count, uint64_t last_tick) {
         want.n++;
         if (count >= held.count)
                 return;
-        cr_assert_leq(free_from(RUN_START + count * WORKER), now, "it is held still");
+        cr_assert_leq(free_from(RUN_START + count * worker), now, "it is held still");
         cr_assert_geq(last_tick, now);
         cr_assert_eq(atomic_load(&segment->worker_count), count);
 }
@@ -75,12 +76,12 @@ static void live(unsigned n) {
 }
 
 static void begin_growth(uint32_t count) {
-        reserve_set_run(reserve, count * WORKER, now);
+        reserve_set_run(reserve, count * worker, now);
         due = reserve_run(reserve, now);
         atomic_store(&segment->worker_count, count);
         atomic_store(&clock_segment->worker_count, count);
         growth_init(&growth, &(struct growth_parts){ &few, &lease, ledger, segment, clock_segment,
-                                                     reserve, RUN_START, count * WORKER });
+                                                     reserve, RUN_START, count * worker });
 }
 
 static void set_up_growth(void) {
@@ -145,6 +146,23 @@ Test(growth, two_saturating_clients_get_more_and_give_it_back) {
         look();
         live(1000);
         cr_assert_geq(width_of(&fakes[0]), 400);
+}
+
+/* So few positions that none is kept for newcomers: the standing reservations, which were
+ * at its end, must find room at the new one, or they stay in the middle for ever. Red when
+ * reserve_run() keeps nothing free after a growth. */
+Test(growth, a_narrow_run_is_in_one_piece_again) {
+        worker = 32;
+        few.layout.sequence_bits = 5;
+        begin_growth(1);
+        cr_assert_eq(attach(0, SATURATING), 0);
+        cr_assert_eq(attach(0, SATURATING), 0);
+        live(5000);
+        cr_assert(want.n == 1 && want.count == 2);
+        answer(2);
+        look();
+        live(19000);
+        cr_assert_geq(in_use(), 60);
 }
 
 /* Red when pursue() does not compare with the fence. */

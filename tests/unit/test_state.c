@@ -45,8 +45,9 @@ static int open_anew(void **ret_backend, const struct config *config, struct lea
 static void prepare(struct run *run, const char *suffix, unsigned first_worker) {
         char text[1024];
 
-        snprintf(text, sizeof(text), "[workers]\nfirst = %u\nmax_count = %u\n[daemon]\nstate_dir = %s/%s\n"
-                 "shm = %s\n[clock]\non_rollback = wait\n", first_worker, max_count, directory, state_name, shm_name(suffix));
+        snprintf(text, sizeof(text), "[workers]\nfirst = %u\nmax_count = %u\n[daemon]\n"
+                 "state_dir = %s/%s\nshm = %s\n[clock]\non_rollback = wait\n", first_worker,
+                 max_count, directory, state_name, shm_name(suffix));
         run->config = load(text, (char *[]){ NULL });
         cr_assert_eq(lease_new_with(&run->lease, anew ? &anew_backend : &lease_local, run->config),
                      0, "%s", capture_take());
