@@ -215,12 +215,12 @@ void chaos_settle(void) {
                 if (host->over)
                         host_stop(host);
         }
-        fleet_run(fleet_world.now_ns + 35 * MINUTE, UINT64_MAX);
+        fleet_world_run(fleet_world.now_ns + 35 * MINUTE, UINT64_MAX);
         /* its own workers were taken while it could not be reached */
         for (unsigned i = 0; i < fleet_world.rules.hosts; i++)
                 if (fleet_world.hosts[i].over)
                         host_stop(&fleet_world.hosts[i]);
-        fleet_run(fleet_world.now_ns + 5 * MINUTE, UINT64_MAX);
+        fleet_world_run(fleet_world.now_ns + 5 * MINUTE, UINT64_MAX);
 }
 
 void chaos(void) {

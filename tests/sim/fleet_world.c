@@ -187,7 +187,7 @@ static void happen(const struct fleet_event *event) {
                 happen_to(&fleet_world.hosts[event->host], event);
 }
 
-void fleet_run(int64_t until_ns, uint64_t n_events) {
+void fleet_world_run(int64_t until_ns, uint64_t n_events) {
         while (queue.n > 0 && queue.events[0].at_ns <= until_ns && n_events-- > 0) {
                 struct fleet_event event = take_event();
 

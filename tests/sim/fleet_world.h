@@ -121,7 +121,7 @@ void fleet_schedule(int64_t at_ns, enum fleet_event_kind kind, unsigned host, ui
                     struct message *message);
 void fleet_begin(uint64_t seed, const struct fleet_rules *rules);
 /* Until then, or so many events. */
-void fleet_run(int64_t until_ns, uint64_t n_events);
+void fleet_world_run(int64_t until_ns, uint64_t n_events);
 void fleet_end(void);
 void fleet_memory_time(void);
 

@@ -119,16 +119,16 @@ static void one_dies(uint64_t seed, int64_t horizon_ns, int64_t recycle_ns) {
         int64_t at_ns;
 
         fleet_begin(seed, &rules);
-        fleet_run(20 * SECOND + (int64_t)fleet_below(60000) * MS, UINT64_MAX);
+        fleet_world_run(20 * SECOND + (int64_t)fleet_below(60000) * MS, UINT64_MAX);
         cr_assert_eq(n_serving(), 4);
         dead = &fleet_world.hosts[fleet_below(4)];
         host_crash(dead);
         dead->life++; /* nobody starts it again */
         probe_begin(&probe, 1, (int64_t)fleet_below(10000) * MS - 5 * SECOND);
         at_ns = free_at_ns(dead, &probe);
-        fleet_run(at_ns - 1, UINT64_MAX);
+        fleet_world_run(at_ns - 1, UINT64_MAX);
         cr_assert_eq(probe_claim(&probe), -EBUSY, "seed %" PRIu64, seed);
-        fleet_run(at_ns, UINT64_MAX);
+        fleet_world_run(at_ns, UINT64_MAX);
         cr_assert_eq(probe_claim(&probe), 0, "seed %" PRIu64, seed);
         fleet_free(probe.fleet);
         fleet_end();
@@ -160,13 +160,13 @@ static uint64_t churn(uint32_t hosts, uint8_t worker_bits, uint32_t counts, int6
 
         fleet_begin(hosts, &rules);
         fleet_world.churn_until_ns = for_ns;
-        fleet_run(for_ns, UINT64_MAX);
+        fleet_world_run(for_ns, UINT64_MAX);
         exhausted = fleet_world.sum.exhausted;
         fprintf(stderr, "%" PRIu32 " hosts, one replaced every %.1f s: %" PRIu64 " replaced, %"
                 PRIu64 " claims, %" PRIu64 " conflicts, %" PRIu64 " found none free\n", hosts,
                 (double)every_ns / 1e9, fleet_world.sum.replaced, fleet_world.sum.claims,
                 fleet_world.sum.conflicts, exhausted);
-        fleet_run(for_ns + rules.ttl_ns + rules.recycle_ns + rules.horizon_ns + 20 * SECOND,
+        fleet_world_run(for_ns + rules.ttl_ns + rules.recycle_ns + rules.horizon_ns + 20 * SECOND,
                   UINT64_MAX);
         cr_assert_eq(n_serving(), hosts);
         cr_assert_eq(fleet_world.sum.lost, 0);
@@ -192,7 +192,7 @@ struct load {
 
 static void all_serve(void) {
         for (int i = 0; i < 600 && n_serving() < fleet_world.rules.hosts; i++)
-                fleet_run(fleet_world.now_ns + SECOND, UINT64_MAX);
+                fleet_world_run(fleet_world.now_ns + SECOND, UINT64_MAX);
         cr_assert_eq(n_serving(), fleet_world.rules.hosts);
 }
 
@@ -211,7 +211,7 @@ static void tell_load(const struct load *load) {
         const struct memory_coordinator before = fleet_world.memory, *m = &fleet_world.memory;
         double spans = 20 * 3, seconds = 20.0 * (double)fleet_world.rules.ttl_ns / 1e9, writes;
 
-        fleet_run(fleet_world.now_ns + 20 * fleet_world.rules.ttl_ns, UINT64_MAX);
+        fleet_world_run(fleet_world.now_ns + 20 * fleet_world.rules.ttl_ns, UINT64_MAX);
         writes = m->n_writes - before.n_writes;
         fprintf(stderr, "%s: a host does %.3f writes, %.3f keep-alives and %.3f reads per TTL/3; "
                 "all %.1f writes/s, %.1f keep-alives/s; %" PRIu64 " refused\n", load->what,

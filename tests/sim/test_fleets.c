@@ -106,7 +106,7 @@ Test(fleet_histories, U1_U3_hold_in_small_fleets) {
                 struct fleet_rules rules = small_rules(seed + i);
 
                 fleet_begin(seed + i, &rules);
-                fleet_run(INT64_MAX, 4000);
+                fleet_world_run(INT64_MAX, 4000);
                 if (rules.clocks_within_ns <= SECOND && fleet_chance(4)) {
                         chaos_settle();
                         /* damage must be repaired by hand */
@@ -136,7 +136,7 @@ Test(fleet_histories, U1_U3_hold_in_a_thousand_hosts) {
         double begun_s = cpu_s();
 
         fleet_begin(seed, &thousand);
-        fleet_run(INT64_MAX, is_long() ? EVENTS_LONG : EVENTS_SHORT);
+        fleet_world_run(INT64_MAX, is_long() ? EVENTS_LONG : EVENTS_SHORT);
         fprintf(stderr, "%.0f s of their time, ", (double)fleet_world.now_ns / 1e9);
         fleet_end();
         add(&fleet_world.sum);
