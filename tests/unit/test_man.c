@@ -85,7 +85,8 @@ Test(man, has_every_metric) {
 Test(man, has_the_events_of_a_lease) {
         static const char *const sources[] = {
                 "daemon/lease/fleet.c", "daemon/lease/fleet_renew.c", "daemon/lease/fleet_tell.c",
-                "daemon/lease/fleet_view.c", "daemon/lease/lease.c", "daemon/lease/etcd.c", "daemon/lease/etcd_http.c",
+                "daemon/lease/fleet_view.c", "daemon/lease/lease.c", "daemon/lease/etcd.c",
+                "daemon/lease/etcd_http.c", "daemon/growth.c",
         };
         char *page = read_source("daemon/man/sfshmd.8"), name[64], expected[96];
         char *section = strstr(page, ".Ss Events of the lease\n"), *text = NULL;
@@ -99,6 +100,7 @@ Test(man, has_the_events_of_a_lease) {
                         if (sscanf(at, "\"%63[a-z-]\"", name) != 1 ||
                             (strncmp(name, "lease-", 6) != 0 && strncmp(name, "fence-", 6) != 0 &&
                              strncmp(name, "coordinator-", 12) != 0 &&
+                             strncmp(name, "run-", 4) != 0 &&
                              strncmp(name, "workers-n", 9) != 0) ||
                             at[strlen(name) + 1] != '"' || at[strlen(name) + 2] != ',')
                                 continue;
