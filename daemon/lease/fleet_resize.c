@@ -16,13 +16,15 @@
 #define ATTEMPTS 3
 #define NS_PER_MS INT64_C(1000000)
 
-uint32_t fleet_run(const struct fleet *f, uint64_t *ret_above_tick) {
-        *ret_above_tick = f->record.grown_tick;
+static uint32_t have(const struct fleet *f) {
         return workers_count(&f->record.workers);
 }
 
-static uint32_t have(const struct fleet *f) {
-        return workers_count(&f->record.workers);
+uint32_t fleet_run(const struct fleet *f, uint64_t *ret_above_tick) {
+        uint32_t count = have(f), resized = workers_count(&f->resized);
+
+        *ret_above_tick = f->record.grown_tick;
+        return f->resizing && resized < count ? resized : count;
 }
 
 static uint64_t higher(uint64_t a, uint64_t b) {
@@ -171,7 +173,7 @@ static int resize(struct fleet *f, uint32_t count, bool longer, uint64_t last_ti
                 return -ESTALE;
         if (f->uncertain && (r = fleet_reread(f)) < 0)
                 return r;
-        if (f->resizing && !is_done(f, count, longer))
+        if (f->resizing)
                 return -EAGAIN; /* an earlier one may still be done: after the next renewal */
         r = -EAGAIN;
         for (int i = 0; i < ATTEMPTS && r == -EAGAIN; i++)

@@ -147,7 +147,8 @@ static json_t *pack_host(const struct record_host *host, const struct id_layout 
         return json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:s, s:I, s:s, s:I, s:s, "
                          "s:I, s:I}",
                          "version", RECORD_VERSION, "nonce", host->nonce, "life", host->life,
-                         "state", state_name(host), "host", host->who.host, "machine_id", host->who.machine_id, "boot_id", host->who.boot_id,
+                         "state", state_name(host), "host", host->who.host,
+                         "machine_id", host->who.machine_id, "boot_id", host->who.boot_id,
                          "directory", host->who.directory, "pid", (json_int_t)host->who.pid,
                          "workers", workers, "since_unix_ms", (json_int_t)host->since_unix_ms,
                          "since", since, "fence_tick", (json_int_t)host->fence_tick,
