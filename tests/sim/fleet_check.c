@@ -63,14 +63,15 @@ static struct tenure **grown(struct tenure **list, size_t n) {
         return list;
 }
 
-struct tenure *tenure_new(const struct sim_host *host, uint32_t first, uint64_t lo) {
+struct tenure *tenure_new(const struct sim_host *host, uint32_t first, uint32_t count,
+                          uint64_t lo) {
         struct tenure *t = malloc(sizeof(*t));
 
         cr_assert_not_null(t);
-        *t = (struct tenure){ host->region, first, host->count, host->index, lo, lo };
+        *t = (struct tenure){ host->region, first, count, host->index, lo, lo };
         tenures = grown(tenures, n_tenures);
         tenures[n_tenures++] = t;
-        for (uint32_t w = first; w < first + host->count; w++) {
+        for (uint32_t w = first; w < first + count; w++) {
                 struct history *h = history_of(host->region, w);
 
                 h->tenures = grown(h->tenures, h->n);
@@ -90,7 +91,8 @@ void tenure_promise(struct tenure *t, uint64_t hi) {
                 for (size_t i = 0; i < h->n; i++) {
                         const struct tenure *other = h->tenures[i];
 
-                        if (other != t && other->lo < t->hi && t->lo < other->hi)
+                        if (other != t && other->lo < other->hi && other->lo < t->hi &&
+                            t->lo < other->hi)
                                 fleet_fail("worker %" PRIu32 " of region %" PRIu32 ": host %u has "
                                            "the ticks after %" PRIu64 " up to %" PRIu64 ", host %u "
                                            "those after %" PRIu64 " up to %" PRIu64, w, t->region,
@@ -117,8 +119,8 @@ void check_gone(uint32_t region, const struct workers *workers) {
                 history_of(region, w)->gone = true;
 }
 
-void check_granted(const struct sim_host *host, uint32_t first) {
-        for (uint32_t w = first; w < first + host->count; w++)
+void check_granted(const struct sim_host *host, uint32_t first, uint32_t count) {
+        for (uint32_t w = first; w < first + count; w++)
                 if (history_of(host->region, w)->gone)
                         fleet_fail("host %u has worker %" PRIu32 " of region %" PRIu32
                                    ", whose fence was lost", host->index, w, host->region);

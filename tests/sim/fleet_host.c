@@ -86,8 +86,8 @@ static void boot(struct sim_host *host) {
         host->rate_ppm = fleet_world.rules.calm ? (int64_t)fleet_below(101) - 50 :
                                                   (int64_t)fleet_below(60001) - 30000;
         host->line_ns = 0;
-        host->tenure = NULL;
-        host->shm_fence = 0;
+        host->tenure = host->grown = NULL;
+        host->grown_hi = host->shm_fence = 0;
 }
 
 void host_new_directory(struct sim_host *host) {
@@ -118,7 +118,12 @@ void host_promise(struct sim_host *host) {
                 guarded + (uint64_t)(host->standing_ns / MS);
         if (guarded <= host->tenure->lo && until != UINT64_MAX)
                 return; /* it waits for the fence */
-        tenure_promise(host->tenure, until < host->fence ? until : host->fence);
+        until = until < host->fence ? until : host->fence;
+        tenure_promise(host->tenure, until);
+        if (host->grown == NULL || until <= host->grown->lo)
+                return;
+        tenure_promise(host->grown, until);
+        host->grown_hi = host->grown->hi;
 }
 
 /* ---- the daemon starts */
@@ -134,6 +139,7 @@ void host_start(struct sim_host *host) {
                 .environment = { boot_clock, wall_clock, draw, host },
                 .space = { fleet_world.rules.layout, host->region },
                 .count = host->count,
+                .max_count = host->max_count,
                 .recycle_delay_ns = fleet_world.rules.recycle_ns,
                 .ttl_ns = fleet_world.rules.ttl_ns,
                 .who = host->who,
@@ -170,6 +176,13 @@ static uint32_t region_end(void) {
         return record_region_end(&fleet_world.rules.layout);
 }
 
+/* It uses no more than what is its own for certain. */
+static void check_uses(const struct sim_host *host, uint32_t run) {
+        if (host->grown != NULL && host->count + host->grown->count > run)
+                fleet_fail("host %u uses %" PRIu32 " workers, and has %" PRIu32, host->index,
+                           host->count + host->grown->count, run);
+}
+
 /* What state.c makes of the grant and of this boot's shared memory. */
 static int open_state(struct sim_host *host, const struct lease_grant *grant) {
         uint32_t first = grant->worker_first & (region_end() - 1);
@@ -177,11 +190,15 @@ static int open_state(struct sim_host *host, const struct lease_grant *grant) {
         bool goes_on = !grant->taken_anew && tenure_covers(host->tenure, host, first, true) &&
                        host->lineage;
 
-        check_granted(host, first);
+        check_granted(host, first, grant->worker_count);
         if (tenure_covers(host->tenure, host, first, false) && host->shm_fence > known)
                 known = host->shm_fence;
-        if (!goes_on)
-                host->tenure = tenure_new(host, first, known);
+        if (!goes_on) {
+                host->tenure = tenure_new(host, first, host->count, known);
+                host->grown = NULL;
+                host->grown_hi = 0;
+        }
+        check_uses(host, grant->worker_count);
         host->lineage = true;
         host->fence = host->shm_fence = known;
         return known > grant->fence_tick ? fleet_renew(host->fleet, known) : 0;
@@ -190,7 +207,7 @@ static int open_state(struct sim_host *host, const struct lease_grant *grant) {
 /* More often where it is worst: a run that comes back while this boot still knows it. */
 static bool crashes_now(const struct sim_host *host, const struct lease_grant *grant) {
         const struct tenure *t = host->tenure;
-        bool again = grant->taken_anew && t != NULL && t->count == grant->worker_count &&
+        bool again = grant->taken_anew && t != NULL && t->count == host->count &&
                      ((grant->worker_first ^ t->first) & (region_end() - 1)) == 0;
 
         return !fleet_world.rules.calm && fleet_chance(again ? 2 : 25);
@@ -260,11 +277,58 @@ static void wait_for_work(const struct sim_host *host) {
                 host_after(host, left_ns / 2 + backoff_jittered(left_ns, fleet_below(UINT32_MAX))));
 }
 
+/* growth.c: what the lease has is used once the clock is there. */
+static void use_grown(struct sim_host *host) {
+        uint64_t above_tick, now = guarded_tick(host), lo = now;
+        uint32_t run = fleet_run(host->fleet, &above_tick);
+
+        check_uses(host, run);
+        if (host->grown != NULL || run <= host->count || now <= above_tick ||
+            now <= host->tenure->lo || fleet_chance(3))
+                return;
+        fleet_world.sum.grown++;
+        fleet_trace(host, "uses %" PRIu32 " workers from tick %" PRIu64, run, now);
+        if (host->grown_hi > lo)
+                lo = host->grown_hi; /* the ledger holds those */
+        host->grown = tenure_new(host, host->tenure->first + host->count, run - host->count, lo);
+}
+
+static void shrink(struct sim_host *host) {
+        uint64_t last = guarded_tick(host);
+
+        host_promise(host);
+        host->grown = NULL;
+        if (host->tenure->hi > last)
+                last = host->tenure->hi;
+        if (host->grown_hi > last)
+                last = host->grown_hi;
+        fleet_trace(host, "gives back, promised up to tick %" PRIu64, last);
+        fleet_world.sum.shrunk += fleet_shrink(host->fleet, host->count, last) == 0;
+}
+
+/* resize_serve(): what came of it shows in fleet_run(). */
+static void resize(struct sim_host *host) {
+        uint64_t above_tick;
+
+        if (host->max_count == host->count || fleet_chance(2) ||
+            guarded_tick(host) <= host->tenure->lo)
+                return; /* as long as it waits for the fence, too */
+        if (fleet_run(host->fleet, &above_tick) > host->count)
+                shrink(host);
+        else if (fleet_grow(host->fleet, host->max_count) == 0 && !host->ghost)
+                check_granted(host, host->tenure->first + host->count,
+                              fleet_run(host->fleet, &above_tick) - host->count);
+}
+
 static void renew(struct sim_host *host) {
-        uint64_t ahead = guarded_tick(host) + (uint64_t)(fleet_world.rules.horizon_ns / MS);
-        uint64_t fence = ahead > host->fence ? ahead : host->fence;
+        uint64_t ahead, fence;
         int r;
 
+        resize(host);
+        if (host->ghost)
+                return;
+        ahead = guarded_tick(host) + (uint64_t)(fleet_world.rules.horizon_ns / MS);
+        fence = ahead > host->fence ? ahead : host->fence;
         host_promise(host);
         r = fleet_renew(host->fleet, fence);
         if (host->ghost)
@@ -285,6 +349,7 @@ static void renew(struct sim_host *host) {
         } else {
                 host->retry_ns = backoff_next(host->retry_ns, RETRY_FIRST_NS, RETRY_LAST_NS);
         }
+        use_grown(host);
         wait_for_work(host);
 }
 
@@ -295,6 +360,8 @@ static void stop(struct sim_host *host) {
         host_promise(host);
         host->serving = false; /* nobody is promised anything more */
         last = t->hi > grant ? t->hi : grant;
+        if (host->grown_hi > last)
+                last = host->grown_hi;
         host->shm_fence = last;
         (void)fleet_release(host->fleet, last);
         if (!host->ghost)

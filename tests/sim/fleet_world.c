@@ -218,6 +218,7 @@ void fleet_begin(uint64_t seed, const struct fleet_rules *rules) {
                 host->count = 1;
                 while (host->count < rules->counts && fleet_chance(2))
                         host->count *= 2;
+                host->max_count = rules->calm ? host->count : host->count << fleet_below(3);
                 host_new_machine(host);
                 fleet_schedule(at_ns, EVENT_START, i, host->life, NULL);
         }

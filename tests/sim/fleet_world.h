@@ -48,7 +48,7 @@ enum host_phase { HOST_CLAIMS, HOST_SERVES, HOST_STOPS };
 struct sim_host {
         unsigned index;
         struct record_identity who;
-        uint32_t region, count;
+        uint32_t region, count, max_count;
         char nonce[RECORD_HEX]; /* on its disk */
         /* clocks */
         int64_t base_true_ns, base_boot_ns; /* at the one the other was so much */
@@ -56,7 +56,9 @@ struct sim_host {
         int64_t wall_ahead_ns;
         int64_t line_ns, line_boot_ns; /* the guarded clock, of this boot; 0: there is none */
         /* the shared memory of this boot */
-        struct tenure *tenure;
+        struct tenure *tenure; /* of its first `count` worker IDs */
+        struct tenure *grown;  /* of those beyond, while it uses them; else NULL */
+        uint64_t grown_hi;     /* what was promised of those, ever */
         bool lineage; /* the state directory is that of the ledger */
         uint64_t shm_fence;
         /* the process */
@@ -81,7 +83,7 @@ struct sim_host {
 
 struct fleet_sum {
         uint64_t events, claims, claims_failed, exhausted, exhausted_checked, conflicts, renewals,
-                lost, crashes, reboots, stops, replaced, stalls, steps, copies, cuts, revoked,
+                lost, grown, shrunk, crashes, reboots, stops, replaced, stalls, steps, copies, cuts, revoked,
                 damages, late, twice, tenures, refused;
 };
 
@@ -158,13 +160,14 @@ void chaos_settle(void);
 /* fleet_check.c */
 void check_fleet_begin(void);
 void check_fleet_end(void);
-struct tenure *tenure_new(const struct sim_host *host, uint32_t first, uint64_t lo);
+struct tenure *tenure_new(const struct sim_host *host, uint32_t first, uint32_t count,
+                          uint64_t lo);
 void tenure_promise(struct tenure *tenure, uint64_t hi);
 bool tenure_covers(const struct tenure *tenure, const struct sim_host *host, uint32_t first,
                    bool whole);
 /* The record that told their fence is gone: never to be handed out again. */
 void check_gone(uint32_t region, const struct workers *workers);
-void check_granted(const struct sim_host *host, uint32_t first);
+void check_granted(const struct sim_host *host, uint32_t first, uint32_t count);
 /* They serve and renew, or no run is free. */
 void check_settled(void);
 /* It was told that no run is free. */

@@ -58,12 +58,14 @@ static void tell(const char *what) {
         fprintf(stderr,
                 "%s: %" PRIu64 " events, %" PRIu64 " owners of runs, %" PRIu64 " renewals, %" PRIu64
                 " attempts to claim that failed (%" PRIu64 " another was quicker, %" PRIu64
-                " none free, %" PRIu64 " otherwise refused), %" PRIu64 " leases lost, %" PRIu64 " stops, %" PRIu64 " crashes, %"
+                " none free, %" PRIu64 " otherwise refused), %" PRIu64 " leases lost, %" PRIu64
+                " runs grown, %" PRIu64 " shrunk, %" PRIu64 " stops, %" PRIu64 " crashes, %"
                 PRIu64 " reboots, %" PRIu64 " new machines, %" PRIu64 " copies, %" PRIu64
                 " pauses, %" PRIu64 " steps, %" PRIu64 " cut off, %" PRIu64 " sessions revoked, %"
                 PRIu64 " keys damaged, %" PRIu64 " messages late, %" PRIu64 " twice\n",
                 what, s->events, s->tenures, s->renewals, s->claims_failed, s->conflicts,
-                s->exhausted, s->refused - s->exhausted, s->lost, s->stops, s->crashes, s->reboots, s->replaced, s->copies,
+                s->exhausted, s->refused - s->exhausted, s->lost, s->grown, s->shrunk, s->stops,
+                s->crashes, s->reboots, s->replaced, s->copies,
                 s->stalls, s->steps, s->cuts, s->revoked, s->damages, s->late, s->twice);
 }
 
