@@ -264,6 +264,15 @@ void host_expect_told(const struct cluster_host *h, const char *what, unsigned t
         }
 }
 
+void host_expect_lost(struct cluster_host *h) {
+        int status;
+
+        host_expect_told(h, "event=lease-lost", 1);
+        status = private_daemon_signal(&h->daemon, 0, true);
+        cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 1,
+                  "the daemon of host %u ended with wait status %#x", h->number, (unsigned)status);
+}
+
 /* ---- all of it */
 
 void cluster_begin(struct cluster *c, unsigned n_nodes, unsigned n_hosts) {

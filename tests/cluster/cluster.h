@@ -94,6 +94,8 @@ void host_join(const struct cluster_host *h);
 /* How often the daemon's log says it. */
 unsigned host_told(const struct cluster_host *h, const char *what);
 void host_expect_told(const struct cluster_host *h, const char *what, unsigned times);
+/* Another one has its worker IDs: its daemon says so, and ends. */
+void host_expect_lost(struct cluster_host *h);
 /* Each of its clients gets IDs, now. */
 void host_expect_ids(struct cluster_host *h);
 /* Its clients get none, and this error. */
