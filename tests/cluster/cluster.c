@@ -19,7 +19,8 @@
 #define FIRST_NODE 11u
 #define FIRST_HOST 31u
 
-static const struct coordinator_kind *const kinds[] = { &coordinator_etcd };
+/* those of which meson.build found what is needed: &coordinator_..., */
+static const struct coordinator_kind *const kinds[] = { CLUSTER_KINDS };
 
 static const struct coordinator_kind *kind_under_test(void) {
         const char *name = getenv("SFSHM_COORDINATOR");
@@ -29,6 +30,14 @@ static const struct coordinator_kind *kind_under_test(void) {
                         return kinds[i];
         cr_assert_null(name, "SFSHM_COORDINATOR=%s: there is no such one", name);
         return kinds[0];
+}
+
+void cluster_skip_if_slow(void) {
+        const struct coordinator_kind *kind = kind_under_test();
+
+        if (kind->is_slow && getenv("SFSHM_LONG") == NULL)
+                cr_skip_test("it takes long with %s: only with SFSHM_LONG=1, as in "
+                             "./dev test --long", kind->name);
 }
 
 /* Most conditions cost a process or a long log. */

@@ -114,15 +114,14 @@ void zookeeper_server_stop_node(struct zookeeper_server *z, unsigned node) {
 }
 
 /* The answer to "srvr", which has a line "Mode: ..." once it serves. */
-static void ask(const struct zookeeper_server *z, unsigned node, char answer[1024]) {
-        struct sockaddr_in address = { .sin_family = AF_INET,
-                                       .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-                                       .sin_port = htons((uint16_t)z->nodes[node].client_port) };
+static void ask(const char *host, unsigned port, char answer[1024]) {
+        struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
         struct timeval limit = { .tv_sec = 1 };
         int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
         ssize_t n;
         size_t used = 0;
 
+        cr_assert_eq(inet_pton(AF_INET, host, &address.sin_addr), 1);
         setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
         setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
         if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0 &&
@@ -133,19 +132,22 @@ static void ask(const struct zookeeper_server *z, unsigned node, char answer[102
         close(fd);
 }
 
-const char *zookeeper_server_mode(const struct zookeeper_server *z, unsigned node) {
+const char *zookeeper_mode(const char *address, unsigned port) {
         static const char *const modes[] = { "leader", "follower", "standalone" };
         char answer[1024], line[32];
 
-        if (z->nodes[node].pid == 0)
-                return "";
-        ask(z, node, answer);
+        ask(address, port, answer);
         for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
                 snprintf(line, sizeof(line), "Mode: %s", modes[i]);
                 if (strstr(answer, line) != NULL)
                         return modes[i];
         }
         return "";
+}
+
+const char *zookeeper_server_mode(const struct zookeeper_server *z, unsigned node) {
+        return z->nodes[node].pid == 0 ? "" :
+                                         zookeeper_mode("127.0.0.1", z->nodes[node].client_port);
 }
 
 static bool all_serve(void *context) {
@@ -289,6 +291,25 @@ char *zookeeper_server_list(const struct zookeeper_server *z, const char *user, 
         fclose(stream);
         zookeeper_close(handle);
         return text;
+}
+
+int64_t zookeeper_server_writes(const struct zookeeper_server *z, const char *path) {
+        zhandle_t *handle = client(z, NULL);
+        struct String_vector names = { .count = 0 };
+        int64_t writes = 0;
+
+        if (zoo_get_children(handle, path, 0, &names) != ZOK)
+                writes = -1;
+        for (int i = 0; writes >= 0 && i < names.count; i++) {
+                char below[512];
+                struct Stat stat;
+
+                snprintf(below, sizeof(below), "%s/%s", path, names.data[i]);
+                writes = zoo_exists(handle, below, 0, &stat) == ZOK ? writes + stat.version : -1;
+        }
+        deallocate_String_vector(&names);
+        zookeeper_close(handle);
+        return writes;
 }
 
 void zookeeper_server_put(const struct zookeeper_server *z, const char *path, const char *value) {

@@ -6,6 +6,7 @@
  * says. Sessions last 1 s to 10 s.
  */
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #define ZOOKEEPER_NODES_MAX 5u
@@ -34,12 +35,17 @@ void zookeeper_server_stop_node(struct zookeeper_server *z, unsigned node);
 void zookeeper_server_signal_node(const struct zookeeper_server *z, unsigned node, int signal);
 /* "leader", "follower", "standalone"; "" for one that does not serve. */
 const char *zookeeper_server_mode(const struct zookeeper_server *z, unsigned node);
+/* The same of any other one, whose clients connect there. */
+const char *zookeeper_mode(const char *address, unsigned port);
 /* Waits for one. */
 unsigned zookeeper_server_leader(const struct zookeeper_server *z);
 
-/* As a person would with zkCli; `user` "NAME:PASSWORD" or NULL. */
+/* As a person would with zkCli; `user` "NAME:PASSWORD" or NULL. They want no more of `z`
+ * than `hosts`. */
 /* "PATH VALUE\n" of each node at and below it that is no folder, malloc'ed. */
 char *zookeeper_server_list(const struct zookeeper_server *z, const char *user, const char *path);
+/* How often the nodes directly below it were written, as they are now; -1: no answer. */
+int64_t zookeeper_server_writes(const struct zookeeper_server *z, const char *path);
 void zookeeper_server_put(const struct zookeeper_server *z, const char *path, const char *value);
 void zookeeper_server_delete(const struct zookeeper_server *z, const char *path); /* all below */
 /* What a read of it is answered: ZOK, ZNOAUTH ... */
