@@ -10,7 +10,8 @@
  * at another fence than the highest of it; one's own record gone on with at another fence,
  * from a copied state directory, or after another daemon wrote it; what this boot's memory
  * knows believed although the run was another host's, or because of a record that was
- * never renewed; lost records not refused; a worker ID that rests for a tick too long.
+ * never renewed; lost records not refused; a worker ID that rests for a tick too long; what
+ * a run gives back below its promises, or used while that may be under way.
  */
 #include <criterion/criterion.h>
 #include <inttypes.h>
