@@ -29,6 +29,7 @@ struct etcd_http {
         char refused[32];                        /* the path that was logged as such; "": none */
         char message[CURL_ERROR_SIZE > ETCD_MESSAGE ? CURL_ERROR_SIZE : ETCD_MESSAGE];
         uint32_t kind;                           /* of the failure in it */
+        bool once;                               /* the request under way is sent once */
 };
 
 struct answer {
@@ -64,7 +65,27 @@ static size_t receive(char *bytes, size_t size, size_t n, void *context) {
         return n;
 }
 
-/* ---- one request */
+struct body {
+        const char *text;
+        size_t size, taken;
+};
+
+static size_t give(char *to, size_t size, size_t n, void *context) {
+        struct body *body = context;
+        size_t left = body->size - body->taken, taken = left < size * n ? left : size * n;
+
+        memcpy(to, body->text + body->taken, taken);
+        body->taken += taken;
+        return taken;
+}
+
+/* libcurl asks again by itself where a connection that was kept ends without an answer,
+ * though etcd may have done it. What is read, and cannot be read again, is sent once. */
+static void set_body(struct etcd_http *http, struct body *body) {
+        curl_easy_setopt(http->curl, CURLOPT_POSTFIELDSIZE, (long)body->size);
+        curl_easy_setopt(http->curl, CURLOPT_POSTFIELDS, http->once ? NULL : body->text);
+        curl_easy_setopt(http->curl, CURLOPT_READDATA, body);
+}
 
 /* No signals, as there are threads, and no proxy, whatever the environment says. */
 static void set_up(struct etcd_http *http) {
@@ -75,6 +96,7 @@ static void set_up(struct etcd_http *http) {
         curl_easy_setopt(http->curl, CURLOPT_ERRORBUFFER, http->message);
         curl_easy_setopt(http->curl, CURLOPT_TIMEOUT_MS, (long)(o->timeout_ns / 1000000));
         curl_easy_setopt(http->curl, CURLOPT_WRITEFUNCTION, receive);
+        curl_easy_setopt(http->curl, CURLOPT_READFUNCTION, give);
         curl_easy_setopt(http->curl, CURLOPT_TCP_NODELAY, 1L);
         /* HTTP/2, which TLS would agree on, has ways of its own to fail */
         curl_easy_setopt(http->curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
@@ -138,6 +160,8 @@ static const char *remedy(const struct etcd_http *http, CURLcode code) {
         case CURLE_SSL_CERTPROBLEM:
                 return ": correct etcd.cert_file and etcd.key_file, which needs a key without a "
                        "pass phrase, or make them readable";
+        case CURLE_SEND_FAIL_REWIND: /* see set_body() */
+                return "; the connection ended without an answer";
         case CURLE_SEND_ERROR:
         case CURLE_RECV_ERROR:
         case CURLE_SSL_CONNECT_ERROR:
@@ -209,6 +233,7 @@ static int perform(struct etcd_http *http, size_t at, const char *path, const ch
                    bool *ret_sent, json_t **ret) {
         char url[sizeof(http->endpoints.list[0].url) + 64];
         struct curl_slist *headers = make_headers(http);
+        struct body sent = { .text = body, .size = strlen(body) };
         struct answer answer = { .size = 0 };
         CURLcode code;
         int r;
@@ -216,7 +241,7 @@ static int perform(struct etcd_http *http, size_t at, const char *path, const ch
         snprintf(url, sizeof(url), "%s/v3/%s", http->endpoints.list[at].url, path);
         curl_easy_setopt(http->curl, CURLOPT_URL, url);
         curl_easy_setopt(http->curl, CURLOPT_HTTPHEADER, headers);
-        curl_easy_setopt(http->curl, CURLOPT_POSTFIELDS, body);
+        set_body(http, &sent);
         curl_easy_setopt(http->curl, CURLOPT_WRITEDATA, &answer);
         http->message[0] = '\0';
         code = curl_easy_perform(http->curl);
@@ -366,6 +391,7 @@ int etcd_http_call(struct etcd_http *http, const char *path, json_t *request, bo
         int r = body != NULL ? -EIO : -ENOMEM;
 
         json_decref(request);
+        http->once = once;
         for (size_t i = 0; body != NULL && i < http->endpoints.n; i++) {
                 size_t at = etcd_endpoints_choose(&http->endpoints,
                                                   thread_clock_ns(CLOCK_MONOTONIC));

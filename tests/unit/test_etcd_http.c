@@ -175,6 +175,21 @@ Test(etcd_http, a_commit_goes_to_one_endpoint_that_answers) {
         }
 }
 
+/* Nor by libcurl, which asks again by itself where a connection that was kept ends
+ * without an answer: etcd may have done it and died. Red with CURLOPT_POSTFIELDS. */
+Test(etcd_http, a_commit_without_an_answer_is_not_sent_again) {
+        struct coordinator_commit commit = { .n_checks = 0 };
+
+        fake_http_json(fake, RANGE, 200, NOTHING);
+        cr_expect_eq(fake_etcd_list(), 0);
+        fake_http_say(fake, "/v3/kv/txn", FAKE_HTTP_CUT, "", 0);
+        cr_expect_eq(etcd_calls.commit(&fake_etcd, &commit), -EIO);
+        cr_expect_eq(fake_http_count(fake, "/v3/kv/txn"), 1);
+        cr_assert_contains(capture_take(), "the connection ended without an answer");
+        fake_http_json(fake, "/v3/kv/txn", 200, "{" HEADER ",\"succeeded\":true}");
+        cr_expect_eq(etcd_calls.commit(&fake_etcd, &commit), 0);
+}
+
 /* Two single nodes are not a cluster: each would give out worker ID 0. Red without
  * check_cluster(). */
 Test(etcd_http, endpoints_of_two_clusters_are_refused) {
