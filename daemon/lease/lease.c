@@ -151,7 +151,9 @@ static uint64_t next_fence(const struct lease *lease) {
 
         if (lease->target > fence)
                 fence = lease->target;
-        if (!renews(lease))
+        /* acquire: the line comes first. One without an ID is a wall clock's, right or wrong */
+        if (!renews(lease) ||
+            atomic_load_explicit(&lease->clock->unserved, memory_order_acquire) != 0)
                 return fence;
         ahead = horizon_tick(lease->clock, horizon_ns);
         return ahead > fence ? ahead : fence;

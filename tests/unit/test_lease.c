@@ -204,3 +204,39 @@ Test(lease, a_run_of_another_length) {
         UNTIL(lease_run(lease).count == 4);
         lease_release(lease, 700);
 }
+
+/* ---- a backend that renews */
+
+static int64_t due_at_once(void *backend) {
+        (void)backend;
+        return 0;
+}
+
+/* A clock that waits to be set, or for a fence, says nothing about IDs: a fence by it
+ * could be years ahead, and never comes down. Red when next_fence() follows it. */
+Test(lease, a_clock_of_which_nobody_has_an_id_raises_no_fence) {
+        struct lease_backend renewing = mock;
+        struct config far = { .horizon_ns = INT64_C(600000000000) };
+        static struct clock_segment clock;
+        struct clock_line line = { .guarded_base_ns = INT64_C(86400000000000) };
+        struct lease *lease = NULL;
+        int writes;
+
+        renewing.renew_due = due_at_once;
+        clock.layout = (struct id_layout){ .tick_bits = 41, .worker_bits = 10,
+                                           .sequence_bits = 12 };
+        clock_latch_write(&clock, &line);
+        atomic_store(&clock.unserved, 1);
+        cr_assert_eq(lease_new_with(&lease, &renewing, &far), 0);
+        lease_follow(lease, &clock);
+        UNTIL(mock_writes >= 3);
+        cr_assert_eq(mock_fence, 10);
+        lease_raise(lease, 20);
+        UNTIL(lease_fence(lease) == 20);
+        atomic_store(&clock.unserved, 0);
+        writes = mock_writes;
+        UNTIL(mock_writes >= writes + 2);
+        cr_assert_geq(mock_fence, UINT64_C(87000000));
+        lease_release(lease, 50);
+        cr_assert_eq(mock_fence, 50);
+}
