@@ -59,6 +59,8 @@ const char *fleet_nonce(const struct fleet *fleet);
 /* Shows the host alive and makes the fence durable, in one write; never below an
  * earlier one. -ESTALE: the worker IDs went to another, for ever; else as above. */
 int fleet_renew(struct fleet *fleet, uint64_t fence_tick);
+/* It did, or a copy of this daemon goes on with them: its record is not ours any more. */
+bool fleet_lost(const struct fleet *fleet);
 /* The next time for it, on CLOCK_BOOTTIME. */
 int64_t fleet_renew_due(const struct fleet *fleet);
 

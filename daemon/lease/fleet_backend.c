@@ -31,6 +31,7 @@ struct fleet_backend {
         struct fleet *fleet;
         struct lease_counters counters;
         uint64_t local_fence_tick; /* of a `local` backend in this state directory; 0: none */
+        bool disowned; /* the state directory names the lost record no more */
 };
 
 /* ---- the state directory */
@@ -270,12 +271,40 @@ int fleet_backend_open(void **ret_backend, const struct fleet_kind *kind,
 
 /* ---- serving */
 
+/* The next daemon here must not take that record for its own: it is the same machine,
+ * boot and directory in a copy of this one, which goes on with it. The file names
+ * another instead, which nobody has; that there was one is known still. */
+static void disown(struct fleet_backend *b) {
+        char nonce[RECORD_HEX];
+        uint8_t bytes[16];
+        int r;
+
+        if (b->disowned || !fleet_lost(b->fleet))
+                return;
+        environment_random(NULL, bytes);
+        hex(nonce, bytes);
+        r = write_nonce_file(b->dir.fd, nonce);
+        b->disowned = r == 0;
+        if (r < 0)
+                log_event(LOG_LEVEL_ERROR, "state", "cannot write %s/" NONCE_NAME ": %s; it names "
+                          "worker IDs which are another's now: remove it before sfshmd is started "
+                          "anew", b->dir.path, strerror(-r));
+}
+
 int fleet_backend_write_fence(void *backend, uint64_t fence_tick) {
-        return fleet_renew(((struct fleet_backend *)backend)->fleet, fence_tick);
+        struct fleet_backend *b = backend;
+        int r = fleet_renew(b->fleet, fence_tick);
+
+        disown(b);
+        return r;
 }
 
 int fleet_backend_release(void *backend, uint64_t fence_tick) {
-        return fleet_release(((struct fleet_backend *)backend)->fleet, fence_tick);
+        struct fleet_backend *b = backend;
+        int r = fleet_release(b->fleet, fence_tick);
+
+        disown(b);
+        return r;
 }
 
 int64_t fleet_backend_renew_due(void *backend) {

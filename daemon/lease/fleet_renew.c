@@ -12,6 +12,10 @@ int64_t fleet_renew_due(const struct fleet *f) {
         return f->sent_ns + f->ttl_ns / 3;
 }
 
+bool fleet_lost(const struct fleet *f) {
+        return f->lost;
+}
+
 bool fleet_unknown(int error) {
         return error == -ETIMEDOUT || error == -EIO;
 }

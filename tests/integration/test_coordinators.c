@@ -178,6 +178,50 @@ Test(coordinators, a_stopped_owner_loses_what_another_has_claimed) {
         end();
 }
 
+/* As a copy of it would, of a virtual machine that was cloned while it ran. */
+static void write_as_a_copy(const char *key) {
+        char *text = coordinator->list(key), *value = strchr(text, ' ') + 1, changed[2000];
+        char *number = strstr(value, "\"renewals\":"), *end;
+        unsigned long renewals;
+
+        cr_assert_not_null(number, "%s", text);
+        number += strlen("\"renewals\":");
+        renewals = strtoul(number, &end, 10);
+        end[strcspn(end, "\n")] = '\0';
+        snprintf(changed, sizeof(changed), "%.*s%lu%s", (int)(number - value), value,
+                 renewals + 1000, end);
+        coordinator->put(key, changed);
+        free(text);
+}
+
+/* The copy goes on with the record, so whoever was told so by it must not take it back
+ * when started anew, though machine, boot and directory are the same. Red when the state
+ * directory still names that record: then the two rob each other in turn, for ever. */
+Test(coordinators, who_lost_to_a_copy_takes_other_workers) {
+        char *key, *before, *after;
+        unsigned worker;
+        int status;
+
+        begin();
+        private_daemon_start(&a);
+        worker = next(&a, NULL, 0).worker;
+        key = only_key("region/0/host/");
+        write_as_a_copy(key);
+        before = coordinator->list(key);
+        status = private_daemon_signal(&a, 0, true);
+        cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 1, "status %#x", (unsigned)status);
+        expect_log(&a, "a copy of this daemon has written their record");
+        private_daemon_start(&a);
+        cr_assert_neq(next(&a, NULL, 0).worker, worker);
+        after = coordinator->list(key);
+        cr_assert_str_eq(after, before);
+        private_daemon_stop(&a);
+        free(key);
+        free(before);
+        free(after);
+        end();
+}
+
 Test(coordinators, damaged_and_missing_keys_are_refused_by_name) {
         char *key;
 
