@@ -234,10 +234,13 @@ static int start(struct fleet_backend *b, const struct config *config, struct le
                 r = make_fleet(b, config);
         if (r == 0)
                 r = claim(b, &grant);
-        if (r == 0)
-                r = remember(b);
         if (r < 0)
                 return r;
+        r = remember(b);
+        if (r < 0) { /* else each start would hold others for a session's length */
+                (void)fleet_release(b->fleet, grant.fence_tick);
+                return r;
+        }
         *ret = grant;
         return 0;
 }

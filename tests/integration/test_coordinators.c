@@ -6,7 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "tests/support/collect.h"
 #include "tests/support/private_daemon.h"
@@ -219,6 +221,29 @@ Test(coordinators, who_lost_to_a_copy_takes_other_workers) {
         free(key);
         free(before);
         free(after);
+        end();
+}
+
+/* A manager starts it again at once, and for ever: then a host with a full disk has a
+ * worker ID more for each start within the session's ttl. Red without the release. */
+Test(coordinators, a_start_that_cannot_remember_its_worker_ids_gives_them_back) {
+        char path[120];
+
+        begin();
+        cr_assert_eq(mkdir(a.state, 0700), 0);
+        cr_assert_eq(chown(a.state, a.uid, (gid_t)-1), 0);
+        snprintf(path, sizeof(path), "%s/.fleet-nonce", a.state);
+        cr_assert_eq(mkdir(path, 0700), 0);
+        for (int i = 0; i < 2; i++) {
+                cr_assert_eq(private_daemon_start_fails(&a), 3);
+                expect_log(&a, "cannot write");
+                expect_keys("region/0/host/", "\"state\":\"released\"");
+                expect_keys("region/0/used", "\"workers\":\"0\"");
+        }
+        cr_assert_eq(rmdir(path), 0);
+        private_daemon_start(&a);
+        (void)next(&a, NULL, 0);
+        private_daemon_stop(&a);
         end();
 }
 
