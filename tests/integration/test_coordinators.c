@@ -12,6 +12,7 @@
 
 #include "tests/support/collect.h"
 #include "tests/support/private_daemon.h"
+#include "tests/support/service_manager.h"
 #include "tests/support/test_coordinator.h"
 
 TestSuite(coordinators, .timeout = 200);
@@ -244,6 +245,55 @@ Test(coordinators, a_start_that_cannot_remember_its_worker_ids_gives_them_back) 
         private_daemon_start(&a);
         (void)next(&a, NULL, 0);
         private_daemon_stop(&a);
+        end();
+}
+
+/* One more than the last, and what it came from. */
+static unsigned next_in_order(struct service_manager *m, sfshm *s, struct arena *arena) {
+        static uint64_t last;
+        uint64_t id = 0;
+        int r;
+
+        service_manager_pump(m);
+        r = sfshm_next(s, &id);
+        cr_assert_eq(r, 0, "sfshm_next: %s", sfshm_strerror(r));
+        cr_assert_gt(id, last);
+        arena_add(arena, 0, last = id);
+        usleep(1000);
+        return (unsigned)(id >> 12 & 1023);
+}
+
+/* O1, U1, F1: a client whose descriptors wait in the store while the daemon loses its
+ * worker IDs attaches anew, in order, and has no error on the way. */
+Test(coordinators, a_stored_client_of_lost_workers_attaches_anew) {
+        static struct service_manager m;
+        struct arena *arena = arena_new(1, 200000);
+        unsigned worker;
+        char *key;
+        sfshm *s;
+
+        begin();
+        service_manager_begin(&m, &a);
+        service_manager_start(&m);
+        s = private_daemon_open(&a, 0);
+        cr_assert_eq(sfshm_set_timeout(s, INT64_C(60000000000)), 0);
+        worker = next_in_order(&m, s, arena);
+        service_manager_expect(&m, 3);
+        key = only_key("region/0/host/");
+        write_as_a_copy(key);
+        while (waitpid(a.pid, NULL, WNOHANG) == 0)
+                cr_assert_eq(next_in_order(&m, s, arena), worker);
+        a.pid = 0;
+        service_manager_start(&m);
+        expect_log(&a, "client-1 are closed and removed");
+        while (next_in_order(&m, s, arena) == worker)
+                ; /* what it held, for as long as that lasts at most */
+        arena_expect_unique(arena);
+        arena_free(arena);
+        sfshm_close(s);
+        private_daemon_stop(&a);
+        service_manager_end(&m);
+        free(key);
         end();
 }
 
