@@ -13,6 +13,7 @@
 
 #include "daemon/lease/backoff.h"
 #include "daemon/lease/fleet.h"
+#include "daemon/lease/host.h"
 #include "daemon/lease/state_dir.h"
 #include "daemon/lease/state_file.h"
 #include "daemon/log.h"
@@ -80,8 +81,8 @@ static int write_nonce_file(int dir_fd, const char *nonce) {
 }
 
 /* The fence of a `local` backend before: IDs of any worker up to it may be ours. */
-static int read_local_fence(struct fleet_backend *b) {
-        struct fence_state found;
+static int read_local_fence(struct fleet_backend *b, const struct config *config) {
+        struct fence_state found, host = { .layout = config->layout };
         int r = state_file_read(b->dir.fd, &found);
 
         if (r == -ENOENT)
@@ -91,8 +92,11 @@ static int read_local_fence(struct fleet_backend *b) {
                                    "(%s), and IDs up to it may exist: put back a good copy, or give "
                                    "this host an empty daemon.state_dir and wait for longer than "
                                    "it was ahead", b->dir.place, strerror(-r));
-        b->local_fence_tick = found.fence_tick;
-        return 0;
+        host.layout.region_bits = found.layout.region_bits; /* they change no ID */
+        r = host_check_space(b->dir.place, &found, &host);
+        if (r == 0)
+                b->local_fence_tick = found.fence_tick;
+        return r;
 }
 
 /* ---- what the fleet needs from outside */
@@ -227,7 +231,7 @@ static int start(struct fleet_backend *b, const struct config *config, struct le
         int r = state_dir_open(&b->dir, config->state_dir);
 
         if (r == 0)
-                r = read_local_fence(b);
+                r = read_local_fence(b, config);
         if (r == 0)
                 r = b->kind->connect(config, &b->counters, &b->connection);
         if (r == 0)

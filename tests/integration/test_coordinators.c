@@ -390,3 +390,20 @@ Test(coordinators, a_host_that_was_alone_begins_above_its_fence) {
         arena_free(arena);
         end();
 }
+
+/* The fence of another epoch or layout is of other ticks: taken for one of these it could
+ * be years too high, for good, or too low. Red without host_check_space(). */
+Test(coordinators, a_host_that_was_alone_in_another_space_is_refused) {
+        begin();
+        private_daemon_remove(&b);
+        private_daemon_prepare(&b);
+        private_daemon_set(&b, "id.epoch=2020-01-01T00:00:00Z");
+        private_daemon_start(&b);
+        (void)next(&b, NULL, 0);
+        private_daemon_stop(&b);
+        share(&b);
+        private_daemon_set(&b, "id.epoch=2025-01-01T00:00:00Z");
+        cr_assert_eq(private_daemon_start_fails(&b), 3);
+        expect_log(&b, "was written with the epoch");
+        end();
+}
