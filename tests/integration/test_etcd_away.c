@@ -125,8 +125,8 @@ static void outlive(struct relay *relay, enum relay_manner manner, const char *w
         cr_expect_not(log_says(&d, "disk"));
         cr_expect_not(log_says(&d, "Input/output"));
         expect_tool("SFSHM_STAT_TOOL", TOOL_ARGUMENTS("--shm", d.shm, "--json"), "\"clock_reason\":\"stuck\"");
-        expect_tool("SFSHM_STAT_TOOL", TOOL_ARGUMENTS("--shm", d.shm), "in its coordinator cannot be raised");
-        expect_tool("SFSHM_TOOL", TOOL_ARGUMENTS("clock", "--shm", d.shm), "in its coordinator cannot be raised");
+        expect_tool("SFSHM_STAT_TOOL", TOOL_ARGUMENTS("--shm", d.shm), "the fence cannot be raised");
+        expect_tool("SFSHM_TOOL", TOOL_ARGUMENTS("clock", "--shm", d.shm), "the fence cannot be raised");
         expect_tool("SFSHM_TOOL", TOOL_ARGUMENTS("next"), "the coordinator does not");
         relay_set(relay, RELAY_PASS);
         wait_for_id(s, 0);
