@@ -96,6 +96,13 @@ static int check_range(const struct config_loader *loader) {
 
         if (config->max_count <= workers && config->first <= workers - config->max_count)
                 return 0;
+        if (config_is_coordinated(config))
+                return log_failure(EINVAL, "config.run",
+                                   "%" PRIu32 " worker IDs (%s, %s) are more than there are: "
+                                   "id.layout (%s) and id.region_bits (%s) leave %" PRIu64
+                                   "; lower %s", config->max_count, key, origin(loader, key),
+                                   origin(loader, "id.layout"), origin(loader, "id.region_bits"),
+                                   workers, key);
         return log_failure(EINVAL, "config.run",
                            "the %" PRIu32 " worker IDs (%s, %s) from workers.first = %" PRIu32
                            " (%s) on end above the last one, %" PRIu64

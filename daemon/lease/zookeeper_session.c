@@ -28,8 +28,10 @@ static void take_message(const char *line) {
 
         text = text != NULL ? strstr(text, ": ") : NULL;
         pthread_mutex_lock(&message_mutex);
-        if (text != NULL)
+        if (text != NULL) {
                 snprintf(last_message, sizeof(last_message), "%s", text + 2);
+                last_message[strcspn(last_message, "\n")] = '\0'; /* some end with one */
+        }
         pthread_mutex_unlock(&message_mutex);
 }
 

@@ -204,6 +204,8 @@ Test(config_refused, what_only_several_keys_show) {
                 { "[workers]\nfirst = 4294967295\ncount = 2\n", "above the last one", "" },
                 { "[workers]\nfirst = 1023\nmax_count = 2\n", "the 2 worker IDs (workers.max_count",
                   "lower workers.first or workers.max_count" },
+                { "[workers]\nbackend = etcd\ncount = 1025\n", "1025 worker IDs (workers.count",
+                  "leave 1024; lower workers.count" },
                 { FIRST "count = 3\nmax_count = 2\n", "below workers.count = 3", "sfshmd.conf:4)" },
                 { FIRST "count = 1025\n[id]\nlayout = 40/11/12\n", "more than 4194304 positions",
                   "at most 1024 worker IDs" },
