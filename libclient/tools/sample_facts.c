@@ -76,7 +76,9 @@ int64_t sample_age_ms(const struct sample *sample) {
 int64_t sample_fence_ahead_ms(const struct sample *sample) {
         int64_t ahead;
 
+        /* 0 is no fence yet */
         if (!sample->has_statistics || sample->guarded_unix_ms == SAMPLE_UNKNOWN ||
+            sample->statistics.header.counters.fence_unix_ms == 0 ||
             __builtin_sub_overflow(sample->statistics.header.counters.fence_unix_ms,
                                    sample->guarded_unix_ms, &ahead))
                 return SAMPLE_UNKNOWN;
