@@ -96,6 +96,10 @@ const char *fleet_nonce(const struct fleet *f) {
         return f->record.nonce;
 }
 
+const char *fleet_space_name(const struct fleet *f) {
+        return f->space_name;
+}
+
 /* ---- claiming */
 
 /* Our record and our sign of life: always the first two. */
@@ -175,7 +179,18 @@ static const struct fleet_owner *find_own(const struct fleet *f, const struct fl
 
 /* Had we worker IDs here, they are known to have been used. */
 static int check_memory(const struct fleet *f, const struct fleet_view *view) {
-        if (f->parts.nonce[0] == '\0' || view->contract_modified != 0)
+        if (f->parts.nonce[0] == '\0')
+                return 0;
+        if (view->contract_modified != 0 && f->parts.space_name[0] != '\0' &&
+            strcmp(view->contract.space, f->parts.space_name) != 0)
+                return log_failure(ENOENT, "coordinator-other", "this host had worker IDs of another "
+                                   "coordinator or prefix, with the ID space %s; here it is %s: "
+                                   "hosts that still have theirs from there would give the same "
+                                   "IDs. Correct the address and the prefix in the configuration; "
+                                   "or move all hosts together: stop all, wait for "
+                                   "workers.horizon, and begin with an empty daemon.state_dir each",
+                                   f->parts.space_name, view->contract.space);
+        if (view->contract_modified != 0)
                 return 0;
         return log_failure(ENOENT, "coordinator-lost", "the coordinator has no key contract, but "
                            "this host had worker IDs from it: it was emptied, or is another one. "
@@ -258,6 +273,9 @@ static int claim(struct fleet *f, struct fleet_draft *d, const struct fleet_view
         const struct fleet_owner *own = find_own(f, view);
         int r = check_memory(f, view);
 
+        memcpy(f->space_name, view->contract.space, RECORD_HEX);
+        if (view->contract_modified == 0)
+                fleet_draw(f, f->space_name);
         if (r == 0)
                 r = claim_session(f);
         if (r < 0)

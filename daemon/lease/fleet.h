@@ -40,6 +40,7 @@ struct fleet_parts {
         struct record_identity who;
         /* of the daemon before, from the same state directory; "": a first start */
         char nonce[RECORD_HEX];
+        char space_name[RECORD_HEX]; /* likewise: the name of the ID space it was in */
         /* IDs up to it may be this host's from another backend, whatever the workers */
         uint64_t floor_tick;
         struct lease_counters *counters;
@@ -55,6 +56,7 @@ struct fleet *fleet_free(struct fleet *fleet); /* tells the coordinator nothing 
 int fleet_claim(struct fleet *fleet, struct lease_grant *ret);
 /* What is to be kept for the next daemon, after a claim. */
 const char *fleet_nonce(const struct fleet *fleet);
+const char *fleet_space_name(const struct fleet *fleet);
 
 /* Shows the host alive and makes the fence durable, in one write; never below an
  * earlier one. -ESTALE: the worker IDs went to another, for ever; else as above. */

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +22,8 @@
 #include "daemon/thread.h"
 
 #define NONCE_NAME "fleet-nonce"
-#define NONCE_NEW_NAME ".fleet-nonce"
+#define SPACE_NAME "fleet-space"
+#define NEW_NAME ".fleet-new"
 #define PAUSE_FIRST_NS INT64_C(20000000)
 #define PAUSE_LAST_NS INT64_C(2000000000)
 
@@ -37,9 +39,9 @@ struct fleet_backend {
 
 /* ---- the state directory */
 
-static int read_nonce(const struct fleet_backend *b, char ret[RECORD_HEX]) {
+static int read_name(const struct fleet_backend *b, const char *file, char ret[RECORD_HEX]) {
         char text[RECORD_HEX + 1];
-        int fd = openat(b->dir.fd, NONCE_NAME, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+        int fd = openat(b->dir.fd, file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
         ssize_t n;
 
         if (fd < 0 && errno == ENOENT)
@@ -48,24 +50,25 @@ static int read_nonce(const struct fleet_backend *b, char ret[RECORD_HEX]) {
         if (fd >= 0)
                 close(fd);
         if (n < 0)
-                return log_failure(errno, "state", "cannot read %s/" NONCE_NAME ": %s; repair the "
-                                   "disk", b->dir.path, strerror(errno));
+                return log_failure(errno, "state", "cannot read %s/%s: %s; repair the disk",
+                                   b->dir.path, file, strerror(errno));
         text[n < RECORD_HEX ? n : RECORD_HEX] = '\0';
         if (n != RECORD_HEX || strspn(text, "0123456789abcdef") != RECORD_HEX - 1 ||
             text[RECORD_HEX - 1] != '\n')
-                return log_failure(EBADMSG, "state-damaged", "%s/" NONCE_NAME " is damaged: it "
-                                   "names this host's record in %s. Remove the file; this host "
-                                   "then takes other worker IDs", b->dir.path, b->kind->name);
+                return log_failure(EBADMSG, "state-damaged", "%s/%s is damaged: with "
+                                   "it goes what this host had in %s. Remove " NONCE_NAME " and "
+                                   SPACE_NAME "; this host then takes other worker IDs",
+                                   b->dir.path, file, b->kind->name);
         memcpy(ret, text, RECORD_HEX - 1);
         ret[RECORD_HEX - 1] = '\0';
         return 0;
 }
 
-static int write_nonce_file(int dir_fd, const char *nonce) {
+static int write_name(int dir_fd, const char *file, const char *name) {
         char text[RECORD_HEX + 1];
-        int fd = openat(dir_fd, NONCE_NEW_NAME,
+        int fd = openat(dir_fd, NEW_NAME,
                         O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-        int n = snprintf(text, sizeof(text), "%s\n", nonce), r = 0;
+        int n = snprintf(text, sizeof(text), "%s\n", name), r = 0;
 
         if (fd < 0)
                 return -errno;
@@ -74,7 +77,7 @@ static int write_nonce_file(int dir_fd, const char *nonce) {
                 r = -errno;
         if (close(fd) < 0 && r == 0)
                 r = -errno;
-        if (r == 0 && (renameat(dir_fd, NONCE_NEW_NAME, dir_fd, NONCE_NAME) < 0 ||
+        if (r == 0 && (renameat(dir_fd, NEW_NAME, dir_fd, file) < 0 ||
                        fsync(dir_fd) < 0))
                 r = -errno;
         return r;
@@ -169,7 +172,9 @@ static int make_fleet(struct fleet_backend *b, const struct config *config) {
         int r = identify(b, &parts.who);
 
         if (r == 0)
-                r = read_nonce(b, parts.nonce);
+                r = read_name(b, NONCE_NAME, parts.nonce);
+        if (r == 0)
+                r = read_name(b, SPACE_NAME, parts.space_name);
         return r < 0 ? r : fleet_new(&b->fleet, &parts);
 }
 
@@ -177,8 +182,12 @@ static int make_fleet(struct fleet_backend *b, const struct config *config) {
 static int claim(struct fleet_backend *b, struct lease_grant *ret) {
         int64_t until_ns = thread_clock_ns(CLOCK_MONOTONIC) + b->connection.ttl_ns;
         int64_t delay_ns = 0;
+        sigset_t ends;
         int r;
 
+        sigemptyset(&ends);
+        sigaddset(&ends, SIGTERM);
+        sigaddset(&ends, SIGINT);
         while ((r = fleet_claim(b->fleet, ret)) == -EAGAIN || r == -EIO || r == -ETIMEDOUT) {
                 struct timespec pause = { .tv_nsec = 0 };
                 int64_t ns;
@@ -193,7 +202,10 @@ static int claim(struct fleet_backend *b, struct lease_grant *ret) {
                                            "it does not serve", b->kind->name);
                 pause.tv_sec = ns / 1000000000;
                 pause.tv_nsec = ns % 1000000000;
-                nanosleep(&pause, NULL);
+                /* they are blocked, and taken by the server once there is one */
+                if (sigtimedwait(&ends, NULL, &pause) > 0)
+                        return log_failure(EINTR, b->kind->claim_event, "told to end before there "
+                                           "were worker IDs from %s", b->connection.place);
         }
         if (r == -EACCES)
                 return log_failure(EACCES, b->kind->access_event, "%s does not let this host in: "
@@ -217,8 +229,11 @@ static int forget_local_fence(const struct fleet_backend *b) {
 
 /* The claim is done: the next daemon here is to know of it. */
 static int remember(struct fleet_backend *b) {
-        int r = write_nonce_file(b->dir.fd, fleet_nonce(b->fleet));
+        int r = write_name(b->dir.fd, SPACE_NAME, fleet_space_name(b->fleet));
 
+        /* the nonce comes last: with it the host had worker IDs of that space */
+        if (r == 0)
+                r = write_name(b->dir.fd, NONCE_NAME, fleet_nonce(b->fleet));
         if (r < 0)
                 return log_failure(-r, "state", "cannot write %s/" NONCE_NAME ": %s; make room or "
                                    "repair the disk", b->dir.path, strerror(-r));
@@ -290,7 +305,7 @@ static void disown(struct fleet_backend *b) {
                 return;
         environment_random(NULL, bytes);
         hex(nonce, bytes);
-        r = write_nonce_file(b->dir.fd, nonce);
+        r = write_name(b->dir.fd, NONCE_NAME, nonce);
         b->disowned = r == 0;
         if (r < 0)
                 log_event(LOG_LEVEL_ERROR, "state", "cannot write %s/" NONCE_NAME ": %s; it names "

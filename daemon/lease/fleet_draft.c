@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static const char *draft_key(struct fleet_draft *d, const char *key) {
         snprintf(d->keys[d->n_keys], FLEET_KEY_MAX, "%s", key);
@@ -79,6 +80,7 @@ void fleet_draft_region(const struct fleet *f, struct fleet_draft *d,
                 fleet_draft_check(d, "contract", view->contract_modified);
                 return;
         }
+        memcpy(contract.space, f->space_name, RECORD_HEX);
         workers_add(&contract.regions, f->parts.space.region);
         fleet_draft_replace(d, "contract", view->contract_modified,
                             record_contract_text(&contract), false, false);

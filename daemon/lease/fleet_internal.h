@@ -6,6 +6,7 @@
 struct fleet {
         struct fleet_parts parts;
         struct record_host record; /* ours, as it was written last */
+        char space_name[RECORD_HEX]; /* the contract's, as a claim found or drew it */
         /* each session has a life of its own; all of this daemon's begin alike */
         char lives[RECORD_HEX];
         uint32_t n_lives;

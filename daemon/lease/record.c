@@ -66,8 +66,9 @@ char *record_contract_text(const struct record_contract *contract) {
 
         layout_text(&contract->layout, layout);
         text = !regions ? NULL : dump(json_pack(
-                "{s:i, s:s, s:i, s:I, s:s}", "version", RECORD_VERSION, "layout", layout,
-                "region_bits", (int)contract->layout.region_bits, "epoch_unix_ms",
+                "{s:i, s:s, s:s, s:i, s:I, s:s}", "version", RECORD_VERSION, "space",
+                contract->space, "layout", layout, "region_bits",
+                (int)contract->layout.region_bits, "epoch_unix_ms",
                 (json_int_t)contract->layout.epoch_unix_ms, "regions", regions));
         free(regions);
         return text;
@@ -75,7 +76,7 @@ char *record_contract_text(const struct record_contract *contract) {
 
 int record_contract_parse(const char *text, struct record_contract *ret) {
         struct record_contract contract = { .layout = { 0 } };
-        const char *layout, *regions;
+        const char *space, *layout, *regions;
         json_int_t epoch;
         int version, bits, r;
         json_t *object = load(text, &r);
@@ -83,10 +84,10 @@ int record_contract_parse(const char *text, struct record_contract *ret) {
         if (!object)
                 return r;
         r = -EBADMSG;
-        if (json_unpack(object, "{s:i, s:s, s:i, s:I, s:s !}", "version", &version, "layout",
-                        &layout, "region_bits", &bits, "epoch_unix_ms", &epoch, "regions",
-                        &regions) == 0 &&
-            id_layout_parse(layout, &contract.layout) == 0 && bits >= 0 &&
+        if (json_unpack(object, "{s:i, s:s, s:s, s:i, s:I, s:s !}", "version", &version, "space",
+                        &space, "layout", &layout, "region_bits", &bits, "epoch_unix_ms", &epoch,
+                        "regions", &regions) == 0 &&
+            copy_hex(contract.space, space) && id_layout_parse(layout, &contract.layout) == 0 && bits >= 0 &&
             bits <= contract.layout.worker_bits && bits <= 16 &&
             workers_parse(regions, UINT32_C(1) << bits, &contract.regions) == 0) {
                 contract.layout.region_bits = (uint8_t)bits;

@@ -18,6 +18,7 @@
 
 /* `contract`: what all hosts have in common, and which regions were begun. */
 struct record_contract {
+        char space[RECORD_HEX]; /* the name of this ID space, drawn by its first host */
         struct id_layout layout;
         struct workers regions;
 };

@@ -63,6 +63,14 @@ static struct sfshm_parts next(const struct private_daemon *d, struct arena *are
         return parts;
 }
 
+static bool says_away(void *context) {
+        char *log = private_daemon_log(context);
+        bool yes = strstr(log, "-away)") != NULL;
+
+        free(log);
+        return yes;
+}
+
 static void expect_log(const struct private_daemon *d, const char *part) {
         char *log = private_daemon_log(d);
 
@@ -405,5 +413,35 @@ Test(coordinators, a_host_that_was_alone_in_another_space_is_refused) {
         private_daemon_set(&b, "id.epoch=2025-01-01T00:00:00Z");
         cr_assert_eq(private_daemon_start_fails(&b), 3);
         expect_log(&b, "was written with the epoch");
+        end();
+}
+
+/* Worker IDs of one prefix and of another make equal IDs: a host does not go from one to
+ * the other by itself. Red without the comparison of space_name in check_memory(). */
+Test(coordinators, another_prefix_is_refused) {
+        begin();
+        private_daemon_start(&a);
+        private_daemon_stop(&a);
+        private_daemon_set(&a, "%s.prefix=/other", coordinator->name);
+        private_daemon_set(&b, "%s.prefix=/other", coordinator->name);
+        private_daemon_start(&b);
+        cr_assert_eq(private_daemon_start_fails(&a), 3);
+        expect_log(&a, "event=coordinator-other");
+        private_daemon_stop(&b);
+        end();
+}
+
+/* Red when the pauses of a claim are slept through. */
+Test(coordinators, a_start_that_waits_can_be_stopped) {
+        int status;
+
+        begin();
+        coordinator->stop();
+        private_daemon_spawn(&a);
+        cr_assert(wait_until(says_away, &a, 60000));
+        status = private_daemon_signal(&a, SIGTERM, true);
+        cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 1, "status %#x", (unsigned)status);
+        expect_log(&a, "told to end before there were worker IDs");
+        coordinator->start();
         end();
 }

@@ -172,7 +172,7 @@ Test(etcd_by_hand, what_is_mistyped_or_differs_is_refused) {
                 "{\"version\":1,\"workers\":\"1024\",\"claims\":1}",
                 "{\"version\":1,\"workers\":\"0\",\"claims\":1,\"more\":1}",
                 "{\"version\":1,\"workers\":\"0\",\"workers\":\"1\",\"claims\":1}",
-                ("{\"version\":1,\"layout\":\"41/10/12\",\"region_bits\":11,\"epoch_unix_ms\":0,"
+                ("{\"version\":1,\"space\":\"00112233445566778899aabbccddeeff\",\"layout\":\"41/10/12\",\"region_bits\":11,\"epoch_unix_ms\":0,"
                  "\"regions\":\"0\"}"),
         };
         static const char *const keys[] = { "/sfshm/contract", "/sfshm/region/0/used" };
