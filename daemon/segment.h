@@ -36,6 +36,8 @@ int segment_open(struct segment *ret, const char *shm, const char *name, size_t 
 /* Atomic: the name shows the old segment or the new one, never none. For an
  * adopted segment there is nothing to do. Logs its errors. */
 int segment_publish(struct segment *segment, const char *shm, const char *name);
+/* Whether anything stands under that name. */
+bool segment_exists(const char *shm, const char *name);
 void segment_close(struct segment *segment); /* unmaps and closes; the name stays */
 
 /* Exclusive, as long as a descriptor of this opening lives. -EBUSY: somebody

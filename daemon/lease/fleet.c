@@ -169,8 +169,10 @@ static const struct fleet_owner *find_own(const struct fleet *f, const struct fl
                     strcmp(record->who.machine_id, f->parts.who.machine_id) != 0 ||
                     strcmp(record->who.directory, f->parts.who.directory) != 0)
                         continue;
-                /* of another boot it may be a copy's, and there is nothing to go on with */
-                if (strcmp(record->who.boot_id, f->parts.who.boot_id) == 0 ||
+                /* of another boot it may be a copy's; and without shared memory there is
+                 * nothing to go on with, its fence would be waited for */
+                if ((strcmp(record->who.boot_id, f->parts.who.boot_id) == 0 &&
+                     (!f->parts.forgetful || record->renewals == 0)) ||
                     (!owner->alive && record->fence_tick < now))
                         return owner;
         }

@@ -41,6 +41,7 @@ struct fleet_parts {
         /* of the daemon before, from the same state directory; "": a first start */
         char nonce[RECORD_HEX];
         char space_name[RECORD_HEX]; /* likewise: the name of the ID space it was in */
+        bool forgetful; /* the shared memory of the daemon before is gone, if there was one */
         /* IDs up to it may be this host's from another backend, whatever the workers */
         uint64_t floor_tick;
         struct lease_counters *counters;

@@ -166,6 +166,7 @@ static int make_fleet(struct fleet_backend *b, const struct config *config) {
                 .max_count = config->max_count,
                 .recycle_delay_ns = config->recycle_delay_ns,
                 .ttl_ns = b->connection.ttl_ns,
+                .forgetful = !segment_exists(config->shm, "ledger"),
                 .floor_tick = b->local_fence_tick,
                 .counters = &b->counters,
         };

@@ -445,3 +445,25 @@ Test(coordinators, a_start_that_waits_can_be_stopped) {
         coordinator->start();
         end();
 }
+
+/* No claim waits while others are free: nothing is left that tells what was promised, and
+ * the fence is workers.horizon ahead. Red when a host of the same boot always takes its
+ * own again. */
+Test(coordinators, without_its_shared_memory_a_host_takes_others) {
+        struct arena *arena = arena_new(2, 2000);
+        struct sfshm_parts before, after;
+
+        begin();
+        private_daemon_start(&a);
+        before = next(&a, arena, 0);
+        private_daemon_signal(&a, SIGKILL, true);
+        private_daemon_lose_segments(&a);
+        private_daemon_start(&a);
+        after = next(&a, arena, 1);
+        cr_assert_neq(after.worker, before.worker);
+        cr_assert_lt(after.unix_ms, before.unix_ms + 60000);
+        arena_expect_unique(arena);
+        arena_free(arena);
+        private_daemon_stop(&a);
+        end();
+}
