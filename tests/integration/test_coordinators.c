@@ -241,7 +241,7 @@ Test(coordinators, a_start_that_cannot_remember_its_worker_ids_gives_them_back) 
         begin();
         cr_assert_eq(mkdir(a.state, 0700), 0);
         cr_assert_eq(chown(a.state, a.uid, (gid_t)-1), 0);
-        snprintf(path, sizeof(path), "%s/.fleet-nonce", a.state);
+        snprintf(path, sizeof(path), "%s/.fleet-new", a.state);
         cr_assert_eq(mkdir(path, 0700), 0);
         for (int i = 0; i < 2; i++) {
                 cr_assert_eq(private_daemon_start_fails(&a), 3);
