@@ -310,7 +310,8 @@ static void shrink(struct sim_host *host) {
 static void resize(struct sim_host *host) {
         uint64_t above_tick;
 
-        if (host->max_count == host->count || fleet_chance(2) ||
+        /* each attempt reads the region: more seldom where that is large */
+        if (host->max_count == host->count || !fleet_chance(2 + fleet_world.rules.hosts / 50) ||
             guarded_tick(host) <= host->tenure->lo)
                 return; /* as long as it waits for the fence, too */
         if (fleet_run(host->fleet, &above_tick) > host->count)
