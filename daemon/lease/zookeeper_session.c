@@ -16,6 +16,8 @@
 #include "daemon/log.h"
 #include "daemon/thread.h"
 
+#define LOOKS_IN_TTL 240
+
 /* ---- what the library says */
 
 /* Its log has no context, and comes from threads of its own. */
@@ -115,11 +117,11 @@ static int open_handle(struct zookeeper_session *s) {
 
         zoo_set_debug_level(ZOO_LOG_LEVEL_ERROR);
         s->state = 0;
-        s->was_connected = s->has_user = s->begun = false;
+        s->has_user = false;
         sigfillset(&all);
         pthread_sigmask(SIG_SETMASK, &all, &before);
-        s->handle = zookeeper_init2(s->hosts, watch, ttl_ms, NULL, s, ZOO_NO_LOG_CLIENTENV,
-                                    take_message);
+        s->handle = zookeeper_init2(s->hosts, watch, ttl_ms, s->id.client_id != 0 ? &s->id : NULL,
+                                    s, ZOO_NO_LOG_CLIENTENV, take_message);
         pthread_sigmask(SIG_SETMASK, &before, NULL);
         if (s->handle == NULL)
                 return fail(s, -EIO, "cannot connect");
@@ -128,13 +130,13 @@ static int open_handle(struct zookeeper_session *s) {
 }
 
 /* Afterwards no thread of the library's is left, so what it has not answered it never
- * will. Ends the session if there is a connection. */
+ * will. Where there is a connection the session ends with it; else it may be gone on
+ * with, by its ID. */
 static void close_handle(struct zookeeper_session *s) {
         if (s->handle == NULL)
                 return;
         (void)zookeeper_close(s->handle);
         s->handle = NULL;
-        s->begun = false;
         while (s->requests != NULL) {
                 struct zookeeper_request *request = s->requests;
 
@@ -145,6 +147,13 @@ static void close_handle(struct zookeeper_session *s) {
                 if (request->abandoned)
                         (void)zookeeper_request_free(request);
         }
+}
+
+/* The next handle begins another one. */
+static void end_session(struct zookeeper_session *s) {
+        close_handle(s);
+        s->id.client_id = 0;
+        s->begun = false;
 }
 
 int zookeeper_session_new(struct zookeeper_session **ret, const struct zookeeper_options *options) {
@@ -170,7 +179,7 @@ int zookeeper_session_new(struct zookeeper_session **ret, const struct zookeeper
 struct zookeeper_session *zookeeper_session_free(struct zookeeper_session *s) {
         if (s == NULL)
                 return NULL;
-        close_handle(s);
+        end_session(s);
         pthread_cond_destroy(&s->changed);
         pthread_mutex_destroy(&s->mutex);
         free(s->hosts);
@@ -180,44 +189,66 @@ struct zookeeper_session *zookeeper_session_free(struct zookeeper_session *s) {
 
 /* ---- the connection */
 
-/* The library would try for ever to go on with a session. By our clock it has ended
- * when nothing was answered for all its time; a new one is tried with our own pauses. */
+/* By our clock it has when nothing was answered for all its time. */
 static bool has_ended(struct zookeeper_session *s) {
-        int state = state_of(s);
+        int state = s->handle != NULL ? state_of(s) : 0;
 
         if (state == ZOO_EXPIRED_SESSION_STATE || state == ZOO_AUTH_FAILED_STATE)
                 return true;
-        return s->was_connected && state != ZOO_CONNECTED_STATE &&
-               thread_clock_ns(CLOCK_BOOTTIME) - s->answered_ns > zookeeper_session_ttl_ns(s);
+        return s->id.client_id != 0 && state != ZOO_CONNECTED_STATE &&
+               thread_clock_ns(CLOCK_BOOTTIME) - s->answered_ns > s->ttl_ns;
 }
 
+static bool decided(int state) {
+        return state == ZOO_CONNECTED_STATE || state == ZOO_EXPIRED_SESSION_STATE ||
+               state == ZOO_AUTH_FAILED_STATE;
+}
+
+/* Until the deadline, or until all servers have refused: then the library has no
+ * connection under way, for a sixtieth of the session's time. (Between two servers
+ * it has none for a moment; hence two looks.) */
 static void wait_for_connection(struct zookeeper_session *s, int64_t deadline_ns) {
         int64_t left_ns;
+        unsigned idle = 0;
 
         pthread_mutex_lock(&s->mutex);
-        while (s->state != ZOO_CONNECTED_STATE && s->state != ZOO_EXPIRED_SESSION_STATE &&
-               s->state != ZOO_AUTH_FAILED_STATE &&
+        while (!decided(s->state) && idle < 2 &&
                (left_ns = deadline_ns - thread_clock_ns(CLOCK_MONOTONIC)) > 0) {
-                struct timespec until = thread_deadline(left_ns);
+                int64_t look_ns = s->options.ttl_ns / LOOKS_IN_TTL;
+                struct timespec until = thread_deadline(left_ns < look_ns ? left_ns : look_ns);
 
                 (void)pthread_cond_timedwait(&s->changed, &s->mutex, &until);
+                idle = zoo_state(s->handle) == 0 ? idle + 1 : 0;
         }
         pthread_mutex_unlock(&s->mutex);
 }
 
-/* Of a handle that never was connected the library's threads go as well, so that all
- * further attempts have the pauses of whoever calls us. */
+/* The library's threads go: they would try on and on, those of all hosts together. Thus
+ * all further attempts have our caller's pauses. */
 static int give_up(struct zookeeper_session *s) {
-        if (!s->was_connected)
-                close_handle(s);
-        return fail(s, -ETIMEDOUT, "no connection in time");
+        bool refused = zoo_state(s->handle) == 0;
+
+        close_handle(s);
+        return refused ? fail(s, -EIO, "no server takes a connection") :
+                         fail(s, -ETIMEDOUT, "no connection in time");
+}
+
+/* Its ID is the same with each connection; the library's thread wrote it before it told
+ * of this one. */
+static void connected(struct zookeeper_session *s) {
+        if (s->id.client_id == 0)
+                s->answered_ns = thread_clock_ns(CLOCK_BOOTTIME);
+        s->id = *zoo_client_id(s->handle);
+        s->ttl_ns = zoo_recv_timeout(s->handle) * INT64_C(1000000);
 }
 
 static int connect_to(struct zookeeper_session *s, int64_t deadline_ns) {
         int r = 0, state;
 
-        if (s->handle != NULL && has_ended(s))
-                close_handle(s);
+        if (has_ended(s))
+                end_session(s);
+        if (s->handle != NULL && state_of(s) != ZOO_CONNECTED_STATE)
+                close_handle(s); /* a new one connects at once */
         if (s->handle == NULL)
                 r = open_handle(s);
         if (r < 0)
@@ -230,9 +261,7 @@ static int connect_to(struct zookeeper_session *s, int64_t deadline_ns) {
                 return fail(s, -EACCES, zerror(ZAUTHFAILED));
         if (state != ZOO_CONNECTED_STATE)
                 return give_up(s);
-        if (!s->was_connected)
-                s->answered_ns = thread_clock_ns(CLOCK_BOOTTIME);
-        s->was_connected = true;
+        connected(s);
         return 0;
 }
 
@@ -289,7 +318,7 @@ int zookeeper_session_ready(struct zookeeper_session *s, int64_t deadline_ns) {
 
 void zookeeper_session_renew(struct zookeeper_session *s) {
         if (s->begun)
-                close_handle(s);
+                end_session(s);
 }
 
 void zookeeper_session_begun(struct zookeeper_session *s) {
@@ -301,7 +330,7 @@ bool zookeeper_session_is_begun(const struct zookeeper_session *s) {
 }
 
 int64_t zookeeper_session_ttl_ns(const struct zookeeper_session *s) {
-        return zoo_recv_timeout(s->handle) * INT64_C(1000000);
+        return s->ttl_ns;
 }
 
 struct ACL_vector *zookeeper_acl(const struct zookeeper_session *s) {

@@ -13,7 +13,9 @@ struct zookeeper_session {
         int state;                          /* under the mutex: the last session event */
         struct zookeeper_request *requests; /* under the mutex: the library has them */
         zhandle_t *handle;                  /* NULL: none */
-        bool was_connected, has_user;       /* with this handle */
+        bool has_user;                      /* with this handle */
+        clientid_t id;                      /* of the session; 0: there is none yet */
+        int64_t ttl_ns;                     /* as granted to it */
         bool begun;
         bool failing;        /* that was logged */
         int64_t answered_ns; /* CLOCK_BOOTTIME: when what was answered last was sent, or earlier */

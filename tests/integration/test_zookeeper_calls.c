@@ -14,6 +14,7 @@
 #include "daemon/lease/zookeeper_calls.h"
 #include "daemon/lease/zookeeper_session_internal.h"
 #include "tests/support/private_daemon.h"
+#include "tests/support/relay.h"
 #include "tests/support/zookeeper_server.h"
 
 TestSuite(zookeeper_calls, .timeout = 120);
@@ -359,6 +360,48 @@ Test(zookeeper_calls, a_key_of_the_session_ends_with_it) {
         expect(&other, "stays", "1", 0);
         client_close(&c);
         client_close(&other);
+        tear_down();
+}
+
+static bool keeps(void *context) {
+        int64_t ttl_ns;
+        int r = zookeeper_calls.session_keep(context, &ttl_ns);
+
+        cr_assert(r == 0 || r == -EIO || r == -ETIMEDOUT, "%d", r);
+        return r == 0;
+}
+
+/* A refused call ends at once, not at its time-out, and has the library try no more; the
+ * next one goes on with the session. Red when a new handle begins a new one (open_handle),
+ * when nobody sees that all servers refuse (wait_for_connection). */
+Test(zookeeper_calls, a_connection_that_breaks_ends_no_session) {
+        char url[192];
+        struct relay *relay;
+        struct client c = { .errors = 0 };
+        struct zookeeper_options options = { NULL, 10 * SECOND, "", "", &c.errors };
+        int64_t id, ttl_ns = 0, begin_ns;
+
+        set_up();
+        snprintf(url, sizeof(url), "http://%s", server.hosts);
+        relay = relay_new(url, RELAY_PASS);
+        options.hosts = relay_url(relay) + strlen("http://");
+        c.zookeeper = (struct zookeeper_coordinator){ NULL, "/a/1/sfshm", 60 * SECOND };
+        cr_assert_eq(zookeeper_session_new(&c.zookeeper.session, &options), 0);
+        cr_assert_eq(zookeeper_calls.session_begin(&c.zookeeper, 10 * SECOND, &ttl_ns), 0);
+        cr_assert_eq(put_session(&c, "alive/1"), 0);
+        id = c.zookeeper.session->id.client_id;
+        relay_set(relay, RELAY_REFUSE);
+        begin_ns = test_monotonic_ns();
+        for (int i = 0; i < 2; i++) /* the connection there was, and a new one */
+                cr_assert_eq(zookeeper_calls.session_keep(&c.zookeeper, &ttl_ns), -EIO);
+        cr_assert_lt(test_monotonic_ns() - begin_ns, 30 * SECOND);
+        cr_assert_null(c.zookeeper.session->handle);
+        relay_set(relay, RELAY_PASS);
+        cr_assert(wait_until(keeps, &c.zookeeper, 30000));
+        cr_assert_eq(c.zookeeper.session->id.client_id, id);
+        expect(&c, "alive/1", "alive", 0);
+        client_close(&c);
+        relay_free(relay);
         tear_down();
 }
 
