@@ -78,7 +78,7 @@
         COUNTER(coordinator_errors, "sfshm_coordinator_errors_total", "counter", 1, \
                 "Requests which the coordinator did not answer, or refused.") \
         COUNTER(coordinator_breakers, "sfshm_coordinator_breakers_open", "gauge", 1, \
-                "Endpoints of the coordinator left out for a while, as they did not serve.") \
+                "Endpoints of etcd left out for a while; those of ZooKeeper are tried in turn.") \
         COUNTER(lease_renewal_ns, "sfshm_lease_renewal_seconds_total", "counter", 1000000000, \
                 "Time which renewals of the lease took.") \
         COUNTER(lease_expirations, "sfshm_lease_expirations_total", "counter", 1, \

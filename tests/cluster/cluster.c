@@ -166,8 +166,7 @@ static void prepare_host(struct cluster *c, unsigned number) {
         h->number = number;
         private_daemon_prepare(&h->daemon);
         /* without workers.first=0 */
-        memmove(h->daemon.sets[0], h->daemon.sets[1],
-                sizeof(h->daemon.sets[0]) * --h->daemon.n_sets);
+        private_daemon_unset_first(&h->daemon);
         net_add(&h->net, FIRST_HOST + number);
         for (unsigned i = 0; i < c->n_nodes; i++)
                 used += (size_t)snprintf(addresses + used, sizeof(addresses) - used, "%s%s:%u",

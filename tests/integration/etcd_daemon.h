@@ -2,69 +2,19 @@
 #pragma once
 /* A private daemon whose coordinator is an etcd, and what its log and records say. */
 #include <criterion/criterion.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/integration/daemon_log.h"
 #include "tests/support/etcd_nodes.h"
 #include "tests/support/private_daemon.h"
 
 static inline void etcd_daemon_prepare(struct private_daemon *d, const char *endpoints) {
         private_daemon_prepare(d);
-        /* workers.first=0 is first, and not with etcd */
-        memmove(d->sets[0], d->sets[1], sizeof(d->sets[0]) * --d->n_sets);
+        private_daemon_unset_first(d);
         private_daemon_set(d, "workers.backend=etcd");
         private_daemon_set(d, "etcd.endpoints=%s", endpoints);
         private_daemon_set(d, "etcd.ttl=6s");
-}
-
-static inline bool log_says(const struct private_daemon *d, const char *part) {
-        char *log = private_daemon_log(d);
-        bool yes = strstr(log, part) != NULL;
-
-        free(log);
-        return yes;
-}
-
-static inline void expect_log(const struct private_daemon *d, const char *part) {
-        char *log = private_daemon_log(d);
-
-        cr_assert_not_null(strstr(log, part), "the log does not say \"%s\":\n%s", part, log);
-        free(log);
-}
-
-struct log_wait {
-        const struct private_daemon *daemon;
-        const char *part;
-};
-
-static inline bool log_wait_over(void *context) {
-        const struct log_wait *wait = context;
-
-        return log_says(wait->daemon, wait->part);
-}
-
-static inline void wait_for_log(const struct private_daemon *d, const char *part) {
-        struct log_wait wait = { d, part };
-
-        if (!wait_until(log_wait_over, &wait, 60000))
-                expect_log(d, part);
-}
-
-/* The log begins anew: what is found later happened later. */
-static inline void forget_log(const struct private_daemon *d) {
-        cr_assert_eq(truncate(d->log, 0), 0);
-}
-
-/* One ID, or the error. */
-static inline int next_id(const struct private_daemon *d, uint64_t *ret_id) {
-        sfshm *s = private_daemon_open(d, 0);
-        int r;
-
-        cr_assert_eq(sfshm_set_timeout(s, INT64_C(60000000000)), 0);
-        r = sfshm_next(s, ret_id);
-        sfshm_close(s);
-        return r;
 }
 
 static inline unsigned worker_of(uint64_t id) {

@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/integration/daemon_log.h"
 #include "tests/support/collect.h"
 #include "tests/support/private_daemon.h"
 #include "tests/support/service_manager.h"
@@ -20,15 +21,9 @@ TestSuite(coordinators, .timeout = 200);
 static const struct test_coordinator *const coordinator = &SFSHM_TEST_COORDINATOR;
 static struct private_daemon a, b;
 
-/* From now on it takes its workers from the coordinator. */
-static void share(struct private_daemon *d) {
-        memmove(d->sets[0], d->sets[1], sizeof(d->sets[0]) * --d->n_sets); /* workers.first=0 */
-        coordinator->configure(d);
-}
-
 static void prepare(struct private_daemon *d) {
         private_daemon_prepare(d);
-        share(d);
+        coordinator->configure(d);
 }
 
 static void begin(void) {
@@ -61,21 +56,6 @@ static struct sfshm_parts next(const struct private_daemon *d, struct arena *are
         cr_assert_eq(sfshm_decode(&layout, id, &parts), 0);
         sfshm_close(s);
         return parts;
-}
-
-static bool says_away(void *context) {
-        char *log = private_daemon_log(context);
-        bool yes = strstr(log, "-away)") != NULL;
-
-        free(log);
-        return yes;
-}
-
-static void expect_log(const struct private_daemon *d, const char *part) {
-        char *log = private_daemon_log(d);
-
-        cr_assert_not_null(strstr(log, part), "the log does not say \"%s\":\n%s", part, log);
-        free(log);
 }
 
 static void expect_keys(const char *key, const char *part) {
@@ -134,24 +114,6 @@ Test(coordinators, another_contract_is_refused) {
         end();
 }
 
-static bool starts(void *context) {
-        struct private_daemon *d = context;
-        char *log;
-        bool yes;
-
-        if (d->pid == 0)
-                private_daemon_spawn(d);
-        log = private_daemon_log(d);
-        yes = strstr(log, "event=start") != NULL;
-        if (!yes && strstr(log, "workers-none") != NULL) {
-                /* it ends by itself: again */
-                remove(d->log);
-                private_daemon_signal(d, SIGTERM, true);
-        }
-        free(log);
-        return yes;
-}
-
 /* The only worker ID of a dead host: free once session, fence and delay are over, and
  * nothing below the fence comes again. Meanwhile the owner is only stopped: its late
  * renewal fails, and nothing it hands out is the new owner's. Red when a claim leaves
@@ -171,7 +133,7 @@ Test(coordinators, a_stopped_owner_loses_what_another_has_claimed) {
         private_daemon_start(&a);
         (void)next(&a, arena, 0);
         private_daemon_signal(&a, SIGSTOP, false);
-        cr_assert(wait_until(starts, &b, 60000), "the worker ID is never free");
+        cr_assert(wait_until(starts_in_the_end, &b, 60000), "the worker ID is never free");
         (void)next(&b, arena, 1);
         private_daemon_signal(&a, SIGCONT, false);
         (void)next(&b, arena, 2);
@@ -180,7 +142,7 @@ Test(coordinators, a_stopped_owner_loses_what_another_has_claimed) {
         expect_log(&a, "lease-lost");
         private_daemon_stop(&b);
         remove(a.log);
-        cr_assert(wait_until(starts, &a, 60000), "released, and not free again");
+        cr_assert(wait_until(starts_in_the_end, &a, 60000), "released, and not free again");
         (void)next(&a, arena, 3);
         arena_expect_unique(arena);
         arena_free(arena);
@@ -335,14 +297,6 @@ Test(coordinators, damaged_and_missing_keys_are_refused_by_name) {
         end();
 }
 
-static bool lease_is_back(void *context) {
-        char *log = private_daemon_log(context);
-        bool yes = strstr(log, "fence-recovered") != NULL;
-
-        free(log);
-        return yes;
-}
-
 Test(coordinators, away_at_the_start_and_for_longer_than_the_session) {
         struct arena *arena = arena_new(3, 2000);
         unsigned worker;
@@ -362,7 +316,7 @@ Test(coordinators, away_at_the_start_and_for_longer_than_the_session) {
                 usleep(10000);
         cr_assert_eq(next(&a, arena, 1).worker, worker);
         coordinator->start();
-        cr_assert(wait_until(lease_is_back, &a, 30000));
+        wait_for_log(&a, "fence-recovered");
         cr_assert_eq(next(&a, arena, 2).worker, worker);
         arena_expect_unique(arena);
         arena_free(arena);
@@ -386,7 +340,7 @@ Test(coordinators, a_host_that_was_alone_begins_above_its_fence) {
         before = next(&b, arena, 0);
         private_daemon_signal(&b, SIGKILL, true);
         private_daemon_lose_segments(&b);
-        share(&b);
+        coordinator->configure(&b);
         private_daemon_start(&b);
         after = next(&b, arena, 1);
         cr_assert_gt(after.unix_ms, before.unix_ms + 2000, "not above the fence");
@@ -409,7 +363,7 @@ Test(coordinators, a_host_that_was_alone_in_another_space_is_refused) {
         private_daemon_start(&b);
         (void)next(&b, NULL, 0);
         private_daemon_stop(&b);
-        share(&b);
+        coordinator->configure(&b);
         private_daemon_set(&b, "id.epoch=2025-01-01T00:00:00Z");
         cr_assert_eq(private_daemon_start_fails(&b), 3);
         expect_log(&b, "was written with the epoch");
@@ -438,7 +392,7 @@ Test(coordinators, a_start_that_waits_can_be_stopped) {
         begin();
         coordinator->stop();
         private_daemon_spawn(&a);
-        cr_assert(wait_until(says_away, &a, 60000));
+        wait_for_log(&a, "-away)");
         status = private_daemon_signal(&a, SIGTERM, true);
         cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 1, "status %#x", (unsigned)status);
         expect_log(&a, "told to end before there were worker IDs");

@@ -176,12 +176,12 @@ Test(etcd_away, a_coordinator_that_hangs_delays_nobody) {
         relay = relay_new(nodes.node[0].url, RELAY_PASS);
         prepare(&relay, 1);
         private_daemon_start(&d);
-        cr_assert_eq(next_id(&d, &id), 0); /* the first fence is written */
+        cr_assert_eq(private_daemon_next(&d, &id), 0); /* the first fence is written */
         hangs_ns = test_monotonic_ns();
         relay_set(relay, RELAY_HANG);
         (void)notify_socket_pings(manager);
         for (unsigned wanted = 1; relay_count(relay, hangs_ns, INT64_MAX) < 3; wanted++) {
-                cr_assert_eq(next_id(&d, &id), 0);
+                cr_assert_eq(private_daemon_next(&d, &id), 0);
                 cr_assert_gt((int64_t)(id >> 22), last_tick);
                 last_tick = (int64_t)(id >> 22);
                 expect_tool("SFSHM_STAT_TOOL", TOOL_ARGUMENTS("--shm", d.shm, "--json"),

@@ -23,7 +23,7 @@ static void take_ids(void) {
                 for (int j = 0; j < 500; j++) {
                         uint64_t id;
 
-                        cr_assert_eq(next_id(&hosts[i], &id), 0);
+                        cr_assert_eq(private_daemon_next(&hosts[i], &id), 0);
                         arena_add(arena, n_parts, id);
                         if (n_parts < HOSTS)
                                 workers[i] = worker_of(id);

@@ -178,14 +178,14 @@ Test(etcd_tls, a_daemon_goes_on_over_the_end_of_its_tokens) {
         forget_log(&d);
         private_daemon_start(&d);
         wait_for_renewals(&nodes, 3); /* every two to three seconds */
-        cr_expect_eq(next_id(&d, &id), 0);
+        cr_expect_eq(private_daemon_next(&d, &id), 0);
         cr_expect_not(log_says(&d, "fence-write"));
         cr_expect_not(log_says(&d, "etcd-refused"));
 
         CTL("user", "revoke-role", "writer", "writes");
         wait_for_log(&d, "event=fence-write");
         expect_log(&d, "read and write below etcd.prefix");
-        cr_expect_eq(next_id(&d, &id), 0, "up to the fence");
+        cr_expect_eq(private_daemon_next(&d, &id), 0, "up to the fence");
         CTL("user", "grant-role", "writer", "writes");
         wait_for_log(&d, "event=fence-recovered");
         private_daemon_stop(&d);

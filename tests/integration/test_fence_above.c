@@ -28,18 +28,6 @@ static int64_t unix_ms(void) {
         return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* With the settings of the daemon. */
-static void run_fence(const char *above) {
-        const char *arguments[4 + 2 * PRIVATE_DAEMON_SETS] = { "fence", "--above", above };
-        size_t n = 3;
-
-        for (unsigned i = 0; i < d.n_sets; i++) {
-                arguments[n++] = "--set";
-                arguments[n++] = d.sets[i];
-        }
-        tool_run(&result, "SFSHM_TOOL", arguments, "", 0);
-}
-
 /* The lowest ID of AHEAD_MS from now on. */
 static uint64_t id_ahead(void) {
         static const struct sfshm_layout layout = SFSHM_LAYOUT_DEFAULT;
@@ -54,7 +42,7 @@ static uint64_t raise_ahead(void) {
         char text[32];
 
         snprintf(text, sizeof(text), "%llu", (unsigned long long)id);
-        run_fence(text);
+        (void)tool_run_with(&result, &d, TOOL_ARGUMENTS("fence", "--above", text));
         cr_assert_eq(result.status, 0, "%s", result.err);
         cr_assert_not_null(strstr(result.out, "the next sfshmd gives no ID below"), "%s",
                            result.out);
@@ -187,14 +175,14 @@ Test(fence_above, the_tool_runs_sfshmd_with_the_same_options) {
 
         private_daemon_prepare(&d);
         private_daemon_start(&d);
-        run_fence("1");
+        (void)tool_run_with(&result, &d, TOOL_ARGUMENTS("fence", "--above", "1"));
         cr_expect_eq(result.status, 1);
         cr_expect_not_null(strstr(result.err, "stop it first"), "%s", result.err);
         private_daemon_stop(&d);
-        run_fence("yesterday");
+        (void)tool_run_with(&result, &d, TOOL_ARGUMENTS("fence", "--above", "yesterday"));
         cr_expect_eq(result.status, 2);
         cr_expect_not_null(strstr(result.err, "\"yesterday\" is neither"), "%s", result.err);
-        run_fence("2094-01-01T00:00:00Z");
+        (void)tool_run_with(&result, &d, TOOL_ARGUMENTS("fence", "--above", "2094-01-01T00:00:00Z"));
         cr_expect_eq(result.status, 3);
         cr_expect_not_null(strstr(result.err, "--force"), "%s", result.err);
 
@@ -236,7 +224,7 @@ Test(fence_above, the_tool_says_when_there_is_no_sfshmd) {
         cr_assert_eq(system(command), 0);
         setenv("SFSHM_TOOL", path, 1);
         setenv("PATH", d.directory, 1);
-        run_fence("1");
+        (void)tool_run_with(&result, &d, TOOL_ARGUMENTS("fence", "--above", "1"));
         cr_expect_eq(result.status, 1);
         cr_expect_not_null(strstr(result.err, "cannot run sfshmd"), "%s", result.err);
         snprintf(path, sizeof(path), "%s/sfshmd", d.directory);

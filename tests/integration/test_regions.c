@@ -6,11 +6,12 @@
 
 #include "tests/integration/tool.h"
 #include "tests/support/collect.h"
-#include "tests/support/etcd_server.h"
 #include "tests/support/private_daemon.h"
+#include "tests/support/test_coordinator.h"
 
 TestSuite(regions, .timeout = 200);
 
+static const struct test_coordinator *const coordinator = &SFSHM_TEST_COORDINATOR;
 static struct tool_result result;
 
 /* Takes some, and shows them to the tools. */
@@ -44,12 +45,10 @@ static struct sfshm_parts take(const struct private_daemon *d, struct arena *are
         return parts;
 }
 
-static void prepare(struct private_daemon *d, const struct etcd_server *etcd, unsigned region) {
+static void prepare(struct private_daemon *d, unsigned region) {
         private_daemon_prepare(d);
-        memmove(d->sets[0], d->sets[1], sizeof(d->sets[0]) * --d->n_sets); /* workers.first=0 */
-        private_daemon_set(d, "workers.backend=etcd");
+        coordinator->configure(d);
         private_daemon_set(d, "workers.count=2");
-        private_daemon_set(d, "etcd.endpoints=%s", etcd->url);
         private_daemon_set(d, "id.region_bits=3");
         private_daemon_set(d, "id.region=%u", region);
 }
@@ -58,14 +57,13 @@ static void prepare(struct private_daemon *d, const struct etcd_server *etcd, un
 Test(regions, U1_hosts_of_two_regions_share_a_coordinator) {
         struct arena *arena = arena_new(2, 20000);
         struct private_daemon a, b, c;
-        struct etcd_server etcd;
         struct sfshm_parts parts;
         char *log;
 
-        etcd_server_begin(&etcd);
-        prepare(&a, &etcd, 0);
-        prepare(&b, &etcd, 5);
-        prepare(&c, &etcd, 1);
+        coordinator->begin();
+        prepare(&a, 0);
+        prepare(&b, 5);
+        prepare(&c, 1);
         private_daemon_start(&a);
         private_daemon_start(&b);
         parts = take(&a, arena, 0);
@@ -73,9 +71,7 @@ Test(regions, U1_hosts_of_two_regions_share_a_coordinator) {
         parts = take(&b, arena, 1);
         cr_assert(parts.region == 5 && parts.worker >= 5 << 7 && parts.worker <= (5 << 7) + 1);
         arena_expect_unique(arena);
-        tool_run(&result, "SFSHM_TOOL",
-                 TOOL_ARGUMENTS("workers", "--all-regions", "--set", b.sets[3], "--set", b.sets[5],
-                                "--set", "id.region_bits=3"), "", 0);
+        (void)tool_run_with(&result, &b, TOOL_ARGUMENTS("workers", "--all-regions"));
         cr_assert(strstr(result.out, "region 0: of 128 worker IDs 2 are held") &&
                           strstr(result.out, "region 5: of 128 worker IDs 2 are held") &&
                           strstr(result.out, "in an ID they are 640 to 767"), "%s%s", result.out,
@@ -90,7 +86,7 @@ Test(regions, U1_hosts_of_two_regions_share_a_coordinator) {
         private_daemon_remove(&a);
         private_daemon_remove(&b);
         private_daemon_remove(&c);
-        etcd_server_end(&etcd);
+        coordinator->end();
 }
 
 Test(regions, by_configuration) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* U1, F1: sfshm workers and sfshm fence --above with real daemons and a real etcd. */
+/* U1, F1: sfshm workers and sfshm fence --above with real daemons and a real coordinator.
+ * Built once for each, as SFSHM_TEST_COORDINATOR says. */
 #include <criterion/criterion.h>
 #include <signal.h>
 #include <stdio.h>
@@ -7,33 +8,32 @@
 #include <string.h>
 #include <time.h>
 
+#include "tests/integration/daemon_log.h"
 #include "tests/integration/tool.h"
 #include "tests/support/collect.h"
-#include "tests/support/etcd_server.h"
 #include "tests/support/private_daemon.h"
+#include "tests/support/test_coordinator.h"
 
 TestSuite(workers, .timeout = 200);
 
-static struct etcd_server etcd;
+static const struct test_coordinator *const coordinator = &SFSHM_TEST_COORDINATOR;
 static struct private_daemon a, b;
 static struct tool_result result;
 
 /* One worker ID a region, so that the next host must wait for it, or cannot. */
 static void prepare(struct private_daemon *d, const char *recycle_delay) {
-        static const char *const sets[] = { "workers.backend=etcd", "etcd.ttl=6s",
-                                            "id.layout=41/1/21", "id.region_bits=1",
+        static const char *const sets[] = { "id.layout=41/1/21", "id.region_bits=1",
                                             "reserve.standing=1s", "workers.horizon=2s" };
 
         private_daemon_prepare(d);
-        memmove(d->sets[0], d->sets[1], sizeof(d->sets[0]) * --d->n_sets); /* workers.first=0 */
+        coordinator->configure(d);
         for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]); i++)
                 private_daemon_set(d, "%s", sets[i]);
-        private_daemon_set(d, "etcd.endpoints=%s", etcd.url);
         private_daemon_set(d, "workers.recycle_delay=%s", recycle_delay);
 }
 
 static void begin(void) {
-        etcd_server_begin(&etcd);
+        coordinator->begin();
         prepare(&a, "1h");
         prepare(&b, "1h");
 }
@@ -41,26 +41,10 @@ static void begin(void) {
 static void end(void) {
         private_daemon_remove(&a);
         private_daemon_remove(&b);
-        etcd_server_end(&etcd);
+        coordinator->end();
 }
 
-/* sfshm with these words and the settings of the daemon. */
-static int run(const struct private_daemon *d, const char *const words[]) {
-        const char *arguments[TOOL_ARGUMENTS_MAX + 1] = { NULL };
-        size_t n = 0;
-
-        while (words[n] != NULL) {
-                arguments[n] = words[n];
-                n++;
-        }
-        for (unsigned i = 0; i < d->n_sets; i++) {
-                arguments[n++] = "--set";
-                arguments[n++] = d->sets[i];
-        }
-        tool_run(&result, "SFSHM_TOOL", arguments, "", 0);
-        return result.status;
-}
-#define RUN(d, ...) run(d, TOOL_ARGUMENTS(__VA_ARGS__))
+#define RUN(d, ...) tool_run_with(&result, d, TOOL_ARGUMENTS(__VA_ARGS__))
 
 static void expect(const char *part) {
         cr_assert(strstr(result.out, part) || strstr(result.err, part), "'%s' is not in: %s%s",
@@ -89,24 +73,6 @@ static bool session_is_over(void *context) {
                strstr(result.out, "\"strays\":[]") != NULL;
 }
 
-/* Starts it again and again until it has the worker ID. */
-static bool starts(void *context) {
-        struct private_daemon *d = context;
-        char *log;
-        bool yes;
-
-        if (d->pid == 0)
-                private_daemon_spawn(d);
-        log = private_daemon_log(d);
-        yes = strstr(log, "event=start") != NULL;
-        if (!yes && strstr(log, "workers-none") != NULL) {
-                remove(d->log);
-                private_daemon_signal(d, SIGTERM, true);
-        }
-        free(log);
-        return yes;
-}
-
 /* An hour's delay is not waited for, the fence is. Red when the claim takes no notice
  * of `freed`. */
 Test(workers, U1_those_of_a_dead_host_are_freed) {
@@ -131,7 +97,7 @@ Test(workers, U1_those_of_a_dead_host_are_freed) {
         cr_assert_eq(RUN(&a, "workers"), 0);
         expect("0        freed     no");
         remove(b.log);
-        cr_assert(wait_until(starts, &b, 60000), "the worker ID is never free");
+        cr_assert(wait_until(starts_in_the_end, &b, 60000), "the worker ID is never free");
         (void)take(&b, arena, 1);
         arena_expect_unique(arena);
         arena_free(arena);
@@ -141,7 +107,6 @@ Test(workers, U1_those_of_a_dead_host_are_freed) {
 /* A live host whose session is taken from it by force goes on. */
 Test(workers, a_host_that_lives_goes_on_without_its_session) {
         struct arena *arena = arena_new(2, 2000);
-        char *log;
 
         begin();
         private_daemon_start(&a);
@@ -157,9 +122,7 @@ Test(workers, a_host_that_lives_goes_on_without_its_session) {
         }
         expect("\"state\":\"held\",\"alive\":true");
         (void)take(&a, arena, 1);
-        log = private_daemon_log(&a);
-        cr_assert_null(strstr(log, "lease-lost"), "%s", log);
-        free(log);
+        cr_assert_not(log_says(&a, "lease-lost"));
         arena_expect_unique(arena);
         arena_free(arena);
         private_daemon_stop(&a);
@@ -190,7 +153,7 @@ Test(workers, U1_a_deleted_fence_is_refused_until_a_person_says_one) {
         private_daemon_start(&a);
         (void)take(&a, arena, 0);
         private_daemon_signal(&a, SIGKILL, true);
-        free(ETCDCTL(&etcd, "del", "--prefix", "/sfshm/region/0/host/"));
+        coordinator->remove("region/0/host/");
         cr_assert_eq(private_daemon_start_fails(&b), 1);
         cr_assert_eq(RUN(&a, "workers"), 0);
         expect("refused   -      no fence is known: sfshm workers --release 0 --above TIME");
@@ -203,7 +166,7 @@ Test(workers, U1_a_deleted_fence_is_refused_until_a_person_says_one) {
         expect("Worker IDs 0 of region 0 have the fence tick");
         bound = lowest_of(above);
         remove(b.log);
-        cr_assert(wait_until(starts, &b, 60000), "the worker ID is never free");
+        cr_assert(wait_until(starts_in_the_end, &b, 60000), "the worker ID is never free");
         cr_assert_gt(take(&b, arena, 1), bound);
         arena_expect_unique(arena);
         arena_free(arena);
@@ -241,7 +204,7 @@ Test(workers, say_what_is_wrong) {
                  0);
         cr_assert_eq(result.status, 1);
         expect("workers.backend = local has no coordinator");
-        etcd_server_stop(&etcd);
+        coordinator->stop();
         cr_assert_eq(RUN(&a, "workers"), 1);
         expect("does not answer");
         end();

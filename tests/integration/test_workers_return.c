@@ -9,28 +9,26 @@
 
 #include "tests/integration/tool.h"
 #include "tests/support/collect.h"
-#include "tests/support/etcd_server.h"
 #include "tests/support/private_daemon.h"
+#include "tests/support/test_coordinator.h"
 #include "tests/support/wall_clock.h"
 
 TestSuite(workers_return, .timeout = 200);
 
-static struct etcd_server etcd;
+static const struct test_coordinator *const coordinator = &SFSHM_TEST_COORDINATOR;
 static struct private_daemon a, b;
 static struct tool_result result;
 
 /* One worker ID for both. */
 static void prepare(struct private_daemon *d) {
-        static const char *const sets[] = { "workers.backend=etcd", "etcd.ttl=6s",
-                                            "id.layout=41/1/21", "id.region_bits=1",
+        static const char *const sets[] = { "id.layout=41/1/21", "id.region_bits=1",
                                             "reserve.standing=1s", "workers.horizon=2s",
                                             "workers.recycle_delay=0" };
 
         private_daemon_prepare(d);
-        memmove(d->sets[0], d->sets[1], sizeof(d->sets[0]) * --d->n_sets); /* workers.first=0 */
+        coordinator->configure(d);
         for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]); i++)
                 private_daemon_set(d, "%s", sets[i]);
-        private_daemon_set(d, "etcd.endpoints=%s", etcd.url);
 }
 
 static uint64_t take(const struct private_daemon *d, struct arena *arena, size_t part) {
@@ -49,16 +47,8 @@ static uint64_t take(const struct private_daemon *d, struct arena *arena, size_t
 }
 
 static bool is_free(void *context) {
-        const struct private_daemon *d = context;
-        const char *arguments[TOOL_ARGUMENTS_MAX + 1] = { "workers", "--json" };
-        size_t n = 2;
-
-        for (unsigned i = 0; i < d->n_sets; i++) {
-                arguments[n++] = "--set";
-                arguments[n++] = d->sets[i];
-        }
-        tool_run(&result, "SFSHM_TOOL", arguments, "", 0);
-        cr_assert_eq(result.status, 0, "%s", result.err);
+        cr_assert_eq(tool_run_with(&result, context, TOOL_ARGUMENTS("workers", "--json")), 0, "%s",
+                     result.err);
         return strstr(result.out, "\"free\":1,") != NULL;
 }
 
@@ -70,7 +60,7 @@ Test(workers_return, U1_it_begins_above_what_the_other_had) {
         uint64_t of_b;
 
         wall_clock_find();
-        etcd_server_begin(&etcd);
+        coordinator->begin();
         prepare(&a);
         prepare(&b);
         wall_clock_prepare(&a);
@@ -90,5 +80,5 @@ Test(workers_return, U1_it_begins_above_what_the_other_had) {
         private_daemon_stop(&a);
         private_daemon_remove(&a);
         private_daemon_remove(&b);
-        etcd_server_end(&etcd);
+        coordinator->end();
 }

@@ -490,7 +490,7 @@ Test(zookeeper_calls, a_daemon_with_a_wrong_password_is_refused_with_words) {
         write_password(path, "secret");
         for (size_t i = 0; i < 2; i++) {
                 private_daemon_prepare(&d[i]);
-                memmove(d[i].sets[0], d[i].sets[1], sizeof(d[i].sets[0]) * --d[i].n_sets);
+                private_daemon_unset_first(&d[i]);
                 private_daemon_set(&d[i], "workers.backend=zookeeper");
                 private_daemon_set(&d[i], "zookeeper.hosts=%s", server.hosts);
                 private_daemon_set(&d[i], "zookeeper.ttl=60s");

@@ -102,7 +102,7 @@ static void begin(void) {
                 struct private_daemon *d = &daemons[i];
 
                 private_daemon_prepare(d);
-                memmove(d->sets[0], d->sets[1], sizeof(d->sets[0]) * --d->n_sets); /* workers.first */
+                private_daemon_unset_first(d);
                 private_daemon_set(d, "workers.backend=zookeeper");
                 private_daemon_set(d, "zookeeper.hosts=%s", server.hosts);
                 private_daemon_set(d, "zookeeper.ttl=6s");

@@ -8,6 +8,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/support/private_daemon.h"
+
 #define TOOL_OUTPUT_MAX 262144
 #define TOOL_ARGUMENTS_MAX 64
 
@@ -61,6 +63,22 @@ static void tool_run(struct tool_result *ret, const char *variable, const char *
         fclose(in);
         tool_read(out, ret->out);
         tool_read(err, ret->err);
+}
+
+/* These words (NULL-terminated) of sfshm, and the settings of the daemon. */
+static inline int tool_run_with(struct tool_result *ret, const struct private_daemon *d,
+                                const char *const words[]) {
+        const char *arguments[TOOL_ARGUMENTS_MAX + 1] = { NULL };
+        size_t n = 0;
+
+        for (; words[n] != NULL; n++)
+                arguments[n] = words[n];
+        for (unsigned i = 0; i < d->n_sets; i++) {
+                arguments[n++] = "--set";
+                arguments[n++] = d->sets[i];
+        }
+        tool_run(ret, "SFSHM_TOOL", arguments, "", 0);
+        return ret->status;
 }
 
 #define TOOL_ARGUMENTS(...) ((const char *const[]){ __VA_ARGS__, NULL })

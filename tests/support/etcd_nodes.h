@@ -15,7 +15,6 @@ struct etcd_nodes {
         unsigned n;
         bool tls;           /* and a client needs a certificate of our CA */
         unsigned token_ttl; /* in seconds; 0: etcd's own, five minutes */
-        const char *memory; /* "/dev/shm": the data is kept there; NULL: on the disk */
 
         char directory[64];
         char endpoints[256]; /* of all nodes, by blanks */

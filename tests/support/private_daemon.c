@@ -4,7 +4,6 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <grp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -19,6 +18,8 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "tests/support/remove_tree.h"
 
 #define START_LIMIT_MS 30000
 
@@ -55,6 +56,11 @@ void private_daemon_set(struct private_daemon *d, const char *format, ...) {
         va_start(arguments, format);
         vsnprintf(d->sets[d->n_sets++], sizeof(d->sets[0]), format, arguments);
         va_end(arguments);
+}
+
+void private_daemon_unset_first(struct private_daemon *d) {
+        cr_assert_str_eq(d->sets[0], "workers.first=0");
+        memmove(d->sets[0], d->sets[1], sizeof(d->sets[0]) * --d->n_sets);
 }
 
 void private_daemon_prepare(struct private_daemon *d) {
@@ -200,11 +206,6 @@ void private_daemon_lose_segments(const struct private_daemon *d) {
         }
 }
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *where) {
-        (void)st, (void)type, (void)where;
-        return remove(path);
-}
-
 void private_daemon_remove(struct private_daemon *d) {
         if (d->pid != 0) {
                 kill(d->pid, SIGKILL);
@@ -213,7 +214,7 @@ void private_daemon_remove(struct private_daemon *d) {
                 d->pid = 0;
         }
         private_daemon_lose_segments(d);
-        nftw(d->directory, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+        remove_tree(d->directory);
 }
 
 sfshm *private_daemon_open(const struct private_daemon *d, unsigned flags) {
@@ -226,4 +227,14 @@ sfshm *private_daemon_open(const struct private_daemon *d, unsigned flags) {
                 cr_assert_fail("sfshm_open: %s; the daemon's log:\n%s", sfshm_strerror(r), log);
         }
         return s;
+}
+
+int private_daemon_next(const struct private_daemon *d, uint64_t *ret_id) {
+        sfshm *s = private_daemon_open(d, 0);
+        int r;
+
+        cr_assert_eq(sfshm_set_timeout(s, INT64_C(60000000000)), 0);
+        r = sfshm_next(s, ret_id);
+        sfshm_close(s);
+        return r;
 }

@@ -34,6 +34,8 @@ void private_daemon_prepare(struct private_daemon *d);
 /* One more setting, before start; a later one wins. */
 void private_daemon_set(struct private_daemon *d, const char *format, ...)
         __attribute__((format(printf, 2, 3)));
+/* Not that one: its worker IDs come from a coordinator. */
+void private_daemon_unset_first(struct private_daemon *d);
 /* Starts it and waits until it answers a connection. */
 void private_daemon_start(struct private_daemon *d);
 /* Starts it and does not wait. */
@@ -53,6 +55,8 @@ char *private_daemon_log(const struct private_daemon *d);
 
 /* A handle on it, or the test fails. */
 sfshm *private_daemon_open(const struct private_daemon *d, unsigned flags);
+/* One ID of it, waited for up to a minute, or the error. */
+int private_daemon_next(const struct private_daemon *d, uint64_t *ret_id);
 
 /* fork(2); the child is killed when the test ends, however it ends. */
 pid_t fork_bound(void);

@@ -23,6 +23,7 @@
 
 struct pair {
         int client, server; /* server -1: it hangs */
+        bool http;
 };
 
 struct relay {
@@ -98,17 +99,26 @@ static void take(struct relay *relay) {
                 return;
         }
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-        relay->pairs[relay->n_pairs++] = (struct pair){ fd, server };
+        relay->pairs[relay->n_pairs++] = (struct pair){ fd, server, false };
+}
+
+/* Of HTTP what follows the head is no other request. */
+static bool is_request(struct pair *pair, const char *bytes, size_t n) {
+        bool head = n > 5 && memcmp(bytes, "POST ", 5) == 0;
+
+        pair->http |= head;
+        return head || !pair->http;
 }
 
 /* False at its end. */
-static bool pass(struct relay *relay, int from, int to, bool client) {
+static bool pass(struct relay *relay, struct pair *pair, bool client) {
+        int from = client ? pair->client : pair->server, to = client ? pair->server : pair->client;
         char bytes[65536];
         ssize_t n = recv(from, bytes, sizeof(bytes), MSG_DONTWAIT);
 
         if (n <= 0)
                 return false;
-        if (client && n > 5 && memcmp(bytes, "POST ", 5) == 0)
+        if (client && is_request(pair, bytes, (size_t)n))
                 count(relay);
         for (ssize_t sent = 0, part; sent < n; sent += part)
                 if ((part = send(to, bytes + sent, (size_t)(n - sent), MSG_NOSIGNAL)) <= 0)
@@ -121,11 +131,11 @@ static void pass_all(struct relay *relay, const struct pollfd *fds, size_t n) {
         bool hang = atomic_load_explicit(&relay->manner, memory_order_relaxed) == RELAY_HANG;
 
         for (size_t i = n; i-- > 0;) {
-                struct pair pair = relay->pairs[i];
+                struct pair *pair = &relay->pairs[i];
 
                 if ((fds[2 * i].revents != 0 &&
-                     (hang || pair.server < 0 || !pass(relay, pair.client, pair.server, true))) ||
-                    (fds[2 * i + 1].revents != 0 && !pass(relay, pair.server, pair.client, false)))
+                     (hang || pair->server < 0 || !pass(relay, pair, true))) ||
+                    (fds[2 * i + 1].revents != 0 && !pass(relay, pair, false)))
                         end_pair(relay, i);
         }
 }

@@ -22,5 +22,6 @@ const char *relay_url(const struct relay *relay);
 void relay_set(struct relay *relay, enum relay_manner manner);
 
 /* How often it was asked in that time of CLOCK_MONOTONIC: HTTP requests that were
- * passed on, and connections that were not. */
+ * passed on, or what the client said at once in another protocol; connections that
+ * were not passed on. */
 size_t relay_count(struct relay *relay, int64_t from_ns, int64_t to_ns);

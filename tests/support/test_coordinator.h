@@ -15,6 +15,9 @@ struct test_coordinator {
         void (*end)(void);
         /* The settings of a daemon which takes its worker IDs from it. */
         void (*configure)(struct private_daemon *d);
+        /* "http://127.0.0.1:PORT", and the setting which names it at such a URL. */
+        const char *(*url)(void);
+        void (*setting_at)(const char *url, char text[192]);
         char *(*list)(const char *prefix); /* "KEY VALUE\n" of each, malloc'ed */
         void (*put)(const char *key, const char *value);
         void (*remove)(const char *prefix);

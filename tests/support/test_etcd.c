@@ -1,36 +1,56 @@
 /* SPDX-License-Identifier: MIT */
+#include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/support/etcd_server.h"
+#include "tests/support/etcd_nodes.h"
 #include "tests/support/test_coordinator.h"
 
 #define PREFIX "/sfshm/"
 
-static struct etcd_server etcd;
+static struct etcd_nodes etcd;
 
 static void begin(void) {
-        etcd_server_begin(&etcd);
+        etcd = (struct etcd_nodes){ .n = 1 };
+        etcd_nodes_begin(&etcd);
 }
 
 static void start(void) {
-        etcd_server_start(&etcd);
+        etcd_nodes_start(&etcd, 0);
+        etcd_nodes_wait(&etcd);
 }
 
 static void stop(void) {
-        etcd_server_stop(&etcd);
+        etcd_nodes_kill(&etcd, 0);
 }
 
 static void end(void) {
-        etcd_server_end(&etcd);
+        etcd_nodes_end(&etcd);
+}
+
+static const char *url(void) {
+        return etcd.endpoints;
+}
+
+static void setting_at(const char *at, char text[192]) {
+        snprintf(text, 192, "etcd.endpoints=%s", at);
 }
 
 static void configure(struct private_daemon *d) {
+        private_daemon_unset_first(d);
         private_daemon_set(d, "workers.backend=etcd");
-        private_daemon_set(d, "etcd.endpoints=%s", etcd.url);
+        private_daemon_set(d, "etcd.endpoints=%s", etcd.endpoints);
         private_daemon_set(d, "etcd.ttl=6s");
 }
+
+static char *ctl(char *const arguments[]) {
+        char *text = etcd_nodes_ctl(&etcd, arguments);
+
+        cr_assert_not_null(text, "etcdctl %s %s", arguments[0], arguments[1]);
+        return text;
+}
+#define CTL(...) ctl((char *[]){ __VA_ARGS__, NULL })
 
 static const char *full(const char *key, char path[256]) {
         snprintf(path, 256, PREFIX "%s", key);
@@ -38,7 +58,7 @@ static const char *full(const char *key, char path[256]) {
 }
 
 static char *list(const char *prefix) {
-        char path[256], *lines = ETCDCTL(&etcd, "get", "--prefix", (char *)full(prefix, path));
+        char path[256], *lines = CTL("get", "--prefix", (char *)full(prefix, path));
         char *text = NULL, *rest = lines, *key, *value;
         size_t size;
         FILE *stream = open_memstream(&text, &size);
@@ -54,13 +74,13 @@ static char *list(const char *prefix) {
 static void put(const char *key, const char *value) {
         char path[256];
 
-        free(ETCDCTL(&etcd, "put", (char *)full(key, path), (char *)value));
+        free(CTL("put", (char *)full(key, path), "--", (char *)value));
 }
 
 static void remove_keys(const char *prefix) {
         char path[256];
 
-        free(ETCDCTL(&etcd, "del", "--prefix", (char *)full(prefix, path)));
+        free(CTL("del", "--prefix", (char *)full(prefix, path)));
 }
 
 const struct test_coordinator test_etcd = {
@@ -70,6 +90,8 @@ const struct test_coordinator test_etcd = {
         .stop = stop,
         .end = end,
         .configure = configure,
+        .url = url,
+        .setting_at = setting_at,
         .list = list,
         .put = put,
         .remove = remove_keys,

@@ -26,7 +26,19 @@ static void end(void) {
         zookeeper_server_end(&zookeeper);
 }
 
+static const char *url(void) {
+        static char text[192];
+
+        snprintf(text, sizeof(text), "http://%s", zookeeper.hosts);
+        return text;
+}
+
+static void setting_at(const char *at, char text[192]) {
+        snprintf(text, 192, "zookeeper.hosts=%s", at + strlen("http://"));
+}
+
 static void configure(struct private_daemon *d) {
+        private_daemon_unset_first(d);
         private_daemon_set(d, "workers.backend=zookeeper");
         private_daemon_set(d, "zookeeper.hosts=%s", zookeeper.hosts);
         private_daemon_set(d, "zookeeper.ttl=6s");
@@ -73,6 +85,8 @@ const struct test_coordinator test_zookeeper = {
         .stop = stop,
         .end = end,
         .configure = configure,
+        .url = url,
+        .setting_at = setting_at,
         .list = list,
         .put = put,
         .remove = remove_nodes,

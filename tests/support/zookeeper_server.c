@@ -6,7 +6,6 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -15,11 +14,13 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <zookeeper/zookeeper.h>
 
 #include "tests/support/private_daemon.h"
+#include "tests/support/remove_tree.h"
 
 #define SESSION_MS 5000
 
@@ -60,7 +61,7 @@ static void write_node(const struct zookeeper_server *z, unsigned node) {
         node_path(z, node, "data", path);
         cr_assert_eq(mkdir(path, 0755), 0);
         n = snprintf(text, sizeof(text),
-                     "tickTime=500\ninitLimit=20\nsyncLimit=6\ndataDir=%s\nclientPort=%u\n"
+                     "tickTime=500\nmaxClientCnxns=0\ninitLimit=20\nsyncLimit=6\ndataDir=%s\nclientPort=%u\n"
                      "clientPortAddress=127.0.0.1\nadmin.enableServer=false\n"
                      "4lw.commands.whitelist=srvr\nforceSync=no\n",
                      path, z->nodes[node].client_port);
@@ -207,14 +208,9 @@ void zookeeper_server_stop(struct zookeeper_server *z) {
                 zookeeper_server_stop_node(z, i);
 }
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *where) {
-        (void)st, (void)type, (void)where;
-        return remove(path);
-}
-
 void zookeeper_server_end(struct zookeeper_server *z) {
         zookeeper_server_stop(z);
-        nftw(z->directory, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+        remove_tree(z->directory);
 }
 
 /* ---- a person's client */

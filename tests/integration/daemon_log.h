@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/* What a private daemon has logged. */
+#include <criterion/criterion.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tests/support/private_daemon.h"
+
+static inline bool log_says(const struct private_daemon *d, const char *part) {
+        char *log = private_daemon_log(d);
+        bool yes = strstr(log, part) != NULL;
+
+        free(log);
+        return yes;
+}
+
+static inline void expect_log(const struct private_daemon *d, const char *part) {
+        char *log = private_daemon_log(d);
+
+        cr_assert_not_null(strstr(log, part), "the log does not say \"%s\":\n%s", part, log);
+        free(log);
+}
+
+struct log_wait {
+        const struct private_daemon *daemon;
+        const char *part;
+};
+
+static inline bool log_wait_over(void *context) {
+        const struct log_wait *wait = context;
+
+        return log_says(wait->daemon, wait->part);
+}
+
+static inline void wait_for_log(const struct private_daemon *d, const char *part) {
+        struct log_wait wait = { d, part };
+
+        if (!wait_until(log_wait_over, &wait, 150000))
+                expect_log(d, part);
+}
+
+/* Starts it again and again, with the log of the last time, until it has worker IDs. */
+static inline bool starts_in_the_end(void *context) {
+        struct private_daemon *d = context;
+
+        if (d->pid == 0)
+                private_daemon_spawn(d);
+        if (log_says(d, "event=start)"))
+                return true;
+        if (log_says(d, "workers-none")) {
+                private_daemon_signal(d, SIGTERM, true); /* it ends by itself */
+                remove(d->log);
+        }
+        return false;
+}
+
+/* The log begins anew: what is found later happened later. */
+static inline void forget_log(const struct private_daemon *d) {
+        cr_assert_eq(truncate(d->log, 0), 0);
+}

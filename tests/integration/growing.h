@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/* A daemon whose run may grow from one worker ID to four, and callers who make it. */
+#include <criterion/criterion.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tests/integration/daemon_log.h"
+#include "tests/support/collect.h"
+#include "tests/support/private_daemon.h"
+
+enum { TAKERS = 2, WORKERS = 4 };
+
+static _Atomic int *stop;
+
+/* Four worker IDs of 32 IDs a millisecond: any machine uses them up. */
+static inline void growing_prepare(struct private_daemon *d) {
+        private_daemon_prepare(d);
+        private_daemon_set(d, "id.layout=41/17/5");
+        private_daemon_set(d, "id.region_bits=15");
+        private_daemon_set(d, "workers.max_count=4");
+        private_daemon_set(d, "reserve.standing=1s");
+}
+
+static inline void begin_takers(void) {
+        stop = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        cr_assert_neq(stop, MAP_FAILED);
+}
+
+/* As much as there is, over any number of daemons. */
+static inline void take(const struct private_daemon *d, struct arena *arena, size_t part) {
+        const struct timespec pause = { .tv_nsec = 1000000 };
+        sfshm *s = private_daemon_open(d, 0);
+        uint64_t id;
+
+        sfshm_set_timeout(s, INT64_C(1000000000));
+        while (!*stop) {
+                if (sfshm_next(s, &id) == 0)
+                        arena_add(arena, part, id);
+                else
+                        nanosleep(&pause, NULL); /* no daemon */
+        }
+        sfshm_close(s);
+        _exit(0);
+}
+
+static inline void start_takers(const struct private_daemon *d, struct arena *arena) {
+        *stop = 0;
+        for (size_t i = 0; i < TAKERS; i++)
+                if (fork_bound() == 0)
+                        take(d, arena, i);
+}
+
+static inline void end_takers(void) {
+        *stop = 1;
+        for (size_t i = 0; i < TAKERS; i++) {
+                int status = 0;
+
+                cr_assert_gt(wait(&status), 0);
+                cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0, "%#x", (unsigned)status);
+        }
+}
+
+static inline uint64_t worker_of(uint64_t id) {
+        return id >> 5 & 3;
+}
+
+/* Of each there are IDs. */
+static inline bool all_workers(void *context) {
+        static size_t seen[TAKERS];
+        static unsigned found;
+        const struct arena *arena = context;
+
+        for (size_t part = 0; part < TAKERS; part++)
+                for (size_t used = arena->parts[part].used; seen[part] < used; seen[part]++)
+                        found |= 1u << worker_of(arena->parts[part].ids[seen[part]]);
+        return found == (1u << WORKERS) - 1;
+}
