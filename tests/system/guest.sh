@@ -8,6 +8,7 @@ wrong() {
         printf 'FAILED: %s\n' "$*"
         systemctl status --no-pager --full sfshmd.service sfshmd.socket || :
         journalctl --no-pager --unit=sfshmd.service --unit=sfshmd.socket --lines=60 || :
+        cat /test/etcd.log 2>/dev/null || :
         exit 1
 }
 
@@ -174,5 +175,39 @@ systemctl start sfshmd.service && wrong "it starts with a damaged state"
 expect "a damaged state: status 3" is ExecMainStatus 3
 expect "a damaged state: failed, not restarted" is ActiveState failed
 expect "a damaged state: the status says so" [ -n "$(property StatusText)" ]
+
+# ---- with a coordinator, by the drop-in of the unit's comment, as a host anew
+
+systemctl reset-failed sfshmd.service
+rm -f /var/lib/sfshm/* /dev/shm/sfshm.*
+printf '[workers]\nbackend = etcd\n[etcd]\nendpoints = http://127.0.0.1:2379\nttl = 6s\n' \
+        >/etc/sfshm/sfshmd.conf
+mkdir -p /etc/systemd/system/sfshmd.service.d
+{
+        echo '[Service]'
+        sed -n '/A coordinator needs, as a drop-in:/,/^# A name/s/^#   //p' \
+                "$(property FragmentPath)" | sed 's/ADDRESS…/127.0.0.1/'
+} >/etc/systemd/system/sfshmd.service.d/coordinator.conf
+systemctl daemon-reload
+systemctl start --no-block sfshmd.socket sfshmd.service
+expect "without its coordinator a start waits, and says so" within 30 journal_has 'event=etcd-away'
+etcd_url=http://127.0.0.1:2379
+/test/etcd --data-dir /test/etcd.data --listen-client-urls $etcd_url --advertise-client-urls $etcd_url \
+        --listen-peer-urls http://127.0.0.1:2380 >/test/etcd.log 2>&1 &
+etcd=$!
+expect "the coordinator comes: it serves by itself" within 60 is SubState running
+expect "with a coordinator: IDs" three_ids
+expect "sfshm workers shows this host" grep -qF "$(cat /etc/machine-id)" <(sfshm workers --json)
+kill -STOP "$etcd"
+pid=$(property MainPID)
+expect "with a coordinator that hangs: IDs" three_ids
+systemctl stop sfshmd.service
+expect "it can be stopped nevertheless" is MainPID 0
+kill -CONT "$etcd"
+systemctl start sfshmd.service || wrong "it does not start again"
+expect "and starts with the same worker IDs" three_ids
+systemctl stop sfshmd.service sfshmd.socket
+expect "a clean stop gives them back" grep -qF '"state":"released"' <(sfshm workers --json)
+kill "$etcd"
 
 echo "all well"

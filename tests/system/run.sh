@@ -17,7 +17,7 @@ skip() {
 if [[ $(id -u) != 0 ]]; then
         skip "a container that boots needs root"
 fi
-for tool in systemd-nspawn mmdebstrap unshare; do
+for tool in systemd-nspawn mmdebstrap unshare etcd; do
         command -v "$tool" >/dev/null || skip "$tool is not installed (./dev deps does)"
 done
 # all mounts below end with this script, however it ends
@@ -92,6 +92,7 @@ meson install -C "$build" --no-rebuild --quiet --destdir "$root" >"$memory/insta
 mkdir -p "$root/test" "$root/etc/sfshm"
 install "$load" "$root/test/load"
 install "$stop" "$root/test/stop"
+install "$(command -v etcd)" "$root/test/etcd"
 install "$here/guest.sh" "$root/test/guest.sh"
 printf '[workers]\nfirst = 17\n' >"$root/etc/sfshm/sfshmd.conf"
 cat >"$root/etc/systemd/system/sfshm-test.service" <<'END'
