@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/lease/fleet_choose.h"
 #include "daemon/log.h"
 
 #define NS_PER_MS INT64_C(1000000)

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/lease/fleet_choose.h"
 #include "daemon/lease/fleet_draft.h"
 
 #define ATTEMPTS 3

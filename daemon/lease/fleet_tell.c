@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "daemon/lease/fleet_choose.h"
 #include "daemon/lease/fleet_internal.h"
 #include "daemon/lease/state_file.h"
 #include "daemon/log.h"

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/lease/fleet_choose.h"
 #include "daemon/lease/state_file.h"
 
 #define SHORT_ID 8 /* digits of a machine or boot ID that a line shows */

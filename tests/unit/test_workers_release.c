@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* U1, U3: what a person may do to worker IDs of dead hosts, and what not. */
+#include "daemon/lease/fleet_choose.h"
 #include "daemon/lease/workers_release.h"
 #include "tests/unit/capture.h"
 #include "tests/unit/fleet_hosts.h"
