@@ -32,14 +32,6 @@ static const struct coordinator_kind *kind_under_test(void) {
         return kinds[0];
 }
 
-void cluster_skip_if_slow(void) {
-        const struct coordinator_kind *kind = kind_under_test();
-
-        if (kind->is_slow && getenv("SFSHM_LONG") == NULL)
-                cr_skip_test("it takes long with %s: only with SFSHM_LONG=1, as in "
-                             "./dev test --long", kind->name);
-}
-
 /* Most conditions cost a process or a long log. */
 bool cluster_wait(bool (*condition)(void *context), void *context) {
         int64_t deadline = test_monotonic_ns() + CLUSTER_LIMIT_MS * INT64_C(1000000);

@@ -51,7 +51,6 @@ struct coordinator_kind {
         /* Everything that was ever written: no worker had two owners, no fence fell.
          * NULL: it does not remember. */
         void (*check_history)(const struct cluster *c);
-        bool is_slow; /* some scenarios are skipped but with SFSHM_LONG */
 };
 extern const struct coordinator_kind coordinator_etcd;
 extern const struct coordinator_kind coordinator_zookeeper; /* where it was built */
@@ -67,8 +66,6 @@ struct cluster {
         struct client_report *reports;
 };
 
-/* At a test's start: skips it where the coordinator is slow, but for SFSHM_LONG. */
-void cluster_skip_if_slow(void);
 /* With that many nodes, which serve, and that many hosts, not yet started. */
 void cluster_begin(struct cluster *c, unsigned n_nodes, unsigned n_hosts);
 /* For every host; before it is started. */

@@ -200,7 +200,6 @@ static void choose_seed(void) {
 Test(at_random, three_hosts_and_two_worker_ids) {
         int64_t end_ns;
 
-        cluster_skip_if_slow();
         choose_seed();
         cluster_begin(&c, 3, 3);
         cluster_set(&c, "id.layout=41/1/21");

@@ -58,7 +58,6 @@ Test(coordinator_faults, a_leader_in_the_minority) {
         unsigned leader;
         char address[32];
 
-        cluster_skip_if_slow();
         begin(3);
         leader = cluster_leader(&c);
         snprintf(address, sizeof(address), "%s:%u", c.nodes[leader].net.address, c.kind->port);

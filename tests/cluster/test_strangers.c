@@ -67,7 +67,6 @@ Test(strangers, a_host_whose_clock_is_an_hour_ahead) {
 Test(strangers, a_host_whose_clock_is_an_hour_behind) {
         struct cluster_host *d = &c.hosts[2];
 
-        cluster_skip_if_slow();
         wall_clock_find();
         cluster_begin(&c, 1, 3);
         cluster_set(&c, "id.layout=41/1/21");
@@ -113,7 +112,6 @@ static void expect_different(void) {
 Test(strangers, two_daemons_from_one_copied_state_directory) {
         unsigned of_a;
 
-        cluster_skip_if_slow();
         cluster_begin(&c, 1, 2);
         cluster_set(&c, "reserve.standing=2s");
         cluster_set(&c, "workers.horizon=5min");

@@ -131,5 +131,4 @@ const struct coordinator_kind coordinator_zookeeper = {
         .sessions = sessions,
         .write_mark = "\"fence_tick\"", /* in a record */
         .check_history = NULL, /* it does not remember */
-        .is_slow = true, /* a Java virtual machine for each node */
 };
