@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From the start of a daemon to the worker IDs which it has from etcd, and to its
- * first ID; each time a new host in a region that nobody has used. Starts the daemon
+ * From the start of a daemon to the worker IDs which it has from a coordinator, and to
+ * its first ID; each time a new host in a region that nobody has used. Starts the daemon
  * itself: its arguments are the daemon's command line, without workers.*.
- * $SFSHM_SOCKET is the socket in it, $SFSHM_BENCH_ETCD the endpoints of a cluster,
- * $SFSHM_BENCH_STATE a directory for states, $SFSHM_BENCH_SHM what the names of
- * segments begin with.
+ * $SFSHM_SOCKET is the socket in it, $SFSHM_BENCH_BACKEND the backend, $SFSHM_BENCH_PLACE
+ * the setting that says where it is, $SFSHM_BENCH_STATE a directory for states,
+ * $SFSHM_BENCH_SHM what the names of segments begin with.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -23,7 +23,7 @@
 #define SETS 6
 
 static char **command; /* the daemon's, up to its end */
-static const char *endpoints, *states, *segments;
+static const char *backend, *place, *states, *segments;
 
 /* Its log, until it says that it serves; what it says goes on to ours. */
 static void wait_for_start(int log) {
@@ -61,10 +61,10 @@ static void complete(char *arguments[ARGUMENTS_MAX], char sets[SETS][256], unsig
         size_t n = 0;
 
         run++;
-        snprintf(sets[0], 256, "workers.backend=etcd");
+        snprintf(sets[0], 256, "workers.backend=%.64s", backend);
         snprintf(sets[1], 256, "workers.count=%u", count);
-        snprintf(sets[2], 256, "etcd.endpoints=%.200s", endpoints);
-        snprintf(sets[3], 256, "etcd.prefix=/bench-%ld-%u", (long)getpid(), run);
+        snprintf(sets[2], 256, "%.250s", place);
+        snprintf(sets[3], 256, "%.64s.prefix=/bench-%ld-%u", backend, (long)getpid(), run);
         snprintf(sets[4], 256, "daemon.state_dir=%.200s/%ld-%u", states, (long)getpid(), run);
         snprintf(sets[5], 256, "daemon.shm=%.200s.%ld-%u", segments, (long)getpid(), run);
         while (command[n] != NULL && n < ARGUMENTS_MAX - 2 * SETS - 1) {
@@ -121,16 +121,17 @@ int main(int argc, char **argv) {
         static const unsigned counts[] = { 1, 16, 128, 1024 };
         char title[300];
 
-        endpoints = getenv("SFSHM_BENCH_ETCD");
+        backend = getenv("SFSHM_BENCH_BACKEND");
+        place = getenv("SFSHM_BENCH_PLACE");
         states = getenv("SFSHM_BENCH_STATE");
         if (argc < 2)
                 fail("usage: bench-claim SFSHMD [ARGUMENT]...", 0);
         segments = getenv("SFSHM_BENCH_SHM");
-        if (endpoints == NULL || states == NULL || segments == NULL)
-                fail("set $SFSHM_BENCH_ETCD, $SFSHM_BENCH_STATE and $SFSHM_BENCH_SHM", 0);
+        if (backend == NULL || place == NULL || states == NULL || segments == NULL)
+                fail("set $SFSHM_BENCH_BACKEND, _PLACE, _STATE and _SHM", 0);
         command = argv + 1;
-        snprintf(title, sizeof(title), "from the daemon's start to its worker IDs, etcd %.200s",
-                 endpoints);
+        snprintf(title, sizeof(title), "from the daemon's start to its worker IDs, %.200s",
+                 place);
         report_title("claim", title);
         for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
                 measure(counts[i]);
