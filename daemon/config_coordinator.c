@@ -57,31 +57,8 @@ static int check_path(const struct config_loader *loader, const char *name, cons
                            "out");
 }
 
-static int check_etcd(const struct config_loader *loader) {
-        const struct config *config = loader->config;
-        bool tls = false;
-        int r;
-
-        if (etcd_endpoints_check(config->etcd_endpoints, &tls) < 0)
-                return log_failure(EINVAL, "config.etcd", "etcd.endpoints = \"%s\" (%s) is not 1 to "
-                                   "16 URLs as http://10.0.0.1:2379, all of http:// or all of "
-                                   "https://, separated by blanks or commas", config->etcd_endpoints,
-                                   origin(loader, "etcd.endpoints"));
-        r = check_pair(loader, "etcd.username", config->etcd_username, "etcd.password_file",
-                       config->etcd_password_file);
-        if (r == 0)
-                r = check_pair(loader, "etcd.cert_file", config->etcd_cert_file, "etcd.key_file",
-                               config->etcd_key_file);
-        if (r == 0)
-                r = check_path(loader, "etcd.password_file", config->etcd_password_file, true);
-        if (r == 0)
-                r = check_path(loader, "etcd.ca_file", config->etcd_ca_file, tls);
-        if (r == 0)
-                r = check_path(loader, "etcd.cert_file", config->etcd_cert_file, tls);
-        return r < 0 ? r : check_path(loader, "etcd.key_file", config->etcd_key_file, tls);
-}
-
-/* ZooKeeper takes no path that ends with a slash or has an empty part, "." or "..". */
+/* ZooKeeper takes no path that ends with a slash or has an empty part, "." or "..". For
+ * etcd "/a" and "/a/" are two ID spaces, which one slash too many would have made. */
 static bool is_node_path(const char *path) {
         while (*path == '/') {
                 size_t length = strcspn(++path, "/");
@@ -94,6 +71,41 @@ static bool is_node_path(const char *path) {
         return true;
 }
 
+static int check_prefix(const struct config_loader *loader, const char *event, const char *name,
+                        const char *value) {
+        if (is_node_path(value))
+                return 0;
+        return log_failure(EINVAL, event, "%s = \"%s\" (%s) is no path as /a/b: leave out a slash "
+                           "at its end, and parts that are empty, . or ..", name, value,
+                           origin(loader, name));
+}
+
+static int check_etcd(const struct config_loader *loader) {
+        const struct config *config = loader->config;
+        bool tls = false;
+        int r;
+
+        if (etcd_endpoints_check(config->etcd_endpoints, &tls) < 0)
+                return log_failure(EINVAL, "config.etcd", "etcd.endpoints = \"%s\" (%s) is not 1 to "
+                                   "16 URLs as http://10.0.0.1:2379, all of http:// or all of "
+                                   "https://, separated by blanks or commas", config->etcd_endpoints,
+                                   origin(loader, "etcd.endpoints"));
+        r = check_prefix(loader, "config.etcd", "etcd.prefix", config->etcd_prefix);
+        if (r == 0)
+                r = check_pair(loader, "etcd.username", config->etcd_username,
+                               "etcd.password_file", config->etcd_password_file);
+        if (r == 0)
+                r = check_pair(loader, "etcd.cert_file", config->etcd_cert_file, "etcd.key_file",
+                               config->etcd_key_file);
+        if (r == 0)
+                r = check_path(loader, "etcd.password_file", config->etcd_password_file, true);
+        if (r == 0)
+                r = check_path(loader, "etcd.ca_file", config->etcd_ca_file, tls);
+        if (r == 0)
+                r = check_path(loader, "etcd.cert_file", config->etcd_cert_file, tls);
+        return r < 0 ? r : check_path(loader, "etcd.key_file", config->etcd_key_file, tls);
+}
+
 static int check_zookeeper(const struct config_loader *loader) {
         const struct config *config = loader->config;
         int r;
@@ -104,18 +116,15 @@ static int check_zookeeper(const struct config_loader *loader) {
                                    "separated by blanks or commas; a path goes into "
                                    "zookeeper.prefix", config->zookeeper_hosts,
                                    origin(loader, "zookeeper.hosts"));
-        if (!is_node_path(config->zookeeper_prefix))
-                return log_failure(EINVAL, "config.zookeeper", "zookeeper.prefix = \"%s\" (%s) is no "
-                                   "node's path: leave out a slash at its end, and parts that are "
-                                   "empty, . or ..", config->zookeeper_prefix,
-                                   origin(loader, "zookeeper.prefix"));
         if (strchr(config->zookeeper_username, ':') != NULL)
                 return log_failure(EINVAL, "config.zookeeper", "zookeeper.username = \"%s\" (%s) has "
                                    "a colon, which ZooKeeper takes for its end",
                                    config->zookeeper_username,
                                    origin(loader, "zookeeper.username"));
-        r = check_pair(loader, "zookeeper.username", config->zookeeper_username,
-                       "zookeeper.password_file", config->zookeeper_password_file);
+        r = check_prefix(loader, "config.zookeeper", "zookeeper.prefix", config->zookeeper_prefix);
+        if (r == 0)
+                r = check_pair(loader, "zookeeper.username", config->zookeeper_username,
+                               "zookeeper.password_file", config->zookeeper_password_file);
         return r < 0 ? r : check_path(loader, "zookeeper.password_file",
                                       config->zookeeper_password_file, true);
 }
