@@ -48,7 +48,7 @@
         COUNTER(ticker_running, "sfshm_ticker_running", "gauge", 1, \
                 "1 while the ticker runs, 0 while idle.") \
         COUNTER(fence_unix_ms, "sfshm_fence_timestamp_seconds", "gauge", 1000, \
-                "Time up to which IDs may have been issued, on disk.") \
+                "Time up to which IDs may have been issued: the durable fence.") \
         COUNTER(start_unix_ms, "sfshm_start_timestamp_seconds", "gauge", 1000, \
                 "When the daemon started.") \
         COUNTER(clock_rollbacks, "sfshm_clock_rollbacks_total", "counter", 1, \

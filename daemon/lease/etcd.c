@@ -49,7 +49,8 @@ const struct fleet_kind fleet_kind_etcd = {
         .name = "etcd",
         .claim_event = "etcd-claim",
         .access_event = "etcd-access",
-        .access_remedy = "correct etcd.username and etcd.password_file, or the role there",
+        .access_remedy = "correct what the warning before names: etcd.username and "
+                         "etcd.password_file, the role there, or the files for TLS",
         .connect = connect_to,
         .disconnect = disconnect,
 };

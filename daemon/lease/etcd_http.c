@@ -148,8 +148,8 @@ static bool never_sent(CURLcode code) {
 /* What a person is to do about a failure of the connection, behind a ':' where nothing
  * else can help; "": see to etcd. */
 static const char *remedy(const struct etcd_http *http, CURLcode code) {
-        bool bare = strncmp(http->endpoints.list[0].url, "https", 5) == 0 &&
-                    http->options.cert_file[0] == '\0';
+        bool tls = strncmp(http->endpoints.list[0].url, "https", 5) == 0;
+        bool bare = tls && http->options.cert_file[0] == '\0';
 
         switch (code) {
         case CURLE_PEER_FAILED_VERIFICATION:
@@ -162,9 +162,14 @@ static const char *remedy(const struct etcd_http *http, CURLcode code) {
                        "pass phrase, or make them readable";
         case CURLE_SEND_FAIL_REWIND: /* see set_body() */
                 return "; the connection ended without an answer";
+        case CURLE_GOT_NOTHING:
+                return tls ? "" : "; if it wants TLS, say https:// in etcd.endpoints";
+        case CURLE_SSL_CONNECT_ERROR:
+                return bare ? "; if it wants a certificate of this host, set etcd.cert_file and "
+                              "etcd.key_file; if it has no TLS, say http://" :
+                              "; if it has no TLS, say http:// in etcd.endpoints";
         case CURLE_SEND_ERROR:
         case CURLE_RECV_ERROR:
-        case CURLE_SSL_CONNECT_ERROR:
                 return bare ? "; if it wants a certificate of this host, set etcd.cert_file and "
                               "etcd.key_file" : "";
         default:
@@ -350,8 +355,8 @@ static int ask(struct etcd_http *http, size_t at, const char *path, const char *
 /* It answers, so there is nothing wrong with the endpoint. */
 static void tell_refusal(struct etcd_http *http, size_t at, const char *path) {
         if (strcmp(http->refused, path) != 0)
-                log_event(LOG_LEVEL_WARNING, "etcd-refused", "etcd at %s lets this host not in, for "
-                          "%s: %s", http->endpoints.list[at].url, path, http->message);
+                log_event(LOG_LEVEL_WARNING, "etcd-refused", "no access to etcd at %s for %s: %s",
+                          http->endpoints.list[at].url, path, http->message);
         snprintf(http->refused, sizeof(http->refused), "%s", path);
         http->endpoints.current = (at + 1) % http->endpoints.n;
 }
@@ -381,7 +386,7 @@ static void tell_success(struct etcd_http *http, size_t at, const char *path) {
         if (strcmp(http->refused, path) != 0)
                 return;
         http->refused[0] = '\0';
-        log_event(LOG_LEVEL_NOTICE, "etcd-admitted", "etcd at %s lets this host in again, for %s",
+        log_event(LOG_LEVEL_NOTICE, "etcd-admitted", "there is access again to etcd at %s for %s",
                   http->endpoints.list[at].url, path);
 }
 

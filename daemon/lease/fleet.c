@@ -197,9 +197,9 @@ static int check_memory(const struct fleet *f, const struct fleet_view *view) {
                 return 0;
         return log_failure(ENOENT, "coordinator-lost", "the coordinator has no key contract, but "
                            "this host had worker IDs from it: it was emptied, or is another one. "
-                           "Put its keys back, correct its address and prefix in the "
-                           "configuration, or, for a new ID space, begin with an empty "
-                           "daemon.state_dir");
+                           "Put its keys back, or correct its address and prefix in the "
+                           "configuration; or begin anew with all hosts together: stop all, wait "
+                           "for workers.horizon, and begin with an empty daemon.state_dir each");
 }
 
 static int claimed(struct fleet *f, const struct fleet_draft *d) {

@@ -198,7 +198,7 @@ static int keep(struct fleet *f) {
 
 static int renew(struct fleet *f) {
         if (f->session && fleet_boot_ns(f) >= fleet_deadline_ns(f))
-                fleet_expired(f, "the coordinator was not reached in time");
+                fleet_expired(f, "the coordinator confirmed no renewal in time");
         return f->session ? keep(f) : revive(f);
 }
 

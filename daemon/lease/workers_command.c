@@ -61,9 +61,16 @@ static int begin(struct task *task, const struct config *config) {
 }
 
 static int look(struct task *task) {
+        int r;
+
         task->view = fleet_view_free(task->view);
-        return explain(task, fleet_view_read(&task->view, task->connect.connection.calls,
-                                             task->connect.connection.coordinator, &task->space));
+        r = fleet_view_read(&task->view, task->connect.connection.calls,
+                            task->connect.connection.coordinator, &task->space);
+        if (r == -EIO || r == -ETIMEDOUT)
+                return log_failure(-r, "workers", "%s does not answer, and nothing was changed: see "
+                                   "to %s", task->connect.connection.place,
+                                   task->connect.kind->name);
+        return explain(task, r);
 }
 
 static void end(struct task *task) {

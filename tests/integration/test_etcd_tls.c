@@ -88,6 +88,8 @@ static void enable_users(void) {
 }
 
 static void certificates_are_checked(void) {
+        static char plain[sizeof(nodes.endpoints)];
+
         cr_expect_eq(try("/sfshm"), 0);
         options.ca_file = etcd_nodes_path(&nodes, "host.pem"); /* not the one that signed */
         expect_refused(-EACCES, "must be signed by one in etcd.ca_file");
@@ -96,6 +98,9 @@ static void certificates_are_checked(void) {
         right();
         options.cert_file = options.key_file = "";
         expect_refused(-EIO, "if it wants a certificate of this host, set etcd.cert_file");
+        snprintf(plain, sizeof(plain), "http%s", nodes.endpoints + strlen("https"));
+        options.endpoints = plain;
+        expect_refused(-EIO, "if it wants TLS, say https:// in etcd.endpoints");
         right();
         options.key_file = etcd_nodes_path(&nodes, "server.key"); /* another one's */
         expect_refused(-EACCES, "correct etcd.cert_file and etcd.key_file");
