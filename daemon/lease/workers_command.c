@@ -87,12 +87,21 @@ static uint64_t tick_now(const struct task *task) {
                                tick < 0 ? 0 : (uint64_t)tick;
 }
 
+/* As with a wrong prefix, where all worker IDs seem free. */
+static void tell_if_unused(const struct task *task) {
+        if (task->view->contract_modified == 0)
+                log_event(LOG_LEVEL_WARNING, "workers", "no host ever had worker IDs at %s: correct "
+                          "the address and the prefix in the configuration if one should have",
+                          task->connect.connection.place);
+}
+
 static int list_region(struct task *task, bool json) {
         struct workers_list list;
         int r = look(task);
 
         if (r < 0)
                 return r;
+        tell_if_unused(task);
         list = (struct workers_list){ task->view, task->space, tick_now(task),
                                       recycle_ticks(task) };
         return explain(task, json ? workers_list_json(stdout, &list) :
@@ -105,6 +114,7 @@ static int list_all(struct task *task, bool json) {
 
         if (r < 0)
                 return r;
+        tell_if_unused(task);
         regions = malloc(sizeof(*regions));
         if (regions == NULL)
                 return explain(task, -ENOMEM);

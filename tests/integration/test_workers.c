@@ -204,8 +204,16 @@ Test(workers, say_what_is_wrong) {
                  0);
         cr_assert_eq(result.status, 1);
         expect("workers.backend = local has no coordinator");
+        cr_assert_eq(RUN(&a, "workers"), 0);
+        expect("no host ever had worker IDs at ");
+        cr_assert_eq(RUN(&a, "workers", "--all-regions"), 0);
+        expect("correct the address and the prefix");
+        private_daemon_start(&a);
+        cr_assert_eq(RUN(&a, "workers"), 0);
+        cr_assert_null(strstr(result.err, "no host ever had"), "%s", result.err);
+        private_daemon_stop(&a);
         coordinator->stop();
         cr_assert_eq(RUN(&a, "workers"), 1);
-        expect("does not answer");
+        expect("does not answer, and nothing was changed");
         end();
 }
