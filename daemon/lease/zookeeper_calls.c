@@ -2,9 +2,37 @@
 #include "daemon/lease/zookeeper_calls.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
 #include "daemon/lease/zookeeper_commit.h"
 #include "daemon/lease/zookeeper_list.h"
+#include "daemon/log.h"
+
+/* Hosts without a user could not read what one with a user writes, so none could claim
+ * any more. (What another user wrote we cannot read.) */
+static int check_access(const struct zookeeper_coordinator *zookeeper, int64_t deadline_ns) {
+        struct zookeeper_request *request;
+        char *path;
+        int r;
+
+        if (!zookeeper_has_user(zookeeper->session))
+                return 0;
+        path = zookeeper_key_path(zookeeper, "contract");
+        if (path == NULL)
+                return -ENOMEM;
+        request = zookeeper_send_acl(zookeeper->session, path);
+        r = zookeeper_wait(request, deadline_ns);
+        if (r == 0 && request->code != ZNONODE)
+                r = zookeeper_refused(request->code, path);
+        if (r == 0 && request->open)
+                r = log_failure(EACCES, "zookeeper-refused", "ZooKeeper's node %s is open to "
+                                "everybody: the hosts of this prefix have no user, and could not "
+                                "read the keys of this one; leave out zookeeper.username here, or "
+                                "give another zookeeper.prefix to hosts with a user", path);
+        zookeeper_request_free(request);
+        free(path);
+        return r;
+}
 
 /* The session of a list that was read before is as good as a new one, when nothing
  * was written in it: it is proved to live now. */
@@ -17,8 +45,10 @@ static int zookeeper_session_begin_new(void *coordinator, int64_t ttl_ns, int64_
         (void)ttl_ns; /* the session's options have it */
         zookeeper_session_renew(zookeeper->session);
         r = zookeeper_session_ready(zookeeper->session, deadline_ns);
+        if (r == 0)
+                r = check_access(zookeeper, deadline_ns);
         if (r < 0)
-                return r;
+                return r == -ESTALE ? -EIO : r;
         request = zookeeper_send_sync(zookeeper->session, zookeeper->prefix);
         r = zookeeper_wait(request, deadline_ns);
         if (r == 0)

@@ -47,11 +47,9 @@ char *zookeeper_key_path(const struct zookeeper_coordinator *zookeeper, const ch
 int zookeeper_refused(int code, const char *path) {
         if (code == ZOK)
                 return 0;
-        if (code == ZNOAUTH || code == ZINVALIDACL)
-                return -EACCES;
         log_event(LOG_LEVEL_WARNING, "zookeeper-refused", "ZooKeeper refuses what is asked of its "
                   "node %s: %s", path, zerror(code));
-        return -EIO;
+        return code == ZNOAUTH || code == ZINVALIDACL ? -EACCES : -EIO;
 }
 
 /* The answer, or that there is no such node. */

@@ -112,6 +112,16 @@ static void on_names(int code, const struct String_vector *names, const void *co
         complete(request, code);
 }
 
+static void on_acl(int code, struct ACL_vector *acl, struct Stat *stat, const void *context) {
+        struct zookeeper_request *request = (struct zookeeper_request *)context;
+
+        (void)stat;
+        for (int32_t i = 0; code == ZOK && i < acl->count; i++)
+                request->open |= strcmp(acl->data[i].id.scheme, "world") == 0 &&
+                                 (acl->data[i].perms & ZOO_PERM_WRITE) != 0;
+        complete(request, code);
+}
+
 /* ---- sending */
 
 struct zookeeper_request *zookeeper_send_user(struct zookeeper_session *s,
@@ -135,6 +145,13 @@ struct zookeeper_request *zookeeper_send_get(struct zookeeper_session *s, const 
 
         return request == NULL ? NULL :
                sent(request, zoo_aget(s->handle, path, 0, on_value, request));
+}
+
+struct zookeeper_request *zookeeper_send_acl(struct zookeeper_session *s, const char *path) {
+        struct zookeeper_request *request = begin(s);
+
+        return request == NULL ? NULL :
+               sent(request, zoo_aget_acl(s->handle, path, on_acl, request));
 }
 
 struct zookeeper_request *zookeeper_send_children(struct zookeeper_session *s, const char *path) {

@@ -290,7 +290,7 @@ static int add_user(struct zookeeper_session *s, int64_t deadline_ns) {
         struct zookeeper_request *request;
         int r;
 
-        if (s->has_user || s->options.username[0] == '\0')
+        if (s->has_user || !zookeeper_has_user(s))
                 return 0;
         r = read_credentials(s, text);
         if (r < 0)
@@ -333,8 +333,12 @@ int64_t zookeeper_session_ttl_ns(const struct zookeeper_session *s) {
         return s->ttl_ns;
 }
 
+bool zookeeper_has_user(const struct zookeeper_session *s) {
+        return s->options.username[0] != '\0';
+}
+
 struct ACL_vector *zookeeper_acl(const struct zookeeper_session *s) {
-        return s->options.username[0] != '\0' ? &ZOO_CREATOR_ALL_ACL : &ZOO_OPEN_ACL_UNSAFE;
+        return zookeeper_has_user(s) ? &ZOO_CREATOR_ALL_ACL : &ZOO_OPEN_ACL_UNSAFE;
 }
 
 void zookeeper_session_answered(struct zookeeper_session *s, int64_t sent_ns) {

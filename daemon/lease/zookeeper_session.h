@@ -45,6 +45,7 @@ struct zookeeper_request {
         int code;       /* of the library: ZOK, ZNONODE ... */
         struct Stat stat;
         char *value; /* of a get; NUL-terminated, cut at a NUL within */
+        bool open;   /* of an ACL: everybody may write */
         char **names; /* of a list of children */
         size_t n_names;
         /* of a multi: one for each operation; the library writes here */
@@ -53,6 +54,7 @@ struct zookeeper_request {
 };
 struct zookeeper_request *zookeeper_send_sync(struct zookeeper_session *session, const char *path);
 struct zookeeper_request *zookeeper_send_get(struct zookeeper_session *session, const char *path);
+struct zookeeper_request *zookeeper_send_acl(struct zookeeper_session *session, const char *path);
 struct zookeeper_request *zookeeper_send_children(struct zookeeper_session *session,
                                                   const char *path);
 struct zookeeper_request *zookeeper_send_create(struct zookeeper_session *session,
@@ -66,5 +68,6 @@ int zookeeper_wait(struct zookeeper_request *request, int64_t deadline_ns);
 /* Also when it was not answered. */
 struct zookeeper_request *zookeeper_request_free(struct zookeeper_request *request);
 
-/* Who may see and change what we create. */
+/* Who may see and change what we create: one user, or everybody. */
 struct ACL_vector *zookeeper_acl(const struct zookeeper_session *session);
+bool zookeeper_has_user(const struct zookeeper_session *session);

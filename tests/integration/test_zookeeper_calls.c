@@ -440,6 +440,28 @@ static void write_password(const char *path, const char *password) {
         cr_assert_eq(fclose(file), 0);
 }
 
+/* The others could not read its keys, and would stop at the next claim. Red without
+ * check_access(). */
+Test(zookeeper_calls, a_user_among_hosts_without_is_refused) {
+        char path[128];
+        struct client c, user;
+        int64_t ttl_ns;
+
+        set_up();
+        snprintf(path, sizeof(path), "%s/password", server.directory);
+        write_password(path, "secret");
+        client_open(&user, "ids", path);
+        client_open(&c, "", "");
+        begin_session(&user); /* with nobody there */
+        begin_session(&c);
+        cr_assert_eq(put(&c, "contract", 0, "1", NULL), 0);
+        cr_assert_eq(zookeeper_calls.session_begin(&user.zookeeper, TTL_NS, &ttl_ns), -EACCES);
+        client_close(&user);
+        client_close(&c);
+        remove(path);
+        tear_down();
+}
+
 /* Red when nodes are created with the open ACL. */
 Test(zookeeper_calls, only_the_user_sees_and_changes_the_keys) {
         struct coordinator_list list = { .n = 0 };
