@@ -105,6 +105,38 @@ Test(coordinators, hosts_get_different_workers_and_restarts_the_same) {
         end();
 }
 
+struct writes {
+        int64_t n, from_ns; /* so many at that time, or somewhat later */
+        int64_t most;
+};
+
+static bool is_written(void *context) {
+        struct writes *w = context;
+        int64_t now_ns = test_monotonic_ns(), n = coordinator->writes("region/0/host/");
+
+        if (n >= 0 && n <= w->most)
+                *w = (struct writes){ n, now_ns, w->most };
+        return n > w->most;
+}
+
+/* One write in a third of the ttl, whatever the length of the run. Red when the session
+ * is kept by writes, or each worker ID has a key of its own. */
+Test(coordinators, a_host_writes_at_most_once_in_a_third_of_the_ttl) {
+        struct writes first = { .most = 0 }, last;
+
+        begin();
+        private_daemon_set(&a, "workers.count=64");
+        private_daemon_start(&a);
+        first.most = coordinator->writes("region/0/host/");
+        cr_assert_geq(first.most, 1);
+        cr_assert(wait_until(is_written, &first, 60000));
+        last = (struct writes){ .most = first.n + 3 };
+        cr_assert(wait_until(is_written, &last, 60000));
+        /* `first` was about to have one more, `last` has three more than that one */
+        cr_assert_geq(test_monotonic_ns() - first.from_ns, 3 * INT64_C(2000000000));
+        end();
+}
+
 Test(coordinators, another_contract_is_refused) {
         begin();
         private_daemon_start(&a);

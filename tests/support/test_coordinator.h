@@ -19,6 +19,8 @@ struct test_coordinator {
         const char *(*url)(void);
         void (*setting_at)(const char *url, char text[192]);
         char *(*list)(const char *prefix); /* "KEY VALUE\n" of each, malloc'ed */
+        /* How often the keys directly below, as they are now, were written; -1: no answer. */
+        int64_t (*writes)(const char *prefix);
         void (*put)(const char *key, const char *value);
         void (*remove)(const char *prefix);
 };

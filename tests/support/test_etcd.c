@@ -71,6 +71,16 @@ static char *list(const char *prefix) {
         return text;
 }
 
+static int64_t writes(const char *prefix) {
+        char path[256], *text = CTL("get", "--prefix", (char *)full(prefix, path), "-w", "json");
+        int64_t n = strstr(text, "\"version\":") != NULL ? 0 : -1;
+
+        for (const char *at = text; (at = strstr(at, "\"version\":")) != NULL; at++)
+                n += strtoll(at + strlen("\"version\":"), NULL, 10);
+        free(text);
+        return n;
+}
+
 static void put(const char *key, const char *value) {
         char path[256];
 
@@ -93,6 +103,7 @@ const struct test_coordinator test_etcd = {
         .url = url,
         .setting_at = setting_at,
         .list = list,
+        .writes = writes,
         .put = put,
         .remove = remove_keys,
 };

@@ -66,6 +66,12 @@ static char *list(const char *prefix) {
         return text;
 }
 
+static int64_t writes(const char *prefix) {
+        char path[256];
+
+        return zookeeper_server_writes(&zookeeper, full(prefix, path));
+}
+
 static void put(const char *key, const char *value) {
         char path[256];
 
@@ -88,6 +94,7 @@ const struct test_coordinator test_zookeeper = {
         .url = url,
         .setting_at = setting_at,
         .list = list,
+        .writes = writes,
         .put = put,
         .remove = remove_nodes,
 };
