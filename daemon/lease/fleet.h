@@ -78,6 +78,9 @@ int fleet_grow(struct fleet *fleet, uint32_t count);
 /* The run keeps its first `count`; the others are given back, in a record of their own.
  * IDs of those exist up to `last_tick` at most, and none will be above. */
 int fleet_shrink(struct fleet *fleet, uint32_t count, uint64_t last_tick);
+/* Either, for who asks without knowing how long the run is by now: with a `last_tick` of 0
+ * it only grows, with another one it only shrinks. */
+int fleet_resize(struct fleet *fleet, uint32_t count, uint64_t last_tick);
 /* How many worker IDs the run has for certain; above `ret_above_tick` all of them are ours. */
 uint32_t fleet_run(const struct fleet *fleet, uint64_t *ret_above_tick);
 

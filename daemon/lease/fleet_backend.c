@@ -343,11 +343,7 @@ struct lease_counters *fleet_backend_counters(void *backend) {
 }
 
 int fleet_backend_resize(void *backend, uint32_t count, uint64_t last_tick) {
-        struct fleet *fleet = ((struct fleet_backend *)backend)->fleet;
-        uint64_t above_tick;
-
-        return count > fleet_run(fleet, &above_tick) ? fleet_grow(fleet, count) :
-                                                       fleet_shrink(fleet, count, last_tick);
+        return fleet_resize(((struct fleet_backend *)backend)->fleet, count, last_tick);
 }
 
 uint32_t fleet_backend_run(void *backend, uint64_t *ret_above_tick) {

@@ -167,7 +167,7 @@ static bool is_done(const struct fleet *f, uint32_t count, bool longer) {
         return longer ? have(f) >= count : have(f) <= count;
 }
 
-static int resize(struct fleet *f, uint32_t count, bool longer, uint64_t last_tick) {
+static int change(struct fleet *f, uint32_t count, bool longer, uint64_t last_tick) {
         int r = -EAGAIN;
 
         if (f->lost)
@@ -186,9 +186,15 @@ static int resize(struct fleet *f, uint32_t count, bool longer, uint64_t last_ti
 }
 
 int fleet_grow(struct fleet *f, uint32_t count) {
-        return resize(f, count < fleet_most(f) ? count : fleet_most(f), true, 0);
+        return change(f, count < fleet_most(f) ? count : fleet_most(f), true, 0);
 }
 
 int fleet_shrink(struct fleet *f, uint32_t count, uint64_t last_tick) {
-        return resize(f, count > 0 ? count : 1, false, last_tick);
+        return change(f, count > 0 ? count : 1, false, last_tick);
+}
+
+/* A shrinking that was on its way may have failed by now, and the run be longer than what
+ * it was asked to grow to: of what is beyond, promises may be that nobody has told us. */
+int fleet_resize(struct fleet *f, uint32_t count, uint64_t last_tick) {
+        return last_tick == 0 ? fleet_grow(f, count) : fleet_shrink(f, count, last_tick);
 }

@@ -100,8 +100,9 @@ struct lease_run {
 };
 struct lease_run lease_run(struct lease *lease); /* any thread */
 /* Asks once for a run of that length; the eventfd tells when that is answered, and
- * lease_run() how. A shorter one gives its end back: of that nothing is promised above
- * `last_tick`, and nothing will be. */
+ * lease_run() how. With a `last_tick` of 0 the run only grows. With another one it only
+ * shrinks, and gives its end back: of that nothing is promised above `last_tick`, and
+ * nothing will be. */
 void lease_want(struct lease *lease, uint32_t count, uint64_t last_tick);
 /* An eventfd, readable after the fence has changed or an attempt failed. */
 int lease_fd(const struct lease *lease);
