@@ -163,7 +163,8 @@ static const struct fleet_owner *find_own(const struct fleet *f, const struct fl
                         continue;
                 if (!whole(f, view, i))
                         continue;
-                if (strcmp(record->nonce, f->record.nonce) == 0)
+                /* an attempt of ours was done; else a copy's, on the record of that name */
+                if (memcmp(record->life, f->lives, FLEET_LIVES_LENGTH) == 0)
                         return owner;
                 /* the state directory is locked: whoever wrote it from there has ended */
                 if (strcmp(record->nonce, f->parts.nonce) != 0 ||

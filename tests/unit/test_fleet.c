@@ -197,6 +197,35 @@ static int list_before_the_late_one(void *host, const char *prefix, struct coord
         return r;
 }
 
+static void reboot(struct host *h, char boot) {
+        memset(h->fleet->parts.who.boot_id, boot, RECORD_HEX - 1);
+        h->fleet->record.who = h->fleet->parts.who;
+}
+
+/* Two machines from one disk, that start at once: who was slower takes others, and does not
+ * wait for the fence of the other one. Red when find_own() takes each record of the name
+ * that an attempt went on with for its own. */
+Test(fleet, of_two_copies_that_start_at_once_each_has_its_own) {
+        struct host before, a, b;
+
+        claim(&before, "1", 1);
+        cr_assert_eq(fleet_renew(before.fleet, NOW_TICK + 1000), 0);
+        memory.now_ns += 60 * S;
+        make(&a, "1", 1, fleet_nonce(before.fleet));
+        make(&b, "1", 1, fleet_nonce(before.fleet));
+        reboot(&a, '3');
+        reboot(&b, '4');
+        b.link.commit_loss = MEMORY_REQUEST_LATE;
+        cr_assert_eq(fleet_claim(b.fleet, &b.grant), -ETIMEDOUT);
+        cr_assert_eq(fleet_claim(a.fleet, &a.grant), 0);
+        cr_assert_eq(fleet_renew(a.fleet, NOW_TICK + 600000), 0);
+        cr_assert_eq(memory_deliver(&b.link), -EAGAIN);
+        cr_assert_eq(fleet_claim(b.fleet, &b.grant), 0);
+        cr_assert_neq(b.grant.worker_first, a.grant.worker_first);
+        cr_assert_eq(fleet_renew(a.fleet, NOW_TICK + 600000), 0);
+        cr_assert_eq(fleet_renew(b.fleet, NOW_TICK + 600000), 0);
+}
+
 /* Red when such a one counts as a copy's (adopt: `uncertain` for `late`). */
 Test(fleet, a_renewal_that_is_done_after_it_was_looked_for_is_ours) {
         struct coordinator_calls calls = memory_calls;
