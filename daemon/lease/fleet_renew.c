@@ -105,7 +105,8 @@ static int reread_alive(struct fleet *f, const struct record_host *found) {
         item = coordinator_find(&list, key);
         if (f->session && item == NULL)
                 fleet_expired(f, "the coordinator has no sign of life of this host any more");
-        f->session = item != NULL && strcmp(found->life, f->record.life) == 0;
+        /* what can be kept no more may be there for a while yet */
+        f->session = f->begun && item != NULL && strcmp(found->life, f->record.life) == 0;
         f->alive_modified = item != NULL ? item->modified : 0;
         coordinator_list_clear(&list);
         return 0;
@@ -189,10 +190,13 @@ static int keep(struct fleet *f) {
         int64_t sent_ns = fleet_boot_ns(f);
         int r = f->parts.calls->session_keep(f->parts.coordinator, &f->ttl_ns);
 
-        if (r == -ESTALE)
+        if (r == -ESTALE) {
+                f->begun = false;
                 fleet_expired(f, "the coordinator has ended the session");
+                return -EAGAIN;
+        }
         if (r < 0)
-                return r == -ESTALE ? -EAGAIN : r;
+                return r;
         return renewed(f, commit_host(f, false), sent_ns);
 }
 

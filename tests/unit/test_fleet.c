@@ -241,6 +241,36 @@ Test(fleet, a_renewal_that_is_done_after_it_was_looked_for_is_ours) {
         cr_assert_eq(fleet_renew(a.fleet, NOW_TICK + 3000), 0);
 }
 
+static bool ended_for_us;
+
+static int keep_of_ours(void *host, int64_t *ret_ttl_ns) {
+        return ended_for_us ? -ESTALE : memory_calls.session_keep(host, ret_ttl_ns);
+}
+
+static int begin_of_ours(void *host, int64_t ttl_ns, int64_t *ret_ttl_ns) {
+        ended_for_us = false;
+        return memory_calls.session_begin(host, ttl_ns, ret_ttl_ns);
+}
+
+/* A session that is over, and whose sign of life is there yet: etcd takes the key away some
+ * time later, and ZooKeeper does when a session that was given up runs out. Red when that
+ * is taken for one that can be kept: then nothing is renewed until it is gone. */
+Test(fleet, a_session_that_outlives_its_end_is_not_waited_for) {
+        struct coordinator_calls calls = memory_calls;
+        struct host a;
+
+        calls.session_keep = keep_of_ours;
+        calls.session_begin = begin_of_ours;
+        claim(&a, "1", 1);
+        cr_assert_eq(fleet_renew(a.fleet, NOW_TICK + 1000), 0);
+        a.fleet->parts.calls = &calls;
+        ended_for_us = true;
+        capture_begin();
+        cr_assert_eq(fleet_renew(a.fleet, NOW_TICK + 2000), 0);
+        cr_assert_contains(capture_take(), "lease-revived");
+        cr_assert_eq(fleet_renew(a.fleet, NOW_TICK + 3000), 0);
+}
+
 /* Session, fence and delay: no earlier, and no later. */
 Test(fleet, worker_ids_rest) {
         struct host a, b;
