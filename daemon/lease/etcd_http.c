@@ -12,6 +12,7 @@
 
 #include "daemon/lease/etcd_answer.h"
 #include "daemon/lease/etcd_endpoints.h"
+#include "daemon/lease/etcd_remedy.h"
 #include "daemon/log.h"
 #include "daemon/thread.h"
 
@@ -145,40 +146,9 @@ static bool never_sent(CURLcode code) {
                code == CURLE_SSL_CERTPROBLEM || code == CURLE_SSL_CACERT_BADFILE;
 }
 
-/* What a person is to do about a failure of the connection, behind a ':' where nothing
- * else can help; "": see to etcd. */
-static const char *remedy(const struct etcd_http *http, CURLcode code) {
-        bool tls = strncmp(http->endpoints.list[0].url, "https", 5) == 0;
-        bool bare = tls && http->options.cert_file[0] == '\0';
-
-        switch (code) {
-        case CURLE_PEER_FAILED_VERIFICATION:
-                return ": its certificate must be signed by one in etcd.ca_file, and name the host "
-                       "as etcd.endpoints does";
-        case CURLE_SSL_CACERT_BADFILE:
-                return ": correct etcd.ca_file, or make it readable";
-        case CURLE_SSL_CERTPROBLEM:
-                return ": correct etcd.cert_file and etcd.key_file, which needs a key without a "
-                       "pass phrase, or make them readable";
-        case CURLE_SEND_FAIL_REWIND: /* see set_body() */
-                return "; the connection ended without an answer";
-        case CURLE_GOT_NOTHING:
-                return tls ? "" : "; if it wants TLS, say https:// in etcd.endpoints";
-        case CURLE_SSL_CONNECT_ERROR:
-                return bare ? "; if it wants a certificate of this host, set etcd.cert_file and "
-                              "etcd.key_file; if it has no TLS, say http://" :
-                              "; if it has no TLS, say http:// in etcd.endpoints";
-        case CURLE_SEND_ERROR:
-        case CURLE_RECV_ERROR:
-                return bare ? "; if it wants a certificate of this host, set etcd.cert_file and "
-                              "etcd.key_file" : "";
-        default:
-                return "";
-        }
-}
-
 static int judge_failure(struct etcd_http *http, CURLcode code) {
-        const char *what = remedy(http, code);
+        const char *what = etcd_remedy(code, strncmp(http->endpoints.list[0].url, "https", 5) == 0,
+                                       http->options.cert_file[0] != '\0');
         size_t n, room = sizeof(http->message) - strlen(what);
 
         if (code == CURLE_WRITE_ERROR)
