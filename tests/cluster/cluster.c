@@ -309,8 +309,7 @@ void cluster_end(struct cluster *c) {
         for (unsigned i = 0; i < c->n_hosts; i++)
                 host_signal_clients(&c->hosts[i], SIGKILL);
         clients_check(c);
-        if (c->kind->check_history != NULL)
-                c->kind->check_history(c);
+        c->kind->check_history(c);
         for (unsigned i = 0; i < c->n_hosts; i++) {
                 private_daemon_remove(&c->hosts[i].daemon);
                 close(c->hosts[i].net.fd);

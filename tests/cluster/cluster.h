@@ -48,8 +48,7 @@ struct coordinator_kind {
         int (*sessions)(const struct cluster *c);
         /* In a request that would write. */
         const char *write_mark;
-        /* Everything that was ever written: no worker had two owners, no fence fell.
-         * NULL: it does not remember. */
+        /* Everything that was ever written: no worker had two owners, no fence fell. */
         void (*check_history)(const struct cluster *c);
 };
 extern const struct coordinator_kind coordinator_etcd;

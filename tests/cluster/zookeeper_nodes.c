@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "tests/cluster/cluster.h"
+#include "tests/cluster/zookeeper_history.h"
 #include "tests/support/zookeeper_server.h"
 
 #define CLIENT_PORT 2181u
@@ -53,7 +54,8 @@ static void write_node(const struct cluster *c, unsigned node, const char *confi
 }
 
 /* As small as it will do. After a partition the nodes look for each other at least once
- * a second, and not up to a minute later. */
+ * a second, and not up to a minute later. A node that was away is sent the transactions which
+ * it lacks, also if they are many: after a snapshot its logs have a gap. */
 static void run(const struct cluster *c, unsigned node) {
         char config[128];
 
@@ -63,6 +65,7 @@ static void run(const struct cluster *c, unsigned node) {
                "-XX:-UsePerfData", "-Xshare:auto", "-Djava.net.preferIPv4Stack=true",
                "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
                "-Dzookeeper.jmx.log4j.disable=true", "-Dzookeeper.cnxTimeout=1000",
+               "-Dzookeeper.commitLogCount=10000",
                "-Dzookeeper.fastleader.maxNotificationInterval=1000", "-cp",
                "/usr/share/java/zookeeper.jar:/usr/share/java/slf4j-simple.jar",
                "org.apache.zookeeper.server.quorum.QuorumPeerMain", config, NULL);
@@ -120,6 +123,13 @@ static int sessions(const struct cluster *c) {
         return n;
 }
 
+static void check_history(const struct cluster *c) {
+        const struct zookeeper_server z = servers_of(c);
+
+        zookeeper_server_put(&z, ZOOKEEPER_MARK, "1");
+        zookeeper_history_check(c);
+}
+
 const struct coordinator_kind coordinator_zookeeper = {
         .name = "zookeeper",
         .port = CLIENT_PORT,
@@ -130,5 +140,5 @@ const struct coordinator_kind coordinator_zookeeper = {
         .writes = writes,
         .sessions = sessions,
         .write_mark = "\"fence_tick\"", /* in a record */
-        .check_history = NULL, /* it does not remember */
+        .check_history = check_history,
 };
