@@ -38,7 +38,7 @@ static struct clock_segment clock_segment;
 static struct host {
         struct config *config;
         struct lease *lease;
-        int64_t renewals; /* when etcd came back */
+        int64_t renewals; /* when the coordinator came back */
 } hosts[HOSTS + 1];
 
 static void begin_clock(void) {
@@ -74,10 +74,11 @@ static int64_t renewals_of(const struct host *h) {
         return atomic_load_explicit(&lease_counters(h->lease)->renewals, memory_order_relaxed);
 }
 
+/* A renewal is counted a moment before its thread says that all is well again. */
 static bool all_renew(void *unused) {
         (void)unused;
         for (int i = 0; i < HOSTS; i++)
-                if (renewals_of(&hosts[i]) <= hosts[i].renewals)
+                if (renewals_of(&hosts[i]) <= hosts[i].renewals || lease_error(hosts[i].lease) != 0)
                         return false;
         return true;
 }

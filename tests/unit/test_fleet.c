@@ -551,6 +551,8 @@ Test(fleet, a_run_that_was_to_grow_gives_nothing_back) {
         cr_assert_null(strstr(memory_get(&memory, "region/0/host"), "released"));
         cr_assert_eq(fleet_resize(a.fleet, 2, NOW_TICK + 5000), 0);
         expect_run(&a, 2);
+        cr_assert_eq(memory_deliver(&a.link), -EAGAIN);
+        expect_run(&a, 2);
 }
 
 /* What is given back is another's after its rest, above the fence that was promised. Red
