@@ -13,6 +13,7 @@
 #define NS_PER_S INT64_C(1000000000)
 #define HELD_NS (4 * NS_PER_S) /* the library waits for 5 s */
 #define MUTE_NS (NS_PER_S / 10)
+#define FENCE_RETRY_MS 100u
 #define HINT_NS (NS_PER_S / 200)     /* what a hint costs: 200 a second ... */
 #define HINT_BURST_NS (NS_PER_S / 4) /* ... and 50 at once */
 #define POKE_NS (NS_PER_S / 20)      /* snapshots for sfshm-stat: 20 a second */
@@ -206,7 +207,8 @@ void conversation_welcome(struct connections *connections, int64_t now_ns) {
         }
 }
 
-/* Held for HELD_NS: neither the clock nor a reservation came. */
+/* Held for HELD_NS: neither the clock nor a reservation came. It may have come within
+ * this round, after a wait for the fence: that has to be raised first. */
 static void refuse_held(struct connections *connections, struct connection *connection,
                         int64_t now_ns) {
         const struct server_parts *parts = connections->attach->parts;
@@ -222,6 +224,10 @@ static void refuse_held(struct connections *connections, struct connection *conn
                 attach_refuse(&refusal, ETIME, 1000, "no reservation: the fence could not be "
                               "raised (%s); see the daemon's log",
                               lease_error_text(parts->lease, error));
+        else if (ledger_fence(parts->ledger) <=
+                 timekeeper_tick(&connections->attach->keeper, now_ns))
+                attach_refuse(&refusal, ETIME, FENCE_RETRY_MS, "no reservation: the fence is "
+                              "being raised");
         else
                 attach_refuse(&refusal, ENOSPC, 1000, "no position became free in time: close idle "
                               "clients or raise workers.count");

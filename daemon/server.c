@@ -358,10 +358,10 @@ static void settle(struct server *server) {
         now_ns = thread_clock_ns(CLOCK_BOOTTIME);
         if (server->accept_resume_ns <= now_ns)
                 pause_accepting(server, INT64_MAX);
-        conversation_expire(&server->connections, now_ns);
         reserve_due(server, now_ns);
         timekeeper_look_at_fence(&server->attach.keeper);
         conversation_welcome(&server->connections, now_ns);
+        conversation_expire(&server->connections, now_ns);
         connections_reap(&server->connections);
         fdstore_run(server->attach.fdstore, now_ns);
         count_up(server);

@@ -387,3 +387,62 @@ Test(hostile_crowds, s1_without_descriptors_it_refuses_and_recovers) {
         shared_free(shared);
         arena_free(arena);
 }
+
+static void say_hello(int *socket) {
+        *socket = raw_connect(&d);
+        cr_assert_geq(*socket, 0);
+        cr_assert_eq(raw_hello(*socket, 1), 0);
+}
+
+static void hear(int socket, union wire_message *message) {
+        ssize_t n = recv(socket, message, sizeof(*message), 0);
+
+        cr_assert_gt(n, 0);
+        cr_assert_eq(wire_check(message, (size_t)n), 0);
+}
+
+static bool is_over(void *until_ns) {
+        return test_monotonic_ns() >= *(const int64_t *)until_ns;
+}
+
+/* The daemon waits for its predecessor's fence, and holds for 4 s whoever comes. For some
+ * that ends just when the wait does, before the next fence is written. Red when those are
+ * told that there is no position left, as they were. */
+Test(hostile_crowds, who_waits_for_the_fence_hears_of_it) {
+        enum { CROWD = 200 };
+        int sockets[CROWD], first, welcome = 0;
+        union wire_message message;
+        char ledger[160];
+        int64_t at_ns;
+
+        private_daemon_prepare(&d);
+        private_daemon_set(&d, "reserve.standing=2s");
+        private_daemon_start(&d);
+        sfshm_close(private_daemon_open(&d, 0)); /* for which it has raised the fence */
+        private_daemon_signal(&d, SIGKILL, true);
+        snprintf(ledger, sizeof(ledger), "/dev/shm%s.ledger", d.shm);
+        cr_assert_eq(unlink(ledger), 0);
+        private_daemon_start(&d);
+        say_hello(&first);
+        hear(first, &message);
+        cr_assert_eq(message.header.type, WIRE_REFUSED, "the wait was too short for the test");
+        cr_assert_eq(message.refused.error, ETIME);
+        at_ns = test_monotonic_ns() + (message.refused.retry_after_ms - 4010) * INT64_C(1000000);
+        for (int i = 0; i < CROWD; i++, at_ns += 200000) {
+                cr_assert(wait_until(is_over, &at_ns, 60000));
+                say_hello(&sockets[i]);
+        }
+        for (int i = 0; i < CROWD; i++) {
+                hear(sockets[i], &message);
+                if (message.header.type == WIRE_REFUSED)
+                        cr_expect_eq(message.refused.error, ETIME, "%d: %s", i,
+                                     message.refused.text);
+                else
+                        welcome++;
+                close(sockets[i]);
+        }
+        cr_expect_gt(welcome, 0);
+        close(first);
+        private_daemon_stop(&d);
+        private_daemon_remove(&d);
+}
