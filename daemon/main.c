@@ -9,14 +9,14 @@
 #include <sys/resource.h>
 #include <systemd/sd-daemon.h>
 
-#include "daemon/lease/fence_above.h"
-#include "daemon/lease/workers_command.h"
-#include "daemon/log.h"
-#include "daemon/notify.h"
-#include "daemon/refusal.h"
-#include "daemon/server.h"
-#include "daemon/state.h"
-#include "daemon/thread.h"
+#include "daemon/repair/fence_above.h"
+#include "daemon/repair/workers.h"
+#include "daemon/util/log.h"
+#include "daemon/host/notify.h"
+#include "daemon/host/exit_status.h"
+#include "daemon/server/server.h"
+#include "daemon/startup/segments.h"
+#include "daemon/util/thread.h"
 
 enum {
         OPTION_FENCE_ABOVE = 256,

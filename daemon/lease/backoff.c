@@ -4,7 +4,7 @@
 #include <sys/random.h>
 #include <time.h>
 
-#include "daemon/thread.h"
+#include "daemon/util/thread.h"
 
 int64_t backoff_next(int64_t last_delay_ns, int64_t first_ns, int64_t last_ns) {
         if (last_delay_ns <= 0)

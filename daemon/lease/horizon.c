@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/lease/horizon.h"
 
-#include "daemon/thread.h"
+#include "daemon/util/thread.h"
 
 uint64_t horizon_tick(const struct clock_segment *clock, int64_t horizon_ns) {
         uint64_t tick, last = id_tick_max(&clock->layout);

@@ -13,8 +13,8 @@
 #include "daemon/lease/backoff.h"
 #include "daemon/lease/horizon.h"
 #include "daemon/lease/resize.h"
-#include "daemon/log.h"
-#include "daemon/thread.h"
+#include "daemon/util/log.h"
+#include "daemon/util/thread.h"
 #include "shm/clock.h"
 
 #define RETRY_FIRST_NS INT64_C(100000000)

@@ -9,11 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/lease/host.h"
+#include "daemon/lease/state/identity.h"
 #include "daemon/lease/lease.h"
-#include "daemon/lease/state_dir.h"
-#include "daemon/lease/state_file.h"
-#include "daemon/log.h"
+#include "daemon/lease/state/directory.h"
+#include "daemon/lease/state/fence_file.h"
+#include "daemon/util/log.h"
 
 /* What a person does who knows what IDs there may be, and this file does not. */
 #define GO_ON_BY_HAND \

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/lease/base64.h"
+#include "daemon/lease/etcd/base64.h"
 #include "tests/cluster/etcd_ctl.h"
 #include "tests/cluster/history.h"
 

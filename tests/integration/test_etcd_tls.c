@@ -4,7 +4,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "daemon/lease/etcd_calls.h"
+#include "daemon/lease/etcd/calls.h"
 #include "tests/integration/etcd_daemon.h"
 #include "tests/unit/capture.h"
 

@@ -11,8 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "daemon/lease/zookeeper_calls.h"
-#include "daemon/lease/zookeeper_session_internal.h"
+#include "daemon/lease/zookeeper/calls.h"
+#include "daemon/lease/zookeeper/internal.h"
 #include "tests/support/private_daemon.h"
 #include "tests/support/relay.h"
 #include "tests/support/zookeeper_server.h"

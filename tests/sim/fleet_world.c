@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "daemon/log.h"
+#include "daemon/util/log.h"
 #include "fiber.h"
 #include "tests/unit/random.h"
 

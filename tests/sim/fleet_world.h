@@ -2,7 +2,7 @@
 #pragma once
 /*
  * A fleet in simulated time. The daemon's own code claims, renews and releases
- * (daemon/lease/fleet.h and below), over a coordinator in memory. Hosts have clocks of
+ * (daemon/lease/fleet/fleet.h and below), over a coordinator in memory. Hosts have clocks of
  * their own; each of their requests and answers is a message which takes its time, gets
  * lost, comes twice or years later, while all others go on: a host waits for an answer
  * on a stack of its own.
@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "daemon/lease/fleet.h"
+#include "daemon/lease/fleet/fleet.h"
 #include "tests/support/memory_coordinator.h"
 
 #define US INT64_C(1000)

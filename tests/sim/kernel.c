@@ -8,12 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/fault.h"
-#include "daemon/lineage.h"
-#include "daemon/listener.h"
-#include "daemon/log.h"
-#include "daemon/notify.h"
-#include "daemon/predecessor.h"
+#include "daemon/util/kill_point.h"
+#include "daemon/lease/state/ledger_id.h"
+#include "daemon/server/listener.h"
+#include "daemon/util/log.h"
+#include "daemon/host/notify.h"
+#include "daemon/startup/other_version.h"
 #include "world.h"
 
 #define RETRY_FIRST_NS (100 * MS)

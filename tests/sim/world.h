@@ -12,11 +12,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "daemon/config.h"
-#include "daemon/ledger.h"
-#include "daemon/reserve.h"
-#include "daemon/state.h"
-#include "daemon/timekeeper.h"
+#include "daemon/config/config.h"
+#include "daemon/ledger/ledger.h"
+#include "daemon/reserve/reserve.h"
+#include "daemon/startup/segments.h"
+#include "daemon/clock/timekeeper.h"
 
 #define US INT64_C(1000)
 #define MS INT64_C(1000000)

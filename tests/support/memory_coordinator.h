@@ -5,7 +5,7 @@
  * when a request reaches it: good for thousands of hosts. Above that, `memory_calls`
  * for one host: what is lost, and what was lost and arrives later. One thread.
  */
-#include "daemon/lease/coordinator.h"
+#include "daemon/lease/fleet/coordinator.h"
 
 struct memory_key {
         char *key, *value;

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#include "daemon/config.h"
+#include "daemon/config/config.h"
 #include "tests/unit/capture.h"
 
 #define FIRST "[workers]\nfirst = 0\n"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * Simulated clocks under daemon/readings.h. Each reading lets FAKE_READING_NS
+ * Simulated clocks under daemon/clock/wall_clock.h. Each reading lets FAKE_READING_NS
  * pass; any of them can be preceded by a preemption. The timer is a log of calls,
  * with answers given beforehand.
  */
@@ -10,7 +10,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 
-#include "daemon/readings.h"
+#include "daemon/clock/wall_clock.h"
 
 #define FAKE_READING_NS INT64_C(25)
 #define FAKE_ALL UINT64_MAX

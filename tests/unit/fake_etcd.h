@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/lease/etcd_calls.h"
+#include "daemon/lease/etcd/calls.h"
 #include "tests/support/fake_http.h"
 #include "tests/unit/capture.h"
 

@@ -3,7 +3,7 @@
 /* A host over the coordinator in memory, in simulated time. */
 #include <string.h>
 
-#include "daemon/lease/fleet.h"
+#include "daemon/lease/fleet/fleet.h"
 #include "tests/support/memory_coordinator.h"
 
 #define S INT64_C(1000000000)

@@ -4,7 +4,7 @@
 #include <criterion/criterion.h>
 #include <stdint.h>
 
-#include "daemon/guard.h"
+#include "daemon/clock/guard.h"
 
 #define MS INT64_C(1000000)
 #define SECOND (1000 * MS)

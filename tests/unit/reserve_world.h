@@ -11,8 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/planner.h"
-#include "daemon/reserve.h"
+#include "daemon/reserve/planner.h"
+#include "daemon/reserve/reserve.h"
 
 #define RUN_START 4096u
 #define RUN_WIDTH 4096u

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#include "daemon/segment.h"
+#include "daemon/segment/segment.h"
 #include "tests/unit/capture.h"
 
 #define SIZE 12288u

@@ -4,7 +4,7 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include "daemon/account.h"
+#include "daemon/client/account.h"
 
 #define UID 4711u
 

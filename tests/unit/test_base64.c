@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/lease/base64.h"
+#include "daemon/lease/etcd/base64.h"
 
 /* RFC 4648, section 10. Red when the padding is counted as data. */
 Test(base64, there_and_back) {

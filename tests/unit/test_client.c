@@ -9,8 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "daemon/client.h"
-#include "daemon/thread.h"
+#include "daemon/client/client.h"
+#include "daemon/util/thread.h"
 #include "shm/clock.h"
 
 #define WIDTH 1000u

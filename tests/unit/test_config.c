@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Configurations that are read. */
-#include "daemon/config_internal.h"
+#include "daemon/config/internal.h"
 #include "tests/unit/config_fixture.h"
 
 TestSuite(config, .init = set_up, .fini = tear_down);

@@ -9,7 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "daemon/control.h"
+#include "daemon/server/control.h"
 #include "shm/wire.h"
 #include "tests/unit/capture.h"
 

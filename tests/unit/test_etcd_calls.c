@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What etcd's gateway leaves out, and what it lets pass: each is judged for itself. */
-#include "daemon/lease/base64.h"
+#include "daemon/lease/etcd/base64.h"
 #include "tests/unit/fake_etcd.h"
 
 #define RANGE "/v3/kv/range"

@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "daemon/lease/etcd_endpoints.h"
+#include "daemon/lease/etcd/endpoints.h"
 #include "tests/unit/capture.h"
 
 #define MS INT64_C(1000000)

@@ -15,11 +15,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "daemon/lease/fence_above.h"
-#include "daemon/lease/host.h"
+#include "daemon/repair/fence_above.h"
+#include "daemon/lease/state/identity.h"
 #include "daemon/lease/lease.h"
-#include "daemon/lease/state_file.h"
-#include "daemon/lineage.h"
+#include "daemon/lease/state/fence_file.h"
+#include "daemon/lease/state/ledger_id.h"
 #include "tests/unit/capture.h"
 
 #define DAY_MS INT64_C(86400000)

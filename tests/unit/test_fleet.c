@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/lease/fleet_internal.h"
+#include "daemon/lease/fleet/internal.h"
 #include "tests/unit/capture.h"
 #include "tests/unit/fleet_host.h"
 

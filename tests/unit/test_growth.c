@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The run grows and shrinks under reservations: U2, U3, and what the coordinator is told. */
-#include "daemon/growth.h"
-#include "daemon/log.h"
+#include "daemon/reserve/run.h"
+#include "daemon/util/log.h"
 #include "reserve_world.h"
 
 #define WORKER 1024u /* positions; the world has four of them */

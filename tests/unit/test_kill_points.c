@@ -16,7 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "daemon/ledger.h"
+#include "daemon/ledger/ledger.h"
 
 #define RUN_WIDTH 4096u
 #define CAPACITY 8u

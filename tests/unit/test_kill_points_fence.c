@@ -17,7 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "daemon/lease/state_file.h"
+#include "daemon/lease/state/fence_file.h"
 
 /* unlink, create, write, sync, rename, sync of the directory */
 #define STEPS_OF_A_FENCE_WRITE 6u

@@ -14,8 +14,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "daemon/growth.h"
-#include "daemon/log.h"
+#include "daemon/reserve/run.h"
+#include "daemon/util/log.h"
 
 #define WORKER 4096u
 #define CAPACITY 4u

@@ -12,8 +12,8 @@
 #include <unistd.h>
 
 #include "daemon/lease/lease.h"
-#include "daemon/lease/state_file.h"
-#include "daemon/segment.h"
+#include "daemon/lease/state/fence_file.h"
+#include "daemon/segment/segment.h"
 #include "tests/unit/capture.h"
 #include "tests/unit/until.h"
 

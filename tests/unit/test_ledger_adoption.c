@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/ledger.h"
+#include "daemon/ledger/ledger.h"
 
 #define RUN_START 8192u
 #define RUN_WIDTH 4096u

@@ -10,7 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "daemon/listener.h"
+#include "daemon/server/listener.h"
 #include "tests/unit/capture.h"
 
 static char directory[] = "/tmp/sfshm-test-listener-XXXXXX";

@@ -7,7 +7,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
-#include "daemon/log.h"
+#include "daemon/util/log.h"
 #include "tests/unit/capture.h"
 
 static void set_journal_stream(ino_t more) {

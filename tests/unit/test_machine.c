@@ -9,7 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "daemon/machine.h"
+#include "daemon/host/clone_watch.h"
 #include "tests/unit/capture.h"
 #include "tests/unit/random.h"
 #include "tests/unit/vmclock_fixture.h"

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/config_internal.h"
+#include "daemon/config/internal.h"
 #include "shm/statistics.h"
 
 static char *read_source(const char *path) {
@@ -94,7 +94,7 @@ static bool is_lease_event(const char *name) {
 
 /* All of the lease's sources in one, and what has to do with it. */
 static char *lease_sources(void) {
-        char *text = read_source("daemon/growth.c"), path[1024], *more;
+        char *text = read_source("daemon/reserve/run.c"), path[1024], *more;
         struct dirent *entry;
         DIR *directory;
 

@@ -12,8 +12,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "daemon/packet.h"
-#include "daemon/peer.h"
+#include "daemon/server/message.h"
+#include "daemon/server/peer.h"
 
 /* Red when the pid, the uid or the comm is taken from anywhere else. */
 Test(peer, knows_pid_uid_and_comm_of_a_living_peer) {

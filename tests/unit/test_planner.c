@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "daemon/planner.h"
+#include "daemon/reserve/planner.h"
 
 #define MEMBERS 300u
 

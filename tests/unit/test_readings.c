@@ -6,7 +6,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "daemon/readings.h"
+#include "daemon/clock/wall_clock.h"
 #include "tests/unit/capture.h"
 #include "tests/unit/fake_clocks.h"
 #include "tests/unit/random.h"

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "daemon/refusal.h"
+#include "daemon/host/exit_status.h"
 #include "tests/support/notify_socket.h"
 
 Test(refusal, what_a_person_must_settle_is_told_apart) {

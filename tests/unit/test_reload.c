@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What SIGHUP does to the configuration: all of what is new, or nothing. */
-#include "daemon/config_internal.h"
-#include "daemon/reload.h"
+#include "daemon/config/internal.h"
+#include "daemon/config/reload.h"
 #include "tests/unit/config_fixture.h"
 
 TestSuite(reload, .init = set_up, .fini = tear_down);

@@ -2,7 +2,7 @@
 /* When the run grows and shrinks, as a table: seconds of one demand after another. */
 #include <criterion/criterion.h>
 
-#include "daemon/run_size.h"
+#include "daemon/reserve/run_policy.h"
 
 #define S INT64_C(1000000000)
 #define POSITIONS 4096u

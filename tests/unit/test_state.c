@@ -3,13 +3,13 @@
  * What a daemon goes on with when it starts. A daemon that was killed is one
  * whose fence stands ahead of the clock; nothing else tells it from a stop.
  */
-#include "daemon/state.h"
+#include "daemon/startup/segments.h"
 
 #include <unistd.h>
 
-#include "daemon/thread.h"
-#include "daemon/ticker.h"
-#include "daemon/timekeeper.h"
+#include "daemon/util/thread.h"
+#include "daemon/clock/ticker.h"
+#include "daemon/clock/timekeeper.h"
 #include "tests/unit/config_fixture.h"
 
 #define AHEAD_TICKS 60000u

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "daemon/lease/state_file.h"
+#include "daemon/lease/state/fence_file.h"
 
 Test(state_file, a_state_survives_its_text) {
         struct fence_state state = { .worker_first = UINT32_MAX,

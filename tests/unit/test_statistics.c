@@ -7,7 +7,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "daemon/statistics.h"
+#include "daemon/statistics/statistics.h"
 #include "tests/unit/until.h"
 
 /* Four workers of 4096 positions, from worker 8 on. */

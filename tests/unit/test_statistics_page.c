@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <criterion/criterion.h>
 
-#include "daemon/statistics_page.h"
+#include "daemon/statistics/client_counters.h"
 #include "shm/clock.h"
 
 /* Rule 13: every position of every tick since the attach, and two seconds. */

@@ -2,7 +2,7 @@
 #include <criterion/criterion.h>
 #include <stdint.h>
 
-#include "daemon/step_watch.h"
+#include "daemon/clock/step_watch.h"
 #include "tests/unit/fake_clocks.h"
 #include "tests/unit/random.h"
 

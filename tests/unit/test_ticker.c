@@ -11,7 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "daemon/ticker.h"
+#include "daemon/clock/ticker.h"
 #include "tests/unit/until.h"
 
 /* Shared with children, as the real one is with everybody. */

@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/config.h"
-#include "daemon/standing.h"
-#include "daemon/refusal.h"
+#include "daemon/config/config.h"
+#include "daemon/reserve/standing.h"
+#include "daemon/host/exit_status.h"
 
 #define SECOND INT64_C(1000000000)
 /* From exec to the first extension, with a margin; RestartSec= comes on top. */

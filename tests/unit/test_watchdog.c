@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "daemon/watchdog.h"
+#include "daemon/host/watchdog.h"
 #include "tests/support/notify_socket.h"
 #include "tests/unit/capture.h"
 

@@ -2,7 +2,7 @@
 /* What sfshm workers shows. */
 #include <jansson.h>
 
-#include "daemon/lease/workers_list.h"
+#include "daemon/repair/workers_list.h"
 #include "tests/unit/capture.h"
 #include "tests/unit/fleet_hosts.h"
 

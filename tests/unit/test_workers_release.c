@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* U1, U3: what a person may do to worker IDs of dead hosts, and what not. */
-#include "daemon/lease/fleet_choose.h"
-#include "daemon/lease/workers_release.h"
+#include "daemon/lease/fleet/choose.h"
+#include "daemon/repair/workers_release.h"
 #include "tests/unit/capture.h"
 #include "tests/unit/fleet_hosts.h"
 

@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "daemon/lease/zookeeper_hosts.h"
+#include "daemon/lease/zookeeper/hosts.h"
 
 /* Red when brackets are kept, which the client library takes for a part of the name. */
 Test(zookeeper_hosts, lists_are_as_the_library_wants_them) {

@@ -8,7 +8,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "daemon/vmclock.h"
+#include "daemon/host/vmclock.h"
 
 struct vmclock_fixture {
         char path[64];

@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/client/account.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct balance {
+        uint64_t used[ACCOUNT_RESOURCES];
+        uint32_t weight;
+        uint64_t cap;
+};
+
+struct uid_account {
+        struct uid_account *next;
+        unsigned references; /* accounts of this uid */
+        uid_t uid;
+        struct balance balance;
+};
+
+struct account {
+        struct account *next;
+        struct accounts *accounts;
+        struct uid_account *uid;
+        unsigned references;
+        struct balance balance;
+        char cgroup[];
+};
+
+/* Lists: a look-up happens once per attach, and there are at most max_clients. */
+struct accounts {
+        const struct config *config;
+        struct account *list;
+        struct uid_account *uids;
+        char what[512]; /* of the last refusal */
+};
+
+static const char *const resource_names[ACCOUNT_RESOURCES] = {
+        [ACCOUNT_CLIENTS] = "clients",
+        [ACCOUNT_LANES] = "lanes",
+        [ACCOUNT_BYTES] = "bytes",
+};
+
+static void assert_zero(const struct balance *balance) {
+        for (unsigned i = 0; i < ACCOUNT_RESOURCES; i++)
+                assert(balance->used[i] == 0);
+        (void)balance; /* with NDEBUG */
+}
+
+int accounts_new(struct accounts **ret, const struct config *config) {
+        struct accounts *accounts = calloc(1, sizeof(*accounts));
+
+        if (!accounts)
+                return -ENOMEM;
+        accounts->config = config;
+        *ret = accounts;
+        return 0;
+}
+
+struct accounts *accounts_free(struct accounts *accounts) {
+        if (accounts)
+                assert(!accounts->list && !accounts->uids);
+        free(accounts);
+        return NULL;
+}
+
+/* The value of the rule for this uid (cgroup NULL) or cgroup, or `otherwise`. */
+static uint64_t rule_value(const struct config_rule *rules, size_t n, uid_t uid, const char *cgroup,
+                           uint64_t otherwise) {
+        for (size_t i = 0; i < n; i++)
+                if (cgroup ? !rules[i].is_uid && strcmp(rules[i].cgroup, cgroup) == 0 :
+                             rules[i].is_uid && rules[i].uid == uid)
+                        return rules[i].value;
+        return otherwise;
+}
+
+/* A plan asks for each lane: the rules are not searched then. */
+static void balance_rules(struct balance *balance, const struct config *config, uid_t uid,
+                          const char *cgroup) {
+        balance->weight = (uint32_t)rule_value(config->weights, config->n_weights, uid, cgroup, 1);
+        balance->cap = rule_value(config->caps, config->n_caps, uid, cgroup, UINT64_MAX);
+}
+
+void accounts_reload(struct accounts *accounts) {
+        for (struct uid_account *uid = accounts->uids; uid; uid = uid->next)
+                balance_rules(&uid->balance, accounts->config, uid->uid, NULL);
+        for (struct account *account = accounts->list; account; account = account->next)
+                balance_rules(&account->balance, accounts->config, account->uid->uid,
+                              account->cgroup);
+}
+
+static struct uid_account *uid_find(const struct accounts *accounts, uid_t uid) {
+        struct uid_account *found = accounts->uids;
+
+        while (found && found->uid != uid)
+                found = found->next;
+        return found;
+}
+
+static struct uid_account *uid_get(struct accounts *accounts, uid_t uid) {
+        struct uid_account *account = uid_find(accounts, uid);
+
+        if (!account) {
+                account = calloc(1, sizeof(*account));
+                if (!account)
+                        return NULL;
+                account->uid = uid;
+                balance_rules(&account->balance, accounts->config, uid, NULL);
+                account->next = accounts->uids;
+                accounts->uids = account;
+        }
+        account->references++;
+        return account;
+}
+
+static void uid_put(struct accounts *accounts, struct uid_account *account) {
+        struct uid_account **link = &accounts->uids;
+
+        if (--account->references > 0)
+                return;
+        assert_zero(&account->balance);
+        while (*link != account)
+                link = &(*link)->next;
+        *link = account->next;
+        free(account);
+}
+
+static struct account *account_find(const struct accounts *accounts, uid_t uid,
+                                    const char *cgroup) {
+        struct account *found = accounts->list;
+
+        while (found && (found->uid->uid != uid || strcmp(found->cgroup, cgroup) != 0))
+                found = found->next;
+        return found;
+}
+
+static struct account *account_new(struct accounts *accounts, uid_t uid, const char *cgroup) {
+        size_t length = strlen(cgroup) + 1;
+        struct account *account = calloc(1, sizeof(*account) + length);
+
+        if (!account)
+                return NULL;
+        account->uid = uid_get(accounts, uid);
+        if (!account->uid) {
+                free(account);
+                return NULL;
+        }
+        account->accounts = accounts;
+        memcpy(account->cgroup, cgroup, length);
+        balance_rules(&account->balance, accounts->config, uid, cgroup);
+        account->next = accounts->list;
+        accounts->list = account;
+        return account;
+}
+
+int account_get(struct accounts *accounts, uid_t uid, const char *cgroup, struct account **ret) {
+        struct account *account = account_find(accounts, uid, cgroup);
+
+        if (!account)
+                account = account_new(accounts, uid, cgroup);
+        if (!account)
+                return -ENOMEM;
+        account->references++;
+        *ret = account;
+        return 0;
+}
+
+struct account *account_put(struct account *account) {
+        struct account **link;
+
+        if (!account || --account->references > 0)
+                return NULL;
+        assert_zero(&account->balance);
+        link = &account->accounts->list;
+        while (*link != account)
+                link = &(*link)->next;
+        *link = account->next;
+        uid_put(account->accounts, account->uid);
+        free(account);
+        return NULL;
+}
+
+static uint64_t uid_limit(const struct config *config, enum account_resource resource) {
+        const uint64_t limits[ACCOUNT_RESOURCES] = {
+                [ACCOUNT_CLIENTS] = config->uid_clients,
+                [ACCOUNT_LANES] = config->uid_lanes,
+                [ACCOUNT_BYTES] = config->uid_bytes,
+        };
+
+        return limits[resource];
+}
+
+static uint64_t cgroup_limit(const struct config *config, enum account_resource resource) {
+        const uint64_t limits[ACCOUNT_RESOURCES] = {
+                [ACCOUNT_CLIENTS] = config->cgroup_clients,
+                [ACCOUNT_LANES] = config->cgroup_lanes,
+                [ACCOUNT_BYTES] = config->cgroup_bytes,
+        };
+
+        return limits[resource];
+}
+
+/* Would `amount` more fit? A limit of 0 is none; a sum that wraps never fits. */
+static bool fits(uint64_t used, uint64_t amount, uint64_t limit, bool limited) {
+        uint64_t sum;
+
+        if (__builtin_add_overflow(used, amount, &sum))
+                return false;
+        return !limited || limit == 0 || sum <= limit;
+}
+
+static int refuse(struct account *account, enum account_resource resource, const char *level,
+                  uint64_t limit, const char **ret_what) {
+        struct accounts *accounts = account->accounts;
+        bool is_cgroup = level[0] == 'c';
+        const char *name = resource_names[resource];
+
+        snprintf(accounts->what, sizeof(accounts->what),
+                 "%s of uid %u%s%.256s (limits.%s_%s = %" PRIu64 ")", name,
+                 (unsigned)account->uid->uid, is_cgroup ? " in cgroup " : "",
+                 is_cgroup ? account->cgroup : "", level, name, limit);
+        if (ret_what)
+                *ret_what = accounts->what;
+        return -EDQUOT;
+}
+
+bool account_limited(const struct account *account) {
+        return account->uid->uid != 0 && account->uid->uid != geteuid();
+}
+
+int account_charge(struct account *account, enum account_resource resource, uint64_t amount,
+                   const char **ret_what) {
+        const struct config *config = account->accounts->config;
+        uint64_t *by_uid = &account->uid->balance.used[resource];
+        uint64_t *by_cgroup = &account->balance.used[resource];
+        uint64_t of_uid = uid_limit(config, resource), of_cgroup = cgroup_limit(config, resource);
+        bool limited = account_limited(account);
+
+        /* both are judged before either is written: a refusal leaves no trace */
+        if (!fits(*by_uid, amount, of_uid, limited))
+                return refuse(account, resource, "uid", of_uid, ret_what);
+        if (!fits(*by_cgroup, amount, of_cgroup, limited))
+                return refuse(account, resource, "cgroup", of_cgroup, ret_what);
+        *by_uid += amount;
+        *by_cgroup += amount;
+        return 0;
+}
+
+void account_carry(struct account *account, enum account_resource resource, uint64_t amount) {
+        /* cannot wrap: a client's amounts are below 2^32, and so are their numbers */
+        account->uid->balance.used[resource] += amount;
+        account->balance.used[resource] += amount;
+}
+
+void account_discharge(struct account *account, enum account_resource resource, uint64_t amount) {
+        assert(account->balance.used[resource] >= amount);
+        assert(account->uid->balance.used[resource] >= amount);
+        account->balance.used[resource] -= amount;
+        account->uid->balance.used[resource] -= amount;
+}
+
+uid_t account_uid(const struct account *account) {
+        return account->uid->uid;
+}
+
+const char *account_cgroup(const struct account *account) {
+        return account->cgroup;
+}
+
+uint32_t account_uid_weight(const struct account *account) {
+        return account->uid->balance.weight;
+}
+
+uint64_t account_uid_cap(const struct account *account) {
+        return account->uid->balance.cap;
+}
+
+uint32_t account_cgroup_weight(const struct account *account) {
+        return account->balance.weight;
+}
+
+uint64_t account_cgroup_cap(const struct account *account) {
+        return account->balance.cap;
+}

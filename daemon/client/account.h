@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * Accounts: what each uid and each cgroup of a uid holds. Everything a client
+ * pins is charged before it is built and given back when it is gone; an account
+ * is freed at a zero balance, which the destructor asserts.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "daemon/config/config.h"
+
+struct accounts;
+struct account; /* one (uid, cgroup) */
+
+enum account_resource {
+        ACCOUNT_CLIENTS,
+        ACCOUNT_LANES,
+        ACCOUNT_BYTES,
+        ACCOUNT_RESOURCES,
+};
+
+/* The configuration is not copied and must outlive them: limits are read where they
+ * are asked. */
+int accounts_new(struct accounts **ret, const struct config *config);
+/* The weights and caps in the configuration are others now. What is held beyond a
+ * limit that came down stays; only more is refused. */
+void accounts_reload(struct accounts *accounts);
+struct accounts *accounts_free(struct accounts *accounts); /* asserts that nothing is charged */
+
+/* References; `cgroup` may be "". */
+int account_get(struct accounts *accounts, uid_t uid, const char *cgroup, struct account **ret);
+struct account *account_put(struct account *account);
+
+/* Both limits or neither: the uid's and that of the cgroup within the uid.
+ * -EDQUOT when one would be passed; *ret_what (may be NULL) then is e.g.
+ * "clients of uid 1000 (limits.uid_clients = 1024)", good until the next call.
+ * root and the daemon's own uid are counted and not limited. */
+int account_charge(struct account *account, enum account_resource resource, uint64_t amount,
+                   const char **ret_what);
+/* What a client held before this daemon began: counted, whatever the limits. */
+void account_carry(struct account *account, enum account_resource resource, uint64_t amount);
+void account_discharge(struct account *account, enum account_resource resource, uint64_t amount);
+
+bool account_limited(const struct account *account);
+
+uid_t account_uid(const struct account *account);
+const char *account_cgroup(const struct account *account);
+/* For the planner: the weights and caps of the uid and of the cgroup. A rule
+ * for a cgroup is for that very path, not for what is below it. */
+uint32_t account_uid_weight(const struct account *account);
+uint64_t account_uid_cap(const struct account *account); /* IDs per second, UINT64_MAX: none */
+uint32_t account_cgroup_weight(const struct account *account);
+uint64_t account_cgroup_cap(const struct account *account);

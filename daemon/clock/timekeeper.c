@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/clock/timekeeper.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "daemon/client/client.h"
+#include "daemon/util/log.h"
+#include "daemon/host/notify.h"
+
+#define NS_PER_S INT64_C(1000000000)
+#define DAY_NS (86400 * NS_PER_S)
+#define YEAR_TICKS UINT64_C(31536000000)
+/* A forward jump is prepared for somewhat more than it is: the fence is written
+ * meanwhile. */
+#define STEP_AHEAD_TICKS 1000u
+/* How long a raise of a fence that is passed may take before it counts as stuck:
+ * at a first start there is no fence before the first write. */
+#define FENCE_PATIENCE_TICKS 1000u
+/* As long as anything is out of order the clocks are looked at so often, whatever
+ * tells of steps. */
+#define LOOK_NS NS_PER_S
+/* How often a look is repeated when it took too long. */
+#define LOOKS_MAX 100
+
+void timekeeper_init(struct timekeeper *keeper, const struct timekeeper_parts *parts) {
+        *keeper = (struct timekeeper){ .parts = *parts, .passed_tick = UINT64_MAX,
+                                       .state = CLOCK_STATE_STARTING };
+        (void)clock_latch_begin(parts->clock, &keeper->published);
+}
+
+/* ---- what others see */
+
+static bool same_line(const struct clock_line *a, const struct clock_line *b) {
+        return a->boot_base_ns == b->boot_base_ns && a->guarded_base_ns == b->guarded_base_ns &&
+               a->slew_ppb == b->slew_ppb && a->slew_end_boot_ns == b->slew_end_boot_ns;
+}
+
+static void publish_line(struct timekeeper *keeper) {
+        const struct guard *guard = keeper->parts.guard;
+
+        if (same_line(&guard->line, &keeper->published))
+                return;
+        clock_latch_write(keeper->parts.clock, &guard->line);
+        keeper->published = guard->line;
+}
+
+static void publish_state(struct timekeeper *keeper) {
+        const struct guard *guard = keeper->parts.guard;
+        struct clock_segment *clock = keeper->parts.clock;
+        int64_t resume = keeper->stuck ? INT64_MAX : guard->resume_boot_ns;
+
+        /* relaxed: a number to look at */
+        atomic_store_explicit(&clock->offset_ns, guard->offset_ns, memory_order_relaxed);
+        /* relaxed: for the next daemon */
+        atomic_store_explicit(&clock->led_ns, guard->led_ns, memory_order_relaxed);
+        atomic_store_explicit(&clock->accepted, guard->accepted, memory_order_relaxed);
+        atomic_store_explicit(&clock->resume_boot_ns, resume, memory_order_relaxed);
+        atomic_store_explicit(&clock->reason, keeper->reason, memory_order_relaxed);
+        /* release: whoever sees the state sees why and until when */
+        atomic_store_explicit(&clock->state, keeper->state, memory_order_release);
+        if (guard->served)
+                /* the next daemon reads it after this one is gone; before the
+                 * first grant, which is a store of this thread as well */
+                atomic_store_explicit(&clock->unserved, 0, memory_order_release);
+}
+
+static void count(const struct timekeeper *keeper) {
+        const struct guard *guard = keeper->parts.guard;
+        struct statistics_inputs *inputs = keeper->parts.inputs;
+
+        /* relaxed: numbers to look at */
+        atomic_store_explicit(&inputs->clock_rollbacks, (int64_t)guard->rollbacks,
+                              memory_order_relaxed);
+        atomic_store_explicit(&inputs->clock_forward_steps, (int64_t)guard->forward_steps,
+                              memory_order_relaxed);
+        atomic_store_explicit(&inputs->clock_holds, (int64_t)guard->holds, memory_order_relaxed);
+        atomic_store_explicit(&inputs->clock_offset_ns, guard->offset_ns, memory_order_relaxed);
+        atomic_store_explicit(&inputs->clock_state, keeper->state, memory_order_relaxed);
+        atomic_store_explicit(&inputs->clock_reason, keeper->reason, memory_order_relaxed);
+}
+
+static enum log_level level_of(const struct timekeeper *keeper) {
+        if (keeper->state == CLOCK_STATE_FAILED || keeper->reason == CLOCK_REASON_HELD)
+                return LOG_LEVEL_ERROR;
+        if (keeper->state == CLOCK_STATE_WAITING || keeper->reason == CLOCK_REASON_OFFSET)
+                return LOG_LEVEL_WARNING;
+        return LOG_LEVEL_NOTICE;
+}
+
+/* Whoever sleeps until its page changes looks at the state again. */
+static void wake_all(const struct timekeeper *keeper) {
+        struct client *client;
+
+        cds_list_for_each_entry(client, keeper->parts.clients, link)
+                client_wake(client);
+}
+
+static void tell_manager(const struct timekeeper *keeper) {
+        char text[TIMEKEEPER_TEXT], status[TIMEKEEPER_TEXT + 8];
+
+        snprintf(status, sizeof(status), "STATUS=%s", timekeeper_text(keeper, text));
+        (void)notify_send(status, NULL, 0);
+}
+
+static void tell(const struct timekeeper *keeper, bool first) {
+        char text[TIMEKEEPER_TEXT], event[32];
+
+        tell_manager(keeper);
+        snprintf(event, sizeof(event), "clock-%s", clock_reason_name(keeper->reason));
+        if (!first || keeper->reason != CLOCK_REASON_NONE)
+                log_event(level_of(keeper), event, "%s", timekeeper_text(keeper, text));
+}
+
+/* Takes over what was decided, and tells of it if it is news. */
+static void publish(struct timekeeper *keeper) {
+        const struct guard *guard = keeper->parts.guard;
+        bool stuck = keeper->stuck && guard_ready(guard); /* what the clock says comes first */
+        enum clock_state state = stuck ? CLOCK_STATE_FAILED : guard->state;
+        enum clock_reason reason = stuck ? CLOCK_REASON_STUCK : guard->reason;
+        bool first = keeper->state == CLOCK_STATE_STARTING;
+        bool news = state != keeper->state || reason != keeper->reason ||
+                    guard->rollbacks + guard->holds != keeper->incidents;
+
+        keeper->state = state;
+        keeper->reason = reason;
+        keeper->incidents = guard->rollbacks + guard->holds;
+        publish_line(keeper);
+        publish_state(keeper);
+        count(keeper);
+        if (!news)
+                return;
+        tell(keeper, first);
+        wake_all(keeper);
+}
+
+/* ---- looking */
+
+static void read_clocks(struct timekeeper *keeper, struct guard_reading *ret) {
+        char text[CLOCK_DURATION_TEXT];
+        int64_t suspended_ns;
+
+        (void)readings_take(keeper->parts.readings, keeper->parts.guard->policy.require_sync, ret,
+                            &suspended_ns);
+        if (suspended_ns > 0)
+                log_event(LOG_LEVEL_INFO, "suspend", "the machine was suspended for %s: the clock "
+                          "went on meanwhile", clock_duration(suspended_ns, text));
+}
+
+/* Rule 9: the fence, then the reservations, then the clock. */
+static void follow_forward(struct timekeeper *keeper) {
+        struct guard *guard = keeper->parts.guard;
+        uint64_t tick;
+
+        /* again where the time that was prepared for has passed meanwhile */
+        for (int i = 0; i < LOOKS_MAX && guard_wants_step(guard, &keeper->reading, &tick); i++) {
+                tick += STEP_AHEAD_TICKS;
+                if (!reserve_carry(keeper->parts.reserve, tick))
+                        return; /* the lease's thread wakes us when the fence is raised */
+                read_clocks(keeper, &keeper->reading);
+                guard_step(guard, &keeper->reading, tick);
+        }
+}
+
+/* Once a day, beginning a year before. */
+static void warn_of_end(struct timekeeper *keeper) {
+        const struct guard *guard = keeper->parts.guard;
+        int64_t now_ns = keeper->reading.boottime_ns;
+        uint64_t tick = guard_tick(guard, now_ns), last = id_tick_max(&guard->layout);
+
+        if (tick >= last || last - tick > YEAR_TICKS ||
+            (keeper->alarmed_boot_ns != 0 && now_ns - keeper->alarmed_boot_ns < DAY_NS))
+                return;
+        keeper->alarmed_boot_ns = now_ns;
+        log_event(LOG_LEVEL_WARNING, "epoch-end", "the last tick of id.layout and id.epoch comes "
+                  "in %" PRIu64 " days, and no ID after it: plan the move to a new ID space",
+                  (last - tick) / (YEAR_TICKS / 365));
+}
+
+static void look_at_machine(struct timekeeper *keeper) {
+        if (machine_changed(keeper->parts.machine))
+                guard_clone(keeper->parts.guard);
+        if (machine_disrupted(keeper->parts.machine))
+                log_event(LOG_LEVEL_NOTICE, "machine", "the hypervisor says that the clock may "
+                          "have jumped, as by a migration: a step is dealt with like any other");
+}
+
+/* Readers go on by the old line until a new one is published: too late for that,
+ * after the daemon or the machine was stopped in between, the new one would lead
+ * back behind what they have seen. */
+static bool too_late(struct timekeeper *keeper, int64_t read_boot_ns) {
+        struct guard_reading now;
+
+        if (same_line(&keeper->parts.guard->line, &keeper->published))
+                return false;
+        read_clocks(keeper, &now);
+        return now.boottime_ns - read_boot_ns > LINE_LEAD_NS / 2;
+}
+
+/* Returns when the first reading was taken. */
+static int64_t decide(struct timekeeper *keeper) {
+        int64_t read_boot_ns;
+
+        read_clocks(keeper, &keeper->reading);
+        read_boot_ns = keeper->reading.boottime_ns;
+        guard_look(keeper->parts.guard, &keeper->reading);
+        follow_forward(keeper);
+        return read_boot_ns;
+}
+
+void timekeeper_look(struct timekeeper *keeper) {
+        struct guard before;
+        int64_t read_boot_ns;
+
+        look_at_machine(keeper);
+        before = *keeper->parts.guard;
+        read_boot_ns = decide(keeper);
+        for (int i = 0; i < LOOKS_MAX && too_late(keeper, read_boot_ns); i++) {
+                *keeper->parts.guard = before;
+                read_boot_ns = decide(keeper);
+        }
+        publish(keeper);
+        warn_of_end(keeper);
+}
+
+/* No grant is possible while the fence is passed. That is an error once raising it
+ * failed, or takes long: a disk that hangs reports nothing. reserve_run() asks again
+ * each second, so that is how late this may be noticed. */
+static bool fence_stuck(struct timekeeper *keeper) {
+        const struct lease *lease = keeper->parts.lease;
+        uint64_t tick = timekeeper_tick(keeper, keeper->reading.boottime_ns);
+
+        if (!guard_ready(keeper->parts.guard) || tick < lease_fence(lease)) {
+                keeper->passed_tick = UINT64_MAX;
+                return false;
+        }
+        if (keeper->passed_tick == UINT64_MAX)
+                keeper->passed_tick = tick;
+        return lease_error(lease) < 0 || tick - keeper->passed_tick >= FENCE_PATIENCE_TICKS;
+}
+
+void timekeeper_look_at_fence(struct timekeeper *keeper) {
+        bool stuck = fence_stuck(keeper);
+
+        if (stuck == keeper->stuck)
+                return;
+        keeper->stuck = stuck;
+        publish(keeper);
+}
+
+int64_t timekeeper_deadline(const struct timekeeper *keeper) {
+        int64_t due_ns = guard_deadline(keeper->parts.guard);
+        int64_t again_ns = keeper->reading.boottime_ns + LOOK_NS;
+
+        return keeper->reason != CLOCK_REASON_NONE && again_ns < due_ns ? again_ns : due_ns;
+}
+
+/* ---- questions */
+
+bool timekeeper_ready(const struct timekeeper *keeper, int64_t *ret_resume_boot_ns) {
+        if (keeper->state == CLOCK_STATE_RUNNING)
+                return true;
+        *ret_resume_boot_ns = keeper->stuck ? INT64_MAX : keeper->parts.guard->resume_boot_ns;
+        return false;
+}
+
+uint64_t timekeeper_tick(const struct timekeeper *keeper, int64_t boot_ns) {
+        return guard_tick(keeper->parts.guard, boot_ns);
+}
+
+const char *timekeeper_text(const struct timekeeper *keeper, char text[TIMEKEEPER_TEXT]) {
+        int error = lease_error(keeper->parts.lease);
+
+        if (keeper->reason != CLOCK_REASON_STUCK)
+                return clock_text(keeper->parts.guard, &keeper->reading, text);
+        /* the place comes last: a refusal may have to cut it off */
+        snprintf(text, TIMEKEEPER_TEXT, "No IDs: the fence is passed and cannot be raised (%s): "
+                 "%s; the fence is %s",
+                 error < 0 ? lease_error_text(keeper->parts.lease, error) : "no answer",
+                 lease_remedy(keeper->parts.lease), lease_place(keeper->parts.lease));
+        return text;
+}
+
+void timekeeper_tell_again(const struct timekeeper *keeper) {
+        if (keeper->reason != CLOCK_REASON_NONE)
+                tell_manager(keeper);
+}
+
+/* ---- from outside */
+
+static const char *refusal_of(const struct timekeeper *keeper, int error) {
+        if (error == -EALREADY)
+                return "nothing is held back: the wall clock is followed already";
+        if (error == -EBUSY)
+                return "what was promised up to the fence is not known: only time helps";
+        if (keeper->parts.guard->cloned)
+                return "the wall clock is behind the last IDs: set it right first";
+        return "the wall clock shows a time outside id.epoch and id.layout: set it right, or "
+               "correct them";
+}
+
+int timekeeper_accept(struct timekeeper *keeper, char text[TIMEKEEPER_TEXT]) {
+        int r;
+
+        timekeeper_look(keeper);
+        if (keeper->stuck) {
+                timekeeper_text(keeper, text);
+                return -EBUSY;
+        }
+        r = guard_accept(keeper->parts.guard, &keeper->reading);
+        if (r < 0) {
+                snprintf(text, TIMEKEEPER_TEXT, "%s", refusal_of(keeper, r));
+                return r;
+        }
+        timekeeper_look(keeper);
+        timekeeper_text(keeper, text);
+        return 0;
+}
+
+void timekeeper_set_policy(struct timekeeper *keeper, const struct guard_policy *policy) {
+        guard_set_policy(keeper->parts.guard, policy);
+}

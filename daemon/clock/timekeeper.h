@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * Keeps the guarded clock: reads the clocks, lets the guard decide, publishes
+ * line and state in the clock segment, tells the log, the service manager and
+ * whoever asks. Follows a forward jump in the order of rule 9: fence,
+ * reservations, clock. Ledger thread only.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+#include <urcu/rculist.h>
+
+#include "daemon/clock/describe.h"
+#include "daemon/clock/guard.h"
+#include "daemon/lease/lease.h"
+#include "daemon/host/clone_watch.h"
+#include "daemon/clock/wall_clock.h"
+#include "daemon/reserve/reserve.h"
+#include "daemon/statistics/statistics.h"
+#include "shm/clock.h"
+
+struct timekeeper_parts {
+        struct guard *guard;
+        struct clock_segment *clock;
+        struct readings *readings;
+        struct machine *machine;
+        const struct lease *lease;
+        struct reserve *reserve;
+        struct cds_list_head *clients;
+        struct statistics_inputs *inputs;
+};
+
+struct timekeeper {
+        struct timekeeper_parts parts;
+        struct guard_reading reading; /* the last */
+        struct clock_line published;
+        enum clock_state state;
+        enum clock_reason reason;
+        uint64_t passed_tick; /* when the fence was seen to be passed; UINT64_MAX: it is not */
+        bool stuck;           /* it is passed, and cannot be raised */
+        int64_t alarmed_boot_ns; /* when the end of the layout was last warned of; 0: never */
+        uint64_t incidents;   /* rollbacks and holds told of */
+};
+
+void timekeeper_init(struct timekeeper *keeper, const struct timekeeper_parts *parts);
+
+/* Once in each round of the event loop, before anything is granted. */
+void timekeeper_look(struct timekeeper *keeper);
+/* After the round's grants: is the fence passed for good? */
+void timekeeper_look_at_fence(struct timekeeper *keeper);
+/* CLOCK_BOOTTIME by which to look again; INT64_MAX. */
+int64_t timekeeper_deadline(const struct timekeeper *keeper);
+
+/* May grants be made? If not, *ret_resume_boot_ns is when that may change by
+ * itself, INT64_MAX: not. */
+bool timekeeper_ready(const struct timekeeper *keeper, int64_t *ret_resume_boot_ns);
+uint64_t timekeeper_tick(const struct timekeeper *keeper, int64_t boot_ns);
+
+/* The present state as a sentence; the place of the fence may be a long path. */
+#define TIMEKEEPER_TEXT 3400u
+const char *timekeeper_text(const struct timekeeper *keeper, char text[TIMEKEEPER_TEXT]);
+
+/* Somebody else has set STATUS=: say again what is out of order. */
+void timekeeper_tell_again(const struct timekeeper *keeper);
+
+/* A person says that the wall clock is right. 0 or -errno; `text` answers. */
+int timekeeper_accept(struct timekeeper *keeper, char text[TIMEKEEPER_TEXT]);
+/* Another [clock] section holds. */
+void timekeeper_set_policy(struct timekeeper *keeper, const struct guard_policy *policy);

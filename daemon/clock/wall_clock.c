@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/clock/wall_clock.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "daemon/util/log.h"
+
+#define NS_PER_S INT64_C(1000000000)
+/* the kernel's own last second; it lets nobody set a clock as late as that */
+#define NEVER_S (INT64_MAX / NS_PER_S)
+#define BRACKETS_MAX 5
+/* BOOTTIME − MONOTONIC grows by suspends alone; less than this is the reading's own */
+#define SUSPEND_MIN_NS INT64_C(1000000)
+/* steps that come faster than the timer can be armed are one step */
+#define ARMS_MAX 4
+
+struct readings {
+        const struct readings_calls *calls;
+        int step_fd;
+        int64_t asleep_ns;       /* BOOTTIME − MONOTONIC at the last suspend, or at first, */
+        int64_t asleep_width_ns; /* known within half of this */
+        bool sync_unknown; /* that was logged */
+};
+
+struct bracket {
+        int64_t before_ns, realtime_ns, monotonic_ns, after_ns;
+};
+
+/* A faked clock can say what does not fit: the nearest which does. */
+static int64_t kernel_clock_ns(clockid_t clock) {
+        struct timespec at;
+        int64_t ns;
+
+        if (clock_gettime(clock, &at) < 0)
+                return 0;
+        if (__builtin_mul_overflow((int64_t)at.tv_sec, NS_PER_S, &ns) ||
+            __builtin_add_overflow(ns, (int64_t)at.tv_nsec, &ns))
+                return at.tv_sec < 0 ? INT64_MIN : INT64_MAX;
+        return ns;
+}
+
+static int kernel_adjtimex(struct timex *timex) {
+        int state = adjtimex(timex);
+
+        return state < 0 ? -errno : state;
+}
+
+static int kernel_timer_open(void) {
+        int fd = timerfd_create(CLOCK_REALTIME, TFD_NONBLOCK | TFD_CLOEXEC);
+
+        return fd < 0 ? -errno : fd;
+}
+
+static int kernel_timer_arm(int fd) {
+        const struct itimerspec never = { .it_value.tv_sec = NEVER_S };
+
+        if (timerfd_settime(fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &never, NULL) < 0)
+                return -errno;
+        return 0;
+}
+
+static int kernel_timer_drain(int fd) {
+        uint64_t expirations;
+
+        return read(fd, &expirations, sizeof(expirations)) < 0 ? -errno : 0;
+}
+
+const struct readings_calls readings_kernel = {
+        .clock_ns = kernel_clock_ns,
+        .adjtimex = kernel_adjtimex,
+        .timer_open = kernel_timer_open,
+        .timer_arm = kernel_timer_arm,
+        .timer_drain = kernel_timer_drain,
+};
+
+static int64_t difference(int64_t a, int64_t b) {
+        int64_t r;
+
+        if (__builtin_sub_overflow(a, b, &r))
+                return a < b ? INT64_MIN : INT64_MAX;
+        return r;
+}
+
+/* never below 0, which BOOTTIME does not go back for */
+static int64_t width_of(const struct bracket *bracket) {
+        int64_t width_ns = difference(bracket->after_ns, bracket->before_ns);
+
+        return width_ns > 0 ? width_ns : 0;
+}
+
+static int64_t middle_of(const struct bracket *bracket) {
+        return bracket->before_ns + width_of(bracket) / 2;
+}
+
+struct readings_offset readings_offset_of(int64_t before_ns, int64_t realtime_ns,
+                                          int64_t after_ns) {
+        struct bracket bracket = { .before_ns = before_ns, .after_ns = after_ns };
+
+        return (struct readings_offset){
+                .offset_ns = difference(realtime_ns, middle_of(&bracket)),
+                .width_ns = width_of(&bracket),
+        };
+}
+
+static struct bracket bracket_read(const struct readings_calls *calls) {
+        struct bracket bracket;
+
+        bracket.before_ns = calls->clock_ns(CLOCK_BOOTTIME);
+        bracket.realtime_ns = calls->clock_ns(CLOCK_REALTIME);
+        bracket.monotonic_ns = calls->clock_ns(CLOCK_MONOTONIC);
+        bracket.after_ns = calls->clock_ns(CLOCK_BOOTTIME);
+        return bracket;
+}
+
+/* Preemption between two readings looks like a step, a suspend like one of
+ * hours: the narrowest bracket has the least of it. */
+static struct bracket bracket_narrow(const struct readings_calls *calls) {
+        struct bracket best = bracket_read(calls);
+
+        for (int i = 1; i < BRACKETS_MAX && width_of(&best) >= READINGS_NARROW_NS; i++) {
+                struct bracket next = bracket_read(calls);
+
+                if (width_of(&next) < width_of(&best))
+                        best = next;
+        }
+        return best;
+}
+
+struct readings_offset readings_offset(const struct readings_calls *calls) {
+        struct bracket bracket = bracket_narrow(calls);
+
+        return readings_offset_of(bracket.before_ns, bracket.realtime_ns, bracket.after_ns);
+}
+
+static void remember_asleep(struct readings *readings, const struct bracket *bracket) {
+        readings->asleep_ns = difference(middle_of(bracket), bracket->monotonic_ns);
+        readings->asleep_width_ns = width_of(bracket);
+}
+
+/* A growth counts which is more than both brackets can have made up. */
+static int64_t suspended(struct readings *readings, const struct bracket *bracket) {
+        int64_t grown_ns = difference(difference(middle_of(bracket), bracket->monotonic_ns),
+                                      readings->asleep_ns);
+        int64_t unsure_ns = width_of(bracket) / 2 + readings->asleep_width_ns / 2;
+
+        if (difference(grown_ns, unsure_ns) > SUSPEND_MIN_NS) {
+                remember_asleep(readings, bracket);
+                return grown_ns;
+        }
+        if (width_of(bracket) < readings->asleep_width_ns)
+                remember_asleep(readings, bracket);
+        return 0;
+}
+
+/* -EPERM is a sandbox's: nothing is changed here, and that needs no privilege. */
+static bool synchronised(struct readings *readings) {
+        struct timex timex = { .modes = 0 };
+        int state = readings->calls->adjtimex(&timex);
+
+        if (state < 0 && !readings->sync_unknown) {
+                readings->sync_unknown = true;
+                log_event(LOG_LEVEL_INFO, "synchronised", "whether the wall clock is synchronised "
+                          "cannot be known, it counts as not: adjtimex: %s; a service needs "
+                          "ProtectClock=no and a system call filter that allows adjtimex for it",
+                          strerror(-state));
+        }
+        return state >= 0 && state != TIME_ERROR && (timex.status & STA_UNSYNC) == 0;
+}
+
+int64_t readings_take(struct readings *readings, bool ask_synchronised, struct guard_reading *ret,
+                      int64_t *ret_suspended_ns) {
+        struct bracket bracket = bracket_narrow(readings->calls);
+
+        *ret_suspended_ns = suspended(readings, &bracket);
+        *ret = (struct guard_reading){
+                .realtime_ns = bracket.realtime_ns,
+                .boottime_ns = middle_of(&bracket),
+                .synchronised = ask_synchronised && synchronised(readings),
+        };
+        return width_of(&bracket);
+}
+
+/* Whether a step came while it was being armed; negative: it cannot be. */
+static int arm(const struct readings *readings) {
+        int r = -ECANCELED;
+        bool stepped = false;
+
+        for (int i = 0; i < ARMS_MAX && r == -ECANCELED; i++) {
+                r = readings->calls->timer_arm(readings->step_fd);
+                stepped = stepped || r == -ECANCELED;
+        }
+        return r < 0 && r != -ECANCELED ? r : stepped;
+}
+
+static void disarm(struct readings *readings, int error) {
+        log_event(LOG_LEVEL_NOTICE, "steps", "the kernel does not tell when the wall clock is set "
+                  "(%s): while no ticks run, a step is noticed late", strerror(error));
+        if (readings->step_fd >= 0)
+                close(readings->step_fd);
+        readings->step_fd = -1;
+}
+
+int readings_new(struct readings **ret, const struct readings_calls *calls) {
+        struct readings *readings = calloc(1, sizeof(*readings));
+        struct bracket bracket;
+        int r;
+
+        if (readings == NULL)
+                return -ENOMEM;
+        readings->calls = calls;
+        r = readings->step_fd = calls->timer_open();
+        if (r >= 0)
+                r = arm(readings);
+        if (r < 0)
+                disarm(readings, -r);
+        bracket = bracket_narrow(calls);
+        remember_asleep(readings, &bracket);
+        *ret = readings;
+        return 0;
+}
+
+struct readings *readings_free(struct readings *readings) {
+        if (readings == NULL)
+                return NULL;
+        if (readings->step_fd >= 0)
+                close(readings->step_fd);
+        free(readings);
+        return NULL;
+}
+
+int readings_step_fd(const struct readings *readings) {
+        return readings->step_fd;
+}
+
+bool readings_stepped(struct readings *readings) {
+        int r;
+
+        if (readings->step_fd < 0 || readings->calls->timer_drain(readings->step_fd) == -EAGAIN)
+                return false;
+        /* before anybody reads the clocks: a step after this is told anew, one
+         * before it is in the clocks */
+        r = arm(readings);
+        if (r < 0)
+                disarm(readings, -r);
+        return true;
+}

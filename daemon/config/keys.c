@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: MIT */
+/* Every key of the configuration, once. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/config/internal.h"
+#include "daemon/util/log.h"
+
+#define AT(field) offsetof(struct config, field)
+#define SECOND UINT64_C(1000000000)
+#define MILLISECOND (SECOND / 1000)
+#define MINUTE (60 * SECOND)
+#define DAY (24 * 60 * MINUTE)
+#define CAP_MAX UINT64_C(1000000000000)
+#define SOCKET_PATH_MAX 107 /* sockaddr_un */
+
+const struct config_key config_keys[] = {
+        { "daemon.socket", KEY_PATH, AT(socket), 1, SOCKET_PATH_MAX, "/run/sfshm/sfshm.sock", false,
+          KEY_RESTART, "Unix socket on which clients attach" },
+        { "daemon.socket_mode", KEY_MODE, AT(socket_mode), 0, 0777, "0666", false, KEY_RESTART,
+          "permissions of the socket, octal: who may attach" },
+        { "daemon.socket_group", KEY_WORD, AT(socket_group), 0, 64, "", false, KEY_RESTART,
+          "group of the socket and of the statistics; empty: the daemon's own" },
+        { "daemon.state_dir", KEY_PATH, AT(state_dir), 1, 3000, "/var/lib/sfshm", false,
+          KEY_RESTART, "directory on a disk for what must survive a reboot" },
+        { "daemon.shm", KEY_SHM, AT(shm), 1, 3000, "/sfshm", false, KEY_RESTART,
+          "shared memory: a POSIX name, or an absolute directory on a tmpfs" },
+        { "daemon.metrics_listen", KEY_OFF, AT(metrics_listen), 0, 0, "off", false, KEY_RESTART,
+          "address of the metrics endpoint" },
+        { "daemon.max_clients", KEY_U32, AT(max_clients), 1, 65536, "4096", false, KEY_RESTART,
+          "clients attached at once" },
+        { "id.epoch", KEY_EPOCH, AT(layout.epoch_unix_ms), 0, 0, "2025-01-01T00:00:00Z", false,
+          KEY_RESTART, "time of tick 0; must be the same on all hosts and for ever" },
+        { "id.layout", KEY_LAYOUT, AT(layout), 0, 0, "41/10/12", false, KEY_RESTART,
+          "bits of tick, worker and sequence" },
+        { "id.region_bits", KEY_U8, AT(layout.region_bits), 0, 32, "0", false, KEY_RESTART,
+          "how many high bits of the worker field are the region" },
+        { "id.region", KEY_U32, AT(region), 0, UINT32_MAX, "0", false, KEY_RESTART,
+          "region of this host" },
+        { "workers.backend", KEY_BACKEND, AT(backend), 0, 0, "local", false, KEY_RESTART,
+          "who decides which worker IDs this host may use" },
+        { "workers.first", KEY_U32, AT(first), 0, UINT32_MAX, "none", true, KEY_RESTART,
+          "first worker ID of this host, within its region; must differ between hosts" },
+        { "workers.count", KEY_U32, AT(count), 1, UINT32_C(1) << 22, "1", false, KEY_RESTART,
+          "worker IDs of this host: each gives 2^sequence IDs per millisecond" },
+        { "workers.max_count", KEY_U32, AT(max_count), 1, UINT32_C(1) << 22, "workers.count", true,
+          KEY_RESTART, "up to how many the run may grow" },
+        { "workers.recycle_delay", KEY_DURATION, AT(recycle_delay_ns), 0, 366 * DAY, "10min", false,
+          KEY_LIVE, "how long a released worker ID rests" },
+        { "workers.horizon", KEY_DURATION, AT(horizon_ns), SECOND, 366 * DAY, "10min", false,
+          KEY_LIVE, "how far ahead of time the durable fence is kept" },
+        { "etcd.endpoints", KEY_WORD, AT(etcd_endpoints), 1, 4000, "http://127.0.0.1:2379", false,
+          KEY_RESTART, "URLs of the etcd cluster" },
+        { "etcd.prefix", KEY_PATH, AT(etcd_prefix), 2, 200, "/sfshm", false, KEY_RESTART,
+          "what all keys begin with; the same on all hosts" },
+        { "etcd.ttl", KEY_DURATION, AT(etcd_ttl_ns), 6 * SECOND, 10 * MINUTE, "30s", false,
+          KEY_RESTART, "how long a host counts as alive that does not renew its lease" },
+        { "etcd.username", KEY_WORD, AT(etcd_username), 0, 200, "", false, KEY_RESTART,
+          "user of etcd" },
+        { "etcd.password_file", KEY_WORD, AT(etcd_password_file), 0, 3000, "", false, KEY_RESTART,
+          "file with that user's password" },
+        { "etcd.ca_file", KEY_WORD, AT(etcd_ca_file), 0, 3000, "", false, KEY_RESTART,
+          "file with the certificates which etcd's own is checked against" },
+        { "etcd.cert_file", KEY_WORD, AT(etcd_cert_file), 0, 3000, "", false, KEY_RESTART,
+          "file with the certificate of this host" },
+        { "etcd.key_file", KEY_WORD, AT(etcd_key_file), 0, 3000, "", false, KEY_RESTART,
+          "file with the key of that certificate" },
+        { "zookeeper.hosts", KEY_WORD, AT(zookeeper_hosts), 1, 4000, "127.0.0.1:2181", false,
+          KEY_RESTART, "servers of the ZooKeeper ensemble" },
+        { "zookeeper.prefix", KEY_PATH, AT(zookeeper_prefix), 2, 200, "/sfshm", false, KEY_RESTART,
+          "node below which all others are; the same on all hosts" },
+        { "zookeeper.ttl", KEY_DURATION, AT(zookeeper_ttl_ns), 6 * SECOND, 10 * MINUTE, "30s",
+          false, KEY_RESTART, "how long a host counts as alive that does not renew its lease" },
+        { "zookeeper.username", KEY_WORD, AT(zookeeper_username), 0, 200, "", false, KEY_RESTART,
+          "user of ZooKeeper, who alone may then see and change the nodes" },
+        { "zookeeper.password_file", KEY_WORD, AT(zookeeper_password_file), 0, 3000, "", false,
+          KEY_RESTART, "file with that user's password" },
+        { "clock.on_rollback", KEY_ROLLBACK, AT(clock.on_rollback), 0, 0, "offset", false, KEY_LIVE,
+          "what happens when the wall clock is found behind" },
+        { "clock.max_offset", KEY_DURATION, AT(clock.max_offset_ns), 0, 60 * MINUTE, "10s", false,
+          KEY_LIVE, "how far IDs may run ahead of the wall clock before they wait" },
+        { "clock.max_forward_step", KEY_DURATION, AT(clock.max_forward_step_ns), MILLISECOND, DAY,
+          "1min", false, KEY_LIVE,
+          "a larger forward jump of the wall clock is held until accepted" },
+        { "clock.max_slew", KEY_DURATION, AT(clock.max_slew_ns), MILLISECOND / 10,
+          500 * MILLISECOND, "10ms", false, KEY_LIVE,
+          "how much of a difference to the wall clock is worked off each second" },
+        { "clock.require_sync", KEY_YES_NO, AT(clock.require_sync), 0, 0, "no", false, KEY_LIVE,
+          "no ID of a boot before the kernel's clock is synchronised" },
+        { "reserve.standing", KEY_DURATION, AT(standing_ns), SECOND, 10 * MINUTE, "15s", false,
+          KEY_LIVE, "how long an attached client can go on without the daemon" },
+        { "reserve.elastic", KEY_DURATION, AT(elastic_ns), 20 * MILLISECOND, 10 * SECOND, "200ms",
+          false, KEY_LIVE, "how far ahead reservations by demand reach" },
+        { "reserve.reach_back", KEY_DURATION, AT(reach_back_ns), 0, SECOND, "0", false, KEY_RESTART,
+          "how far in the past a batch wider than a tick may start" },
+        { "limits.uid_clients", KEY_U32, AT(uid_clients), 0, UINT32_MAX, "1024", false, KEY_LIVE,
+          "clients of a uid; 0: no limit" },
+        { "limits.uid_lanes", KEY_U32, AT(uid_lanes), 0, UINT32_MAX, "1024", false, KEY_LIVE,
+          "lanes of a uid; 0: no limit" },
+        { "limits.uid_bytes", KEY_SIZE, AT(uid_bytes), 0, INT64_MAX, "64MiB", false, KEY_LIVE,
+          "shared memory of a uid; 0: no limit" },
+        { "limits.cgroup_clients", KEY_U32, AT(cgroup_clients), 0, UINT32_MAX, "0", false, KEY_LIVE,
+          "clients of a cgroup within a uid; 0: no limit" },
+        { "limits.cgroup_lanes", KEY_U32, AT(cgroup_lanes), 0, UINT32_MAX, "0", false, KEY_LIVE,
+          "lanes of a cgroup within a uid; 0: no limit" },
+        { "limits.cgroup_bytes", KEY_SIZE, AT(cgroup_bytes), 0, INT64_MAX, "0", false, KEY_LIVE,
+          "shared memory of a cgroup within a uid; 0: no limit" },
+        { "weights.uid.UID", KEY_WEIGHT, AT(weights), 1, 1000, "1", true, KEY_LIVE,
+          "share of a uid when positions are short" },
+        { "weights.cgroup.PATH", KEY_WEIGHT, AT(weights), 1, 1000, "1", true, KEY_LIVE,
+          "share of a cgroup within its uid" },
+        { "caps.uid.UID", KEY_CAP, AT(caps), 1, CAP_MAX, "none", true, KEY_LIVE,
+          "IDs per second a uid gets at most" },
+        { "caps.cgroup.PATH", KEY_CAP, AT(caps), 1, CAP_MAX, "none", true, KEY_LIVE,
+          "IDs per second a cgroup within its uid gets at most" },
+};
+const size_t config_n_keys = sizeof(config_keys) / sizeof(config_keys[0]);
+_Static_assert(sizeof(config_keys) / sizeof(config_keys[0]) <= CONFIG_KEYS_MAX, "origins too few");
+
+void config_print_keys(FILE *file) {
+        for (const struct config_key *key = config_keys; key < config_keys + config_n_keys; key++)
+                fprintf(file, "%s\t%s\t%s\n", key->name, key->default_text, key->help);
+}
+
+bool config_key_is_rule(const struct config_key *key) {
+        return key->type == KEY_WEIGHT || key->type == KEY_CAP;
+}
+
+bool config_key_is_text(const struct config_key *key) {
+        switch (key->type) {
+        case KEY_PATH:
+        case KEY_SHM:
+        case KEY_WORD:
+        case KEY_OFF:
+        case KEY_BACKEND:
+                return true;
+        default:
+                return false;
+        }
+}
+
+size_t config_key_index(const struct config_key *key) {
+        return (size_t)(key - config_keys);
+}
+
+/* Up to and with the last dot: "weights.uid." */
+static size_t rule_prefix(const struct config_key *key) {
+        return (size_t)(strrchr(key->name, '.') - key->name) + 1;
+}
+
+const struct config_key *config_key_find(const char *name) {
+        for (const struct config_key *key = config_keys; key < config_keys + config_n_keys; key++) {
+                size_t prefix = rule_prefix(key);
+
+                if (config_key_is_rule(key) ?
+                            strncmp(name, key->name, prefix) == 0 && name[prefix] != '\0' :
+                            strcmp(name, key->name) == 0)
+                        return key;
+        }
+        return NULL;
+}
+
+#define NAME_MAX_COMPARED 48u
+
+/* Levenshtein: single characters to insert, remove or replace. */
+static size_t edit_distance(const char *a, const char *b) {
+        size_t row[NAME_MAX_COMPARED + 1], n = strlen(b);
+
+        if (n > NAME_MAX_COMPARED || strlen(a) > NAME_MAX_COMPARED)
+                return SIZE_MAX;
+        for (size_t j = 0; j <= n; j++)
+                row[j] = j;
+        for (size_t i = 1; a[i - 1]; i++) {
+                size_t diagonal = row[0];
+
+                row[0] = i;
+                for (size_t j = 1; j <= n; j++) {
+                        size_t best = diagonal + (a[i - 1] != b[j - 1]);
+
+                        diagonal = row[j];
+                        if (row[j] + 1 < best)
+                                best = row[j] + 1;
+                        if (row[j - 1] + 1 < best)
+                                best = row[j - 1] + 1;
+                        row[j] = best;
+                }
+        }
+        return row[n];
+}
+
+/* The key nearest to `name`: a few typing errors, or the right key in another
+ * section; NULL when nothing is near. */
+static const struct config_key *nearest(const char *name) {
+        const struct config_key *found = NULL;
+        const char *dot = strchr(name, '.');
+        size_t least = 4;
+
+        for (const struct config_key *key = config_keys; key < config_keys + config_n_keys; key++) {
+                size_t distance = edit_distance(name, key->name);
+
+                if (dot && strcmp(dot, strchr(key->name, '.')) == 0)
+                        distance = 1;
+                if (distance < least) {
+                        least = distance;
+                        found = key;
+                }
+        }
+        return found;
+}
+
+static bool same_section(const char *name, const struct config_key *key) {
+        size_t n = (size_t)(strchr(key->name, '.') - key->name) + 1;
+
+        return strncmp(name, key->name, n) == 0;
+}
+
+static bool begins_section(size_t i) {
+        return i == 0 || !same_section(config_keys[i].name, &config_keys[i - 1]);
+}
+
+static int section_length(const char *key) {
+        return (int)(strchr(key, '.') - key);
+}
+
+bool config_section_known(const char *section) {
+        for (size_t i = 0; i < config_n_keys; i++) {
+                size_t n = (size_t)section_length(config_keys[i].name);
+
+                if (strlen(section) == n && strncmp(section, config_keys[i].name, n) == 0)
+                        return true;
+        }
+        return false;
+}
+
+static void list_keys(const char *name, FILE *stream) {
+        const char *before = "allowed are ";
+
+        for (size_t i = 0; i < config_n_keys; i++) {
+                if (!same_section(name, &config_keys[i]))
+                        continue;
+                fprintf(stream, "%s%s", before, config_keys[i].name);
+                before = ", ";
+        }
+}
+
+static void list_sections(FILE *stream) {
+        for (size_t i = 0; i < config_n_keys; i++)
+                if (begins_section(i))
+                        fprintf(stream, "%s[%.*s]", i == 0 ? "the sections are " : ", ",
+                                section_length(config_keys[i].name), config_keys[i].name);
+}
+
+/* `name` as "section.key"; NULL lists the sections. */
+static char *allowed_text(const char *name) {
+        char *text = NULL;
+        size_t size = 0;
+        FILE *stream = open_memstream(&text, &size);
+
+        if (!stream)
+                return NULL;
+        if (name)
+                list_keys(name, stream);
+        else
+                list_sections(stream);
+        if (fclose(stream) != 0) {
+                free(text);
+                return NULL;
+        }
+        return text;
+}
+
+static bool has_known_section(const char *name) {
+        for (size_t i = 0; i < config_n_keys; i++)
+                if (same_section(name, &config_keys[i]))
+                        return true;
+        return false;
+}
+
+int config_key_unknown(const char *origin, const char *name) {
+        const struct config_key *near = nearest(name);
+        char *allowed = allowed_text(has_known_section(name) ? name : NULL);
+
+        if (!allowed)
+                return -ENOMEM;
+        (void)log_failure(EINVAL, "config.unknown", "%s: unknown key %s%s%s%s; %s", origin, name,
+                          near ? "; did you mean " : "", near ? near->name : "", near ? "?" : "",
+                          allowed);
+        free(allowed);
+        return -EINVAL;
+}
+
+int config_section_unknown(const char *origin, const char *section) {
+        char *allowed = allowed_text(NULL);
+
+        if (!allowed)
+                return -ENOMEM;
+        (void)log_failure(EINVAL, "config.unknown", "%s: unknown section [%s]; %s", origin, section,
+                          allowed);
+        free(allowed);
+        return -EINVAL;
+}

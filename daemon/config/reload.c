@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/config/reload.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/config/internal.h"
+#include "daemon/util/log.h"
+#include "daemon/host/notify.h"
+#include "daemon/util/thread.h"
+
+/* The value in both, malloc'ed; equal ones are equal texts. */
+struct difference {
+        char *before, *after;
+};
+
+static int compare(const struct config *before, const struct config *after,
+                   const struct config_key *key, struct difference *ret) {
+        int r = config_value_text(before, key, &ret->before);
+
+        return r < 0 ? r : config_value_text(after, key, &ret->after);
+}
+
+static void difference_clear(struct difference *difference) {
+        free(difference->before);
+        free(difference->after);
+        *difference = (struct difference){ .before = NULL };
+}
+
+static void report(const struct config_key *key, const struct difference *difference) {
+        if (key->change == KEY_LIVE)
+                log_event(LOG_LEVEL_NOTICE, "reload.key", "%s is \"%s\" now, it was \"%s\"",
+                          key->name, difference->after, difference->before);
+        else
+                log_event(LOG_LEVEL_ERROR, "reload.key", "restart needed: %s is \"%s\" and cannot "
+                          "become \"%s\" while the daemon runs", key->name, difference->before,
+                          difference->after);
+}
+
+/* Reports the keys of this kind which differ: how many, or -ENOMEM. */
+static int report_all(const struct config *before, const struct config *after,
+                      enum key_change change) {
+        int n = 0;
+
+        for (size_t i = 0; i < config_n_keys; i++) {
+                struct difference difference = { .before = NULL };
+                int r;
+
+                /* a key of which nobody has said that it is live is none */
+                if ((config_keys[i].change == KEY_LIVE) != (change == KEY_LIVE))
+                        continue;
+                r = compare(before, after, &config_keys[i], &difference);
+                if (r == 0 && strcmp(difference.before, difference.after) != 0) {
+                        report(&config_keys[i], &difference);
+                        n++;
+                }
+                difference_clear(&difference);
+                if (r < 0)
+                        return r;
+        }
+        return n;
+}
+
+static int take_over(struct config *config, struct config *loaded) {
+        int n = report_all(config, loaded, KEY_RESTART);
+
+        if (n > 0)
+                return log_failure(EBUSY, "reload", "nothing of the new configuration is applied: "
+                                   "put %s back, or restart sfshmd",
+                                   n == 1 ? "that key" : "those keys");
+        if (n == 0)
+                n = report_all(config, loaded, KEY_LIVE);
+        if (n < 0)
+                return log_failure(-n, "reload", "there is no memory left to compare the "
+                                   "configurations; nothing is applied, send SIGHUP again");
+        config_take_live(config, loaded);
+        log_event(LOG_LEVEL_NOTICE, "reload", "the configuration is reloaded; keys that changed: "
+                  "%d", n);
+        return 0;
+}
+
+int reload_config(struct reload *reload) {
+        struct config *loaded = NULL;
+        int r = config_load(&loaded, reload->path, reload->sets);
+
+        if (r < 0)
+                return log_failure(-r, "reload", "the configuration cannot be loaded, the one of "
+                                   "before stays in force: put right what is named above and send "
+                                   "SIGHUP again");
+        r = take_over(reload->config, loaded);
+        config_free(loaded);
+        return r;
+}
+
+void reload_run(struct reload *reload, struct accounts *accounts, struct reserve *reserve) {
+        bool was_refused = reload->refused;
+        char text[64];
+
+        snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%" PRId64,
+                 thread_clock_ns(CLOCK_MONOTONIC) / 1000);
+        (void)notify_send(text, NULL, 0);
+        reload->refused = reload_config(reload) < 0;
+        if (!reload->refused) {
+                accounts_reload(accounts);
+                reserve_reload(reserve, reload->config);
+        }
+        /* a success says nothing: the status is about the clock then, and stays */
+        if (notify_send(reload->refused ? "READY=1\nSTATUS=The new configuration was refused, see "
+                                          "the log; the one of before is in force." :
+                        was_refused ? "READY=1\nSTATUS=The configuration is reloaded." : "READY=1",
+                        NULL, 0) < 0)
+                log_event(LOG_LEVEL_WARNING, "reload", "the service manager does not take the "
+                          "word that the reload is over: it will wait for it in vain");
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * Is this still the machine it was? A virtual machine that goes on from a
+ * snapshot, or as a clone, has every clock and boot ID it had, and a twin may
+ * hand out the same IDs. Two sources tell where they are present: the kernel's
+ * event NEW_VMGENID, and VMClock (daemon/host/vmclock.h).
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/socket.h>
+
+/* The layer below: the kernel, or a test's. */
+struct machine_calls {
+        const char *vmclock_path;
+        int (*uevents_open)(void); /* a socket that does not block, or -errno */
+        ssize_t (*receive)(int fd, struct msghdr *message, int flags); /* recvmsg(2) */
+};
+extern const struct machine_calls machine_kernel;
+
+struct machine;
+
+/* That neither source is there is fine; what is there is logged. */
+int machine_new(struct machine **ret, const struct machine_calls *calls);
+struct machine *machine_free(struct machine *machine);
+
+/* Readable when machine_changed() is to be asked; -1: none. VMClock has none: it
+ * is read whenever machine_changed() is asked, which is cheap but a system call. */
+int machine_uevent_fd(const struct machine *machine);
+
+/* Was this machine cloned or restored? True once for each time. The caller logs. */
+bool machine_changed(struct machine *machine);
+/* Did VMClock tell, at the last machine_changed(), that the hardware's clock may
+ * have jumped though the machine is the same, as by a live migration? With a
+ * hypervisor that counts no generations that can be a snapshot as well. True
+ * once for each time. */
+bool machine_disrupted(struct machine *machine);
+
+/* Is this uevent the kernel's word that the machine's generation is new? Any
+ * bytes are fine. Pure. */
+bool machine_uevent_tells(const char *message, size_t length);

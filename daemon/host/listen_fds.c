@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/host/listen_fds.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <systemd/sd-daemon.h>
+
+#include "daemon/util/log.h"
+
+struct named {
+        int fd;
+        char *name;
+};
+
+static bool of_client(const char *name) {
+        return strncmp(name, PASSED_CLIENT_PREFIX, strlen(PASSED_CLIENT_PREFIX)) == 0;
+}
+
+uint64_t passed_client_id(const char *name) {
+        char again[sizeof(PASSED_CLIENT_PREFIX) + 20];
+        unsigned long long id;
+
+        if (!of_client(name))
+                return 0;
+        id = strtoull(name + strlen(PASSED_CLIENT_PREFIX), NULL, 10);
+        /* no sign, space, zero in front or anything behind */
+        snprintf(again, sizeof(again), PASSED_CLIENT_PREFIX "%llu", id);
+        return strcmp(again, name) == 0 ? id : 0;
+}
+
+static int compare(const void *a, const void *b) {
+        const struct named *x = a, *y = b;
+        int r = strcmp(x->name, y->name);
+
+        return r != 0 ? r : x->fd - y->fd;
+}
+
+/* Sorted by name: those of a client are neighbours. */
+static void group(struct passed *passed, struct named *named, size_t n) {
+        qsort(named, n, sizeof(*named), compare);
+        for (size_t i = 0; i < n; i++) {
+                int *fd = &passed->fds[passed->n_listening + i];
+
+                *fd = named[i].fd;
+                passed->names[i] = named[i].name;
+                if (i == 0 || strcmp(named[i].name, named[i - 1].name) != 0)
+                        passed->clients[passed->n_clients++] = (struct passed_client){
+                                .name = named[i].name, .fds = fd };
+                passed->clients[passed->n_clients - 1].n_fds++;
+        }
+}
+
+static int sort_out(struct passed *ret, char **names, size_t n) {
+        struct passed passed = { .fds = calloc(n, sizeof(int)),
+                                 .names = calloc(n + 1, sizeof(char *)),
+                                 .clients = calloc(n, sizeof(struct passed_client)) };
+        struct named *named = calloc(n, sizeof(*named));
+        size_t n_named = 0;
+
+        if (!passed.fds || !passed.names || !passed.clients || !named) {
+                free(named);
+                passed_free(&passed);
+                return -ENOMEM;
+        }
+        for (size_t i = 0; i < n; i++) {
+                int fd = SD_LISTEN_FDS_START + (int)i;
+
+                if (of_client(names[i]))
+                        named[n_named++] = (struct named){ .fd = fd, .name = names[i] };
+                else
+                        passed.fds[passed.n_listening++] = fd;
+        }
+        for (size_t i = 0; i < n; i++)
+                if (!of_client(names[i]))
+                        free(names[i]);
+        group(&passed, named, n_named);
+        free(named);
+        *ret = passed;
+        return 0;
+}
+
+int passed_take(struct passed *ret) {
+        char **names = NULL;
+        int n = sd_listen_fds_with_names(1, &names), r;
+
+        if (n < 0)
+                return log_failure(-n, "passed", "the descriptors which systemd passed are not "
+                                   "understood (LISTEN_FDS, LISTEN_FDNAMES): %s", strerror(-n));
+        if (n == 0) {
+                free(names);
+                *ret = (struct passed){ .fds = NULL };
+                return 0;
+        }
+        r = sort_out(ret, names, (size_t)n);
+        if (r < 0) {
+                for (int i = 0; i < n; i++)
+                        free(names[i]);
+                (void)log_failure(-r, "passed", "no memory");
+        }
+        free(names);
+        return r;
+}
+
+void passed_free(struct passed *passed) {
+        for (size_t i = 0; passed->names && passed->names[i]; i++)
+                free(passed->names[i]);
+        free(passed->names);
+        free(passed->clients);
+        free(passed->fds);
+        *passed = (struct passed){ .fds = NULL };
+}

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/host/watchdog.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <systemd/sd-daemon.h>
+
+#include "daemon/util/log.h"
+#include "daemon/host/notify.h"
+
+/* Of the period. The manager counts from the last WATCHDOG=1 that it got: the
+ * first retry comes at 5/8, the last at 7/8. */
+#define EARLY(period) ((period) / 3)
+#define DUE(period) ((period) / 2)
+#define RETRY(period) ((period) / 8)
+/* Below it the manager asks for what no scheduler can keep; and 0 would spin. */
+#define PERIOD_MIN_NS INT64_C(8000000)
+#define PERIOD_MAX_NS INT64_C(86400000000000) /* a day: no sum below overflows */
+
+void watchdog_init(struct watchdog *watchdog) {
+        uint64_t period_us = 0;
+
+        *watchdog = (struct watchdog){ .due_ns = INT64_MAX };
+        /* an error is a variable nobody can read: as if there were none */
+        if (sd_watchdog_enabled(0, &period_us) <= 0)
+                return;
+        watchdog->period_ns = period_us > (uint64_t)PERIOD_MAX_NS / 1000 ?
+                                      PERIOD_MAX_NS :
+                                      (int64_t)period_us * 1000;
+        if (watchdog->period_ns < PERIOD_MIN_NS)
+                watchdog->period_ns = PERIOD_MIN_NS;
+}
+
+void watchdog_add(struct watchdog *watchdog, struct watchdog_thread thread) {
+        assert(watchdog->n_threads < WATCHDOG_THREADS_MAX);
+        watchdog->threads[watchdog->n_threads++] = thread;
+}
+
+static bool answered(const struct watchdog *watchdog, size_t i) {
+        const struct watchdog_thread *thread = &watchdog->threads[i];
+
+        return thread->answered(thread->context, watchdog->question);
+}
+
+static bool all_answered(const struct watchdog *watchdog) {
+        for (size_t i = 0; i < watchdog->n_threads; i++)
+                if (!answered(watchdog, i))
+                        return false;
+        return true;
+}
+
+/* Not at the first miss: the answer may be on its way. */
+static void report_silent(struct watchdog *watchdog, int64_t now_ns) {
+        for (size_t i = 0; i < watchdog->n_threads; i++) {
+                if (watchdog->reported[i] || answered(watchdog, i))
+                        continue;
+                watchdog->reported[i] = true;
+                log_event(LOG_LEVEL_WARNING, "thread-silent", "the thread %s has not answered for "
+                          "%" PRId64 " ms: no sign of life is sent, so the service manager "
+                          "will kill and restart this daemon when WatchdogSec= is over; find "
+                          "out what stops the thread (a debugger, too little processor time)",
+                          watchdog->threads[i].name, (now_ns - watchdog->asked_ns) / 1000000);
+        }
+}
+
+static void report_back(struct watchdog *watchdog) {
+        for (size_t i = 0; i < watchdog->n_threads; i++) {
+                if (!watchdog->reported[i])
+                        continue;
+                watchdog->reported[i] = false;
+                log_event(LOG_LEVEL_NOTICE, "thread-answers", "the thread %s answers again",
+                          watchdog->threads[i].name);
+        }
+}
+
+static void ask(struct watchdog *watchdog, int64_t now_ns) {
+        watchdog->question++;
+        watchdog->asked_ns = now_ns;
+        for (size_t i = 0; i < watchdog->n_threads; i++)
+                watchdog->threads[i].ask(watchdog->threads[i].context, watchdog->question);
+}
+
+int64_t watchdog_run(struct watchdog *watchdog, int64_t now_ns) {
+        if (watchdog->period_ns == 0 || now_ns < watchdog->early_ns)
+                return watchdog->due_ns;
+        if (!all_answered(watchdog)) {
+                if (++watchdog->misses > 1)
+                        report_silent(watchdog, now_ns);
+                watchdog->early_ns = watchdog->due_ns = now_ns + RETRY(watchdog->period_ns);
+                return watchdog->due_ns;
+        }
+        watchdog->misses = 0;
+        report_back(watchdog);
+        if (notify_send("WATCHDOG=1", NULL, 0) == -EAGAIN) {
+                watchdog->early_ns = watchdog->due_ns = now_ns + RETRY(watchdog->period_ns);
+                return watchdog->due_ns;
+        }
+        ask(watchdog, now_ns);
+        watchdog->early_ns = now_ns + EARLY(watchdog->period_ns);
+        watchdog->due_ns = now_ns + DUE(watchdog->period_ns);
+        return watchdog->due_ns;
+}

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the gateway is like: int64 are strings, and what has its default value is
+ * left out; unknown fields of a request are ignored; keys and values are base64. An
+ * etcd lease that has ended is answered like one that goes on, but without a TTL.
+ */
+#include "daemon/lease/etcd/calls.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/lease/etcd/base64.h"
+#include "daemon/util/log.h"
+
+#define NS_PER_S INT64_C(1000000000)
+
+static json_t *number(int64_t value) {
+        char text[24];
+
+        snprintf(text, sizeof(text), "%" PRId64, value);
+        return json_string(text);
+}
+
+/* 0 when it is left out; -1 when it is no number. */
+static int64_t number_of(const json_t *value) {
+        const char *text = json_string_value(value);
+        char *end = NULL;
+        long long n;
+
+        if (value == NULL)
+                return 0;
+        if (json_is_integer(value))
+                return json_integer_value(value);
+        if (text == NULL || *text == '\0')
+                return -1;
+        n = strtoll(text, &end, 10);
+        return *end == '\0' && n >= 0 ? n : -1;
+}
+
+static json_t *base64(const char *text, size_t size) {
+        char *encoded = base64_encode(text, size);
+        json_t *value = encoded != NULL ? json_string(encoded) : NULL;
+
+        free(encoded);
+        return value;
+}
+
+/* `key` behind the prefix; with `end` the first one after all that begin with it. */
+static json_t *key_of(const struct etcd_coordinator *etcd, const char *key, bool end) {
+        char *full = NULL;
+        int n = asprintf(&full, "%s/%s", etcd->prefix, key);
+        json_t *value;
+
+        if (n < 0)
+                return NULL;
+        if (end)
+                full[n - 1]++; /* keys are ASCII */
+        value = base64(full, (size_t)n);
+        free(full);
+        return value;
+}
+
+/* One call follows the other here, and these are linearizable: what is behind an
+ * answer before has forgotten something, and may be fences. */
+static int check_revision(struct etcd_coordinator *etcd, const json_t *answer,
+                          int64_t *ret_revision) {
+        const json_t *header = json_object_get(answer, "header");
+        int64_t revision = number_of(json_object_get(header, "revision"));
+
+        if (revision <= 0 || etcd->old_copy)
+                return -EIO;
+        if (revision < etcd->revision) {
+                etcd->old_copy = true;
+                return log_failure(EIO, "etcd-old-copy", "etcd's revision went back from %" PRId64
+                                   " to %" PRId64 ": it was put back from an old copy, or "
+                                   "etcd.endpoints names members of two clusters, and its fences "
+                                   "may be too low. Nothing is written there until sfshmd is "
+                                   "started anew: stop the daemons of all hosts, wait for "
+                                   "workers.horizon, start them", etcd->revision, revision);
+        }
+        etcd->revision = revision;
+        *ret_revision = revision;
+        return 0;
+}
+
+/* ---- list */
+
+static int take_item(const struct etcd_coordinator *etcd, const json_t *kv,
+                     struct coordinator_item *ret) {
+        const char *value64 = json_string_value(json_object_get(kv, "value"));
+        const char *key64 = json_string_value(json_object_get(kv, "key"));
+        char *key = key64 != NULL ? base64_decode(key64) : NULL;
+        char *value = base64_decode(value64 != NULL ? value64 : "");
+        size_t prefix = strlen(etcd->prefix) + 1;
+        int64_t modified = number_of(json_object_get(kv, "mod_revision"));
+
+        if (key == NULL || value == NULL || strlen(key) < prefix || modified <= 0) {
+                free(key);
+                free(value);
+                return -EIO;
+        }
+        memmove(key, key + prefix, strlen(key + prefix) + 1);
+        *ret = (struct coordinator_item){ key, value, modified };
+        return 0;
+}
+
+static int take_list(struct etcd_coordinator *etcd, const json_t *answer,
+                     struct coordinator_list *ret) {
+        const json_t *kvs = json_object_get(answer, "kvs");
+        struct coordinator_list list = {
+                .items = calloc(json_array_size(kvs) + 1, sizeof(*list.items)) };
+        int64_t revision;
+        int r = list.items != NULL ? check_revision(etcd, answer, &revision) : -ENOMEM;
+
+        /* an answer that was cut short must not look like keys that are gone */
+        if (r == 0 && (number_of(json_object_get(answer, "count")) !=
+                               (int64_t)json_array_size(kvs) ||
+                       json_is_true(json_object_get(answer, "more"))))
+                r = -EIO;
+        for (size_t i = 0; r == 0 && i < json_array_size(kvs); i++) {
+                r = take_item(etcd, json_array_get(kvs, i), &list.items[i]);
+                list.n += r == 0;
+        }
+        if (r < 0) {
+                coordinator_list_clear(&list);
+                return r;
+        }
+        *ret = list;
+        return 0;
+}
+
+/* Linearizable, which is the default: `serializable` is not set. */
+static int etcd_list(void *coordinator, const char *prefix, struct coordinator_list *ret) {
+        struct etcd_coordinator *etcd = coordinator;
+        json_t *answer = NULL;
+        int r = etcd_http_call(etcd->http, "kv/range",
+                               json_pack("{s:o, s:o, s:s}", "key", key_of(etcd, prefix, false),
+                                         "range_end", key_of(etcd, prefix, true), "sort_target",
+                                         "KEY"),
+                               false, &answer);
+
+        if (r == 0)
+                r = take_list(etcd, answer, ret);
+        json_decref(answer);
+        return r;
+}
+
+/* ---- commit */
+
+static json_t *check_json(const struct etcd_coordinator *etcd,
+                          const struct coordinator_check *check) {
+        /* a key that is not there has revision 0 */
+        return json_pack("{s:o, s:s, s:s, s:o}", "key", key_of(etcd, check->key, false), "target",
+                         "MOD", "result", "EQUAL", "mod_revision", number(check->modified));
+}
+
+static json_t *write_json(const struct etcd_coordinator *etcd,
+                          const struct coordinator_write *write) {
+        if (write->value == NULL)
+                return json_pack("{s:{s:o}}", "request_delete_range", "key",
+                                 key_of(etcd, write->key, false));
+        return json_pack("{s:{s:o, s:o, s:o}}", "request_put", "key",
+                         key_of(etcd, write->key, false), "value",
+                         base64(write->value, strlen(write->value)), "lease",
+                         number(write->session ? etcd->lease : 0));
+}
+
+static json_t *commit_json(const struct etcd_coordinator *etcd,
+                           const struct coordinator_commit *commit) {
+        json_t *compare = json_array(), *success = json_array();
+        bool well = compare != NULL && success != NULL;
+
+        for (size_t i = 0; well && i < commit->n_checks; i++)
+                well = json_array_append_new(compare, check_json(etcd, &commit->checks[i])) == 0;
+        for (size_t i = 0; well && i < commit->n_writes; i++)
+                well = json_array_append_new(success, write_json(etcd, &commit->writes[i])) == 0;
+        if (well)
+                return json_pack("{s:o, s:o}", "compare", compare, "success", success);
+        json_decref(compare);
+        json_decref(success);
+        return NULL;
+}
+
+static int etcd_commit(void *coordinator, const struct coordinator_commit *commit) {
+        struct etcd_coordinator *etcd = coordinator;
+        json_t *answer = NULL;
+        int64_t revision = 0;
+        int r = etcd_http_call(etcd->http, "kv/txn", commit_json(etcd, commit), true, &answer);
+
+        if (r == 0)
+                r = check_revision(etcd, answer, &revision);
+        if (r == 0 && !json_is_true(json_object_get(answer, "succeeded")))
+                r = -EAGAIN;
+        for (size_t i = 0; r == 0 && i < commit->n_writes; i++)
+                commit->writes[i].modified = revision;
+        json_decref(answer);
+        return r;
+}
+
+/* ---- session */
+
+/* Whole seconds, in `TTL`: success is a TTL above 0 and nothing else. */
+static int take_ttl(const json_t *answer, int64_t *ret_ttl_ns) {
+        int64_t ttl = number_of(json_object_get(answer, "TTL"));
+
+        if (ttl <= 0 || ttl > INT64_MAX / NS_PER_S)
+                return -ESTALE;
+        *ret_ttl_ns = ttl * NS_PER_S;
+        return 0;
+}
+
+static int etcd_session_begin(void *coordinator, int64_t ttl_ns, int64_t *ret_ttl_ns) {
+        struct etcd_coordinator *etcd = coordinator;
+        json_t *answer = NULL;
+        int64_t lease = 0;
+        int r = etcd_http_call(etcd->http, "lease/grant",
+                               json_pack("{s:o}", "TTL", number(ttl_ns / NS_PER_S)), false,
+                               &answer);
+
+        if (r < 0)
+                return r;
+        r = take_ttl(answer, ret_ttl_ns);
+        lease = number_of(json_object_get(answer, "ID"));
+        json_decref(answer);
+        if (r < 0 || lease <= 0)
+                return -EIO;
+        etcd->lease = lease;
+        return 0;
+}
+
+static int etcd_session_keep(void *coordinator, int64_t *ret_ttl_ns) {
+        struct etcd_coordinator *etcd = coordinator;
+        json_t *answer = NULL;
+        int r = etcd_http_call(etcd->http, "lease/keepalive",
+                               json_pack("{s:o}", "ID", number(etcd->lease)), false, &answer);
+
+        if (r == 0)
+                r = take_ttl(json_object_get(answer, "result"), ret_ttl_ns);
+        json_decref(answer);
+        return r;
+}
+
+static int etcd_session_end(void *coordinator) {
+        struct etcd_coordinator *etcd = coordinator;
+        json_t *answer = NULL;
+        int r = etcd_http_call(etcd->http, "lease/revoke",
+                               json_pack("{s:o}", "ID", number(etcd->lease)), true, &answer);
+
+        json_decref(answer);
+        return r;
+}
+
+const struct coordinator_calls etcd_calls = {
+        .list = etcd_list,
+        .commit = etcd_commit,
+        .session_begin = etcd_session_begin,
+        .session_keep = etcd_session_keep,
+        .session_end = etcd_session_end,
+};

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/* etcd as a coordinator: coordinator.h over its JSON gateway. */
+#include "daemon/lease/fleet/coordinator.h"
+#include "daemon/lease/etcd/http.h"
+
+struct etcd_coordinator {
+        struct etcd_http *http;
+        const char *prefix; /* "/sfshm" */
+        int64_t lease;      /* etcd's ID of the session; 0: none */
+        int64_t revision;   /* the highest of etcd's that was seen */
+        bool old_copy;      /* it went back; for ever */
+};
+
+/* Of a struct etcd_coordinator. */
+extern const struct coordinator_calls etcd_calls;

@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/lease/etcd/http.h"
+
+#include <curl/curl.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon/lease/etcd/answer.h"
+#include "daemon/lease/etcd/endpoints.h"
+#include "daemon/lease/etcd/remedy.h"
+#include "daemon/util/log.h"
+#include "daemon/util/thread.h"
+
+#define ANSWER_MAX (32u << 20)
+#define PASSWORD_MAX 256u
+#define TOKEN_MAX 4096u /* a signed one may be long */
+
+struct etcd_http {
+        struct etcd_http_options options;
+        CURL *curl;
+        struct etcd_endpoints endpoints;
+        char token[TOKEN_MAX];                   /* "": none */
+        char authorization[TOKEN_MAX + 20];      /* the header with it */
+        char cluster[24];                        /* etcd's ID of it, as decimal text; "": not yet */
+        char refused[32];                        /* the path that was logged as such; "": none */
+        char message[CURL_ERROR_SIZE > ETCD_MESSAGE ? CURL_ERROR_SIZE : ETCD_MESSAGE];
+        uint32_t kind;                           /* of the failure in it */
+        bool once;                               /* the request under way is sent once */
+};
+
+struct answer {
+        char *text;
+        size_t size, room;
+};
+
+/* Room for n more, and a NUL. */
+static bool widen(struct answer *answer, size_t n) {
+        size_t room = answer->size + n + 1;
+        char *text;
+
+        if (room <= answer->room)
+                return true;
+        room = room < 2 * answer->room ? 2 * answer->room : room;
+        text = realloc(answer->text, room);
+        if (text == NULL)
+                return false;
+        answer->text = text;
+        answer->room = room;
+        return true;
+}
+
+static size_t receive(char *bytes, size_t size, size_t n, void *context) {
+        struct answer *answer = context;
+
+        (void)size; /* 1, curl promises */
+        if (n > ANSWER_MAX - answer->size || !widen(answer, n))
+                return 0;
+        memcpy(answer->text + answer->size, bytes, n);
+        answer->size += n;
+        answer->text[answer->size] = '\0';
+        return n;
+}
+
+struct body {
+        const char *text;
+        size_t size, taken;
+};
+
+static size_t give(char *to, size_t size, size_t n, void *context) {
+        struct body *body = context;
+        size_t left = body->size - body->taken, taken = left < size * n ? left : size * n;
+
+        memcpy(to, body->text + body->taken, taken);
+        body->taken += taken;
+        return taken;
+}
+
+/* libcurl asks again by itself where a connection that was kept ends without an answer,
+ * though etcd may have done it. What is read, and cannot be read again, is sent once. */
+static void set_body(struct etcd_http *http, struct body *body) {
+        curl_easy_setopt(http->curl, CURLOPT_POSTFIELDSIZE, (long)body->size);
+        curl_easy_setopt(http->curl, CURLOPT_POSTFIELDS, http->once ? NULL : body->text);
+        curl_easy_setopt(http->curl, CURLOPT_READDATA, body);
+}
+
+/* No signals, as there are threads, and no proxy, whatever the environment says. */
+static void set_up(struct etcd_http *http) {
+        const struct etcd_http_options *o = &http->options;
+
+        curl_easy_setopt(http->curl, CURLOPT_NOSIGNAL, 1L);
+        curl_easy_setopt(http->curl, CURLOPT_NOPROXY, "*");
+        curl_easy_setopt(http->curl, CURLOPT_ERRORBUFFER, http->message);
+        curl_easy_setopt(http->curl, CURLOPT_TIMEOUT_MS, (long)(o->timeout_ns / 1000000));
+        curl_easy_setopt(http->curl, CURLOPT_WRITEFUNCTION, receive);
+        curl_easy_setopt(http->curl, CURLOPT_READFUNCTION, give);
+        curl_easy_setopt(http->curl, CURLOPT_TCP_NODELAY, 1L);
+        /* HTTP/2, which TLS would agree on, has ways of its own to fail */
+        curl_easy_setopt(http->curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+        curl_easy_setopt(http->curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+        /* else a key with a pass phrase asks for it at the terminal */
+        curl_easy_setopt(http->curl, CURLOPT_KEYPASSWD, "");
+        if (o->ca_file[0] != '\0')
+                curl_easy_setopt(http->curl, CURLOPT_CAINFO, o->ca_file);
+        if (o->cert_file[0] != '\0') {
+                curl_easy_setopt(http->curl, CURLOPT_SSLCERT, o->cert_file);
+                curl_easy_setopt(http->curl, CURLOPT_SSLKEY, o->key_file);
+        }
+}
+
+int etcd_http_new(struct etcd_http **ret, const struct etcd_http_options *options) {
+        struct etcd_http *http = calloc(1, sizeof(*http));
+
+        if (http == NULL)
+                return log_failure(ENOMEM, "etcd", "no memory for the connection to etcd");
+        http->options = *options;
+        etcd_endpoints_take(&http->endpoints, options->endpoints);
+        if (curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK)
+                http->curl = curl_easy_init();
+        if (http->curl == NULL) {
+                etcd_http_free(http);
+                return log_failure(ENOMEM, "etcd", "libcurl does not start");
+        }
+        set_up(http);
+        *ret = http;
+        return 0;
+}
+
+struct etcd_http *etcd_http_free(struct etcd_http *http) {
+        if (http == NULL)
+                return NULL;
+        if (http->curl != NULL)
+                curl_easy_cleanup(http->curl);
+        free(http);
+        return NULL;
+}
+
+/* Nothing has reached etcd. */
+static bool never_sent(CURLcode code) {
+        return code == CURLE_COULDNT_CONNECT || code == CURLE_COULDNT_RESOLVE_HOST ||
+               code == CURLE_SSL_CONNECT_ERROR || code == CURLE_PEER_FAILED_VERIFICATION ||
+               code == CURLE_SSL_CERTPROBLEM || code == CURLE_SSL_CACERT_BADFILE;
+}
+
+static int judge_failure(struct etcd_http *http, CURLcode code) {
+        const char *what = etcd_remedy(code, strncmp(http->endpoints.list[0].url, "https", 5) == 0,
+                                       http->options.cert_file[0] != '\0');
+        size_t n, room = sizeof(http->message) - strlen(what);
+
+        if (code == CURLE_WRITE_ERROR)
+                snprintf(http->message, sizeof(http->message), "its answer is longer than %u MiB, "
+                         "or there is no memory for it", ANSWER_MAX >> 20);
+        if (http->message[0] == '\0')
+                snprintf(http->message, sizeof(http->message), "%s", curl_easy_strerror(code));
+        n = strnlen(http->message, room - 1);
+        snprintf(http->message + n, sizeof(http->message) - n, "%s", what);
+        http->kind = (uint32_t)code;
+        if (code == CURLE_OPERATION_TIMEDOUT)
+                return -ETIMEDOUT;
+        return *what == ':' ? -EACCES : -EIO;
+}
+
+/* Two clusters give out the same worker IDs twice. */
+static int check_cluster(struct etcd_http *http, const json_t *answer) {
+        const char *cluster = etcd_answer_cluster(answer);
+
+        if (http->cluster[0] == '\0' && strlen(cluster) < sizeof(http->cluster))
+                strcpy(http->cluster, cluster);
+        if (strcmp(http->cluster, cluster) == 0)
+                return 0;
+        snprintf(http->message, sizeof(http->message), "it is of cluster %.24s, and another "
+                 "endpoint, or itself before, of cluster %s: etcd.endpoints must name the members "
+                 "of one. If it was set up anew, stop all daemons first", cluster, http->cluster);
+        return -EIO;
+}
+
+static int judge_answer(struct etcd_http *http, const struct answer *answer, json_t **ret) {
+        json_t *object = NULL;
+        long status = 0;
+        int r;
+
+        curl_easy_getinfo(http->curl, CURLINFO_RESPONSE_CODE, &status);
+        http->kind = 1000u + (uint32_t)status;
+        r = etcd_answer_judge(status, answer->text != NULL ? answer->text : "", &object,
+                              http->message);
+        if (r == 0)
+                r = check_cluster(http, object);
+        if (r < 0)
+                json_decref(object);
+        else
+                *ret = object;
+        return r;
+}
+
+static struct curl_slist *make_headers(const struct etcd_http *http) {
+        struct curl_slist *headers = curl_slist_append(NULL, "Content-Type: application/json");
+
+        /* without this one a large request waits a second for leave */
+        headers = curl_slist_append(headers, "Expect:");
+        return http->token[0] == '\0' ? headers : curl_slist_append(headers, http->authorization);
+}
+
+static int perform(struct etcd_http *http, size_t at, const char *path, const char *body,
+                   bool *ret_sent, json_t **ret) {
+        char url[sizeof(http->endpoints.list[0].url) + 64];
+        struct curl_slist *headers = make_headers(http);
+        struct body sent = { .text = body, .size = strlen(body) };
+        struct answer answer = { .size = 0 };
+        CURLcode code;
+        int r;
+
+        snprintf(url, sizeof(url), "%s/v3/%s", http->endpoints.list[at].url, path);
+        curl_easy_setopt(http->curl, CURLOPT_URL, url);
+        curl_easy_setopt(http->curl, CURLOPT_HTTPHEADER, headers);
+        set_body(http, &sent);
+        curl_easy_setopt(http->curl, CURLOPT_WRITEDATA, &answer);
+        http->message[0] = '\0';
+        code = curl_easy_perform(http->curl);
+        *ret_sent |= !never_sent(code);
+        r = code == CURLE_OK ? judge_answer(http, &answer, ret) : judge_failure(http, code);
+        curl_slist_free_all(headers);
+        free(answer.text);
+        return r;
+}
+
+/* ---- user and password */
+
+/* Never cut short: that would be another password. */
+static int read_password(struct etcd_http *http, char password[PASSWORD_MAX]) {
+        int fd = open(http->options.password_file, O_RDONLY | O_CLOEXEC);
+        ssize_t n = fd < 0 ? -1 : read(fd, password, PASSWORD_MAX - 1);
+
+        if (n < 0)
+                snprintf(http->message, sizeof(http->message), "cannot read etcd.password_file "
+                         "%.100s: %s", http->options.password_file, strerror(errno));
+        if (fd >= 0)
+                close(fd);
+        if (n < 0)
+                return -EACCES;
+        password[n] = '\0';
+        n = (ssize_t)strcspn(password, "\r\n");
+        if (n > 0 && n < (ssize_t)PASSWORD_MAX - 1) {
+                password[n] = '\0';
+                return 0;
+        }
+        snprintf(http->message, sizeof(http->message), "the first line of etcd.password_file "
+                 "%.100s is empty or longer than a password may be, %u bytes",
+                 http->options.password_file, PASSWORD_MAX - 2);
+        return -EACCES;
+}
+
+static char *authenticate_body(struct etcd_http *http, int *ret_error) {
+        char password[PASSWORD_MAX] = "", *body = NULL;
+        json_t *request = NULL;
+
+        *ret_error = read_password(http, password);
+        if (*ret_error == 0) {
+                request = json_pack("{s:s, s:s}", "name", http->options.username, "password",
+                                    password);
+                body = request != NULL ? json_dumps(request, 0) : NULL;
+                *ret_error = body != NULL ? 0 : -ENOMEM;
+        }
+        explicit_bzero(password, sizeof(password));
+        json_decref(request);
+        return body;
+}
+
+/* The file is read each time, so that it may change. */
+static int authenticate(struct etcd_http *http, size_t at) {
+        json_t *answer = NULL;
+        const char *token;
+        bool sent = false;
+        int r;
+        char *body = authenticate_body(http, &r);
+
+        http->token[0] = '\0';
+        http->kind = 0;
+        if (body == NULL)
+                return r;
+        r = perform(http, at, "auth/authenticate", body, &sent, &answer);
+        explicit_bzero(body, strlen(body));
+        free(body);
+        token = json_string_value(json_object_get(answer, "token"));
+        if (r == 0 && (token == NULL || *token == '\0' || strlen(token) >= TOKEN_MAX ||
+                       strpbrk(token, "\r\n") != NULL)) {
+                snprintf(http->message, sizeof(http->message), "it gives a token of no use");
+                r = -EIO;
+        }
+        if (r == 0) {
+                strcpy(http->token, token);
+                snprintf(http->authorization, sizeof(http->authorization), "Authorization: %s",
+                         token); /* not "Bearer" */
+        }
+        json_decref(answer);
+        return r;
+}
+
+/* A token ends; then once more with another. */
+static int ask(struct etcd_http *http, size_t at, const char *path, const char *body,
+               bool *ret_sent, json_t **ret) {
+        bool with_user = http->options.username[0] != '\0', fresh = false;
+        int r = 0;
+
+        *ret_sent = false;
+        if (with_user && http->token[0] == '\0') {
+                fresh = true;
+                r = authenticate(http, at);
+        }
+        if (r == 0)
+                r = perform(http, at, path, body, ret_sent, ret);
+        if (r == -ECANCELED && with_user && !fresh) {
+                r = authenticate(http, at);
+                if (r == 0)
+                        r = perform(http, at, path, body, ret_sent, ret);
+        }
+        return r == -ECANCELED ? -EACCES : r;
+}
+
+/* ---- all endpoints */
+
+/* It answers, so there is nothing wrong with the endpoint. */
+static void tell_refusal(struct etcd_http *http, size_t at, const char *path) {
+        if (strcmp(http->refused, path) != 0)
+                log_event(LOG_LEVEL_WARNING, "etcd-refused", "no access to etcd at %s for %s: %s",
+                          http->endpoints.list[at].url, path, http->message);
+        snprintf(http->refused, sizeof(http->refused), "%s", path);
+        http->endpoints.current = (at + 1) % http->endpoints.n;
+}
+
+static void count_breakers(const struct etcd_http *http) {
+        /* relaxed: a number to look at */
+        atomic_store_explicit(http->options.breakers,
+                              (int64_t)etcd_endpoints_left_out(&http->endpoints),
+                              memory_order_relaxed);
+}
+
+static void tell_failure(struct etcd_http *http, size_t at, const char *path, int error) {
+        /* relaxed: a number to look at */
+        atomic_fetch_add_explicit(http->options.errors, 1, memory_order_relaxed);
+        if (error == -EACCES) {
+                tell_refusal(http, at, path);
+                return;
+        }
+        etcd_endpoints_tell(&http->endpoints, at, http->kind, http->message);
+        etcd_endpoints_trip(&http->endpoints, at, thread_clock_ns(CLOCK_MONOTONIC));
+        count_breakers(http);
+}
+
+static void tell_success(struct etcd_http *http, size_t at, const char *path) {
+        etcd_endpoints_serves(&http->endpoints, at);
+        count_breakers(http);
+        if (strcmp(http->refused, path) != 0)
+                return;
+        http->refused[0] = '\0';
+        log_event(LOG_LEVEL_NOTICE, "etcd-admitted", "there is access again to etcd at %s for %s",
+                  http->endpoints.list[at].url, path);
+}
+
+int etcd_http_call(struct etcd_http *http, const char *path, json_t *request, bool once,
+                   json_t **ret) {
+        char *body = request != NULL ? json_dumps(request, JSON_COMPACT) : NULL;
+        int r = body != NULL ? -EIO : -ENOMEM;
+
+        json_decref(request);
+        http->once = once;
+        for (size_t i = 0; body != NULL && i < http->endpoints.n; i++) {
+                size_t at = etcd_endpoints_choose(&http->endpoints,
+                                                  thread_clock_ns(CLOCK_MONOTONIC));
+                bool sent = false;
+
+                r = ask(http, at, path, body, &sent, ret);
+                if (r == 0)
+                        tell_success(http, at, path);
+                if (r == 0 || r == -ENOMEM)
+                        break;
+                tell_failure(http, at, path, r);
+                if ((once && sent) || r == -ETIMEDOUT)
+                        break; /* the next call goes to another one */
+        }
+        free(body);
+        return r;
+}

@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/lease/fleet/backend.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "daemon/lease/backoff.h"
+#include "daemon/lease/fleet/fleet.h"
+#include "daemon/lease/state/identity.h"
+#include "daemon/lease/state/directory.h"
+#include "daemon/lease/state/fence_file.h"
+#include "daemon/util/log.h"
+#include "daemon/segment/segment.h"
+#include "daemon/util/thread.h"
+
+#define NONCE_NAME "fleet-nonce"
+#define SPACE_NAME "fleet-space"
+#define NEW_NAME ".fleet-new"
+#define PAUSE_FIRST_NS INT64_C(20000000)
+#define PAUSE_LAST_NS INT64_C(2000000000)
+
+struct fleet_backend {
+        const struct fleet_kind *kind;
+        struct state_dir dir;
+        struct fleet_connection connection;
+        struct fleet *fleet;
+        struct lease_counters counters;
+        uint64_t local_fence_tick; /* of a `local` backend in this state directory; 0: none */
+        bool disowned; /* the state directory names the lost record no more */
+};
+
+/* ---- the state directory */
+
+static int read_name(const struct fleet_backend *b, const char *file, char ret[RECORD_HEX]) {
+        char text[RECORD_HEX + 1];
+        int fd = openat(b->dir.fd, file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+        ssize_t n;
+
+        if (fd < 0 && errno == ENOENT)
+                return 0;
+        n = fd < 0 ? -1 : read(fd, text, sizeof(text));
+        if (fd >= 0)
+                close(fd);
+        if (n < 0)
+                return log_failure(errno, "state", "cannot read %s/%s: %s; repair the disk",
+                                   b->dir.path, file, strerror(errno));
+        text[n < RECORD_HEX ? n : RECORD_HEX] = '\0';
+        if (n != RECORD_HEX || strspn(text, "0123456789abcdef") != RECORD_HEX - 1 ||
+            text[RECORD_HEX - 1] != '\n')
+                return log_failure(EBADMSG, "state-damaged", "%s/%s is damaged: with "
+                                   "it goes what this host had in %s. Remove " NONCE_NAME " and "
+                                   SPACE_NAME "; this host then takes other worker IDs",
+                                   b->dir.path, file, b->kind->name);
+        memcpy(ret, text, RECORD_HEX - 1);
+        ret[RECORD_HEX - 1] = '\0';
+        return 0;
+}
+
+static int write_name(int dir_fd, const char *file, const char *name) {
+        char text[RECORD_HEX + 1];
+        int fd = openat(dir_fd, NEW_NAME,
+                        O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+        int n = snprintf(text, sizeof(text), "%s\n", name), r = 0;
+
+        if (fd < 0)
+                return -errno;
+        errno = ENOSPC; /* what a short write means */
+        if (write(fd, text, (size_t)n) != n || fsync(fd) < 0)
+                r = -errno;
+        if (close(fd) < 0 && r == 0)
+                r = -errno;
+        if (r == 0 && (renameat(dir_fd, NEW_NAME, dir_fd, file) < 0 ||
+                       fsync(dir_fd) < 0))
+                r = -errno;
+        return r;
+}
+
+/* The fence of a `local` backend before: IDs of any worker up to it may be ours. */
+static int read_local_fence(struct fleet_backend *b, const struct config *config) {
+        struct fence_state found, host = { .layout = config->layout };
+        int r = state_file_read(b->dir.fd, &found);
+
+        if (r == -ENOENT)
+                return 0;
+        if (r < 0)
+                return log_failure(-r, "state-damaged", "%s, of the local backend, cannot be read "
+                                   "(%s), and IDs up to it may exist: put back a good copy, or give "
+                                   "this host an empty daemon.state_dir and wait for longer than "
+                                   "it was ahead", b->dir.place, strerror(-r));
+        host.layout.region_bits = found.layout.region_bits; /* they change no ID */
+        r = host_check_space(b->dir.place, &found, &host);
+        if (r == 0)
+                b->local_fence_tick = found.fence_tick;
+        return r;
+}
+
+/* ---- what the fleet needs from outside */
+
+static int64_t environment_boot_ns(void *context) {
+        (void)context;
+        return thread_clock_ns(CLOCK_BOOTTIME);
+}
+
+static int64_t environment_unix_ms(void *context) {
+        (void)context;
+        return thread_clock_ns(CLOCK_REALTIME) / 1000000;
+}
+
+static void environment_random(void *context, uint8_t bytes[16]) {
+        (void)context;
+        /* never short at 16 bytes, and fails only before the kernel's pool is ready */
+        while (getrandom(bytes, 16, 0) != 16)
+                ;
+}
+
+static void hex(char text[RECORD_HEX], const uint8_t bytes[16]) {
+        for (size_t i = 0; i < 16; i++)
+                snprintf(text + 2 * i, 3, "%02x", bytes[i]);
+}
+
+static int identify(const struct fleet_backend *b, struct record_identity *ret) {
+        struct record_identity who = { .pid = getpid() };
+        uint8_t id[16] = { 0 };
+        struct stat st;
+        int r = segment_machine_id(id);
+
+        if (r < 0 && r != -ENOENT)
+                return log_failure(-r, "machine-id", "cannot read /etc/machine-id: %s; it tells a "
+                                   "copied disk from its original. Run systemd-machine-id-setup",
+                                   strerror(-r));
+        hex(who.machine_id, id);
+        r = segment_boot_id(id);
+        if (r < 0)
+                return log_failure(-r, "state", "cannot read the ID of this boot: %s",
+                                   strerror(-r));
+        hex(who.boot_id, id);
+        if (fstat(b->dir.fd, &st) < 0 ||
+            gethostname(who.host, sizeof(who.host) - 1) < 0)
+                return log_failure(errno, "state", "cannot tell who this host is: %s",
+                                   strerror(errno));
+        /* a copy has another inode */
+        snprintf(who.directory, sizeof(who.directory), "%ju:%ju", (uintmax_t)st.st_dev,
+                 (uintmax_t)st.st_ino);
+        *ret = who;
+        return 0;
+}
+
+/* ---- starting */
+
+static int make_fleet(struct fleet_backend *b, const struct config *config) {
+        struct fleet_parts parts = {
+                .calls = b->connection.calls,
+                .coordinator = b->connection.coordinator,
+                .environment = { environment_boot_ns, environment_unix_ms, environment_random,
+                                 NULL },
+                .space = { config->layout, config->region },
+                .count = config->count,
+                .max_count = config->max_count,
+                .recycle_delay_ns = config->recycle_delay_ns,
+                .ttl_ns = b->connection.ttl_ns,
+                .forgetful = !segment_exists(config->shm, "ledger"),
+                .floor_tick = b->local_fence_tick,
+                .counters = &b->counters,
+        };
+        int r = identify(b, &parts.who);
+
+        if (r == 0)
+                r = read_name(b, NONCE_NAME, parts.nonce);
+        if (r == 0)
+                r = read_name(b, SPACE_NAME, parts.space_name);
+        return r < 0 ? r : fleet_new(&b->fleet, &parts);
+}
+
+/* For as long as a session lasts; then whoever starts us tries again. */
+static int claim(struct fleet_backend *b, struct lease_grant *ret) {
+        int64_t until_ns = thread_clock_ns(CLOCK_MONOTONIC) + b->connection.ttl_ns;
+        int64_t delay_ns = 0;
+        sigset_t ends;
+        int r;
+
+        sigemptyset(&ends);
+        sigaddset(&ends, SIGTERM);
+        sigaddset(&ends, SIGINT);
+        while ((r = fleet_claim(b->fleet, ret)) == -EAGAIN || r == -EIO || r == -ETIMEDOUT) {
+                struct timespec pause = { .tv_nsec = 0 };
+                int64_t ns;
+
+                delay_ns = backoff_next(delay_ns, PAUSE_FIRST_NS, PAUSE_LAST_NS);
+                ns = backoff_jittered(delay_ns, backoff_random());
+                if (thread_clock_ns(CLOCK_MONOTONIC) + ns > until_ns)
+                        return log_failure(EBUSY, b->kind->claim_event, "no worker IDs from %s "
+                                           "within %s.ttl: %s; see to %s, and start sfshmd again",
+                                           b->connection.place, b->kind->name, r == -EAGAIN ?
+                                           "other hosts were quicker each time" :
+                                           "it does not serve", b->kind->name);
+                pause.tv_sec = ns / 1000000000;
+                pause.tv_nsec = ns % 1000000000;
+                /* they are blocked, and taken by the server once there is one */
+                if (sigtimedwait(&ends, NULL, &pause) > 0)
+                        return log_failure(EINTR, b->kind->claim_event, "told to end before there "
+                                           "were worker IDs from %s", b->connection.place);
+        }
+        if (r == -EACCES)
+                return log_failure(EACCES, b->kind->access_event, "%s does not let this host in: "
+                                   "%s; it reads and writes below %s.prefix",
+                                   b->connection.place, b->kind->access_remedy, b->kind->name);
+        return r;
+}
+
+/* The host's record holds it from now on, and higher ones: a `local` backend that found
+ * this one again would begin below them. It refuses to begin without. */
+static int forget_local_fence(const struct fleet_backend *b) {
+        if (b->local_fence_tick == 0)
+                return 0;
+        if ((unlinkat(b->dir.fd, STATE_FILE_NAME, 0) < 0 && errno != ENOENT) ||
+            fsync(b->dir.fd) < 0)
+                return log_failure(errno, "state", "cannot remove %s, whose fence is in %s now: %s; "
+                                   "repair the disk", b->dir.place, b->connection.place,
+                                   strerror(errno));
+        return 0;
+}
+
+/* The claim is done: the next daemon here is to know of it. */
+static int remember(struct fleet_backend *b) {
+        int r = write_name(b->dir.fd, SPACE_NAME, fleet_space_name(b->fleet));
+
+        /* the nonce comes last: with it the host had worker IDs of that space */
+        if (r == 0)
+                r = write_name(b->dir.fd, NONCE_NAME, fleet_nonce(b->fleet));
+        if (r < 0)
+                return log_failure(-r, "state", "cannot write %s/" NONCE_NAME ": %s; make room or "
+                                   "repair the disk", b->dir.path, strerror(-r));
+        r = state_dir_sign(&b->dir);
+        return r < 0 ? r : forget_local_fence(b);
+}
+
+static int start(struct fleet_backend *b, const struct config *config, struct lease_grant *ret) {
+        struct lease_grant grant;
+        int r = state_dir_open(&b->dir, config->state_dir);
+
+        if (r == 0)
+                r = read_local_fence(b, config);
+        if (r == 0)
+                r = b->kind->connect(config, &b->counters, &b->connection);
+        if (r == 0)
+                r = make_fleet(b, config);
+        if (r == 0)
+                r = claim(b, &grant);
+        if (r < 0)
+                return r;
+        r = remember(b);
+        if (r < 0) { /* else each start would hold others for a session's length */
+                (void)fleet_release(b->fleet, grant.fence_tick);
+                return r;
+        }
+        *ret = grant;
+        return 0;
+}
+
+void fleet_backend_close(void *backend) {
+        struct fleet_backend *b = backend;
+
+        fleet_free(b->fleet);
+        b->kind->disconnect(&b->connection);
+        state_dir_close(&b->dir);
+        free(b);
+}
+
+int fleet_backend_open(void **ret_backend, const struct fleet_kind *kind,
+                       const struct config *config, struct lease_grant *ret) {
+        struct fleet_backend *b = calloc(1, sizeof(*b));
+        int r;
+
+        if (b == NULL)
+                return log_failure(ENOMEM, "lease", "no memory for the backend %s", kind->name);
+        b->kind = kind;
+        b->dir = STATE_DIR_NONE;
+        r = start(b, config, ret);
+        if (r < 0) {
+                fleet_backend_close(b);
+                return r;
+        }
+        *ret_backend = b;
+        return 0;
+}
+
+/* ---- serving */
+
+/* The next daemon here must not take that record for its own: it is the same machine,
+ * boot and directory in a copy of this one, which goes on with it. The file names
+ * another instead, which nobody has; that there was one is known still. */
+static void disown(struct fleet_backend *b) {
+        char nonce[RECORD_HEX];
+        uint8_t bytes[16];
+        int r;
+
+        if (b->disowned || !fleet_lost(b->fleet))
+                return;
+        environment_random(NULL, bytes);
+        hex(nonce, bytes);
+        r = write_name(b->dir.fd, NONCE_NAME, nonce);
+        b->disowned = r == 0;
+        if (r < 0)
+                log_event(LOG_LEVEL_ERROR, "state", "cannot write %s/" NONCE_NAME ": %s; it names "
+                          "worker IDs which are another's now: remove it before sfshmd is started "
+                          "anew", b->dir.path, strerror(-r));
+}
+
+int fleet_backend_write_fence(void *backend, uint64_t fence_tick) {
+        struct fleet_backend *b = backend;
+        int r = fleet_renew(b->fleet, fence_tick);
+
+        disown(b);
+        return r;
+}
+
+int fleet_backend_release(void *backend, uint64_t fence_tick) {
+        struct fleet_backend *b = backend;
+        int r = fleet_release(b->fleet, fence_tick);
+
+        disown(b);
+        return r;
+}
+
+int64_t fleet_backend_renew_due(void *backend) {
+        return fleet_renew_due(((struct fleet_backend *)backend)->fleet);
+}
+
+const char *fleet_backend_place(void *backend) {
+        return ((const struct fleet_backend *)backend)->connection.place;
+}
+
+struct lease_counters *fleet_backend_counters(void *backend) {
+        return &((struct fleet_backend *)backend)->counters;
+}
+
+int fleet_backend_resize(void *backend, uint32_t count, uint64_t last_tick) {
+        return fleet_resize(((struct fleet_backend *)backend)->fleet, count, last_tick);
+}
+
+uint32_t fleet_backend_run(void *backend, uint64_t *ret_above_tick) {
+        return fleet_run(((const struct fleet_backend *)backend)->fleet, ret_above_tick);
+}

@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/lease/fleet/commit.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/lease/fleet/choose.h"
+#include "daemon/util/log.h"
+
+#define NS_PER_MS INT64_C(1000000)
+
+int64_t fleet_boot_ns(const struct fleet *f) {
+        return f->parts.environment.boot_ns(f->parts.environment.context);
+}
+
+uint64_t fleet_tick_now(const struct fleet *f) {
+        int64_t ms = f->parts.environment.unix_ms(f->parts.environment.context), tick;
+
+        return __builtin_sub_overflow(ms, f->parts.space.layout.epoch_unix_ms, &tick) || tick < 0 ?
+                       0 : (uint64_t)tick;
+}
+
+void fleet_draw(const struct fleet *f, char hex[RECORD_HEX]) {
+        uint8_t bytes[16];
+
+        f->parts.environment.random(f->parts.environment.context, bytes);
+        for (size_t i = 0; i < 16; i++)
+                snprintf(hex + 2 * i, 3, "%02x", bytes[i]);
+}
+
+void fleet_next_life(struct fleet *f) {
+        memcpy(f->record.life, f->lives, FLEET_LIVES_LENGTH);
+        snprintf(f->record.life + FLEET_LIVES_LENGTH, RECORD_HEX - FLEET_LIVES_LENGTH,
+                 "%08" PRIx32, ++f->n_lives);
+}
+
+void fleet_count(_Atomic int64_t *counter) {
+        /* relaxed: a number to look at */
+        atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
+}
+
+const char *fleet_key_of(const struct fleet *f, char key[FLEET_KEY_MAX], const char *kind,
+                         const char *name) {
+        return fleet_key(key, f->parts.space.region, kind, name);
+}
+
+int64_t fleet_deadline_ns(const struct fleet *f) {
+        return f->sent_ns + f->ttl_ns - f->ttl_ns / 10;
+}
+
+void fleet_succeeded(struct fleet *f, int64_t sent_ns) {
+        int64_t left_ms;
+
+        f->sent_ns = sent_ns;
+        f->uncertain = f->late = false; /* what is on its way has an older revision to check */
+        f->written_renewals = f->record.renewals;
+        f->written_fence = f->record.fence_tick;
+        left_ms = (fleet_deadline_ns(f) - fleet_boot_ns(f)) / NS_PER_MS;
+        /* relaxed: a number to look at */
+        atomic_store_explicit(&f->parts.counters->expiry_unix_ms,
+                              f->parts.environment.unix_ms(f->parts.environment.context) + left_ms,
+                              memory_order_relaxed);
+}
+
+int fleet_begin_session(struct fleet *f) {
+        int64_t now_ns = fleet_boot_ns(f);
+        int r = f->parts.calls->session_begin(f->parts.coordinator, f->parts.ttl_ns, &f->ttl_ns);
+
+        f->begun = r == 0;
+        f->begun_ns = now_ns;
+        return r;
+}
+
+int fleet_new(struct fleet **ret, const struct fleet_parts *parts) {
+        struct fleet *f = calloc(1, sizeof(*f));
+
+        if (f == NULL)
+                return -ENOMEM;
+        f->parts = *parts;
+        f->record.who = parts->who;
+        f->record.since_unix_ms = parts->environment.unix_ms(parts->environment.context);
+        fleet_draw(f, f->record.nonce);
+        fleet_draw(f, f->lives);
+        *ret = f;
+        return 0;
+}
+
+struct fleet *fleet_free(struct fleet *f) {
+        free(f);
+        return NULL;
+}
+
+const char *fleet_nonce(const struct fleet *f) {
+        return f->record.nonce;
+}
+
+const char *fleet_space_name(const struct fleet *f) {
+        return f->space_name;
+}
+
+/* ---- claiming */
+
+/* Our record and our sign of life: always the first two. */
+static void draft_host(const struct fleet *f, struct fleet_draft *d, int64_t modified) {
+        const struct record_host *record = &f->record;
+        char key[FLEET_KEY_MAX];
+
+        fleet_draft_replace(d, fleet_key_of(f, key, "host", record->nonce), modified,
+                            record_host_text(record, &f->parts.space.layout), false, false);
+        fleet_draft_replace(d, fleet_key_of(f, key, "alive", record->life), 0,
+                            record_alive_text(record), false, true);
+}
+
+static int refuse_none(const struct fleet *f, const struct fleet_view *view, uint64_t now,
+                       uint64_t recycle) {
+        struct fleet_census census = fleet_census(view, now, recycle);
+        char when[64] = "";
+
+        fleet_count(&f->parts.counters->waits);
+
+        if (census.resting > 0 && census.first_free_tick != UINT64_MAX)
+                snprintf(when, sizeof(when), ", the first for %" PRIu64 " s more",
+                         (census.first_free_tick - now) / 1000 + 1);
+        return log_failure(EBUSY, "workers-none", "no %" PRIu32 " worker IDs in a row are free in "
+                           "region %" PRIu32 ": of %" PRIu32 ", %" PRIu32 " are held by hosts that "
+                           "live, %" PRIu32 " rest (fence and workers.recycle_delay%s), %" PRIu32
+                           " are refused until a person repairs their keys, %" PRIu32 " are free. "
+                           "Stop a host, lower workers.count, or use a layout with more worker bits",
+                           f->parts.count, f->parts.space.region, view->end, census.held,
+                           census.resting, when, census.refused, census.free);
+}
+
+uint32_t fleet_most(const struct fleet *f) {
+        return f->parts.max_count > f->parts.count ? f->parts.max_count : f->parts.count;
+}
+
+/* A run of a length we can go on with, of which another record has no part? */
+static bool whole(const struct fleet *f, const struct fleet_view *view, size_t owner) {
+        const struct workers *workers = &view->owners[owner].record->workers;
+        uint32_t first = workers_next(workers, 0), count = workers_count(workers);
+
+        if (count < f->parts.count || count > fleet_most(f))
+                return false;
+        for (uint32_t w = first; w < first + count; w++)
+                if (!workers_has(workers, w) || view->of_worker[w] != (int32_t)owner)
+                        return false;
+        return true;
+}
+
+/* Our own record, which another attempt or the daemon before has written. */
+static const struct fleet_owner *find_own(const struct fleet *f, const struct fleet_view *view) {
+        uint64_t now = fleet_tick_now(f);
+
+        for (size_t i = 0; i < view->n_owners; i++) {
+                const struct fleet_owner *owner = &view->owners[i];
+                const struct record_host *record = owner->record;
+
+                if (strcmp(record->nonce, f->record.nonce) != 0 &&
+                    strcmp(record->nonce, f->parts.nonce) != 0)
+                        continue;
+                if (!whole(f, view, i))
+                        continue;
+                /* an attempt of ours was done; else a copy's, on the record of that name */
+                if (memcmp(record->life, f->lives, FLEET_LIVES_LENGTH) == 0)
+                        return owner;
+                /* the state directory is locked: whoever wrote it from there has ended */
+                if (strcmp(record->nonce, f->parts.nonce) != 0 ||
+                    strcmp(record->who.machine_id, f->parts.who.machine_id) != 0 ||
+                    strcmp(record->who.directory, f->parts.who.directory) != 0)
+                        continue;
+                /* of another boot it may be a copy's; and without shared memory there is
+                 * nothing to go on with, its fence would be waited for */
+                if ((strcmp(record->who.boot_id, f->parts.who.boot_id) == 0 &&
+                     (!f->parts.forgetful || record->renewals == 0)) ||
+                    (!owner->alive && record->fence_tick < now))
+                        return owner;
+        }
+        return NULL;
+}
+
+/* Had we worker IDs here, they are known to have been used. */
+static int check_memory(const struct fleet *f, const struct fleet_view *view) {
+        if (f->parts.nonce[0] == '\0')
+                return 0;
+        if (view->contract_modified != 0 && f->parts.space_name[0] != '\0' &&
+            strcmp(view->contract.space, f->parts.space_name) != 0)
+                return log_failure(ENOENT, "coordinator-other", "this host had worker IDs of another "
+                                   "coordinator or prefix, with the ID space %s; here it is %s: "
+                                   "hosts that still have theirs from there would give the same "
+                                   "IDs. Correct the address and the prefix in the configuration; "
+                                   "or move all hosts together: stop all, wait for "
+                                   "workers.horizon, and begin with an empty daemon.state_dir each",
+                                   f->parts.space_name, view->contract.space);
+        if (view->contract_modified != 0)
+                return 0;
+        return log_failure(ENOENT, "coordinator-lost", "the coordinator has no key contract, but "
+                           "this host had worker IDs from it: it was emptied, or is another one. "
+                           "Put its keys back, or correct its address and prefix in the "
+                           "configuration; or begin anew with all hosts together: stop all, wait "
+                           "for workers.horizon, and begin with an empty daemon.state_dir each");
+}
+
+static int claimed(struct fleet *f, const struct fleet_draft *d) {
+        f->modified = d->writes[0].modified;
+        f->alive_modified = d->writes[1].modified;
+        f->session = true;
+        fleet_succeeded(f, f->begun_ns);
+        return 0;
+}
+
+/* Were they this boot's since its shared memory was written? A record that was never
+ * renewed may be of a daemon which did not come so far. */
+static bool continues(const struct fleet *f, const struct record_host *own) {
+        return own->renewals > 0 && strcmp(own->who.boot_id, f->parts.who.boot_id) == 0;
+}
+
+/* `own`: the record to go on with; NULL: the workers are new to us. */
+static int take(struct fleet *f, struct fleet_draft *d, const struct fleet_view *view,
+                const struct fleet_owner *own, const struct workers *taken, uint64_t fence_tick) {
+        struct record_host *record = &f->record;
+        char key[FLEET_KEY_MAX];
+        int r;
+
+        if (own != NULL)
+                memcpy(record->nonce, own->record->nonce, RECORD_HEX);
+        record->workers = *taken;
+        record->fence_tick = fence_tick > f->parts.floor_tick ? fence_tick : f->parts.floor_tick;
+        record->grown_tick = own != NULL ? own->record->grown_tick : 0;
+        record->released = false;
+        f->others = own == NULL || !continues(f, own->record);
+        record->renewals = f->others ? 0 : own->record->renewals + 1;
+        fleet_next_life(f);
+        draft_host(f, d, own != NULL ? own->modified : 0);
+        if (own == NULL) {
+                fleet_draft_region(f, d, view, taken);
+                fleet_draft_owners(f, d, view, taken);
+        } else if (own->alive) {
+                fleet_draft_delete(d, fleet_key_of(f, key, "alive", own->record->life));
+        }
+        r = fleet_draft_commit(f, d);
+        return r < 0 ? r : claimed(f, d);
+}
+
+static int claim_new(struct fleet *f, struct fleet_draft *d, const struct fleet_view *view) {
+        uint64_t recycle = (uint64_t)(f->parts.recycle_delay_ns / NS_PER_MS);
+        uint64_t now = fleet_tick_now(f);
+        struct workers taken = { .bits = { 0 } };
+        struct fleet_choice choice;
+
+        /* where it can grow, if there is such a place; then its fence is all of that's */
+        if (fleet_choose(view, fleet_most(f), now, recycle, &choice) < 0 &&
+            fleet_choose(view, f->parts.count, now, recycle, &choice) < 0)
+                return refuse_none(f, view, now, recycle);
+        /* the record of that name was ours, and lost workers while we tried to go on */
+        if (strcmp(f->record.nonce, f->parts.nonce) == 0)
+                fleet_draw(f, f->record.nonce);
+        for (uint32_t i = 0; i < f->parts.count; i++)
+                workers_add(&taken, choice.first + i);
+        return take(f, d, view, NULL, &taken, choice.fence_tick);
+}
+
+/* That of an attempt before may have ended since, and nothing can be written in it. */
+static int claim_session(struct fleet *f) {
+        int64_t now_ns = fleet_boot_ns(f);
+        int r = f->begun ? f->parts.calls->session_keep(f->parts.coordinator, &f->ttl_ns) :
+                           -ESTALE;
+
+        if (r == 0)
+                f->begun_ns = now_ns;
+        return r == -ESTALE ? fleet_begin_session(f) : r;
+}
+
+static int claim(struct fleet *f, struct fleet_draft *d, const struct fleet_view *view) {
+        const struct fleet_owner *own = find_own(f, view);
+        int r = check_memory(f, view);
+
+        memcpy(f->space_name, view->contract.space, RECORD_HEX);
+        if (view->contract_modified == 0)
+                fleet_draw(f, f->space_name);
+        if (r == 0)
+                r = claim_session(f);
+        if (r < 0)
+                return r;
+        if (own == NULL)
+                return claim_new(f, d, view);
+        return take(f, d, view, own, &own->record->workers, own->record->fence_tick);
+}
+
+int fleet_claim(struct fleet *f, struct lease_grant *ret) {
+        struct fleet_view *view = NULL;
+        struct fleet_draft *d = calloc(1, sizeof(*d));
+        int r = d == NULL ? -ENOMEM :
+                fleet_view_read(&view, f->parts.calls, f->parts.coordinator, &f->parts.space);
+
+        if (r == 0)
+                fleet_count_region(f, view);
+        if (r == 0)
+                r = claim(f, d, view);
+        if (r == -EAGAIN) {
+                fleet_count(&f->parts.counters->conflicts);
+                log_event(LOG_LEVEL_INFO, "lease-conflict", "another host was quicker in region %"
+                          PRIu32 ": looking again", f->parts.space.region);
+        } else if (r < 0) {
+                f->begun = false; /* the session may have ended by the next attempt */
+        }
+        if (r == 0) {
+                const struct id_layout *layout = &f->parts.space.layout;
+
+                fleet_count(&f->parts.counters->claims);
+                *ret = (struct lease_grant){
+                        .worker_first = (f->parts.space.region
+                                         << (layout->worker_bits - layout->region_bits)) |
+                                        workers_next(&f->record.workers, 0),
+                        .worker_count = workers_count(&f->record.workers),
+                        .fence_tick = f->record.fence_tick,
+                        .first_start = f->parts.nonce[0] == '\0',
+                        .fence_of_run = true,
+                        .taken_anew = f->others,
+                        .above_tick = f->record.grown_tick,
+                };
+                fleet_tell_claim(f, ret);
+        }
+        fleet_view_free(view);
+        fleet_draft_free(d);
+        return r;
+}

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/lease/fleet/record.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/lease/state/fence_file.h"
+
+#define SIZE_COMPACT (JSON_COMPACT | JSON_ENSURE_ASCII)
+
+uint32_t record_region_end(const struct id_layout *layout) {
+        unsigned bits = (unsigned)layout->worker_bits - layout->region_bits;
+
+        return bits >= 16 ? WORKERS_MAX : UINT32_C(1) << bits;
+}
+
+/* Takes the object over. */
+static char *dump(json_t *object) {
+        char *text = object ? json_dumps(object, SIZE_COMPACT) : NULL;
+
+        json_decref(object);
+        return text;
+}
+
+/* An object of this version; NULL and the reason otherwise. */
+static json_t *load(const char *text, int *ret_error) {
+        json_t *object = json_loads(text, JSON_REJECT_DUPLICATES, NULL), *version;
+
+        version = json_object_get(object, "version");
+        *ret_error = -EBADMSG;
+        if (json_is_integer(version) && json_integer_value(version) == RECORD_VERSION)
+                return object;
+        if (json_is_integer(version))
+                *ret_error = -EPROTO;
+        json_decref(object);
+        return NULL;
+}
+
+static bool copy(char *to, size_t size, const char *from) {
+        size_t length = strlen(from);
+
+        if (length >= size)
+                return false;
+        memcpy(to, from, length + 1);
+        return true;
+}
+
+static bool copy_hex(char to[RECORD_HEX], const char *from) {
+        return strlen(from) == RECORD_HEX - 1 && strspn(from, "0123456789abcdef") == RECORD_HEX - 1 &&
+               copy(to, RECORD_HEX, from);
+}
+
+/* ---- contract */
+
+static void layout_text(const struct id_layout *layout, char text[32]) {
+        snprintf(text, 32, "%u/%u/%u", layout->tick_bits, layout->worker_bits,
+                 layout->sequence_bits);
+}
+
+char *record_contract_text(const struct record_contract *contract) {
+        char *regions = workers_text(&contract->regions), layout[32], *text;
+
+        layout_text(&contract->layout, layout);
+        text = !regions ? NULL : dump(json_pack(
+                "{s:i, s:s, s:s, s:i, s:I, s:s}", "version", RECORD_VERSION, "space",
+                contract->space, "layout", layout, "region_bits",
+                (int)contract->layout.region_bits, "epoch_unix_ms",
+                (json_int_t)contract->layout.epoch_unix_ms, "regions", regions));
+        free(regions);
+        return text;
+}
+
+int record_contract_parse(const char *text, struct record_contract *ret) {
+        struct record_contract contract = { .layout = { 0 } };
+        const char *space, *layout, *regions;
+        json_int_t epoch;
+        int version, bits, r;
+        json_t *object = load(text, &r);
+
+        if (!object)
+                return r;
+        r = -EBADMSG;
+        if (json_unpack(object, "{s:i, s:s, s:s, s:i, s:I, s:s !}", "version", &version, "space",
+                        &space, "layout", &layout, "region_bits", &bits, "epoch_unix_ms", &epoch,
+                        "regions", &regions) == 0 &&
+            copy_hex(contract.space, space) && id_layout_parse(layout, &contract.layout) == 0 && bits >= 0 &&
+            bits <= contract.layout.worker_bits && bits <= 16 &&
+            workers_parse(regions, UINT32_C(1) << bits, &contract.regions) == 0) {
+                contract.layout.region_bits = (uint8_t)bits;
+                contract.layout.epoch_unix_ms = epoch;
+                *ret = contract;
+                r = 0;
+        }
+        json_decref(object);
+        return r;
+}
+
+/* ---- used */
+
+char *record_used_text(const struct record_used *used) {
+        char *workers = workers_text(&used->workers), *text;
+
+        text = !workers ? NULL : dump(json_pack("{s:i, s:s, s:I}", "version", RECORD_VERSION,
+                                                "workers", workers, "claims",
+                                                (json_int_t)used->claims));
+        free(workers);
+        return text;
+}
+
+int record_used_parse(const char *text, uint32_t end, struct record_used *ret) {
+        struct record_used used = { .claims = 0 };
+        const char *workers;
+        json_int_t claims;
+        int version, r;
+        json_t *object = load(text, &r);
+
+        if (!object)
+                return r;
+        r = -EBADMSG;
+        if (json_unpack(object, "{s:i, s:s, s:I !}", "version", &version, "workers", &workers,
+                        "claims", &claims) == 0 &&
+            claims >= 0 && workers_parse(workers, end, &used.workers) == 0) {
+                used.claims = (uint64_t)claims;
+                *ret = used;
+                r = 0;
+        }
+        json_decref(object);
+        return r;
+}
+
+/* ---- hosts */
+
+static const char *state_name(const struct record_host *host) {
+        return host->freed ? "freed" : host->released ? "released" : "held";
+}
+
+static json_t *pack_host(const struct record_host *host, const struct id_layout *layout,
+                         const char *workers) {
+        char since[STATE_TIME_MAX], fence[STATE_TIME_MAX];
+        const struct id_layout unix_time = { .epoch_unix_ms = 0 };
+
+        state_time(&unix_time, (uint64_t)host->since_unix_ms, since);
+        state_time(layout, host->fence_tick, fence);
+        return json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:s, s:I, s:s, s:I, s:s, "
+                         "s:I, s:I}",
+                         "version", RECORD_VERSION, "nonce", host->nonce, "life", host->life,
+                         "state", state_name(host), "host", host->who.host,
+                         "machine_id", host->who.machine_id, "boot_id", host->who.boot_id,
+                         "directory", host->who.directory, "pid", (json_int_t)host->who.pid,
+                         "workers", workers, "since_unix_ms", (json_int_t)host->since_unix_ms,
+                         "since", since, "fence_tick", (json_int_t)host->fence_tick,
+                         "fence_time", fence, "grown_tick", (json_int_t)host->grown_tick,
+                         "renewals", (json_int_t)host->renewals);
+}
+
+char *record_host_text(const struct record_host *host, const struct id_layout *layout) {
+        char *workers = workers_text(&host->workers), *text;
+
+        text = !workers ? NULL : dump(pack_host(host, layout, workers));
+        free(workers);
+        return text;
+}
+
+/* What the object's strings and numbers say; they end with it. */
+static bool take_host(json_t *object, const struct id_layout *layout, struct record_host *ret) {
+        const char *nonce, *life, *state, *name, *machine, *boot, *directory, *workers, *since,
+                *fence_time;
+        json_int_t pid, since_ms, fence, grown = 0, renewals;
+        int version;
+
+        if (json_unpack(object,
+                        "{s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:s, s:I, s:s, s:I, s:s, "
+                        "s?I, s:I !}",
+                        "version", &version, "nonce", &nonce, "life", &life, "state", &state,
+                        "host", &name, "machine_id", &machine, "boot_id", &boot, "directory",
+                        &directory, "pid", &pid, "workers", &workers, "since_unix_ms", &since_ms,
+                        "since", &since, "fence_tick", &fence, "fence_time", &fence_time,
+                        "grown_tick", &grown, "renewals", &renewals) != 0)
+                return false;
+        if (!copy_hex(ret->nonce, nonce) || !copy_hex(ret->life, life) ||
+            !copy(ret->who.host, RECORD_NAME, name) ||
+            !copy(ret->who.machine_id, RECORD_HEX, machine) ||
+            !copy(ret->who.boot_id, RECORD_HEX, boot) ||
+            !copy(ret->who.directory, RECORD_NAME, directory))
+                return false;
+        if (fence < 0 || (uint64_t)fence > id_tick_max(layout) || grown < 0 || grown > fence ||
+            renewals < 0 || since_ms < 0)
+                return false;
+        ret->released = strcmp(state, "released") == 0;
+        ret->freed = strcmp(state, "freed") == 0;
+        ret->who.pid = pid;
+        ret->since_unix_ms = since_ms;
+        ret->fence_tick = (uint64_t)fence;
+        ret->grown_tick = (uint64_t)grown;
+        ret->renewals = (uint64_t)renewals;
+        return strcmp(state, state_name(ret)) == 0 && workers[0] != '\0' &&
+               workers_parse(workers, record_region_end(layout), &ret->workers) == 0;
+}
+
+int record_host_parse(const char *text, const struct id_layout *layout, const char *nonce,
+                      struct record_host *ret) {
+        struct record_host host = { .released = false };
+        int r;
+        json_t *object = load(text, &r);
+
+        if (!object)
+                return r;
+        /* copied to another key it would be a second fence of the same workers */
+        r = take_host(object, layout, &host) && strcmp(host.nonce, nonce) == 0 ? 0 : -EBADMSG;
+        json_decref(object);
+        if (r == 0)
+                *ret = host;
+        return r;
+}
+
+char *record_alive_text(const struct record_host *host) {
+        return dump(json_pack("{s:i, s:s, s:s}", "version", RECORD_VERSION, "nonce", host->nonce,
+                              "host", host->who.host));
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * The values in the coordinator: JSON objects which a person can read and repair,
+ * see KEYS.md. Each has a version; a field that is missing, of the wrong type,
+ * unknown or out of range makes the whole value a damaged one (-EBADMSG), another
+ * version is -EPROTO. Pure.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "daemon/lease/fleet/worker_set.h"
+#include "shm/id.h"
+
+#define RECORD_VERSION 1
+#define RECORD_HEX 33u /* 16 bytes in hex, NUL */
+#define RECORD_NAME 65u
+
+/* `contract`: what all hosts have in common, and which regions were begun. */
+struct record_contract {
+        char space[RECORD_HEX]; /* the name of this ID space, drawn by its first host */
+        struct id_layout layout;
+        struct workers regions;
+};
+
+/* `region/R/used`: every claim writes it, so claims of a region come one by one. */
+struct record_used {
+        struct workers workers; /* IDs of these may exist */
+        uint64_t claims;
+};
+
+/* Who: of one host, one boot, one state directory. */
+struct record_identity {
+        char host[RECORD_NAME];
+        char machine_id[RECORD_HEX];
+        char boot_id[RECORD_HEX];
+        char directory[RECORD_NAME]; /* device:inode of the state directory */
+        int64_t pid;
+};
+
+/* `region/R/host/NONCE`: a host's lease, with its fence. */
+struct record_host {
+        char nonce[RECORD_HEX];
+        char life[RECORD_HEX]; /* of the session: `region/R/alive/LIFE` says that it lives */
+        bool released;             /* by a clean stop */
+        bool freed;                /* by a person: its workers rest for their fence alone */
+        struct record_identity who;
+        int64_t since_unix_ms;
+        struct workers workers; /* within the region */
+        uint64_t fence_tick;
+        uint64_t grown_tick; /* others had what the run has grown by, up to there; 0: none */
+        uint64_t renewals;
+};
+
+char *record_contract_text(const struct record_contract *contract); /* malloc'ed, as all; or NULL */
+int record_contract_parse(const char *text, struct record_contract *ret);
+char *record_used_text(const struct record_used *used);
+/* `end`: worker IDs of the region. */
+int record_used_parse(const char *text, uint32_t end, struct record_used *ret);
+/* `layout` for the fence's time, which is there for the reader alone. */
+char *record_host_text(const struct record_host *host, const struct id_layout *layout);
+int record_host_parse(const char *text, const struct id_layout *layout, const char *nonce,
+                      struct record_host *ret);
+char *record_alive_text(const struct record_host *host);
+
+/* How many worker IDs a region of that layout has. */
+uint32_t record_region_end(const struct id_layout *layout);

@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: MIT */
+/* The lease goes on, and ends. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/lease/fleet/internal.h"
+#include "daemon/util/log.h"
+
+int64_t fleet_renew_due(const struct fleet *f) {
+        return f->sent_ns + f->ttl_ns / 3;
+}
+
+bool fleet_lost(const struct fleet *f) {
+        return f->lost;
+}
+
+bool fleet_unknown(int error) {
+        return error == -ETIMEDOUT || error == -EIO;
+}
+
+static int lost(struct fleet *f, const char *why) {
+        f->lost = true;
+        fleet_count(&f->parts.counters->conflicts);
+        return log_failure(ESTALE, "lease-lost", "the worker IDs of this host are its no more: %s. "
+                           "sfshmd ends; started anew it takes others, and clients go on with "
+                           "those", why);
+}
+
+/* ---- after an answer that was lost, or a check that failed */
+
+/* Ours, also as a resize of ours has left them. (If it gave some back and another took
+ * those very ones meanwhile, the rest is still ours.) */
+static bool our_workers(const struct fleet *f, const struct record_host *found) {
+        return memcmp(&f->record.workers, &found->workers, sizeof(found->workers)) == 0 ||
+               (f->resizing && memcmp(&f->resized, &found->workers, sizeof(f->resized)) == 0);
+}
+
+static bool is_as_written(const struct fleet *f, const struct record_host *found) {
+        return found->renewals == f->written_renewals && found->fence_tick == f->written_fence;
+}
+
+/* Whoever else writes the record takes workers out of it, or has other lives; but for a
+ * copy of this very daemon, as of a virtual machine which was cloned while it ran. That
+ * one has written what we have not; one of the two is told so here, and stops. */
+static int adopt(struct fleet *f, const struct record_host *found, int64_t modified) {
+        if (!our_workers(f, found) || memcmp(found->life, f->lives, FLEET_LIVES_LENGTH) != 0)
+                return lost(f, "another daemon has written their record");
+        if (!f->late && !is_as_written(f, found))
+                return lost(f, "a copy of this daemon has written their record, or a person; if "
+                            "this machine was cloned, see that only one goes on");
+        if (modified != f->modified) {
+                f->late = false; /* all that was on its way has the revision before to check */
+                f->written_renewals = found->renewals;
+                f->written_fence = found->fence_tick;
+        }
+        if (f->uncertain && modified != f->modified)
+                f->sent_ns = f->uncertain_ns; /* or later */
+        f->modified = modified;
+        if (memcmp(&f->record.workers, &found->workers, sizeof(found->workers)) != 0)
+                f->resizing = false; /* it was done */
+        f->record.workers = found->workers;
+        /* of all our attempts this one was done: what it says is durable */
+        if (found->fence_tick > f->record.fence_tick)
+                f->record.fence_tick = found->fence_tick;
+        if (found->grown_tick > f->record.grown_tick)
+                f->record.grown_tick = found->grown_tick;
+        f->record.released = found->released;
+        return 0;
+}
+
+static int reread_host(struct fleet *f, struct record_host *found) {
+        struct coordinator_list list = { .n = 0 };
+        char key[FLEET_KEY_MAX];
+        const struct coordinator_item *item;
+        int r = f->parts.calls->list(f->parts.coordinator,
+                                     fleet_key_of(f, key, "host", f->record.nonce), &list);
+
+        if (r < 0)
+                return r;
+        item = coordinator_find(&list, key);
+        r = item == NULL ? lost(f, "their record is gone") :
+            record_host_parse(item->value, &f->parts.space.layout, f->record.nonce, found);
+        if (r == -EBADMSG || r == -EPROTO)
+                (void)log_failure(-r, "coordinator-damaged", "the coordinator's key %s, this host's "
+                                  "own, is damaged or of another version: put back its value by "
+                                  "hand", key);
+        else if (r == 0)
+                r = adopt(f, found, item->modified);
+        coordinator_list_clear(&list);
+        return r;
+}
+
+/* Of the last session only: those before are not kept any more. */
+static int reread_alive(struct fleet *f, const struct record_host *found) {
+        struct coordinator_list list = { .n = 0 };
+        char key[FLEET_KEY_MAX];
+        const struct coordinator_item *item;
+        int r = f->parts.calls->list(f->parts.coordinator,
+                                     fleet_key_of(f, key, "alive", f->record.life), &list);
+
+        if (r < 0)
+                return r;
+        item = coordinator_find(&list, key);
+        if (f->session && item == NULL)
+                fleet_expired(f, "the coordinator has no sign of life of this host any more");
+        /* what can be kept no more may be there for a while yet */
+        f->session = f->begun && item != NULL && strcmp(found->life, f->record.life) == 0;
+        f->alive_modified = item != NULL ? item->modified : 0;
+        coordinator_list_clear(&list);
+        return 0;
+}
+
+int fleet_reread(struct fleet *f) {
+        struct record_host *found = malloc(sizeof(*found));
+        int r = found == NULL ? -ENOMEM : reread_host(f, found);
+
+        if (r == 0)
+                r = reread_alive(f, found);
+        free(found);
+        if (r == 0)
+                f->uncertain = false;
+        return r;
+}
+
+/* ---- renewing */
+
+/* With `revive` under a new session. */
+static int commit_host(struct fleet *f, bool revive) {
+        char host_key[FLEET_KEY_MAX], alive_key[FLEET_KEY_MAX];
+        char *host = record_host_text(&f->record, &f->parts.space.layout);
+        char *alive = record_alive_text(&f->record);
+        const struct coordinator_check checks[] = {
+                { fleet_key_of(f, host_key, "host", f->record.nonce), f->modified },
+                { fleet_key_of(f, alive_key, "alive", f->record.life),
+                  revive ? 0 : f->alive_modified },
+        };
+        struct coordinator_write writes[] = { { host_key, host, false, 0 },
+                                              { alive_key, alive, true, 0 } };
+        const struct coordinator_commit commit = { checks, 2, writes, revive ? 2 : 1 };
+        int r = host == NULL || alive == NULL ? -ENOMEM :
+                f->parts.calls->commit(f->parts.coordinator, &commit);
+
+        if (r == 0) {
+                f->modified = writes[0].modified;
+                if (revive)
+                        f->alive_modified = writes[1].modified;
+        }
+        free(host);
+        free(alive);
+        return r;
+}
+
+int fleet_settle(struct fleet *f, int r, int64_t sent_ns) {
+        if (r == 0) {
+                fleet_succeeded(f, sent_ns);
+                f->resizing = false; /* of the revision before: it is done, or will fail */
+        } else if (fleet_unknown(r)) {
+                if (!f->uncertain)
+                        f->uncertain_ns = sent_ns;
+                f->uncertain = f->late = true;
+        }
+        return r;
+}
+
+static int renewed(struct fleet *f, int r, int64_t sent_ns) {
+        if (r == 0) {
+                f->session = true;
+                fleet_count_renewal(f, sent_ns);
+        }
+        return fleet_settle(f, r, sent_ns);
+}
+
+/* The session has ended and nobody took the workers: the record is still ours. */
+static int revive(struct fleet *f) {
+        int r = fleet_begin_session(f);
+
+        if (r < 0)
+                return r;
+        fleet_next_life(f);
+        r = renewed(f, commit_host(f, true), f->begun_ns);
+        if (r == 0)
+                log_event(LOG_LEVEL_NOTICE, "lease-revived", "the lease goes on under a new session: "
+                          "no other host has taken the worker IDs");
+        return r;
+}
+
+static int keep(struct fleet *f) {
+        int64_t sent_ns = fleet_boot_ns(f);
+        int r = f->parts.calls->session_keep(f->parts.coordinator, &f->ttl_ns);
+
+        if (r == -ESTALE) {
+                f->begun = false;
+                fleet_expired(f, "the coordinator has ended the session");
+                return -EAGAIN;
+        }
+        if (r < 0)
+                return r;
+        return renewed(f, commit_host(f, false), sent_ns);
+}
+
+static int renew(struct fleet *f) {
+        if (f->session && fleet_boot_ns(f) >= fleet_deadline_ns(f))
+                fleet_expired(f, "the coordinator confirmed no renewal in time");
+        return f->session ? keep(f) : revive(f);
+}
+
+/* -EAGAIN: judged anew, and worth another attempt. */
+static int attempt(struct fleet *f) {
+        int r = f->uncertain ? fleet_reread(f) : 0;
+
+        if (r < 0)
+                return r;
+        r = renew(f);
+        if (r != -EAGAIN)
+                return r;
+        r = fleet_reread(f);
+        return r < 0 ? r : -EAGAIN;
+}
+
+int fleet_renew(struct fleet *f, uint64_t fence_tick) {
+        int r = -EAGAIN;
+
+        if (f->lost)
+                return -ESTALE;
+        if (fence_tick > f->record.fence_tick)
+                f->record.fence_tick = fence_tick;
+        f->record.renewals++; /* each attempt's text is its own */
+        for (int i = 0; i < 3 && r == -EAGAIN; i++)
+                r = attempt(f);
+        if (r < 0)
+                fleet_count(&f->parts.counters->failures);
+        return r;
+}
+
+/* ---- releasing */
+
+static int commit_release(struct fleet *f) {
+        char host_key[FLEET_KEY_MAX], alive_key[FLEET_KEY_MAX];
+        char *host = record_host_text(&f->record, &f->parts.space.layout);
+        const struct coordinator_check check = {
+                fleet_key_of(f, host_key, "host", f->record.nonce), f->modified };
+        struct coordinator_write writes[] = {
+                { host_key, host, false, 0 },
+                { fleet_key_of(f, alive_key, "alive", f->record.life), NULL, false, 0 } };
+        const struct coordinator_commit commit = { &check, 1, writes, 2 };
+        int r = host == NULL ? -ENOMEM : f->parts.calls->commit(f->parts.coordinator, &commit);
+
+        free(host);
+        return r;
+}
+
+/* Whatever the answer was, what is there counts. */
+static int release(struct fleet *f, uint64_t fence_tick) {
+        int r;
+
+        f->record.fence_tick = fence_tick > f->record.grown_tick ? fence_tick :
+                                                                    f->record.grown_tick;
+        f->record.released = true;
+        r = commit_release(f);
+        if (r != -EAGAIN && !fleet_unknown(r))
+                return r;
+        f->late |= fleet_unknown(r);
+        r = fleet_reread(f);
+        return r < 0 || f->record.released ? r : -EAGAIN;
+}
+
+int fleet_release(struct fleet *f, uint64_t fence_tick) {
+        int r;
+
+        if (f->lost)
+                return 0; /* another has the fence by now */
+        r = f->uncertain ? fleet_reread(f) : 0;
+        if (r == 0)
+                r = release(f, fence_tick);
+        if (r == -EAGAIN)
+                r = release(f, fence_tick);
+        if (r == 0) {
+                (void)f->parts.calls->session_end(f->parts.coordinator); /* runs out anyway */
+                log_event(LOG_LEVEL_INFO, "lease-released", "the worker IDs are given back, with the "
+                          "fence of tick %" PRIu64, fence_tick);
+        }
+        return r == -ESTALE ? 0 : r;
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/* What becomes of the lease, for metrics and the log. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "daemon/lease/fleet/choose.h"
+#include "daemon/lease/fleet/internal.h"
+#include "daemon/lease/state/fence_file.h"
+#include "daemon/util/log.h"
+
+#define NS_PER_MS INT64_C(1000000)
+
+void fleet_expired(struct fleet *f, const char *why) {
+        f->session = false;
+        fleet_count(&f->parts.counters->expirations);
+        log_event(LOG_LEVEL_WARNING, "lease-expired", "%s: the lease has ended, and is claimed anew "
+                  "if no other host has taken it", why);
+}
+
+void fleet_count_region(const struct fleet *f, const struct fleet_view *view) {
+        struct fleet_census census = fleet_census(
+                view, fleet_tick_now(f), (uint64_t)(f->parts.recycle_delay_ns / NS_PER_MS));
+        struct lease_counters *counters = f->parts.counters;
+
+        /* relaxed, all: numbers to look at */
+        atomic_store_explicit(&counters->held, census.held, memory_order_relaxed);
+        atomic_store_explicit(&counters->resting, census.resting, memory_order_relaxed);
+        atomic_store_explicit(&counters->refused, census.refused, memory_order_relaxed);
+        atomic_store_explicit(&counters->free, census.free, memory_order_relaxed);
+}
+
+void fleet_count_renewal(const struct fleet *f, int64_t sent_ns) {
+        struct lease_counters *counters = f->parts.counters;
+        int64_t took_ns = fleet_boot_ns(f) - sent_ns;
+        unsigned bucket = 0;
+
+        while (bucket < RENEWAL_BUCKETS - 1 && took_ns > (int64_t)renewal_bucket_ns[bucket])
+                bucket++;
+        fleet_count(&counters->renewals);
+        fleet_count(&counters->renewal[bucket]);
+        /* relaxed: a number to look at */
+        atomic_fetch_add_explicit(&counters->renewal_ns, took_ns, memory_order_relaxed);
+}
+
+void fleet_tell_claim(const struct fleet *f, const struct lease_grant *grant) {
+        char *workers = workers_text(&f->record.workers), time[STATE_TIME_MAX], above[96];
+
+        snprintf(above, sizeof(above), "above the fence of tick %" PRIu64 " (%s)",
+                 grant->fence_tick,
+                 state_time(&f->parts.space.layout, grant->fence_tick, time));
+        log_event(LOG_LEVEL_INFO, "lease-claimed", "took worker IDs %s of region %" PRIu32 ", %"
+                  PRIu32 " to %" PRIu32 " in an ID, %s",
+                  workers != NULL ? workers : "?", f->parts.space.region, grant->worker_first,
+                  grant->worker_first + grant->worker_count - 1,
+                  grant->fence_tick == 0 ? "never used before" : above);
+        free(workers);
+}

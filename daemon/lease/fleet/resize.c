@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The run grows and shrinks at its end. The same argument as for a claim: what it grows by
+ * is taken out of its old owners' records in the commit that puts it into ours; what it
+ * gives back goes, with its fence, into a record which nobody renews. Both commits are
+ * conditional on the revision of our record that we know, so they exclude each other, a
+ * renewal, and whatever else of ours is still on its way.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/lease/fleet/choose.h"
+#include "daemon/lease/fleet/commit.h"
+
+#define ATTEMPTS 3
+#define NS_PER_MS INT64_C(1000000)
+
+static uint32_t have(const struct fleet *f) {
+        return workers_count(&f->record.workers);
+}
+
+uint32_t fleet_run(const struct fleet *f, uint64_t *ret_above_tick) {
+        uint32_t count = have(f), resized = workers_count(&f->resized);
+
+        *ret_above_tick = f->record.grown_tick;
+        return f->resizing && resized < count ? resized : count;
+}
+
+static uint64_t higher(uint64_t a, uint64_t b) {
+        return a > b ? a : b;
+}
+
+/* Our record with other workers. Until the answer is there it may be this or that. */
+static void draft_own(struct fleet *f, struct fleet_draft *d, const struct workers *workers) {
+        struct record_host *record = malloc(sizeof(*record));
+        char key[FLEET_KEY_MAX];
+
+        f->record.renewals++; /* each attempt's text is its own */
+        if (record == NULL) {
+                d->no_memory = true;
+                return;
+        }
+        *record = f->record;
+        record->workers = *workers;
+        fleet_draft_replace(d, fleet_key_of(f, key, "host", record->nonce), f->modified,
+                            record_host_text(record, &f->parts.space.layout), false, false);
+        free(record);
+}
+
+/* Sends it; after an answer that was lost, what is there counts. -EAGAIN: not done, and
+ * will not be; -ETIMEDOUT: it may still be, until the next renewal is. */
+static int commit(struct fleet *f, struct fleet_draft *d, const struct workers *workers) {
+        int r, sent;
+
+        f->resized = *workers;
+        f->resizing = true;
+        r = fleet_settle(f, fleet_draft_commit(f, d), f->sent_ns);
+        if (r == 0) {
+                f->record.workers = *workers;
+                f->modified = d->writes[0].modified;
+                return 0;
+        }
+        sent = r;
+        if (!fleet_unknown(r))
+                f->resizing = false;
+        if (!fleet_unknown(r) && r != -EAGAIN)
+                return r;
+        r = fleet_reread(f);
+        if (r < 0)
+                return r;
+        return memcmp(&f->record.workers, workers, sizeof(*workers)) == 0 ? 0 : sent;
+}
+
+/* ---- growing */
+
+static int take(struct fleet *f, struct fleet_draft *d, const struct fleet_view *view,
+                uint32_t first, uint32_t n) {
+        struct workers taken = { .bits = { 0 } }, all = f->record.workers;
+        char key[FLEET_KEY_MAX];
+
+        for (uint32_t w = first; w < first + n; w++) {
+                workers_add(&taken, w);
+                workers_add(&all, w);
+        }
+        draft_own(f, d, &all);
+        /* without a session it would look like a dead host's */
+        fleet_draft_check(d, fleet_key_of(f, key, "alive", f->record.life), f->alive_modified);
+        fleet_draft_region(f, d, view, &taken);
+        fleet_draft_owners(f, d, view, &taken);
+        return commit(f, d, &all);
+}
+
+static int grow(struct fleet *f, uint32_t count) {
+        uint64_t recycle = (uint64_t)(f->parts.recycle_delay_ns / NS_PER_MS), fence;
+        uint32_t end = workers_next(&f->record.workers, 0) + have(f), n;
+        struct fleet_view *view = NULL;
+        struct fleet_draft *d = NULL;
+        int r = fleet_view_read(&view, f->parts.calls, f->parts.coordinator, &f->parts.space);
+
+        if (r < 0)
+                return r;
+        n = fleet_extent(view, end, count - have(f), fleet_tick_now(f), recycle, &f->parts.who,
+                         &fence);
+        r = n == 0 ? -EBUSY : (d = calloc(1, sizeof(*d))) == NULL ? -ENOMEM : 0;
+        if (r == 0) {
+                /* before it is known whether they are ours: harmless if not */
+                f->record.grown_tick = higher(f->record.grown_tick, fence);
+                f->record.fence_tick = higher(f->record.fence_tick, fence);
+                r = take(f, d, view, end, n);
+        }
+        fleet_draft_free(d);
+        fleet_view_free(view);
+        return r;
+}
+
+/* ---- shrinking */
+
+/* What is given back: of the same host, nobody's life, and at rest. */
+static void draft_rest(struct fleet *f, struct fleet_draft *d, const struct workers *given,
+                       uint64_t last_tick) {
+        struct record_host *rest = malloc(sizeof(*rest));
+        char key[FLEET_KEY_MAX];
+
+        if (rest == NULL) {
+                d->no_memory = true;
+                return;
+        }
+        *rest = f->record;
+        fleet_draw(f, rest->nonce);
+        fleet_draw(f, rest->life);
+        rest->released = true;
+        rest->grown_tick = 0;
+        rest->renewals = 0;
+        rest->workers = *given;
+        /* nothing was promised above the durable fence either */
+        if (last_tick < rest->fence_tick)
+                rest->fence_tick = higher(last_tick, f->record.grown_tick);
+        fleet_draft_replace(d, fleet_key_of(f, key, "host", rest->nonce), 0,
+                            record_host_text(rest, &f->parts.space.layout), false, false);
+        free(rest);
+}
+
+static int shrink(struct fleet *f, uint32_t count, uint64_t last_tick) {
+        struct workers kept = f->record.workers, given = { .bits = { 0 } };
+        uint32_t first = workers_next(&kept, 0), end = first + have(f);
+        struct fleet_draft *d = calloc(1, sizeof(*d));
+        int r;
+
+        if (d == NULL)
+                return -ENOMEM;
+        for (uint32_t w = first + count; w < end; w++) {
+                workers_remove(&kept, w);
+                workers_add(&given, w);
+        }
+        draft_own(f, d, &kept);
+        draft_rest(f, d, &given, last_tick);
+        r = commit(f, d, &kept);
+        fleet_draft_free(d);
+        return r;
+}
+
+/* ---- both */
+
+static bool is_done(const struct fleet *f, uint32_t count, bool longer) {
+        return longer ? have(f) >= count : have(f) <= count;
+}
+
+static int change(struct fleet *f, uint32_t count, bool longer, uint64_t last_tick) {
+        int r = -EAGAIN;
+
+        if (f->lost)
+                return -ESTALE;
+        if (f->uncertain && (r = fleet_reread(f)) < 0)
+                return r;
+        if (f->resizing)
+                return -EAGAIN; /* an earlier one may still be done: after the next renewal */
+        r = -EAGAIN;
+        for (int i = 0; i < ATTEMPTS && r == -EAGAIN; i++)
+                r = is_done(f, count, longer) ? 0 :
+                    longer ? grow(f, count) : shrink(f, count, last_tick);
+        if (r == -EAGAIN)
+                fleet_count(&f->parts.counters->conflicts);
+        return r;
+}
+
+int fleet_grow(struct fleet *f, uint32_t count) {
+        return change(f, count < fleet_most(f) ? count : fleet_most(f), true, 0);
+}
+
+int fleet_shrink(struct fleet *f, uint32_t count, uint64_t last_tick) {
+        return change(f, count > 0 ? count : 1, false, last_tick);
+}
+
+/* A shrinking that was on its way may have failed by now, and the run be longer than what
+ * it was asked to grow to: of what is beyond, promises may be that nobody has told us. */
+int fleet_resize(struct fleet *f, uint32_t count, uint64_t last_tick) {
+        return last_tick == 0 ? fleet_grow(f, count) : fleet_shrink(f, count, last_tick);
+}

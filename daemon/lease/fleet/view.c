@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/lease/fleet/view.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/util/log.h"
+
+const char *fleet_key(char key[FLEET_KEY_MAX], uint32_t region, const char *kind,
+                      const char *name) {
+        snprintf(key, FLEET_KEY_MAX, "region/%" PRIu32 "/%s%s%s", region, kind,
+                 *name ? "/" : "", name);
+        return key;
+}
+
+static int refuse(int error, const char *key) {
+        if (error == -EPROTO)
+                return log_failure(EPROTO, "coordinator-version", "the coordinator's key %s is of "
+                                   "another version of sfshmd which this one does not understand: "
+                                   "run that version", key);
+        if (error == -EBADMSG)
+                return log_failure(EBADMSG, "coordinator-damaged", "the coordinator's key %s is "
+                                   "damaged: what it said cannot be guessed without IDs given "
+                                   "twice. Put back its value by hand", key);
+        return error;
+}
+
+static bool same_space(const struct id_layout *a, const struct id_layout *b) {
+        return a->tick_bits == b->tick_bits && a->worker_bits == b->worker_bits &&
+               a->sequence_bits == b->sequence_bits && a->region_bits == b->region_bits &&
+               a->epoch_unix_ms == b->epoch_unix_ms;
+}
+
+static int read_contract(struct fleet_view *view, const struct coordinator_list *list,
+                         const struct fleet_space *space) {
+        const struct coordinator_item *item = coordinator_find(list, "contract");
+        const struct id_layout *is = &space->layout, *was = &view->contract.layout;
+        int r;
+
+        view->contract.layout = *is;
+        if (item == NULL)
+                return 0;
+        r = record_contract_parse(item->value, &view->contract);
+        if (r < 0)
+                return refuse(r, "contract");
+        if (!same_space(is, was))
+                return log_failure(EINVAL, "coordinator-contract", "the coordinator's key contract "
+                                   "says layout %u/%u/%u, %u region bits and the epoch at Unix time "
+                                   "%" PRId64 " ms, this host's configuration says %u/%u/%u, %u and "
+                                   "%" PRId64 " ms: IDs of both could be equal. Correct id.layout, "
+                                   "id.region_bits and id.epoch here, or give this host another "
+                                   "prefix in the coordinator",
+                                   was->tick_bits, was->worker_bits, was->sequence_bits,
+                                   was->region_bits, was->epoch_unix_ms, is->tick_bits,
+                                   is->worker_bits, is->sequence_bits, is->region_bits,
+                                   is->epoch_unix_ms);
+        view->contract_modified = item->modified;
+        return 0;
+}
+
+static int read_used(struct fleet_view *view, const struct coordinator_list *list,
+                     const struct fleet_space *space) {
+        char key[FLEET_KEY_MAX];
+        const struct coordinator_item *item =
+                coordinator_find(list, fleet_key(key, space->region, "used", ""));
+        bool begun = workers_has(&view->contract.regions, space->region);
+        int r;
+
+        if (item == NULL && !begun && list->n == 0)
+                return 0; /* the first host of the region */
+        if (item == NULL)
+                return log_failure(ENOENT, "coordinator-lost", "the coordinator's key %s is missing, "
+                                   "but this region was begun: which worker IDs were used is not "
+                                   "known. Put back its value by hand", key);
+        if (!begun)
+                return log_failure(ENOENT, "coordinator-lost", "the coordinator has %s, but its key "
+                                   "contract %s. Put back its value by hand", key,
+                                   view->contract_modified == 0 ? "is missing" :
+                                                                  "does not name the region");
+        r = record_used_parse(item->value, view->end, &view->used);
+        view->used_modified = item->modified;
+        return refuse(r, key);
+}
+
+/* Two records of one worker ID: nobody knows which fence is right. */
+static void own(struct fleet_view *view, size_t owner) {
+        const struct record_host *record = view->owners[owner].record;
+
+        for (uint32_t w = workers_next(&record->workers, 0); w < view->end;
+             w = workers_next(&record->workers, w + 1)) {
+                if (view->of_worker[w] >= 0)
+                        log_event(LOG_LEVEL_WARNING, "coordinator-twice", "worker ID %" PRIu32 " is "
+                                  "refused: the coordinator has two hosts with it, %s and %s", w,
+                                  record->nonce,
+                                  view->owners[view->of_worker[w]].record->nonce);
+                view->of_worker[w] = view->of_worker[w] == FLEET_NEVER_USED ? (int32_t)owner :
+                                                                              FLEET_REFUSED;
+        }
+}
+
+static int keep_damaged(struct fleet_view *view, const struct coordinator_item *item, int error) {
+        char *key = strdup(item->key);
+
+        if (key == NULL)
+                return -ENOMEM;
+        view->damaged[view->n_damaged++] =
+                (struct fleet_damaged){ key, item->modified, error };
+        return 0;
+}
+
+static int read_host(struct fleet_view *view, const struct coordinator_list *list,
+                     const struct coordinator_item *item, const char *nonce,
+                     const struct fleet_space *space) {
+        struct fleet_owner *owner = &view->owners[view->n_owners];
+        char key[FLEET_KEY_MAX];
+        int r;
+
+        owner->record = malloc(sizeof(*owner->record));
+        if (owner->record == NULL)
+                return -ENOMEM;
+        r = record_host_parse(item->value, &space->layout, nonce, owner->record);
+        if (r < 0) {
+                free(owner->record);
+                if (r == -ENOMEM || keep_damaged(view, item, r) < 0)
+                        return -ENOMEM;
+                log_event(LOG_LEVEL_WARNING, "coordinator-damaged", "the coordinator's key %s is "
+                          "%s: the worker IDs it stood for are refused. Put back its value by hand, or "
+                          "see sfshm fence --above",
+                          item->key, r == -EPROTO ? "of another version" : "damaged");
+                return 0;
+        }
+        owner->modified = item->modified;
+        owner->alive = coordinator_find(list, fleet_key(key, space->region, "alive",
+                                                        owner->record->life)) != NULL;
+        own(view, view->n_owners++);
+        return 0;
+}
+
+static int read_hosts(struct fleet_view *view, const struct coordinator_list *list,
+                      const struct fleet_space *space) {
+        char prefix[FLEET_KEY_MAX];
+        size_t length = strlen(fleet_key(prefix, space->region, "host/", ""));
+
+        view->owners = calloc(list->n + 1, sizeof(*view->owners));
+        view->damaged = calloc(list->n + 1, sizeof(*view->damaged));
+        if (view->owners == NULL || view->damaged == NULL)
+                return -ENOMEM;
+        for (size_t i = 0; i < list->n; i++) {
+                const char *key = list->items[i].key;
+                int r = strncmp(key, prefix, length) != 0 ? 0 :
+                        read_host(view, list, &list->items[i], key + length, space);
+
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static bool has_life(const struct fleet_view *view, const char *life) {
+        for (size_t i = 0; i < view->n_owners; i++)
+                if (strcmp(view->owners[i].record->life, life) == 0)
+                        return true;
+        return false;
+}
+
+static int read_strays(struct fleet_view *view, const struct coordinator_list *list,
+                       const struct fleet_space *space) {
+        char prefix[FLEET_KEY_MAX];
+        size_t length = strlen(fleet_key(prefix, space->region, "alive/", ""));
+
+        view->strays = calloc(list->n + 1, sizeof(*view->strays));
+        if (view->strays == NULL)
+                return -ENOMEM;
+        for (size_t i = 0; i < list->n; i++) {
+                const struct coordinator_item *item = &list->items[i];
+                struct fleet_stray *stray = &view->strays[view->n_strays];
+
+                if (strncmp(item->key, prefix, length) != 0 || has_life(view, item->key + length))
+                        continue;
+                view->n_strays++;
+                stray->key = strdup(item->key);
+                stray->value = strdup(item->value);
+                if (stray->key == NULL || stray->value == NULL)
+                        return -ENOMEM;
+        }
+        return 0;
+}
+
+/* What was used belongs to somebody, and what belongs to somebody was used. */
+static int check_used(struct fleet_view *view, const struct fleet_space *space) {
+        struct workers lost = { .bits = { 0 } };
+        char *text;
+
+        for (uint32_t w = 0; w < view->end; w++) {
+                bool used = workers_has(&view->used.workers, w);
+
+                if (view->of_worker[w] != FLEET_NEVER_USED && !used)
+                        return log_failure(EBADMSG, "coordinator-damaged", "the coordinator's key "
+                                           "region/%" PRIu32 "/used does not name worker ID %" PRIu32
+                                           ", which a host's record there has: it is an old copy. "
+                                           "Put back its value by hand", space->region, w);
+                if (view->of_worker[w] != FLEET_NEVER_USED || !used)
+                        continue;
+                view->of_worker[w] = FLEET_REFUSED;
+                workers_add(&lost, w);
+        }
+        if (workers_count(&lost) == 0 || (text = workers_text(&lost)) == NULL)
+                return 0;
+        log_event(LOG_LEVEL_WARNING, "coordinator-lost", "worker IDs %s of region %" PRIu32 " are "
+                  "refused: they were used, and no region/%" PRIu32 "/host/... in the coordinator "
+                  "tells their fence any more. Put back its value by hand, or say up to where "
+                  "their IDs may exist with sfshm fence --above", text, space->region,
+                  space->region);
+        free(text);
+        return 0;
+}
+
+/* The contract and the region come in two lists. Where they do not fit, another host
+ * may have begun the region in between: -EAGAIN, if the contract is another by now. */
+static int check_together(const struct coordinator_list *contract,
+                          const struct coordinator_list *region,
+                          const struct coordinator_calls *calls, void *coordinator,
+                          const struct fleet_space *space) {
+        const struct coordinator_item *before = coordinator_find(contract, "contract"), *now;
+        struct record_contract parsed = { .regions = { .bits = { 0 } } };
+        struct coordinator_list again = { .n = 0 };
+        char key[FLEET_KEY_MAX];
+        bool used = coordinator_find(region, fleet_key(key, space->region, "used", "")) != NULL;
+        int r;
+
+        if (before != NULL && record_contract_parse(before->value, &parsed) < 0)
+                return 0; /* read_contract() says so */
+        if (used == workers_has(&parsed.regions, space->region))
+                return 0;
+        r = calls->list(coordinator, "contract", &again);
+        if (r < 0)
+                return r;
+        now = coordinator_find(&again, "contract");
+        if ((before != NULL ? before->modified : 0) != (now != NULL ? now->modified : 0))
+                r = -EAGAIN;
+        coordinator_list_clear(&again);
+        return r;
+}
+
+static int read_lists(struct fleet_view *view, const struct coordinator_calls *calls,
+                      void *coordinator, const struct fleet_space *space) {
+        struct coordinator_list contract = { .n = 0 }, region = { .n = 0 };
+        char prefix[FLEET_KEY_MAX];
+        int r = calls->list(coordinator, "contract", &contract);
+
+        if (r == 0)
+                r = calls->list(coordinator, fleet_key(prefix, space->region, "", ""), &region);
+        if (r == 0)
+                r = check_together(&contract, &region, calls, coordinator, space);
+        if (r == 0)
+                r = read_contract(view, &contract, space);
+        if (r == 0)
+                r = read_used(view, &region, space);
+        if (r == 0)
+                r = read_hosts(view, &region, space);
+        if (r == 0)
+                r = read_strays(view, &region, space);
+        if (r == 0)
+                r = check_used(view, space);
+        coordinator_list_clear(&contract);
+        coordinator_list_clear(&region);
+        return r;
+}
+
+int fleet_view_read(struct fleet_view **ret, const struct coordinator_calls *calls,
+                    void *coordinator, const struct fleet_space *space) {
+        struct fleet_view *view = calloc(1, sizeof(*view));
+        int r;
+
+        if (view == NULL)
+                return -ENOMEM;
+        view->end = record_region_end(&space->layout);
+        memset(view->of_worker, 0xff, sizeof(view->of_worker)); /* FLEET_NEVER_USED */
+        r = read_lists(view, calls, coordinator, space);
+        if (r < 0) {
+                fleet_view_free(view);
+                return r;
+        }
+        *ret = view;
+        return 0;
+}
+
+struct fleet_view *fleet_view_free(struct fleet_view *view) {
+        if (view == NULL)
+                return NULL;
+        for (size_t i = 0; i < view->n_owners; i++)
+                free(view->owners[i].record);
+        for (size_t i = 0; i < view->n_damaged; i++)
+                free(view->damaged[i].key);
+        for (size_t i = 0; i < view->n_strays; i++) {
+                free(view->strays[i].key);
+                free(view->strays[i].value);
+        }
+        free(view->owners);
+        free(view->damaged);
+        free(view->strays);
+        free(view);
+        return NULL;
+}

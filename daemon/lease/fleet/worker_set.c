@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/lease/fleet/worker_set.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+uint32_t workers_count(const struct workers *set) {
+        uint32_t n = 0;
+
+        for (size_t i = 0; i < WORKERS_MAX / 64; i++)
+                n += (uint32_t)__builtin_popcountll(set->bits[i]);
+        return n;
+}
+
+uint32_t workers_next(const struct workers *set, uint32_t from) {
+        uint32_t at = from / 64;
+        uint64_t word;
+
+        if (from >= WORKERS_MAX)
+                return WORKERS_MAX;
+        for (word = set->bits[at] >> from % 64 << from % 64; word == 0; word = set->bits[at])
+                if (++at == WORKERS_MAX / 64)
+                        return WORKERS_MAX;
+        return at * 64 + (uint32_t)__builtin_ctzll(word);
+}
+
+char *workers_text(const struct workers *set) {
+        char *text = NULL;
+        size_t size = 0;
+        FILE *stream = open_memstream(&text, &size);
+        const char *comma = "";
+
+        if (!stream)
+                return NULL;
+        for (uint32_t first = workers_next(set, 0), last; first < WORKERS_MAX;
+             first = workers_next(set, last + 1)) {
+                for (last = first; workers_has(set, last + 1);)
+                        last++;
+                fprintf(stream, first == last ? "%s%" PRIu32 : "%s%" PRIu32 "-%" PRIu32, comma,
+                        first, last);
+                comma = ",";
+        }
+        if (fclose(stream) != 0) {
+                free(text);
+                return NULL;
+        }
+        return text;
+}
+
+/* A number of at most five digits. */
+static bool take(const char **text, uint32_t *ret) {
+        uint32_t value = 0, digits = 0;
+
+        for (; **text >= '0' && **text <= '9' && digits < 6; digits++)
+                value = value * 10 + (uint32_t)(*(*text)++ - '0');
+        *ret = value;
+        return digits > 0 && digits < 6;
+}
+
+int workers_parse(const char *text, uint32_t end, struct workers *ret) {
+        struct workers set = { .bits = { 0 } };
+        uint32_t first, last;
+        const char *p = text;
+        char *again;
+        int r;
+
+        while (*p != '\0') {
+                if ((p != text && *p++ != ',') || !take(&p, &first))
+                        return -EBADMSG;
+                last = first;
+                if (*p == '-' && (p++, !take(&p, &last)))
+                        return -EBADMSG;
+                if (last < first || last >= end || last >= WORKERS_MAX)
+                        return -EBADMSG;
+                for (; first <= last; first++)
+                        workers_add(&set, first);
+        }
+        /* one spelling only: order, overlaps and leading zeros show here */
+        again = workers_text(&set);
+        if (!again)
+                return -ENOMEM;
+        r = strcmp(again, text) == 0 ? 0 : -EBADMSG;
+        free(again);
+        if (r == 0)
+                *ret = set;
+        return r;
+}

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/lease/state/directory.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "daemon/lease/state/fence_file.h"
+#include "daemon/util/log.h"
+
+#define LOCK_NAME "lock"
+
+/* Without this a loss of power could take a new directory away again, and the
+ * next start would be a first one. */
+static int sync_parent(const char *path) {
+        char *copy = strdup(path), *slash;
+        int fd, r = 0;
+
+        if (!copy)
+                return -ENOMEM;
+        for (size_t n = strlen(copy); n > 1 && copy[n - 1] == '/'; n--)
+                copy[n - 1] = '\0';
+        slash = strrchr(copy, '/');
+        if (slash)
+                slash[slash == copy ? 1 : 0] = '\0';
+        fd = open(slash ? copy : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        free(copy);
+        if (fd < 0)
+                return -errno;
+        if (fsync(fd) < 0)
+                r = -errno;
+        close(fd);
+        return r;
+}
+
+/* The last component only: a directory above it that is missing tells of a typo
+ * or of a disk that is not mounted, where "first start" would be a lie. */
+static int make(struct state_dir *dir) {
+        if (mkdir(dir->path, 0700) == 0) {
+                dir->created = true;
+                return sync_parent(dir->path);
+        }
+        return errno == EEXIST ? 0 : -errno;
+}
+
+static int open_private(struct state_dir *dir) {
+        struct stat st;
+        int r = make(dir);
+
+        if (r == -ENOENT)
+                return log_failure(ENOENT, "state-dir",
+                                   "cannot create state directory %s: the directory above it does "
+                                   "not exist. Mount its disk, or correct daemon.state_dir, or "
+                                   "create it for uid %u with mode 0700 if this is the first start",
+                                   dir->path, geteuid());
+        if (r < 0)
+                return log_failure(-r, "state-dir",
+                                   "cannot create state directory %s: %s; create it for uid %u "
+                                   "with mode 0700, or set daemon.state_dir to another one",
+                                   dir->path, strerror(-r), geteuid());
+        dir->fd = open(dir->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (dir->fd < 0 || fstat(dir->fd, &st) < 0) {
+                r = -errno;
+                return log_failure(-r, "state-dir",
+                                   "cannot open state directory %s: %s; it must be "
+                                   "a directory of uid %u",
+                                   dir->path, strerror(-r), geteuid());
+        }
+        if (st.st_uid != geteuid())
+                return log_failure(EPERM, "state-dir",
+                                   "state directory %s belongs to uid %u, not to uid %u which sfshmd "
+                                   "runs as now: run it as that user, change the owner, or set "
+                                   "daemon.state_dir to another one",
+                                   dir->path, st.st_uid, geteuid());
+        if ((st.st_mode & 022) != 0)
+                return log_failure(EPERM, "state-dir",
+                                   "others may write to state directory %s (mode %04o): run "
+                                   "chmod 0700 on it after checking what is in it",
+                                   dir->path, st.st_mode & 07777u);
+        return 0;
+}
+
+static int locked_by_other(const struct state_dir *dir) {
+        char text[32] = "";
+        int pid;
+
+        if (pread(dir->lock_fd, text, sizeof(text) - 1, 0) > 0 && sscanf(text, "%d", &pid) == 1)
+                return log_failure(EBUSY, "state-lock",
+                                   "state directory %s is held by another sfshmd (pid %d); stop it "
+                                   "first, or give this one its own --set daemon.state_dir",
+                                   dir->path, pid);
+        return log_failure(EBUSY, "state-lock",
+                           "state directory %s is held by another sfshmd which is just starting; "
+                           "stop it first, or give this one its own --set daemon.state_dir",
+                           dir->path);
+}
+
+static int take_lock(struct state_dir *dir) {
+        int r;
+
+        dir->lock_fd = openat(dir->fd, LOCK_NAME,
+                              O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+        if (dir->lock_fd >= 0 && flock(dir->lock_fd, LOCK_EX | LOCK_NB) == 0)
+                return 0;
+        r = -errno;
+        if (r == -EWOULDBLOCK)
+                return locked_by_other(dir);
+        return log_failure(-r, "state-lock",
+                           "cannot lock %s/" LOCK_NAME ": %s; uid %u must be able to write there: "
+                           "make room, mount the disk for writing, or set its owner and mode",
+                           dir->path, strerror(-r), geteuid());
+}
+
+int state_dir_sign(const struct state_dir *dir) {
+        char text[32];
+        int size = snprintf(text, sizeof(text), "%d\n", getpid());
+
+        errno = 0; /* a short write sets none */
+        /* in this order it is never empty again */
+        if (pwrite(dir->lock_fd, text, (size_t)size, 0) == size &&
+            ftruncate(dir->lock_fd, size) == 0)
+                return 0;
+        return log_failure(errno ? errno : EIO, "state-lock",
+                           "cannot write to %s/" LOCK_NAME ": %s; make room or repair the disk",
+                           dir->path, strerror(errno ? errno : EIO));
+}
+
+int state_dir_evidence(const struct state_dir *dir, char name[256]) {
+        int fd = openat(dir->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        DIR *list = fd < 0 ? NULL : fdopendir(fd);
+        const struct dirent *entry;
+        struct stat st;
+        int found = 0;
+
+        if (!list) {
+                int r = -errno;
+
+                if (fd >= 0)
+                        close(fd);
+                return r;
+        }
+        while (found == 0 && (entry = readdir(list)) != NULL) {
+                const char *n = entry->d_name;
+
+                if (strcmp(n, LOCK_NAME) == 0)
+                        found = fstat(dir->lock_fd, &st) < 0 || st.st_size > 0;
+                else
+                        found = strcmp(n, ".") != 0 && strcmp(n, "..") != 0 &&
+                                strcmp(n, STATE_FILE_NEW_NAME) != 0 && strcmp(n, "lost+found") != 0;
+                if (found)
+                        snprintf(name, 256, "%s", n);
+        }
+        closedir(list);
+        return found;
+}
+
+static int start(struct state_dir *dir) {
+        int r;
+
+        if (asprintf(&dir->place, "%s/" STATE_FILE_NAME, dir->path) < 0) {
+                dir->place = NULL; /* undefined after a failure */
+                return log_failure(ENOMEM, "state", "no memory for the state directory");
+        }
+        r = open_private(dir);
+        return r < 0 ? r : take_lock(dir);
+}
+
+int state_dir_open(struct state_dir *ret, const char *path) {
+        struct state_dir dir = { .path = path, .fd = -1, .lock_fd = -1 };
+        int r = start(&dir);
+
+        if (r < 0) {
+                state_dir_close(&dir);
+                return r;
+        }
+        *ret = dir;
+        return 0;
+}
+
+void state_dir_close(struct state_dir *dir) {
+        if (dir->lock_fd >= 0)
+                close(dir->lock_fd); /* unlocks */
+        if (dir->fd >= 0)
+                close(dir->fd);
+        free(dir->place);
+        *dir = STATE_DIR_NONE;
+}

@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/* The commit of zookeeper_calls.h. */
+#include "daemon/lease/zookeeper/calls.h"
+
+/* As coordinator.h. */
+int zookeeper_commit(void *coordinator, const struct coordinator_commit *commit);

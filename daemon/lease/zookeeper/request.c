@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A request belongs to the library from sending until its completion was called, or
+ * until the handle is closed: it then has no thread any more which could. Only after
+ * that it is freed, also when nobody waits for it any more.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/lease/zookeeper/internal.h"
+#include "daemon/util/thread.h"
+
+static void destroy(struct zookeeper_request *request) {
+        for (size_t i = 0; i < request->n_names; i++)
+                free(request->names[i]);
+        free(request->names);
+        free(request->value);
+        free(request->results);
+        free(request->stats);
+        free(request);
+}
+
+/* Called with the mutex, or without any thread of the library's. */
+void zookeeper_request_unlink(struct zookeeper_request *request) {
+        if (request->next != NULL)
+                request->next->previous = request->previous;
+        if (request->previous != NULL)
+                request->previous->next = request->next;
+        else
+                request->session->requests = request->next;
+        request->next = request->previous = NULL;
+}
+
+/* What the request has got is in place. */
+static void complete(struct zookeeper_request *request, int code) {
+        struct zookeeper_session *s = request->session;
+        bool abandoned;
+
+        pthread_mutex_lock(&s->mutex);
+        zookeeper_request_unlink(request);
+        request->code = code;
+        request->answered = true;
+        abandoned = request->abandoned;
+        pthread_cond_broadcast(&s->changed);
+        pthread_mutex_unlock(&s->mutex);
+        if (abandoned)
+                destroy(request);
+}
+
+static struct zookeeper_request *begin(struct zookeeper_session *s) {
+        struct zookeeper_request *request = calloc(1, sizeof(*request));
+
+        if (request == NULL)
+                return NULL;
+        request->session = s;
+        request->sent_ns = thread_clock_ns(CLOCK_BOOTTIME);
+        pthread_mutex_lock(&s->mutex);
+        request->next = s->requests;
+        if (s->requests != NULL)
+                s->requests->previous = request;
+        s->requests = request;
+        pthread_mutex_unlock(&s->mutex);
+        return request;
+}
+
+/* The library has taken it, or says why not and never calls. */
+static struct zookeeper_request *sent(struct zookeeper_request *request, int code) {
+        if (code != ZOK)
+                complete(request, code);
+        return request;
+}
+
+/* ---- completions, in a thread of the library's */
+
+static void on_nothing(int code, const void *context) {
+        complete((struct zookeeper_request *)context, code);
+}
+
+static void on_text(int code, const char *text, const void *context) {
+        (void)text;
+        complete((struct zookeeper_request *)context, code);
+}
+
+static void on_value(int code, const char *value, int size, const struct Stat *stat,
+                     const void *context) {
+        struct zookeeper_request *request = (struct zookeeper_request *)context;
+
+        if (code == ZOK) {
+                request->stat = *stat;
+                request->value = size > 0 ? strndup(value, (size_t)size) : strdup("");
+                if (request->value == NULL)
+                        code = ZSYSTEMERROR;
+        }
+        complete(request, code);
+}
+
+static void on_names(int code, const struct String_vector *names, const void *context) {
+        struct zookeeper_request *request = (struct zookeeper_request *)context;
+        size_t n = code == ZOK ? (size_t)names->count : 0;
+
+        request->names = calloc(n + 1, sizeof(*request->names));
+        if (request->names == NULL)
+                code = ZSYSTEMERROR;
+        for (size_t i = 0; code == ZOK && i < n; i++) {
+                request->names[i] = strdup(names->data[i]);
+                if (request->names[i] == NULL)
+                        code = ZSYSTEMERROR;
+                else
+                        request->n_names++;
+        }
+        complete(request, code);
+}
+
+static void on_acl(int code, struct ACL_vector *acl, struct Stat *stat, const void *context) {
+        struct zookeeper_request *request = (struct zookeeper_request *)context;
+
+        (void)stat;
+        for (int32_t i = 0; code == ZOK && i < acl->count; i++)
+                request->open |= strcmp(acl->data[i].id.scheme, "world") == 0 &&
+                                 (acl->data[i].perms & ZOO_PERM_WRITE) != 0;
+        complete(request, code);
+}
+
+/* ---- sending */
+
+struct zookeeper_request *zookeeper_send_user(struct zookeeper_session *s,
+                                              const char *credentials) {
+        struct zookeeper_request *request = begin(s);
+
+        return request == NULL ? NULL :
+               sent(request, zoo_add_auth(s->handle, "digest", credentials,
+                                          (int)strlen(credentials), on_nothing, request));
+}
+
+struct zookeeper_request *zookeeper_send_sync(struct zookeeper_session *s, const char *path) {
+        struct zookeeper_request *request = begin(s);
+
+        return request == NULL ? NULL :
+               sent(request, zoo_async(s->handle, path, on_text, request));
+}
+
+struct zookeeper_request *zookeeper_send_get(struct zookeeper_session *s, const char *path) {
+        struct zookeeper_request *request = begin(s);
+
+        return request == NULL ? NULL :
+               sent(request, zoo_aget(s->handle, path, 0, on_value, request));
+}
+
+struct zookeeper_request *zookeeper_send_acl(struct zookeeper_session *s, const char *path) {
+        struct zookeeper_request *request = begin(s);
+
+        return request == NULL ? NULL :
+               sent(request, zoo_aget_acl(s->handle, path, on_acl, request));
+}
+
+struct zookeeper_request *zookeeper_send_children(struct zookeeper_session *s, const char *path) {
+        struct zookeeper_request *request = begin(s);
+
+        return request == NULL ? NULL :
+               sent(request, zoo_aget_children(s->handle, path, 0, on_names, request));
+}
+
+struct zookeeper_request *zookeeper_send_create(struct zookeeper_session *s, const char *path,
+                                                const char *value) {
+        struct zookeeper_request *request = begin(s);
+
+        return request == NULL ? NULL :
+               sent(request, zoo_acreate(s->handle, path, value, (int)strlen(value),
+                                         zookeeper_acl(s), ZOO_PERSISTENT, on_text, request));
+}
+
+struct zookeeper_request *zookeeper_send_multi(struct zookeeper_session *s, zoo_op_t *operations,
+                                               size_t n) {
+        struct zookeeper_request *request = begin(s);
+
+        if (request == NULL)
+                return NULL;
+        request->results = calloc(n + 1, sizeof(*request->results));
+        request->stats = calloc(n + 1, sizeof(*request->stats));
+        if (request->results == NULL || request->stats == NULL)
+                return sent(request, ZSYSTEMERROR);
+        for (size_t i = 0; i < n; i++)
+                if (operations[i].type == ZOO_SETDATA_OP)
+                        operations[i].set_op.stat = &request->stats[i];
+        return sent(request, zoo_amulti(s->handle, (int)n, operations, request->results,
+                                        on_nothing, request));
+}
+
+/* ---- waiting */
+
+int zookeeper_wait(struct zookeeper_request *request, int64_t deadline_ns) {
+        struct zookeeper_session *s;
+        int64_t left_ns;
+        bool answered;
+
+        if (request == NULL)
+                return -ENOMEM;
+        s = request->session;
+        pthread_mutex_lock(&s->mutex);
+        while (!request->answered &&
+               (left_ns = deadline_ns - thread_clock_ns(CLOCK_MONOTONIC)) > 0) {
+                struct timespec until = thread_deadline(left_ns);
+
+                (void)pthread_cond_timedwait(&s->changed, &s->mutex, &until);
+        }
+        answered = request->answered;
+        pthread_mutex_unlock(&s->mutex);
+        if (!answered)
+                return zookeeper_session_silent(s);
+        /* below are the library's own troubles, above what a server answers */
+        if (request->code == ZSESSIONEXPIRED || request->code == ZAUTHFAILED ||
+            (request->code < ZOK && request->code > ZAPIERROR))
+                return zookeeper_error(s, request->code);
+        zookeeper_session_answered(s, request->sent_ns);
+        return 0;
+}
+
+struct zookeeper_request *zookeeper_request_free(struct zookeeper_request *request) {
+        bool answered;
+
+        if (request == NULL)
+                return NULL;
+        pthread_mutex_lock(&request->session->mutex);
+        answered = request->answered;
+        request->abandoned = true;
+        pthread_mutex_unlock(&request->session->mutex);
+        if (answered)
+                destroy(request);
+        return NULL;
+}

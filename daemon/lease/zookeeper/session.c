@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/lease/zookeeper/session.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon/lease/zookeeper/hosts.h"
+#include "daemon/lease/zookeeper/internal.h"
+#include "daemon/util/log.h"
+#include "daemon/util/thread.h"
+
+#define LOOKS_IN_TTL 240
+
+/* ---- what the library says */
+
+/* Its log has no context, and comes from threads of its own. */
+static pthread_mutex_t message_mutex = PTHREAD_MUTEX_INITIALIZER;
+static char last_message[200];
+
+/* "TIME:PID(THREAD):ZOO_ERROR@FUNCTION@LINE: TEXT" */
+static void take_message(const char *line) {
+        const char *text = strstr(line, ":ZOO_ERROR@");
+
+        text = text != NULL ? strstr(text, ": ") : NULL;
+        pthread_mutex_lock(&message_mutex);
+        if (text != NULL) {
+                snprintf(last_message, sizeof(last_message), "%s", text + 2);
+                last_message[strcspn(last_message, "\n")] = '\0'; /* some end with one */
+        }
+        pthread_mutex_unlock(&message_mutex);
+}
+
+static void clear_message(void) {
+        pthread_mutex_lock(&message_mutex);
+        last_message[0] = '\0';
+        pthread_mutex_unlock(&message_mutex);
+}
+
+static int fail(struct zookeeper_session *s, int error, const char *why) {
+        char message[sizeof(last_message)];
+
+        pthread_mutex_lock(&message_mutex);
+        snprintf(message, sizeof(message), "%s", last_message);
+        pthread_mutex_unlock(&message_mutex);
+        /* relaxed: a number to look at */
+        atomic_fetch_add_explicit(s->options.errors, 1, memory_order_relaxed);
+        if (!s->failing)
+                log_event(LOG_LEVEL_WARNING, "zookeeper-away", "ZooKeeper at %s does not serve: "
+                          "%s%s%s; trying on, at every server in turn", s->hosts, why,
+                          message[0] != '\0' ? ": " : "", message);
+        s->failing = true;
+        return error;
+}
+
+static void tell_success(struct zookeeper_session *s) {
+        if (s->failing)
+                log_event(LOG_LEVEL_NOTICE, "zookeeper-back", "ZooKeeper at %s serves again",
+                          s->hosts);
+        s->failing = false;
+        clear_message();
+}
+
+static int state_of(struct zookeeper_session *s) {
+        int state;
+
+        pthread_mutex_lock(&s->mutex);
+        state = s->state;
+        pthread_mutex_unlock(&s->mutex);
+        return state;
+}
+
+int zookeeper_error(struct zookeeper_session *s, int code) {
+        switch (code) {
+        case ZOK:
+                return 0;
+        case ZSESSIONEXPIRED:
+                return -ESTALE;
+        case ZAUTHFAILED:
+        case ZSESSIONCLOSEDREQUIRESASLAUTH:
+                return fail(s, -EACCES, zerror(code));
+        case ZINVALIDSTATE:
+                return state_of(s) == ZOO_EXPIRED_SESSION_STATE ? -ESTALE :
+                                                                  fail(s, -EIO, zerror(code));
+        default:
+                return fail(s, -EIO, zerror(code));
+        }
+}
+
+/* ---- the handle */
+
+/* In a thread of the library's. */
+static void watch(zhandle_t *handle, int type, int state, const char *path, void *context) {
+        struct zookeeper_session *s = context;
+
+        (void)handle, (void)path;
+        if (type != ZOO_SESSION_EVENT)
+                return;
+        pthread_mutex_lock(&s->mutex);
+        s->state = state;
+        pthread_cond_broadcast(&s->changed);
+        pthread_mutex_unlock(&s->mutex);
+}
+
+/* The library tries the servers in another order each time, and takes its threads'
+ * signal mask from us. A server's name is looked up when it connects, not before each
+ * of its steps, which would be its default. */
+static int open_handle(struct zookeeper_session *s) {
+        int ttl_ms = (int)(s->options.ttl_ns / 1000000);
+        sigset_t all, before;
+
+        zoo_set_debug_level(ZOO_LOG_LEVEL_ERROR);
+        s->state = 0;
+        s->has_user = false;
+        sigfillset(&all);
+        pthread_sigmask(SIG_SETMASK, &all, &before);
+        s->handle = zookeeper_init2(s->hosts, watch, ttl_ms, s->id.client_id != 0 ? &s->id : NULL,
+                                    s, ZOO_NO_LOG_CLIENTENV, take_message);
+        pthread_sigmask(SIG_SETMASK, &before, NULL);
+        if (s->handle == NULL)
+                return fail(s, -EIO, "cannot connect");
+        (void)zoo_set_servers_resolution_delay(s->handle, -1);
+        return 0;
+}
+
+/* Afterwards no thread of the library's is left, so what it has not answered it never
+ * will. Where there is a connection the session ends with it; else it may be gone on
+ * with, by its ID. */
+static void close_handle(struct zookeeper_session *s) {
+        if (s->handle == NULL)
+                return;
+        (void)zookeeper_close(s->handle);
+        s->handle = NULL;
+        while (s->requests != NULL) {
+                struct zookeeper_request *request = s->requests;
+
+                request->answered = true;
+                if (request->code == ZOK)
+                        request->code = ZCLOSING;
+                zookeeper_request_unlink(request);
+                if (request->abandoned)
+                        (void)zookeeper_request_free(request);
+        }
+}
+
+/* The next handle begins another one. */
+static void end_session(struct zookeeper_session *s) {
+        close_handle(s);
+        s->id.client_id = 0;
+        s->begun = false;
+}
+
+int zookeeper_session_new(struct zookeeper_session **ret, const struct zookeeper_options *options) {
+        struct zookeeper_session *s = calloc(1, sizeof(*s));
+        int r = s == NULL ? -ENOMEM : thread_condition_init(&s->changed);
+
+        if (r < 0) {
+                free(s);
+                return log_failure(-r, "zookeeper", "no memory for the session with ZooKeeper");
+        }
+        pthread_mutex_init(&s->mutex, NULL); /* cannot fail with default attributes */
+        s->options = *options;
+        s->hosts = zookeeper_hosts_list(options->hosts);
+        if (s->hosts == NULL) {
+                zookeeper_session_free(s);
+                return log_failure(ENOMEM, "zookeeper", "no memory for the list of servers");
+        }
+        clear_message();
+        *ret = s;
+        return 0;
+}
+
+struct zookeeper_session *zookeeper_session_free(struct zookeeper_session *s) {
+        if (s == NULL)
+                return NULL;
+        end_session(s);
+        pthread_cond_destroy(&s->changed);
+        pthread_mutex_destroy(&s->mutex);
+        free(s->hosts);
+        free(s);
+        return NULL;
+}
+
+/* ---- the connection */
+
+/* By our clock it has when nothing was answered for all its time. */
+static bool has_ended(struct zookeeper_session *s) {
+        int state = s->handle != NULL ? state_of(s) : 0;
+
+        if (state == ZOO_EXPIRED_SESSION_STATE || state == ZOO_AUTH_FAILED_STATE)
+                return true;
+        return s->id.client_id != 0 && state != ZOO_CONNECTED_STATE &&
+               thread_clock_ns(CLOCK_BOOTTIME) - s->answered_ns > s->ttl_ns;
+}
+
+static bool decided(int state) {
+        return state == ZOO_CONNECTED_STATE || state == ZOO_EXPIRED_SESSION_STATE ||
+               state == ZOO_AUTH_FAILED_STATE;
+}
+
+/* Until the deadline, or until all servers have refused: then the library has no
+ * connection under way, for a sixtieth of the session's time. (Between two servers
+ * it has none for a moment; hence two looks.) */
+static void wait_for_connection(struct zookeeper_session *s, int64_t deadline_ns) {
+        int64_t left_ns;
+        unsigned idle = 0;
+
+        pthread_mutex_lock(&s->mutex);
+        while (!decided(s->state) && idle < 2 &&
+               (left_ns = deadline_ns - thread_clock_ns(CLOCK_MONOTONIC)) > 0) {
+                int64_t look_ns = s->options.ttl_ns / LOOKS_IN_TTL;
+                struct timespec until = thread_deadline(left_ns < look_ns ? left_ns : look_ns);
+
+                (void)pthread_cond_timedwait(&s->changed, &s->mutex, &until);
+                idle = zoo_state(s->handle) == 0 ? idle + 1 : 0;
+        }
+        pthread_mutex_unlock(&s->mutex);
+}
+
+/* The library's threads go: they would try on and on, those of all hosts together. Thus
+ * all further attempts have our caller's pauses. */
+static int give_up(struct zookeeper_session *s) {
+        bool refused = zoo_state(s->handle) == 0;
+
+        close_handle(s);
+        return refused ? fail(s, -EIO, "no server takes a connection") :
+                         fail(s, -ETIMEDOUT, "no connection in time");
+}
+
+/* Its ID is the same with each connection; the library's thread wrote it before it told
+ * of this one. */
+static void connected(struct zookeeper_session *s) {
+        if (s->id.client_id == 0)
+                s->answered_ns = thread_clock_ns(CLOCK_BOOTTIME);
+        s->id = *zoo_client_id(s->handle);
+        s->ttl_ns = zoo_recv_timeout(s->handle) * INT64_C(1000000);
+}
+
+static int connect_to(struct zookeeper_session *s, int64_t deadline_ns) {
+        int r = 0, state;
+
+        if (has_ended(s))
+                end_session(s);
+        if (s->handle != NULL && state_of(s) != ZOO_CONNECTED_STATE)
+                close_handle(s); /* a new one connects at once */
+        if (s->handle == NULL)
+                r = open_handle(s);
+        if (r < 0)
+                return r;
+        wait_for_connection(s, deadline_ns);
+        state = state_of(s);
+        if (state == ZOO_EXPIRED_SESSION_STATE)
+                return -ESTALE;
+        if (state == ZOO_AUTH_FAILED_STATE)
+                return fail(s, -EACCES, zerror(ZAUTHFAILED));
+        if (state != ZOO_CONNECTED_STATE)
+                return give_up(s);
+        connected(s);
+        return 0;
+}
+
+/* "USER:PASSWORD"; the file is read for each session, so that it may change. */
+static int read_credentials(const struct zookeeper_session *s, char text[512]) {
+        char password[256];
+        int fd = open(s->options.password_file, O_RDONLY | O_CLOEXEC);
+        ssize_t n = fd < 0 ? -1 : read(fd, password, sizeof(password) - 1);
+
+        if (fd >= 0)
+                close(fd);
+        if (n < 0)
+                return log_failure(EACCES, "zookeeper-password", "cannot read "
+                                   "zookeeper.password_file %s: %s", s->options.password_file,
+                                   strerror(errno));
+        password[n] = '\0';
+        password[strcspn(password, "\r\n")] = '\0';
+        snprintf(text, 512, "%s:%s", s->options.username, password);
+        explicit_bzero(password, sizeof(password));
+        return 0;
+}
+
+/* ZooKeeper lets in whoever comes: a wrong password shows when a node is asked for. */
+static int add_user(struct zookeeper_session *s, int64_t deadline_ns) {
+        char text[512];
+        struct zookeeper_request *request;
+        int r;
+
+        if (s->has_user || !zookeeper_has_user(s))
+                return 0;
+        r = read_credentials(s, text);
+        if (r < 0)
+                return r;
+        request = zookeeper_send_user(s, text);
+        explicit_bzero(text, sizeof(text));
+        r = zookeeper_wait(request, deadline_ns);
+        if (r == 0)
+                r = zookeeper_error(s, request->code);
+        s->has_user = r == 0;
+        zookeeper_request_free(request);
+        return r;
+}
+
+int zookeeper_session_ready(struct zookeeper_session *s, int64_t deadline_ns) {
+        int r;
+
+        do
+                r = connect_to(s, deadline_ns);
+        while (r == -ESTALE && thread_clock_ns(CLOCK_MONOTONIC) < deadline_ns);
+        if (r == 0)
+                r = add_user(s, deadline_ns);
+        return r == -ESTALE ? -EIO : r;
+}
+
+void zookeeper_session_renew(struct zookeeper_session *s) {
+        if (s->begun)
+                end_session(s);
+}
+
+void zookeeper_session_begun(struct zookeeper_session *s) {
+        s->begun = true;
+}
+
+bool zookeeper_session_is_begun(const struct zookeeper_session *s) {
+        return s->begun;
+}
+
+int64_t zookeeper_session_ttl_ns(const struct zookeeper_session *s) {
+        return s->ttl_ns;
+}
+
+bool zookeeper_has_user(const struct zookeeper_session *s) {
+        return s->options.username[0] != '\0';
+}
+
+struct ACL_vector *zookeeper_acl(const struct zookeeper_session *s) {
+        return zookeeper_has_user(s) ? &ZOO_CREATOR_ALL_ACL : &ZOO_OPEN_ACL_UNSAFE;
+}
+
+void zookeeper_session_answered(struct zookeeper_session *s, int64_t sent_ns) {
+        if (sent_ns > s->answered_ns)
+                s->answered_ns = sent_ns;
+        tell_success(s);
+}
+
+int zookeeper_session_silent(struct zookeeper_session *s) {
+        return fail(s, -ETIMEDOUT, "no answer in time");
+}

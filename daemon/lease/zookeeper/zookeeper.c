@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/* The `zookeeper` backend: worker IDs and their fences among many hosts, in ZooKeeper. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "daemon/lease/fleet/backend.h"
+#include "daemon/lease/zookeeper/calls.h"
+#include "daemon/util/log.h"
+
+#define TIMEOUTS_IN_TTL 6 /* a renewal is two calls, and there is a second one */
+
+static int connect_to(const struct config *config, struct lease_counters *counters,
+                      struct fleet_connection *ret) {
+        const struct zookeeper_options options = {
+                .hosts = config->zookeeper_hosts,
+                .ttl_ns = config->zookeeper_ttl_ns,
+                .username = config->zookeeper_username,
+                .password_file = config->zookeeper_password_file,
+                .errors = &counters->coordinator_errors,
+        };
+        struct zookeeper_coordinator *zookeeper = calloc(1, sizeof(*zookeeper));
+
+        ret->calls = &zookeeper_calls;
+        ret->coordinator = zookeeper;
+        ret->ttl_ns = config->zookeeper_ttl_ns;
+        if (asprintf(&ret->place, "zookeeper %s%s", config->zookeeper_hosts,
+                     config->zookeeper_prefix) < 0)
+                ret->place = NULL; /* undefined after a failure */
+        if (zookeeper == NULL || ret->place == NULL)
+                return log_failure(ENOMEM, "zookeeper", "no memory for the zookeeper backend");
+        zookeeper->prefix = config->zookeeper_prefix;
+        zookeeper->timeout_ns = config->zookeeper_ttl_ns / TIMEOUTS_IN_TTL;
+        return zookeeper_session_new(&zookeeper->session, &options);
+}
+
+static void disconnect(struct fleet_connection *connection) {
+        struct zookeeper_coordinator *zookeeper = connection->coordinator;
+
+        if (zookeeper != NULL)
+                zookeeper_session_free(zookeeper->session);
+        free(zookeeper);
+        free(connection->place);
+}
+
+const struct fleet_kind fleet_kind_zookeeper = {
+        .name = "zookeeper",
+        .claim_event = "zookeeper-claim",
+        .access_event = "zookeeper-access",
+        .access_remedy = "correct zookeeper.username and zookeeper.password_file, or the ACL of "
+                         "its nodes (zkCli: getAcl)",
+        .connect = connect_to,
+        .disconnect = disconnect,
+};
+
+static int zookeeper_open(void **ret_backend, const struct config *config,
+                          struct lease_grant *ret) {
+        return fleet_backend_open(ret_backend, &fleet_kind_zookeeper, config, ret);
+}
+
+const struct lease_backend lease_zookeeper = {
+        .name = "zookeeper",
+        .open = zookeeper_open,
+        .write_fence = fleet_backend_write_fence,
+        .close = fleet_backend_close,
+        .place = fleet_backend_place,
+        .remedy = "see to ZooKeeper, and to the way there; it goes on by itself",
+        .error_text = coordinator_error_text,
+        .renew_due = fleet_backend_renew_due,
+        .release = fleet_backend_release,
+        .counters = fleet_backend_counters,
+        .resize = fleet_backend_resize,
+        .run = fleet_backend_run,
+};

@@ -1,0 +1,395 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/ledger/ledger.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "daemon/util/kill_point.h"
+#include "daemon/ledger/recovery.h"
+#include "daemon/ledger/rectangles.h"
+
+/* What is known of a record beyond what the segment holds. */
+struct place {
+        struct ledger_entry entry;
+        uint32_t n_live;
+        bool open;
+        bool awaits; /* its client, of the daemon before */
+};
+
+struct ledger {
+        struct ledger_segment *segment;
+        uint32_t run_start, run_width;
+        uint64_t now, fence, last_promise;
+        _Atomic uint64_t *fence_copy; /* NULL: none */
+        struct live_set live;
+        struct heritage heritage; /* until the adoption ends */
+        struct place *places;  /* one for each record */
+        uint32_t *free_places; /* a stack of records neither open nor resting */
+        uint32_t n_free;
+};
+
+static void place_rest(struct ledger *ledger, uint32_t record) {
+        const struct place *place = &ledger->places[record];
+
+        if (!place->open && !place->awaits && place->n_live == 0)
+                ledger->free_places[ledger->n_free++] = record;
+}
+
+static void hold(struct ledger *ledger, const struct rectangle *r, uint32_t record,
+                 uint32_t slot) {
+        struct live live = { .rectangle = *r, .record = record, .slot = slot };
+
+        live_insert(&ledger->live, &live);
+        ledger->places[record].n_live++;
+        if (r->t1 > ledger->last_promise)
+                ledger->last_promise = r->t1;
+}
+
+static void adopt_slot(struct ledger *ledger, uint32_t record, uint32_t index) {
+        struct slot *slot = &ledger->segment->lanes[record].slots[index];
+        /* acquire: pairs with the release in slot_grant() */
+        uint64_t sequence = atomic_load_explicit(&slot->sequence, memory_order_acquire);
+        struct rectangle r;
+
+        if ((sequence & 1) != 0) {
+                heritage_clear(slot);
+                return;
+        }
+        if (!slot_read(slot, &r) || r.width == 0)
+                return;
+        if (r.t1 > ledger->now)
+                hold(ledger, &r, record, index);
+        else if (r.t1 > ledger->last_promise)
+                ledger->last_promise = r.t1;
+}
+
+/* Whose a record is stays in the journal until the adoption ends: this daemon
+ * may die before, and the next one adopts. */
+static int adopt(struct ledger *ledger) {
+        for (uint32_t record = ledger->segment->capacity; record-- > 0;) {
+                /* relaxed: one thread writes and reads the segment */
+                ledger->places[record].awaits =
+                        atomic_load_explicit(&ledger->segment->lanes[record].client,
+                                             memory_order_relaxed) != 0;
+                for (uint32_t slot = 0; slot < SLOTS_PER_LANE; slot++)
+                        adopt_slot(ledger, record, slot);
+                place_rest(ledger, record);
+        }
+        return heritage_init(&ledger->heritage, ledger->segment);
+}
+
+int ledger_new(struct ledger **ret, struct ledger_segment *segment, uint32_t run_start,
+               uint32_t run_width, uint64_t now_tick) {
+        struct ledger *ledger = calloc(1, sizeof(*ledger));
+        size_t capacity = segment->capacity;
+
+        if (!ledger)
+                return -ENOMEM;
+        *ledger = (struct ledger){ .segment = segment, .run_start = run_start,
+                                   .run_width = run_width, .now = now_tick };
+        ledger->places = calloc(capacity + 1, sizeof(ledger->places[0]));
+        ledger->free_places = calloc(capacity + 1, sizeof(ledger->free_places[0]));
+        if (!ledger->places || !ledger->free_places ||
+            live_init(&ledger->live, capacity * SLOTS_PER_LANE) < 0 || adopt(ledger) < 0) {
+                ledger_free(ledger);
+                return -ENOMEM;
+        }
+        *ret = ledger;
+        return 0;
+}
+
+struct ledger *ledger_free(struct ledger *ledger) {
+        if (!ledger)
+                return NULL;
+        live_fini(&ledger->live);
+        heritage_fini(&ledger->heritage);
+        free(ledger->places);
+        free(ledger->free_places);
+        free(ledger);
+        return NULL;
+}
+
+/*
+ * Rule 4, fence before journal before client, between stores that are relaxed
+ * where fault_step() is empty: the compiler must not swap them. The CPU may let
+ * others see them in another order: the journal and the fence are read only
+ * after this process is dead, and then all stores that it executed are seen, in
+ * program order an unbroken beginning of them.
+ */
+static void store_in_order(void) {
+        atomic_signal_fence(memory_order_seq_cst);
+}
+
+/* What a segment knows of a daemon before is not lowered by ours. */
+static void raise_word(_Atomic uint64_t *fence, uint64_t tick) {
+        /* relaxed: read by the next daemon, after this one is gone */
+        if (tick > atomic_load_explicit(fence, memory_order_relaxed))
+                atomic_store_explicit(fence, tick, memory_order_relaxed);
+}
+
+void ledger_set_fence(struct ledger *ledger, uint64_t fence_tick) {
+        if (fence_tick <= ledger->fence)
+                return;
+        ledger->fence = fence_tick;
+        raise_word(&ledger->segment->fence, fence_tick);
+        if (ledger->fence_copy)
+                raise_word(ledger->fence_copy, fence_tick);
+        store_in_order();
+}
+
+void ledger_set_run(struct ledger *ledger, uint32_t run_width) {
+        ledger->run_width = run_width;
+}
+
+uint64_t ledger_end(const struct ledger *ledger) {
+        return live_end(&ledger->live);
+}
+
+void ledger_copy_fence(struct ledger *ledger, _Atomic uint64_t *copy) {
+        ledger->fence_copy = copy;
+}
+
+uint64_t ledger_fence(const struct ledger *ledger) {
+        return ledger->fence;
+}
+
+static void run_out(void *context, const struct live *live) {
+        struct ledger *ledger = context;
+
+        ledger->places[live->record].n_live--;
+        place_rest(ledger, live->record);
+}
+
+void ledger_set_now(struct ledger *ledger, uint64_t now_tick) {
+        if (now_tick > ledger->now)
+                ledger->now = now_tick;
+        live_expire(&ledger->live, ledger->now, run_out, ledger);
+}
+
+const struct ledger_lane *ledger_former(const struct ledger *ledger, uint64_t client,
+                                        uint32_t *ret_lanes) {
+        uint32_t lanes;
+        size_t first;
+
+        lanes = heritage_lanes(&ledger->heritage, client, &first);
+        if (lanes == 0)
+                return NULL;
+        *ret_lanes = lanes;
+        return &ledger->segment->lanes[heritage_record(&ledger->heritage, first)];
+}
+
+static struct ledger_entry *place_open(struct ledger *ledger, uint32_t record,
+                                       struct slot *slots) {
+        struct place *place = &ledger->places[record];
+
+        place->open = true;
+        place->awaits = false;
+        place->entry = (struct ledger_entry){ .record = &ledger->segment->lanes[record],
+                                              .slots = slots };
+        return &place->entry;
+}
+
+int ledger_adopt_lane(struct ledger *ledger, uint64_t client, uint32_t lane, struct slot *slots,
+                      struct ledger_entry **ret) {
+        uint32_t lanes, index;
+        size_t first;
+        int r = 0;
+
+        lanes = heritage_lanes(&ledger->heritage, client, &first);
+        if (lane >= lanes)
+                return -ENOENT;
+        index = heritage_record(&ledger->heritage, first + lane);
+        if (!ledger->places[index].awaits)
+                return -ENOENT;
+        for (unsigned slot = 0; slot < SLOTS_PER_LANE && r == 0; slot++)
+                r = heritage_mend(&ledger->segment->lanes[index].slots[slot], &slots[slot],
+                                  ledger->now);
+        if (r < 0)
+                return r;
+        *ret = place_open(ledger, index, slots);
+        return 0;
+}
+
+void ledger_end_adoption(struct ledger *ledger) {
+        for (size_t i = ledger->heritage.n; i-- > 0;) {
+                uint32_t record = heritage_record(&ledger->heritage, i);
+
+                if (!ledger->places[record].awaits)
+                        continue;
+                ledger->places[record].awaits = false;
+                /* relaxed: as in ledger_open_lane() */
+                atomic_store_explicit(&ledger->segment->lanes[record].client, 0,
+                                      memory_order_relaxed);
+                place_rest(ledger, record);
+        }
+        heritage_fini(&ledger->heritage);
+}
+
+int ledger_open_lane(struct ledger *ledger, uint64_t client, uint32_t lane, uint32_t uid,
+                     uint32_t pid, struct slot *slots, struct ledger_entry **ret) {
+        struct ledger_lane *record;
+        uint32_t index;
+
+        ledger_end_adoption(ledger);
+        if (ledger->n_free == 0)
+                return -ENOSPC;
+        index = ledger->free_places[--ledger->n_free];
+        record = &ledger->segment->lanes[index];
+        record->lane = lane;
+        record->uid = uid;
+        record->pid = pid;
+        /* relaxed: no rectangle depends on whose the record is */
+        atomic_store_explicit(&record->client, client, memory_order_relaxed);
+        *ret = place_open(ledger, index, slots);
+        return 0;
+}
+
+static uint32_t record_of(const struct ledger *ledger, const struct ledger_entry *entry) {
+        return (uint32_t)(entry->record - ledger->segment->lanes);
+}
+
+struct ledger_entry *ledger_close_lane(struct ledger *ledger, struct ledger_entry *entry) {
+        uint32_t index;
+
+        if (!entry)
+                return NULL;
+        index = record_of(ledger, entry);
+        /* relaxed: as in ledger_open_lane() */
+        atomic_store_explicit(&entry->record->client, 0, memory_order_relaxed);
+        entry->slots = NULL;
+        ledger->places[index].open = false;
+        place_rest(ledger, index);
+        return NULL;
+}
+
+static int check(const struct ledger *ledger, const struct rectangle *r) {
+        uint64_t run_end = (uint64_t)ledger->run_start + ledger->run_width;
+
+        if (r->width == 0 || r->width > SLOT_WIDTH_MAX || r->t0 >= r->t1 ||
+            r->start < ledger->run_start || (uint64_t)r->start + r->width > run_end)
+                return -EINVAL;
+        if (r->t1 > ledger->fence)
+                return -ERANGE;
+        return live_overlaps(&ledger->live, r) ? -EBUSY : 0;
+}
+
+/* Rule 2: a slot is rewritten only when what it held has run out. Now, and not
+ * only by the new t0 (which is no earlier): while the journal's slot is odd, the
+ * next daemon knows nothing of what it held. */
+static bool slot_run_out(const struct ledger *ledger, const struct slot *slot) {
+        /* relaxed: this thread's own store */
+        return atomic_load_explicit(&slot->t1, memory_order_relaxed) <= ledger->now;
+}
+
+int ledger_grant(struct ledger *ledger, struct ledger_entry *entry, unsigned slot,
+                 const struct rectangle *rectangle) {
+        struct slot *journal, *client;
+        int r;
+
+        /* what has run out by now is forgotten, so nothing may begin before */
+        if (slot >= SLOTS_PER_LANE || !entry->slots || rectangle->t0 < ledger->now)
+                return -EINVAL;
+        r = check(ledger, rectangle);
+        if (r < 0)
+                return r;
+        journal = &entry->record->slots[slot];
+        client = &entry->slots[slot];
+        if (!slot_run_out(ledger, journal) || !slot_run_out(ledger, client))
+                return -EBUSY;
+
+        /* rule 4: the journal first, whole, and then the client's slot; every
+         * store is followed by a kill point. Neither fails: all is checked above. */
+        (void)slot_grant(journal, rectangle, fault_step);
+        store_in_order();
+        (void)slot_grant(client, rectangle, fault_step);
+        hold(ledger, rectangle, record_of(ledger, entry), slot);
+        return 0;
+}
+
+int ledger_extend(struct ledger *ledger, struct ledger_entry *entry, unsigned slot, uint64_t t1) {
+        struct rectangle held, added;
+        struct live *live;
+        int r;
+
+        if (slot >= SLOTS_PER_LANE || !entry->slots || !ledger_slot(ledger, entry, slot, &held) ||
+            t1 < held.t1)
+                return -EINVAL;
+        if (t1 == held.t1)
+                return 0;
+        live = live_find(&ledger->live, record_of(ledger, entry), slot, held.start);
+        if (!live)
+                return -EINVAL;
+        added = held;
+        added.t0 = held.t1;
+        added.t1 = t1;
+        r = check(ledger, &added);
+        if (r < 0)
+                return r;
+
+        (void)slot_extend(&entry->record->slots[slot], t1); /* rule 4: the journal first */
+        fault_step();
+        store_in_order();
+        (void)slot_extend(&entry->slots[slot], t1);
+        fault_step();
+        live->rectangle.t1 = t1;
+        if (t1 > ledger->last_promise)
+                ledger->last_promise = t1;
+        return 0;
+}
+
+bool ledger_slot(const struct ledger *ledger, const struct ledger_entry *entry, unsigned slot,
+                 struct rectangle *ret) {
+        struct rectangle r;
+
+        if (slot >= SLOTS_PER_LANE || !slot_read(&entry->record->slots[slot], &r) ||
+            r.width == 0 || r.t1 <= ledger->now)
+                return false;
+        *ret = r;
+        return true;
+}
+
+static struct live_gaps gaps_begin(const struct ledger *ledger, uint64_t t0, uint64_t t1) {
+        return live_gaps_begin(&ledger->live, ledger->run_start,
+                               (uint64_t)ledger->run_start + ledger->run_width, t0, t1);
+}
+
+int ledger_find_high(const struct ledger *ledger, uint64_t t0, uint64_t t1, uint32_t width,
+                     uint32_t *ret_start) {
+        struct live_gaps gaps = gaps_begin(ledger, t0, t1);
+        uint32_t start, gap, found = 0;
+        bool any = false;
+
+        while (live_gaps_next(&gaps, &start, &gap)) {
+                if (gap < width)
+                        continue;
+                found = start + (gap - width);
+                any = true;
+        }
+        if (!any || width == 0)
+                return -ENOSPC;
+        *ret_start = found;
+        return 0;
+}
+
+void ledger_widest_gap(const struct ledger *ledger, uint64_t t0, uint64_t t1, uint32_t *ret_start,
+                       uint32_t *ret_width) {
+        struct live_gaps gaps = gaps_begin(ledger, t0, t1);
+        uint32_t start, gap, widest_start = ledger->run_start, widest = 0;
+
+        while (live_gaps_next(&gaps, &start, &gap)) {
+                if (gap <= widest)
+                        continue;
+                widest_start = start;
+                widest = gap;
+        }
+        *ret_start = widest_start;
+        *ret_width = widest;
+}
+
+uint64_t ledger_last_promise(const struct ledger *ledger) {
+        return ledger->last_promise;
+}
+
+size_t ledger_live_count(const struct ledger *ledger) {
+        return ledger->live.n;
+}

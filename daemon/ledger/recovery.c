@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/ledger/recovery.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "daemon/util/kill_point.h"
+
+struct heritage_record {
+        uint64_t client;
+        uint32_t lane;
+        uint32_t record;
+};
+
+static int compare(const void *a, const void *b) {
+        const struct heritage_record *x = a, *y = b;
+
+        if (x->client != y->client)
+                return x->client < y->client ? -1 : 1;
+        return x->lane < y->lane ? -1 : x->lane > y->lane;
+}
+
+static uint64_t client_of(const struct ledger_segment *segment, uint32_t record) {
+        /* relaxed: whoever wrote it is dead */
+        return atomic_load_explicit(&segment->lanes[record].client, memory_order_relaxed);
+}
+
+int heritage_init(struct heritage *ret, const struct ledger_segment *segment) {
+        struct heritage heritage = { .n = 0 };
+        size_t n = 0;
+
+        for (uint32_t i = 0; i < segment->capacity; i++)
+                n += client_of(segment, i) != 0;
+        heritage.records = calloc(n + 1, sizeof(heritage.records[0]));
+        if (!heritage.records)
+                return -ENOMEM;
+        for (uint32_t i = 0; i < segment->capacity; i++)
+                if (client_of(segment, i) != 0)
+                        heritage.records[heritage.n++] = (struct heritage_record){
+                                .client = client_of(segment, i),
+                                .lane = segment->lanes[i].lane, .record = i };
+        qsort(heritage.records, heritage.n, sizeof(heritage.records[0]), compare);
+        *ret = heritage;
+        return 0;
+}
+
+void heritage_fini(struct heritage *heritage) {
+        free(heritage->records);
+        *heritage = (struct heritage){ .n = 0 };
+}
+
+static size_t first_of(const struct heritage *heritage, uint64_t client) {
+        size_t low = 0, high = heritage->n;
+
+        while (low < high) {
+                size_t middle = low + (high - low) / 2;
+
+                if (heritage->records[middle].client < client)
+                        low = middle + 1;
+                else
+                        high = middle;
+        }
+        return low;
+}
+
+uint32_t heritage_lanes(const struct heritage *heritage, uint64_t client, size_t *ret_first) {
+        size_t first = first_of(heritage, client), i = first;
+
+        for (; i < heritage->n && heritage->records[i].client == client; i++)
+                if (heritage->records[i].lane != i - first)
+                        return 0;
+        if (client == 0 || i == first)
+                return 0;
+        *ret_first = first;
+        return (uint32_t)(i - first);
+}
+
+uint32_t heritage_record(const struct heritage *heritage, size_t at) {
+        return heritage->records[at].record;
+}
+
+/* The rectangle it was replacing had run out (that
+ * is when a slot is rewritten), the one it was writing had not reached the
+ * client, whatever of its fields stand here already: nobody holds either. The
+ * slot stays odd until it is empty, so that dying here changes nothing. */
+void heritage_clear(struct slot *slot) {
+        /* relaxed: whoever wrote it is dead */
+        uint64_t sequence = atomic_load_explicit(&slot->sequence, memory_order_relaxed);
+
+        atomic_store_explicit(&slot->span, 0, memory_order_relaxed);
+        fault_step();
+        atomic_store_explicit(&slot->t0, 0, memory_order_relaxed);
+        fault_step();
+        atomic_store_explicit(&slot->t1, 0, memory_order_relaxed);
+        fault_step();
+        /* release: pairs with the acquire in slot_read() */
+        atomic_store_explicit(&slot->sequence, sequence + 1, memory_order_release);
+        fault_step();
+}
+
+static bool same_grant(const struct slot *slot, const struct rectangle *r) {
+        /* relaxed: only this thread writes it */
+        return atomic_load_explicit(&slot->span, memory_order_relaxed) ==
+                       span_pack(r->start, r->width) &&
+               atomic_load_explicit(&slot->t0, memory_order_relaxed) == r->t0;
+}
+
+/*
+ * The dead daemon wrote the journal's slot J whole, then the client's slot C.
+ * So, by where it was killed:
+ *
+ *   in J of a grant     J is odd, and was cleared before. C is untouched, and has
+ *                       run out, or it would not have been rewritten (rule 2).
+ *   between J and C     J is live, C is even and what it held has run out: the
+ *                       grant is written now. J was held as taken all the time.
+ *   in C                J is live, C odd: the same stores again. They put the
+ *                       values there which the dead writer would have, in the
+ *                       same order, so a reader sees but one slow writer. (To
+ *                       empty C first would break slot_span_at(): a t0 of 0
+ *                       beside the new span.)
+ *   in an extension     J and C are one grant, and J's t1 is later: C's follows.
+ *
+ * A J that has run out is not copied: it may be of a client that had the record
+ * before, and C may never have held it. (A live one is of this client: a record
+ * rests until all of its rectangles have run out.) C then must have run out as
+ * well; if it is odd it stays so until the next grant, and readers skip it.
+ */
+int heritage_mend(const struct slot *journal, struct slot *client, uint64_t now_tick) {
+        /* relaxed: only this thread writes it */
+        uint64_t t1 = atomic_load_explicit(&client->t1, memory_order_relaxed);
+        bool odd = (atomic_load_explicit(&client->sequence, memory_order_relaxed) & 1) != 0;
+        struct rectangle r;
+
+        if (!slot_read(journal, &r) || r.width == 0 || r.t1 <= now_tick)
+                return t1 <= now_tick ? 0 : -EBADMSG;
+        if (odd) {
+                if (t1 > r.t0 && t1 != r.t1)
+                        return -EBADMSG;
+                slot_store(client, &r, fault_step);
+                return 0;
+        }
+        if (same_grant(client, &r)) {
+                if (slot_extend(client, r.t1) < 0)
+                        return -EBADMSG;
+                fault_step();
+                return 0;
+        }
+        return slot_grant(client, &r, fault_step) < 0 ? -EBADMSG : 0;
+}

@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/repair/workers.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon/lease/backoff.h"
+#include "daemon/repair/connect.h"
+#include "daemon/repair/fence_above.h"
+#include "daemon/lease/state/fence_file.h"
+#include "daemon/repair/workers_list.h"
+#include "daemon/repair/workers_release.h"
+#include "daemon/util/log.h"
+#include "daemon/util/thread.h"
+
+#define NS_PER_MS INT64_C(1000000)
+
+struct task {
+        const struct config *config;
+        struct connect connect;
+        struct fleet_space space;
+        struct fleet_view *view;
+};
+
+static int64_t unix_ms(void) {
+        return thread_clock_ns(CLOCK_REALTIME) / NS_PER_MS;
+}
+
+static uint64_t recycle_ticks(const struct task *task) {
+        return (uint64_t)(task->config->recycle_delay_ns / NS_PER_MS);
+}
+
+/* What the coordinator did not tell by itself. */
+static int explain(const struct task *task, int r) {
+        const char *place = task->connect.connection.place;
+
+        if (r == -EAGAIN)
+                return log_failure(EAGAIN, "workers", "another host or person was quicker at %s: "
+                                   "nothing was changed; look again with sfshm workers", place);
+        if (r == -EIO || r == -ETIMEDOUT)
+                return log_failure(-r, "workers", "%s does not answer: look again with sfshm "
+                                   "workers what was done", place);
+        if (r == -EACCES)
+                return log_failure(EACCES, "workers", "%s does not let us in: %s", place,
+                                   task->connect.kind->access_remedy);
+        if (r == -E2BIG)
+                return log_failure(E2BIG, "workers", "more records would change than %s takes at "
+                                   "once: name fewer worker IDs", place);
+        if (r == -ENOMEM)
+                return log_failure(ENOMEM, "workers", "no memory is left");
+        return r;
+}
+
+static int begin(struct task *task, const struct config *config) {
+        *task = (struct task){ .config = config, .space = { config->layout, config->region } };
+        return connect_open(&task->connect, config);
+}
+
+static int look(struct task *task) {
+        int r;
+
+        task->view = fleet_view_free(task->view);
+        r = fleet_view_read(&task->view, task->connect.connection.calls,
+                            task->connect.connection.coordinator, &task->space);
+        if (r == -EIO || r == -ETIMEDOUT)
+                return log_failure(-r, "workers", "%s does not answer, and nothing was changed: see "
+                                   "to %s", task->connect.connection.place,
+                                   task->connect.kind->name);
+        return explain(task, r);
+}
+
+static void end(struct task *task) {
+        task->view = fleet_view_free(task->view);
+        connect_close(&task->connect);
+}
+
+/* ---- listing */
+
+static uint64_t tick_now(const struct task *task) {
+        int64_t tick;
+
+        return __builtin_sub_overflow(unix_ms(), task->space.layout.epoch_unix_ms, &tick) ||
+                               tick < 0 ? 0 : (uint64_t)tick;
+}
+
+/* As with a wrong prefix, where all worker IDs seem free. */
+static void tell_if_unused(const struct task *task) {
+        if (task->view->contract_modified == 0)
+                log_event(LOG_LEVEL_WARNING, "workers", "no host ever had worker IDs at %s: correct "
+                          "the address and the prefix in the configuration if one should have",
+                          task->connect.connection.place);
+}
+
+static int list_region(struct task *task, bool json) {
+        struct workers_list list;
+        int r = look(task);
+
+        if (r < 0)
+                return r;
+        tell_if_unused(task);
+        list = (struct workers_list){ task->view, task->space, tick_now(task),
+                                      recycle_ticks(task) };
+        return explain(task, json ? workers_list_json(stdout, &list) :
+                                    workers_list_text(stdout, &list));
+}
+
+static int list_all(struct task *task, bool json) {
+        struct workers *regions;
+        int r = look(task);
+
+        if (r < 0)
+                return r;
+        tell_if_unused(task);
+        regions = malloc(sizeof(*regions));
+        if (regions == NULL)
+                return explain(task, -ENOMEM);
+        *regions = task->view->contract.regions;
+        for (uint32_t i = workers_next(regions, 0); r == 0 && i < WORKERS_MAX;
+             i = workers_next(regions, i + 1)) {
+                task->space.region = i;
+                r = list_region(task, json);
+        }
+        free(regions);
+        return r;
+}
+
+/* ---- releasing */
+
+static int confirm(const char *question, bool yes) {
+        char answer[16];
+
+        if (yes)
+                return 0;
+        if (!isatty(STDIN_FILENO))
+                return log_failure(EINVAL, "workers-release", "nobody can be asked, as standard input "
+                                   "is no terminal: say --yes");
+        printf("%s [y/N] ", question);
+        fflush(stdout);
+        if (fgets(answer, sizeof(answer), stdin) != NULL &&
+            (strcmp(answer, "y\n") == 0 || strcmp(answer, "yes\n") == 0))
+                return 0;
+        return log_failure(ECANCELED, "workers-release", "nothing was changed");
+}
+
+static void describe_owner(const struct task *task, const struct fleet_owner *owner) {
+        const struct record_host *record = owner->record;
+        char *workers = workers_text(&record->workers), time[STATE_TIME_MAX];
+
+        printf("Worker IDs %s of ", workers != NULL ? workers : "?");
+        workers_print_plain(stdout, record->who.host);
+        printf(" (machine %.8s, pid %" PRId64 "), %s: IDs up to tick %" PRIu64 " (%s) may exist.\n",
+               record->who.machine_id, record->who.pid, workers_state_name(workers_state_of(owner)),
+               record->fence_tick,
+               state_time(&task->space.layout, record->fence_tick, time));
+        if (owner->alive)
+                puts("Its session goes on and is ended. If sfshmd runs there it takes a new one, or "
+                     "loses these\nworker IDs to whoever is quicker, and must then be started anew.");
+        free(workers);
+}
+
+static int free_owners(const struct task *task, const struct workers_release *release,
+                       const size_t *owners, size_t n) {
+        for (size_t i = 0; i < n; i++) {
+                int r = explain(task, workers_release_free(release, owners[i]));
+
+                if (r < 0)
+                        return r;
+                printf("Freed: ");
+                describe_owner(task, &release->view->owners[owners[i]]);
+        }
+        return 0;
+}
+
+static int release_dead(const struct task *task, const struct workers_release *release,
+                        const struct workers_request *request) {
+        size_t *owners = NULL, n = 0;
+        int r = workers_release_owners(release, request->force, &owners, &n);
+
+        for (size_t i = 0; r == 0 && i < n; i++)
+                describe_owner(task, &release->view->owners[owners[i]]);
+        if (r == 0) {
+                puts("All worker IDs of a host are freed together. Another host may take them when "
+                     "its clock has\npassed that time: the fence stays as it is, and "
+                     "workers.recycle_delay is not waited for.");
+                r = confirm("Free them?", request->yes);
+        }
+        if (r == 0)
+                r = free_owners(task, release, owners, n);
+        free(owners);
+        return r;
+}
+
+static int give_fence(const struct task *task, const struct workers_release *release,
+                      uint64_t tick) {
+        const uint64_t random[4] = { backoff_random(), backoff_random(), backoff_random(),
+                                     backoff_random() };
+        char *workers = workers_text(&release->asked), by[RECORD_NAME] = "by hand on ";
+        char time[STATE_TIME_MAX];
+        uint64_t fence_tick = 0;
+        int r;
+
+        if (gethostname(by + strlen(by), sizeof(by) - strlen(by) - 1) < 0)
+                snprintf(by, sizeof(by), "by hand");
+        r = workers == NULL ? -ENOMEM :
+            workers_release_fence(release, tick, by, unix_ms(), random, &fence_tick);
+        r = explain(task, r);
+        if (r == 0)
+                printf("Worker IDs %s of region %" PRIu32 " have the fence tick %" PRIu64 " (%s) now: "
+                       "a host may take them when its\nclock has passed that time, and hands out "
+                       "IDs above it only. That is right if none of their IDs is later.\n",
+                       workers, task->space.region, fence_tick,
+                       state_time(&task->space.layout, fence_tick, time));
+        free(workers);
+        return r;
+}
+
+static int release_above(const struct task *task, const struct workers_release *release,
+                         const struct workers_request *request) {
+        uint64_t tick = 0;
+        int r = fence_above_tick(&task->space.layout, request->above, request->force, &tick);
+
+        if (r == 0)
+                r = workers_release_check(release);
+        if (r == 0) {
+                printf("No record tells up to where IDs of worker IDs %s of region %" PRIu32
+                       " exist.\nIf one of them is later than %s, IDs are given twice. Their hosts "
+                       "must not run, nor clients of theirs.\n", request->release,
+                       task->space.region, request->above);
+                r = confirm("Give them that fence?", request->yes);
+        }
+        return r == 0 ? give_fence(task, release, tick) : r;
+}
+
+static struct workers_release *make_release(const struct task *task) {
+        struct workers_release *release = calloc(1, sizeof(*release));
+
+        if (release == NULL)
+                return NULL;
+        release->calls = task->connect.connection.calls;
+        release->coordinator = task->connect.connection.coordinator;
+        release->view = task->view;
+        release->space = task->space;
+        return release;
+}
+
+static int release_asked(struct task *task, const struct workers_request *request) {
+        struct workers_release *release = NULL;
+        int r = look(task);
+
+        if (r == 0 && (release = make_release(task)) == NULL)
+                r = explain(task, -ENOMEM);
+        if (r == 0 && (*request->release == '\0' ||
+                       workers_parse(request->release, task->view->end, &release->asked) < 0))
+                r = log_failure(EINVAL, "workers-release", "\"%s\" is no list of worker IDs as 7 or "
+                                "0-3,7, in order, within the region and below %" PRIu32,
+                                request->release, task->view->end);
+        if (r == 0)
+                r = request->above != NULL ? release_above(task, release, request) :
+                                             release_dead(task, release, request);
+        free(release);
+        return r;
+}
+
+int workers_command(const struct config *config, const struct workers_request *request) {
+        struct task task;
+        int r = begin(&task, config);
+
+        if (r == 0 && request->release != NULL)
+                r = release_asked(&task, request);
+        else if (r == 0)
+                r = request->all_regions ? list_all(&task, request->json) :
+                                           list_region(&task, request->json);
+        end(&task);
+        return r == 0 && fflush(stdout) != 0 ? -errno : r;
+}
+
+/* ---- sfshm fence --above */
+
+static int fence_refused(struct task *task, uint64_t tick, bool *ret_repaired) {
+        struct workers_release *release;
+        int r = look(task);
+
+        if (r < 0)
+                return r;
+        release = make_release(task);
+        if (release == NULL)
+                return explain(task, -ENOMEM);
+        for (uint32_t w = 0; w < task->view->end; w++)
+                if (task->view->of_worker[w] == FLEET_REFUSED)
+                        workers_add(&release->asked, w);
+        if (workers_count(&release->asked) == 0) {
+                printf("No worker ID of region %" PRIu32 " in %s is refused for want of a fence.\n",
+                       task->space.region, task->connect.connection.place);
+                free(release);
+                return 0;
+        }
+        r = workers_release_check(release);
+        if (r == 0)
+                r = give_fence(task, release, tick);
+        if (r == 0)
+                *ret_repaired = true;
+        free(release);
+        return r;
+}
+
+int workers_fence_above(const struct config *config, const char *above, bool force,
+                        bool *ret_repaired) {
+        struct task task;
+        uint64_t tick = 0;
+        int r = begin(&task, config);
+
+        if (r == 0)
+                r = fence_above_tick(&task.space.layout, above, force, &tick);
+        if (r == 0)
+                r = fence_refused(&task, tick, ret_repaired);
+        end(&task);
+        return r == 0 && fflush(stdout) != 0 ? -errno : r;
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * sfshmd --workers: who has which worker IDs, and what a person may do about those of
+ * dead hosts. It asks the coordinator of the configuration, beside a daemon or without.
+ */
+#include <stdbool.h>
+
+#include "daemon/config/config.h"
+
+struct workers_request {
+        bool json, all_regions;
+        const char *release; /* "0-3,7", within the region; NULL: only list */
+        const char *above;   /* an ID or a time; NULL: none */
+        bool force, yes;
+};
+
+/* 0, or -errno after saying why not. */
+int workers_command(const struct config *config, const struct workers_request *request);
+
+/* sfshmd --fence-above with a coordinator: all worker IDs of the region that are
+ * refused for want of a fence get that one; were there any? */
+int workers_fence_above(const struct config *config, const char *above, bool force,
+                        bool *ret_repaired);

@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/repair/workers_list.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/lease/fleet/choose.h"
+#include "daemon/lease/state/fence_file.h"
+
+#define SHORT_ID 8 /* digits of a machine or boot ID that a line shows */
+
+enum workers_state workers_state_of(const struct fleet_owner *owner) {
+        if (owner->alive)
+                return WORKERS_HELD;
+        if (owner->record->freed)
+                return WORKERS_FREED;
+        return owner->record->released ? WORKERS_RELEASED : WORKERS_DEAD;
+}
+
+const char *workers_state_name(enum workers_state state) {
+        static const char *const names[] = {
+                [WORKERS_HELD] = "held", [WORKERS_DEAD] = "dead",
+                [WORKERS_RELEASED] = "released", [WORKERS_FREED] = "freed",
+        };
+
+        return names[state];
+}
+
+void workers_print_plain(FILE *out, const char *text) {
+        for (; *text != '\0'; text++)
+                fputc(*text >= 0x20 && *text < 0x7f ? *text : '?', out);
+}
+
+/* What worker ID 0 of the region is as the worker of an ID. */
+static uint64_t first_in_id(const struct workers_list *list) {
+        const struct id_layout *layout = &list->space.layout;
+
+        return (uint64_t)list->space.region << (layout->worker_bits - layout->region_bits);
+}
+
+/* ---- sets */
+
+static char *set_of(const struct fleet_view *view, int32_t owner) {
+        struct workers set = { .bits = { 0 } };
+
+        for (uint32_t w = 0; w < view->end; w++)
+                if (view->of_worker[w] == owner)
+                        workers_add(&set, w);
+        return workers_text(&set);
+}
+
+/* In the order of their first worker IDs. */
+struct row {
+        const struct fleet_owner *owner;
+        uint32_t first;
+        char *workers;
+};
+
+static int compare_rows(const void *a, const void *b) {
+        const struct row *x = a, *y = b;
+
+        return x->first < y->first ? -1 : x->first > y->first;
+}
+
+static void free_rows(struct row *rows, size_t n) {
+        for (size_t i = 0; rows != NULL && i < n; i++)
+                free(rows[i].workers);
+        free(rows);
+}
+
+static struct row *make_rows(const struct fleet_view *view) {
+        struct row *rows = calloc(view->n_owners + 1, sizeof(*rows));
+
+        for (size_t i = 0; rows != NULL && i < view->n_owners; i++) {
+                const struct workers *workers = &view->owners[i].record->workers;
+
+                rows[i] = (struct row){ &view->owners[i], workers_next(workers, 0),
+                                        workers_text(workers) };
+                if (rows[i].workers == NULL) {
+                        free_rows(rows, i);
+                        return NULL;
+                }
+        }
+        if (rows != NULL)
+                qsort(rows, view->n_owners, sizeof(*rows), compare_rows);
+        return rows;
+}
+
+/* ---- for a person */
+
+/* How wide the columns of any length are. */
+struct widths {
+        int workers, host;
+};
+
+static int widest(int width, size_t length) {
+        return length > (size_t)width ? (int)length : width;
+}
+
+static struct widths measure(const struct fleet_view *view, const struct row *rows,
+                             const char *refused) {
+        struct widths widths = { (int)strlen("WORKERS"), (int)strlen("HOST") };
+
+        for (size_t i = 0; i < view->n_owners; i++) {
+                widths.workers = widest(widths.workers, strlen(rows[i].workers));
+                widths.host = widest(widths.host, strlen(rows[i].owner->record->who.host));
+        }
+        widths.workers = widest(widths.workers, strlen(refused));
+        return widths;
+}
+
+static double ahead_s(const struct workers_list *list, uint64_t tick) {
+        return tick >= list->now_tick ? (double)(tick - list->now_tick) / 1e3 :
+                                        -(double)(list->now_tick - tick) / 1e3;
+}
+
+static void print_free(FILE *out, const struct workers_list *list,
+                       const struct fleet_owner *owner) {
+        uint64_t tick = fleet_free_tick(owner->record, list->recycle_ticks);
+        char time[STATE_TIME_MAX];
+
+        if (owner->alive)
+                fputs("-\n", out);
+        else if (list->now_tick >= tick)
+                fputs("now\n", out);
+        else
+                fprintf(out, "%s (in %.0f s)\n", state_time(&list->space.layout, tick, time),
+                        ahead_s(list, tick) + 0.5);
+}
+
+static void print_row(FILE *out, const struct workers_list *list, const struct row *row,
+                      const struct widths *widths) {
+        static const struct id_layout unix_time = { .epoch_unix_ms = 0 };
+        const struct record_host *record = row->owner->record;
+        char since[STATE_TIME_MAX], fence[STATE_TIME_MAX];
+
+        fprintf(out, "%-*s  %-8s  %-5s  ", widths->workers, row->workers,
+                workers_state_name(workers_state_of(row->owner)),
+                row->owner->alive ? "yes" : "no");
+        workers_print_plain(out, record->who.host);
+        fprintf(out, "%*s  %-*.*s  %-*.*s  %7" PRId64 "  %-24s  %-24s  %13" PRIu64 "  %9.1f  ",
+                widths->host - (int)strlen(record->who.host), "", SHORT_ID, SHORT_ID,
+                record->who.machine_id, SHORT_ID, SHORT_ID, record->who.boot_id, record->who.pid,
+                state_time(&unix_time, (uint64_t)record->since_unix_ms, since),
+                state_time(&list->space.layout, record->fence_tick, fence), record->fence_tick,
+                ahead_s(list, record->fence_tick));
+        print_free(out, list, row->owner);
+}
+
+static void print_head(FILE *out, const struct workers_list *list, const char *unused) {
+        struct fleet_census census = fleet_census(list->view, list->now_tick, list->recycle_ticks);
+        uint64_t first = first_in_id(list);
+
+        fprintf(out, "region %" PRIu32 ": of %" PRIu32 " worker IDs %" PRIu32 " are held, %" PRIu32
+                " rest, %" PRIu32 " are refused, %" PRIu32 " are free", list->space.region,
+                list->view->end, census.held, census.resting, census.refused, census.free);
+        if (*unused != '\0')
+                fprintf(out, " (%s never used)", unused);
+        if (list->space.layout.region_bits > 0)
+                fprintf(out, "; in an ID they are %" PRIu64 " to %" PRIu64, first,
+                        first + list->view->end - 1);
+        fputc('\n', out);
+}
+
+/* What a person is to repair. */
+static void print_tail(FILE *out, const struct workers_list *list) {
+        const struct fleet_view *view = list->view;
+
+        for (size_t i = 0; i < view->n_damaged; i++)
+                fprintf(out, "%s: %s\n", view->damaged[i].key, view->damaged[i].error == -EPROTO ?
+                        "of another version of sfshmd" : "damaged");
+        for (size_t i = 0; i < view->n_strays; i++) {
+                fprintf(out, "%s: a host lives, or did until now, whose record cannot be read: ",
+                        view->strays[i].key);
+                workers_print_plain(out, view->strays[i].value);
+                fputc('\n', out);
+        }
+}
+
+int workers_list_text(FILE *out, const struct workers_list *list) {
+        const struct fleet_view *view = list->view;
+        char *refused = set_of(view, FLEET_REFUSED), *unused = set_of(view, FLEET_NEVER_USED);
+        struct row *rows = make_rows(view);
+        bool well = refused != NULL && unused != NULL && rows != NULL;
+
+        if (well) {
+                struct widths widths = measure(view, rows, refused);
+
+                print_head(out, list, unused);
+                if (view->n_owners > 0 || *refused != '\0')
+                        fprintf(out, "%-*s  %-8s  %-5s  %-*s  %-8s  %-8s  %7s  %-24s  %-24s  %13s  "
+                                "%9s  %s\n", widths.workers, "WORKERS", "STATE", "ALIVE",
+                                widths.host, "HOST", "MACHINE", "BOOT", "PID", "SINCE", "FENCE",
+                                "TICK", "AHEAD_S", "FREE");
+                for (size_t i = 0; i < view->n_owners; i++)
+                        print_row(out, list, &rows[i], &widths);
+                if (*refused != '\0')
+                        fprintf(out, "%-*s  refused   -      no fence is known: sfshm workers "
+                                "--release %s --above TIME\n", widths.workers, refused, refused);
+                print_tail(out, list);
+        }
+        free_rows(rows, view->n_owners);
+        free(refused);
+        free(unused);
+        return well ? 0 : -ENOMEM;
+}
+
+/* ---- for scripts */
+
+static json_t *number(uint64_t value) {
+        return json_integer(value > INT64_MAX ? INT64_MAX : (json_int_t)value);
+}
+
+static json_t *unix_ms(const struct workers_list *list, uint64_t tick) {
+        int64_t ms;
+
+        if (tick > INT64_MAX ||
+            __builtin_add_overflow(list->space.layout.epoch_unix_ms, (int64_t)tick, &ms))
+                return json_null();
+        return json_integer(ms);
+}
+
+static json_t *row_json(const struct workers_list *list, const struct row *row) {
+        const struct record_host *record = row->owner->record;
+        uint64_t fence = record->fence_tick;
+        int64_t ahead_ms = (int64_t)fence - (int64_t)list->now_tick;
+        char time[STATE_TIME_MAX];
+
+        return json_pack("{s:s, s:s, s:b, s:s, s:s, s:s, s:I, s:s, s:s, s:I, s:I, s:s, s:I, s:o}",
+                         "workers", row->workers, "state",
+                         workers_state_name(workers_state_of(row->owner)), "alive",
+                         (int)row->owner->alive, "host", record->who.host, "machine_id",
+                         record->who.machine_id, "boot_id", record->who.boot_id, "pid",
+                         (json_int_t)record->who.pid, "directory", record->who.directory, "nonce",
+                         record->nonce, "since_unix_ms", (json_int_t)record->since_unix_ms,
+                         "fence_tick", (json_int_t)fence, "fence",
+                         state_time(&list->space.layout, fence, time), "fence_ahead_ms",
+                         (json_int_t)ahead_ms, "free_unix_ms", row->owner->alive ? json_null() :
+                         unix_ms(list, fleet_free_tick(record, list->recycle_ticks)));
+}
+
+static json_t *rows_json(const struct workers_list *list, const struct row *rows) {
+        json_t *array = json_array();
+
+        for (size_t i = 0; i < list->view->n_owners; i++)
+                json_array_append_new(array, row_json(list, &rows[i]));
+        return array;
+}
+
+static json_t *damaged_json(const struct fleet_view *view) {
+        json_t *array = json_array();
+
+        for (size_t i = 0; i < view->n_damaged; i++)
+                json_array_append_new(array, json_string(view->damaged[i].key));
+        return array;
+}
+
+static json_t *strays_json(const struct fleet_view *view) {
+        json_t *array = json_array();
+
+        for (size_t i = 0; i < view->n_strays; i++)
+                json_array_append_new(array, json_string(view->strays[i].key));
+        return array;
+}
+
+static json_t *region_json(const struct workers_list *list, const struct row *rows,
+                           const char *refused, const char *unused) {
+        struct fleet_census census = fleet_census(list->view, list->now_tick, list->recycle_ticks);
+        uint64_t first = first_in_id(list);
+
+        return json_pack("{s:I, s:I, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:s, s:s, s:o, s:o, s:o}",
+                         "region", (json_int_t)list->space.region, "worker_ids",
+                         (json_int_t)list->view->end, "first_in_id", number(first),
+                         "now_unix_ms", unix_ms(list, list->now_tick), "recycle_delay_ms",
+                         number(list->recycle_ticks), "held", (json_int_t)census.held, "resting",
+                         (json_int_t)census.resting, "refused", (json_int_t)census.refused, "free",
+                         (json_int_t)census.free, "refused_workers", refused, "unused_workers",
+                         unused, "hosts", rows_json(list, rows), "damaged",
+                         damaged_json(list->view), "strays", strays_json(list->view));
+}
+
+int workers_list_json(FILE *out, const struct workers_list *list) {
+        char *refused = set_of(list->view, FLEET_REFUSED);
+        char *unused = set_of(list->view, FLEET_NEVER_USED);
+        struct row *rows = make_rows(list->view);
+        json_t *object = refused == NULL || unused == NULL || rows == NULL ? NULL :
+                         region_json(list, rows, refused, unused);
+        char *text = object != NULL ? json_dumps(object, JSON_COMPACT | JSON_ENSURE_ASCII) : NULL;
+
+        if (text != NULL)
+                fprintf(out, "%s\n", text);
+        json_decref(object);
+        free_rows(rows, list->view->n_owners);
+        free(refused);
+        free(unused);
+        if (text == NULL)
+                return -ENOMEM;
+        free(text);
+        return 0;
+}

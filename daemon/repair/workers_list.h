@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/* What a region looks like, for a person and for scripts. Pure but for `out`. */
+#include <stdio.h>
+
+#include "daemon/lease/fleet/view.h"
+
+struct workers_list {
+        const struct fleet_view *view;
+        struct fleet_space space;
+        uint64_t now_tick;      /* of this host's wall clock */
+        uint64_t recycle_ticks; /* workers.recycle_delay of this host */
+};
+
+/* What is to be said of one owner's worker IDs, or of those that are refused. */
+enum workers_state { WORKERS_HELD, WORKERS_DEAD, WORKERS_RELEASED, WORKERS_FREED };
+enum workers_state workers_state_of(const struct fleet_owner *owner);
+const char *workers_state_name(enum workers_state state);
+
+/* 0 or -ENOMEM. */
+int workers_list_text(FILE *out, const struct workers_list *list);
+/* One object, on one line. */
+int workers_list_json(FILE *out, const struct workers_list *list);
+
+/* What is printable ASCII; '?' for the rest, as of a terminal's commands. */
+void workers_print_plain(FILE *out, const char *text);

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * What the lanes of one uid, and of one of its cgroups, may hold together: the
+ * caps, and a uid's part of the lanes. More connections buy nothing.
+ */
+#include <stdint.h>
+
+#include "daemon/reserve/grants.h"
+
+#define QUOTA_TEXT 256u
+
+/* May this client, not in the list yet, be let in? 0, or -EDQUOT and in `text`
+ * a sentence that names the limit. */
+int quota_admit(const struct allot *allot, const struct client *client, char text[QUOTA_TEXT]);
+
+/* The most positions a standing reservation of the lane may have, UINT64_MAX
+ * without a cap. 0: the others hold all of the cap, until the next plan. Capped
+ * ones are as narrow as in a run of that many positions, so that there is room
+ * for more of them. */
+uint64_t quota_standing(const struct allot *allot, const struct client *client,
+                        const struct client_lane *lane);

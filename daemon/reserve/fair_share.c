@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/reserve/fair_share.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "daemon/reserve/planner.h"
+
+static uint64_t positions_per_tick(uint64_t ids_per_second) {
+        if (ids_per_second == UINT64_MAX)
+                return UINT64_MAX;
+        return ids_per_second / 1000 + (ids_per_second % 1000 != 0);
+}
+
+uint64_t sharing_uid_cap(const struct account *account) {
+        return positions_per_tick(account_uid_cap(account));
+}
+
+uint64_t sharing_cgroup_cap(const struct account *account) {
+        return positions_per_tick(account_cgroup_cap(account));
+}
+
+bool sharing_capped(const struct account *account) {
+        return account_uid_cap(account) != UINT64_MAX ||
+               account_cgroup_cap(account) != UINT64_MAX;
+}
+
+static int order(uint64_t a, uint64_t b) {
+        return a < b ? -1 : a > b;
+}
+
+/* By uid, account, then age, so that a plan is repeated with the same demand. */
+static int compare(const void *first, const void *second) {
+        const struct seeker *a = first, *b = second;
+        int by_uid = order(account_uid(a->client->account), account_uid(b->client->account));
+        int by_account = order((uintptr_t)a->client->account, (uintptr_t)b->client->account);
+        int by_client = order(a->client->id, b->client->id);
+
+        if (by_uid != 0)
+                return by_uid;
+        if (by_account != 0)
+                return by_account;
+        return by_client != 0 ? by_client : order((uintptr_t)a->lane, (uintptr_t)b->lane);
+}
+
+struct groups {
+        struct planner_group *uids, *cgroups;
+        struct planner_lane *lanes;
+        size_t n_uids, n_cgroups, n_lanes;
+};
+
+static void lower_cap(struct planner_group *group, uint32_t kept) {
+        if (group->cap != UINT64_MAX)
+                group->cap = group->cap > kept ? group->cap - kept : 0;
+}
+
+/* What the seeker may use besides what is planned for it now. A lane uses one
+ * slot in a tick, the widest: of a standing one of s positions beside a planned
+ * one of at least 1 no more than s - 1 count. */
+static uint32_t besides(const struct seeker *seeker, bool scarce) {
+        if (seeker->keeps == 0)
+                return scarce || seeker->standing == 0 ? seeker->standing : seeker->standing - 1;
+        return seeker->keeps > seeker->standing ? seeker->keeps : seeker->standing;
+}
+
+/* `scarce`: there are fewer positions than lanes, some get none. */
+static void groups_add(struct groups *groups, const struct seeker *seeker,
+                       const struct seeker *before, bool scarce) {
+        const struct account *account = seeker->client->account;
+
+        if (!before || account_uid(before->client->account) != account_uid(account))
+                groups->uids[groups->n_uids++] = (struct planner_group){
+                        .weight = account_uid_weight(account),
+                        .cap = sharing_uid_cap(account) };
+        if (!before || before->client->account != account)
+                groups->cgroups[groups->n_cgroups++] = (struct planner_group){
+                        .parent = (uint32_t)groups->n_uids - 1,
+                        .weight = account_cgroup_weight(account),
+                        .cap = sharing_cgroup_cap(account) };
+        lower_cap(&groups->uids[groups->n_uids - 1], besides(seeker, scarce));
+        lower_cap(&groups->cgroups[groups->n_cgroups - 1], besides(seeker, scarce));
+        if (seeker->keeps > 0)
+                return;
+        groups->lanes[groups->n_lanes++] = (struct planner_lane){
+                .cgroup = (uint32_t)groups->n_cgroups - 1,
+                .used = seeker->lane->used,
+                .overflows = seeker->lane->new_overflows,
+                .wanted = seeker->lane->wanted,
+                .width = seeker->held };
+}
+
+static int plan(struct groups *groups, struct seeker *seekers, size_t n, uint64_t positions,
+                uint64_t period_ticks) {
+        const struct planner_lane *planned = groups->lanes;
+        size_t wanting = 0;
+        int result;
+
+        for (size_t i = 0; i < n; i++)
+                wanting += seekers[i].keeps == 0;
+        for (size_t i = 0; i < n; i++)
+                groups_add(groups, &seekers[i], i > 0 ? &seekers[i - 1] : NULL,
+                           positions < wanting);
+        result = planner_plan(groups->lanes, groups->n_lanes, groups->cgroups, groups->n_cgroups,
+                              groups->uids, groups->n_uids, positions, period_ticks);
+        if (result < 0)
+                return result;
+        for (size_t i = 0; i < n; i++)
+                if (seekers[i].keeps == 0)
+                        seekers[i].lane->planned = planned++->width;
+        return 0;
+}
+
+int sharing_plan(struct seeker *seekers, size_t n, uint64_t positions, uint64_t period_ticks) {
+        struct groups groups = {
+                .uids = calloc(n + 1, sizeof(*groups.uids)),
+                .cgroups = calloc(n + 1, sizeof(*groups.cgroups)),
+                .lanes = calloc(n + 1, sizeof(*groups.lanes)),
+        };
+        int result = -ENOMEM;
+
+        if (groups.uids && groups.cgroups && groups.lanes) {
+                qsort(seekers, n, sizeof(*seekers), compare);
+                result = plan(&groups, seekers, n, positions, period_ticks);
+        }
+        free(groups.uids);
+        free(groups.cgroups);
+        free(groups.lanes);
+        return result;
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * What standing and elastic reservations have in common: whom they serve, from
+ * which run, and how far ahead they may reach. Each kind has two slots of a
+ * lane, used in turn; `first` names the lower one.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "daemon/client/client.h"
+#include "daemon/ledger/ledger.h"
+
+struct allot {
+        struct ledger *ledger;
+        uint32_t run_start, run_width;
+        uint64_t now;         /* tick */
+        uint64_t planned_end; /* the last tick any elastic reservation was granted up to */
+        struct client **clients;
+        size_t n_clients, room;
+        uint32_t n_lanes; /* of all clients */
+        void (*wake)(struct client *client);
+        uint64_t grants, extensions;
+};
+
+int allot_add(struct allot *allot, struct client *client); /* 0 or -ENOMEM */
+bool allot_remove(struct allot *allot, const struct client *client);
+
+/* The live grant of the pair that ends last; false when there is none. */
+bool allot_newest(const struct allot *allot, const struct client_lane *lane, unsigned first,
+                  unsigned *ret_slot, struct rectangle *ret);
+/* The grant of the pair that holds at `tick`. */
+bool allot_at(const struct allot *allot, const struct client_lane *lane, unsigned first,
+              uint64_t tick, struct rectangle *ret);
+
+/* The widest standing reservation of the lane that is live or asked for, and
+ * the widest of any kind. */
+uint32_t allot_standing(const struct allot *allot, const struct client_lane *lane);
+uint32_t allot_widest(const struct allot *allot, const struct client_lane *lane);
+
+/* How far this client's reservations may reach: the fence (U3), and what its
+ * cursors can count. */
+uint64_t allot_limit(const struct allot *allot, const struct client *client, uint64_t t1);
+
+/* Both shorten t1 to the limit; nothing left is -ERANGE. Grant: -EBUSY when no
+ * slot of the pair is free or the positions are not. */
+int allot_grant(struct allot *allot, struct client *client, struct client_lane *lane,
+                unsigned first, struct rectangle r);
+int allot_extend(struct allot *allot, struct client *client, struct client_lane *lane,
+                 unsigned slot, uint64_t t1);

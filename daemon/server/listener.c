@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/server/listener.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include "daemon/util/fd_reserve.h"
+#include "daemon/util/log.h"
+#include "daemon/server/message.h"
+
+static int failed(int error, const char *path, const char *what) {
+        return log_failure(error, "socket", "cannot %s socket %s (daemon.socket): %s", what, path,
+                           strerror(error));
+}
+
+static int address_of(const char *path, struct sockaddr_un *ret) {
+        *ret = (struct sockaddr_un){ .sun_family = AF_UNIX };
+        if (path[0] != '/' || strlen(path) >= sizeof(ret->sun_path))
+                return log_failure(EINVAL, "socket",
+                                   "daemon.socket must be an absolute path of at most %zu bytes, "
+                                   "not '%s'", sizeof(ret->sun_path) - 1, path);
+        memcpy(ret->sun_path, path, strlen(path) + 1);
+        return 0;
+}
+
+/* Creates the directory of the socket when it is missing. */
+static int make_parent(const char *path) {
+        char parent[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
+        char *slash;
+
+        snprintf(parent, sizeof(parent), "%s", path);
+        slash = strrchr(parent, '/');
+        if (slash == parent)
+                return 0;
+        *slash = '\0';
+        if (mkdir(parent, 0755) < 0 && errno != EEXIST)
+                return log_failure(errno, "socket", "cannot create %s, the directory of "
+                                   "daemon.socket: %s", parent, strerror(errno));
+        return 0;
+}
+
+/* 0: nobody answers there; else the error, logged. */
+static int probe(const struct sockaddr_un *address) {
+        struct ucred owner = { .pid = 0 };
+        socklen_t length = sizeof(owner);
+        int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), error = 0;
+
+        if (fd < 0)
+                return failed(errno, address->sun_path, "probe");
+        if (connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0)
+                error = errno;
+        if (error == 0)
+                (void)getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &owner, &length);
+        close(fd);
+        if (error == ECONNREFUSED || error == ENOENT)
+                return 0;
+        /* EAGAIN: somebody listens whose queue is full */
+        if (error == 0 || error == EAGAIN)
+                return log_failure(EADDRINUSE, "socket", "socket %s is in use by pid %d: stop that "
+                                   "daemon or set another daemon.socket", address->sun_path,
+                                   (int)owner.pid);
+        return failed(error, address->sun_path, "probe");
+}
+
+/* Removes what a dead daemon left at the path; anything else there is an error. */
+static int remove_stale(const struct sockaddr_un *address) {
+        const char *path = address->sun_path;
+        struct stat status;
+
+        if (lstat(path, &status) < 0)
+                return errno == ENOENT ? 0 : failed(errno, path, "look at");
+        if (!S_ISSOCK(status.st_mode))
+                return log_failure(EEXIST, "socket", "%s exists and is not a socket: move it away "
+                                   "or set another daemon.socket", path);
+        int r = probe(address);
+        if (r < 0)
+                return r;
+        if (status.st_uid != geteuid())
+                return log_failure(EEXIST, "socket", "socket %s belongs to uid %u and nobody "
+                                   "listens on it: remove it or set another daemon.socket", path,
+                                   (unsigned)status.st_uid);
+        if (unlink(path) < 0 && errno != ENOENT)
+                return failed(errno, path, "remove the stale");
+        return 0;
+}
+
+int listener_group(const struct config *config, gid_t *ret) {
+        const char *name = config->socket_group;
+        const struct group *group;
+
+        if (name[0] == '\0') {
+                *ret = (gid_t)-1;
+                return 0;
+        }
+        errno = 0;
+        group = getgrnam(name);
+        if (group == NULL)
+                return log_failure(errno ? errno : ENOENT, "socket", "there is no group '%s' "
+                                   "(daemon.socket_group): create it or name another", name);
+        *ret = group->gr_gid;
+        return 0;
+}
+
+/* Nobody can connect before mode and group are right: the mode of a socket's
+ * file at bind is that of its descriptor. */
+static int bind_guarded(int fd, const struct sockaddr_un *address, const struct config *config) {
+        const char *path = address->sun_path;
+        gid_t group = (gid_t)-1;
+        int r = listener_group(config, &group);
+
+        if (r < 0)
+                return r;
+        if (fchmod(fd, 0) < 0 ||
+            bind(fd, (const struct sockaddr *)address, sizeof(*address)) < 0)
+                return failed(errno, path, "bind");
+        if (group != (gid_t)-1 && lchown(path, (uid_t)-1, group) < 0)
+                r = failed(errno, path, "set the group (daemon.socket_group) of");
+        else if (chmod(path, config->socket_mode) < 0)
+                r = failed(errno, path, "set the mode (daemon.socket_mode) of");
+        else if (listen(fd, SOMAXCONN) < 0)
+                r = failed(errno, path, "listen on");
+        if (r < 0)
+                unlink(path);
+        return r;
+}
+
+static int bind_here(struct listener *listener, const struct config *config) {
+        struct sockaddr_un address;
+        struct stat status;
+        int r = address_of(config->socket, &address);
+
+        if (r < 0 || (r = make_parent(config->socket)) < 0 || (r = remove_stale(&address)) < 0)
+                return r;
+        listener->fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (listener->fd < 0)
+                return failed(errno, config->socket, "create");
+        packet_refuse_descriptors(listener->fd);
+        r = bind_guarded(listener->fd, &address, config);
+        if (r < 0)
+                return r;
+        listener->path = strdup(config->socket);
+        if (listener->path == NULL || lstat(config->socket, &status) < 0) {
+                unlink(config->socket);
+                return failed(listener->path == NULL ? ENOMEM : errno, config->socket, "look at");
+        }
+        listener->device = status.st_dev;
+        listener->inode = status.st_ino;
+        return 0;
+}
+
+/* Its path, or what stands for one where it has none. */
+static char *path_of(int fd) {
+        struct sockaddr_un address = { .sun_family = AF_UNIX };
+        socklen_t length = sizeof(address) - 1; /* so that a NUL is behind it */
+
+        if (getsockname(fd, (struct sockaddr *)&address, &length) < 0 ||
+            address.sun_path[0] != '/')
+                return strdup("the socket of systemd");
+        return strdup(address.sun_path);
+}
+
+/* The socket which systemd passed. */
+static int take_passed(struct listener *listener, const struct passed *passed) {
+        int fd = passed->fds[0];
+
+        if (passed->n_listening > 1)
+                return log_failure(EINVAL, "socket", "systemd passed %zu descriptors; exactly one "
+                                   "is expected: leave one Listen... line in the .socket unit",
+                                   passed->n_listening);
+        if (sd_is_socket_unix(fd, SOCK_SEQPACKET, 1, NULL, 0) <= 0)
+                return log_failure(EINVAL, "socket", "the descriptor which systemd passed is not a "
+                                   "listening AF_UNIX SOCK_SEQPACKET socket: use "
+                                   "ListenSequentialPacket= in the .socket unit");
+        listener->path = path_of(fd);
+        if (listener->path == NULL)
+                return log_failure(ENOMEM, "socket", "no memory");
+        if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
+                return log_failure(errno, "socket", "the socket of systemd cannot be made "
+                                   "non-blocking: %s", strerror(errno));
+        packet_refuse_descriptors(fd);
+        listener->fd = fd;
+        return 0;
+}
+
+static int open_spare(void) {
+        return open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+int listener_open(struct listener *ret, const struct config *config, const struct passed *passed) {
+        struct listener listener = LISTENER_NONE;
+        int r = passed->n_listening > 0 ? take_passed(&listener, passed)
+                                        : bind_here(&listener, config);
+
+        if (r < 0) {
+                listener_close(&listener);
+                return r;
+        }
+        listener.spare = open_spare();
+        *ret = listener;
+        return 0;
+}
+
+void listener_close(struct listener *listener) {
+        struct stat status;
+
+        /* not if another daemon's socket has taken the place */
+        if (listener->path != NULL && listener->inode != 0 && lstat(listener->path, &status) == 0 &&
+            status.st_dev == listener->device && status.st_ino == listener->inode)
+                unlink(listener->path);
+        if (listener->fd >= 0)
+                close(listener->fd);
+        if (listener->spare >= 0)
+                close(listener->spare);
+        free(listener->path);
+        *listener = LISTENER_NONE;
+}
+
+static int turn_away(struct listener *listener) {
+        int fd;
+
+        if (listener->spare < 0)
+                listener->spare = open_spare();
+        if (listener->spare < 0)
+                return -ENFILE;
+        close(listener->spare);
+        fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        if (fd >= 0)
+                close(fd);
+        listener->spare = open_spare();
+        return fd >= 0 ? -EMFILE : -ENFILE;
+}
+
+int listener_accept(struct listener *listener) {
+        int fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+        if (fd >= 0 && !descriptor_spare(fd)) {
+                close(fd);
+                return -EMFILE;
+        }
+        if (fd >= 0) {
+                packet_refuse_descriptors(fd);
+                return fd;
+        }
+        if (errno == EMFILE || errno == ENFILE)
+                return turn_away(listener);
+        return errno == ECONNABORTED || errno == EINTR ? -EAGAIN : -errno;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/* The listening socket: passed by systemd, or bound here. */
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "daemon/config/config.h"
+#include "daemon/host/listen_fds.h"
+
+struct listener {
+        int fd;
+        int spare;  /* given up for a moment to turn a peer away when descriptors run out */
+        char *path; /* where it listens */
+        dev_t device;
+        ino_t inode; /* of the socket which we bound at `path`; 0: systemd's, not ours to unlink */
+};
+#define LISTENER_NONE ((struct listener){ .fd = -1, .spare = -1 })
+
+/* The one listening socket which was passed, or else one bound here. Logs its errors. */
+int listener_open(struct listener *ret, const struct config *config, const struct passed *passed);
+/* Unlinks the socket when it is the one bound here. */
+void listener_close(struct listener *listener);
+
+/* A connected, non-blocking socket; -EAGAIN: nobody is waiting; -EMFILE: no
+ * descriptor was left and one peer was turned away; -ENFILE: not even that was
+ * possible, do not ask again at once. */
+int listener_accept(struct listener *listener);
+
+/* The group which daemon.socket_group names; (gid_t)-1: none is. Logs its errors. */
+int listener_group(const struct config *config, gid_t *ret);

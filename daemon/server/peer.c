@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/server/peer.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#ifndef SO_PEERPIDFD
+#define SO_PEERPIDFD 77 /* linux 6.5 */
+#endif
+#ifndef SO_PEERGROUPS
+#define SO_PEERGROUPS 59 /* linux 4.13 */
+#endif
+#define GROUPS_USUAL 64u
+
+int peer_identify(int socket, struct peer *ret) {
+        struct ucred credentials;
+        socklen_t length = sizeof(credentials);
+
+        if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &credentials, &length) < 0)
+                return -errno;
+        ret->pid = credentials.pid;
+        ret->uid = credentials.uid;
+        ret->comm[0] = '\0';
+        ret->cgroup[0] = '\0';
+        return 0;
+}
+
+static bool is_among(const gid_t *groups, socklen_t length, gid_t group) {
+        for (size_t i = 0; i < length / sizeof(*groups); i++)
+                if (groups[i] == group)
+                        return true;
+        return false;
+}
+
+/* More than GROUPS_USUAL of them, `length` bytes. */
+static bool in_many_groups(int socket, socklen_t length, gid_t group) {
+        gid_t *groups = malloc(length);
+        bool found = groups != NULL &&
+                     getsockopt(socket, SOL_SOCKET, SO_PEERGROUPS, groups, &length) == 0 &&
+                     is_among(groups, length, group);
+
+        free(groups);
+        return found;
+}
+
+bool peer_in_group(int socket, gid_t group) {
+        struct ucred credentials;
+        gid_t groups[GROUPS_USUAL];
+        socklen_t length = sizeof(credentials);
+
+        if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &credentials, &length) == 0 &&
+            credentials.gid == group)
+                return true;
+        length = sizeof(groups);
+        if (getsockopt(socket, SOL_SOCKET, SO_PEERGROUPS, groups, &length) == 0)
+                return is_among(groups, length, group);
+        /* the length that is needed has been told */
+        return errno == ERANGE && in_many_groups(socket, length, group);
+}
+
+bool peer_parse_cgroup(const char *text, char *ret, size_t size) {
+        const char *line = text;
+
+        while (line != NULL && strncmp(line, "0::/", 4) != 0) {
+                line = strchr(line, '\n');
+                line = line != NULL ? line + 1 : NULL;
+        }
+        if (line == NULL)
+                return false;
+        line += 3;
+        size_t length = strcspn(line, "\n");
+        /* a line without its end was cut off */
+        if (line[length] != '\n' || length >= size)
+                return false;
+        memcpy(ret, line, length);
+        ret[length] = '\0';
+        return true;
+}
+
+/* The whole of a small file of /proc/PID as a string; false when it does not fit. */
+static bool read_proc(pid_t pid, const char *name, char *ret, size_t size) {
+        char path[64];
+        size_t length = 0;
+        ssize_t n = -1;
+        int fd;
+
+        snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
+        fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+        if (fd < 0)
+                return false;
+        while (length < size && (n = read(fd, ret + length, size - length)) > 0)
+                length += (size_t)n;
+        close(fd);
+        if (n < 0 || length >= size)
+                return false;
+        ret[length] = '\0';
+        return true;
+}
+
+/* A pidfd is readable once its process is dead; only then may its pid be reused. */
+static bool pidfd_alive(int pidfd) {
+        struct pollfd poll_fd = { .fd = pidfd, .events = POLLIN };
+
+        return poll(&poll_fd, 1, 0) == 0;
+}
+
+void peer_describe(int socket, struct peer *peer) {
+        char comm[64], text[PATH_MAX + 256], cgroup[PATH_MAX];
+        int pidfd = -1;
+        socklen_t length = sizeof(pidfd);
+
+        if (peer->pid <= 0 ||
+            getsockopt(socket, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &length) < 0 || pidfd < 0)
+                return;
+        bool has_comm = read_proc(peer->pid, "comm", comm, sizeof(comm));
+        bool has_cgroup = read_proc(peer->pid, "cgroup", text, sizeof(text)) &&
+                          peer_parse_cgroup(text, cgroup, sizeof(cgroup));
+        bool alive = pidfd_alive(pidfd);
+
+        close(pidfd);
+        if (!alive)
+                return;
+        if (has_comm) {
+                comm[strcspn(comm, "\n")] = '\0';
+                snprintf(peer->comm, sizeof(peer->comm), "%.*s", PEER_COMM - 1, comm);
+        }
+        if (has_cgroup)
+                memcpy(peer->cgroup, cgroup, sizeof(peer->cgroup));
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * The ledger thread's event loop: listening socket, clients' sockets, signals,
+ * the lease's eventfd and one timer. Accepts, identifies (SO_PEERCRED and
+ * SO_PEERPIDFD only), charges, builds pages, answers, and calls reserve_run()
+ * when it is due.
+ */
+#include "daemon/config/config.h"
+#include "daemon/clock/guard.h"
+#include "daemon/lease/lease.h"
+#include "daemon/ledger/ledger.h"
+#include "daemon/host/clone_watch.h"
+#include "daemon/clock/wall_clock.h"
+#include "daemon/config/reload.h"
+#include "daemon/host/listen_fds.h"
+#include "daemon/reserve/reserve.h"
+#include "daemon/segment/segment.h"
+#include "daemon/statistics/statistics.h"
+#include "daemon/clock/ticker.h"
+
+struct server;
+
+struct server_parts {
+        const struct config *config;
+        struct reload *reload; /* on SIGHUP, of the same configuration */
+        struct segment *clock; /* struct clock_segment */
+        struct guard *guard;
+        struct readings *readings;
+        struct machine *machine;
+        struct ticker *ticker;
+        struct lease *lease;
+        struct ledger *ledger;
+        struct ledger_segment *ledger_segment; /* client numbers */
+        struct cds_list_head *clients;
+        struct statistics_inputs *inputs;
+        struct statistics *statistics;
+        const struct passed *passed; /* by the service manager */
+        uint32_t run_start, run_width;
+        bool adopted; /* the ledger is an earlier daemon's: so are the first clients */
+};
+
+/* Binds the socket (or takes the one systemd passed). Logs its errors. */
+int server_new(struct server **ret, const struct server_parts *parts);
+/* Where it listens. */
+const char *server_socket(const struct server *server);
+/* Until SIGTERM or SIGINT, reloading on SIGHUP: 0; or -errno, and -ESTALE when another
+ * host has the worker IDs. */
+int server_run(struct server *server);
+struct server *server_free(struct server *server);

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/startup/other_version.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "daemon/util/log.h"
+#include "daemon/segment/place.h"
+#include "daemon/startup/segments.h"
+
+/* The start of every segment, in every version. */
+struct start {
+        char magic[8];
+        uint32_t version;
+};
+_Static_assert(offsetof(struct start, version) == offsetof(struct clock_segment, version) &&
+                       offsetof(struct start, version) ==
+                               offsetof(struct ledger_segment, version) &&
+                       offsetof(struct start, version) ==
+                               offsetof(struct statistics_segment, version),
+               "all segments begin alike");
+
+struct kind {
+        const char *name, *magic;
+        uint32_t version;
+        mode_t mode;
+        enum log_level level;
+        const char *meaning;
+};
+
+static const struct kind clock_kind = {
+        "clock", CLOCK_MAGIC, CLOCK_VERSION, 0644, LOG_LEVEL_WARNING,
+        "clients attached by it go on with what they hold; the guarded clock is begun anew, above "
+        "the fence",
+};
+static const struct kind ledger_kind = {
+        "ledger", LEDGER_MAGIC, LEDGER_VERSION, 0600, LOG_LEVEL_WARNING,
+        "what it promised to clients is not known, so nothing is granted until the clock is above "
+        "the fence, which is reserve.standing at most after a clean stop; until then attached "
+        "clients go on with what they hold",
+};
+static const struct kind statistics_kind = {
+        "statistics", STATISTICS_MAGIC, STATISTICS_VERSION, 0640, LOG_LEVEL_NOTICE,
+        "use the sfshm-stat that came with this sfshmd",
+};
+
+/* Is it one of ours, of another version? Then it is told of. */
+static bool tell(const struct kind *kind, const struct place *place, int fd) {
+        struct start start;
+
+        if (pread(fd, &start, sizeof(start), 0) != (ssize_t)sizeof(start) ||
+            memcmp(start.magic, kind->magic, sizeof(start.magic)) != 0 ||
+            start.version == kind->version)
+                return false;
+        log_event(kind->level, "version", "%s/%s has version %" PRIu32 ", sfshmd " SFSHM_VERSION
+                  " makes version %" PRIu32 ": it is left as it is, and a new one takes its name; "
+                  "%s", place->directory, place->file, start.version, kind->version,
+                  kind->meaning);
+        return true;
+}
+
+/* 1: one that cannot be taken over, *ret_fd is it; 0: none. */
+static int find(const struct kind *kind, const struct config *config, size_t size, int *ret_fd) {
+        struct place place;
+        off_t found;
+        int fd = -1, r = place_open(&place, config->shm, kind->name);
+
+        if (r < 0)
+                return r;
+        r = place_open_file(&place, kind->mode, &fd, &found);
+        if (r > 0 && !tell(kind, &place, fd) && found == (off_t)size) {
+                close(fd);
+                r = 0;
+        }
+        place_close(&place);
+        if (r > 0)
+                *ret_fd = fd;
+        return r;
+}
+
+static int look_at(const struct kind *kind, const struct config *config, size_t size) {
+        int fd = -1, r = find(kind, config, size, &fd);
+
+        if (r > 0)
+                close(fd);
+        return r < 0 ? r : 0;
+}
+
+/* Its daemon may run still: with names of its own it would not be noticed otherwise. */
+static int lock(int fd, const struct config *config) {
+        if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+                return 0;
+        if (errno == EWOULDBLOCK)
+                return log_failure(EBUSY, "state", "the ledger of %s is locked by another daemon, "
+                                   "of another version: stop it or set another daemon.shm",
+                                   config->shm);
+        return log_failure(errno, "state", "cannot lock the ledger of %s: %s", config->shm,
+                           strerror(errno));
+}
+
+int predecessor_find(struct predecessor *ret, const struct config *config) {
+        int fd = -1, r = look_at(&clock_kind, config, sizeof(struct clock_segment));
+
+        if (r == 0)
+                r = find(&ledger_kind, config, ledger_segment_size(STATE_LEDGER_RECORDS), &fd);
+        if (r > 0) {
+                r = lock(fd, config);
+                if (r < 0)
+                        close(fd);
+                else
+                        ret->ledger_fd = fd;
+        }
+        if (r == 0)
+                r = look_at(&statistics_kind, config, statistics_segment_size(config->max_clients));
+        return r;
+}
+
+void predecessor_forget(struct predecessor *predecessor) {
+        if (predecessor->ledger_fd >= 0)
+                close(predecessor->ledger_fd);
+        *predecessor = PREDECESSOR_NONE;
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * What a daemon finds when it starts and goes on with: the named segments and
+ * the guarded clock.
+ *
+ * The ledger is adopted only if nobody has issued IDs of these workers in
+ * between without it. The state directory therefore names the ledger it
+ * belongs to (`lineage`, a random number which both hold): a daemon started
+ * meanwhile with another daemon.shm made a ledger of its own and a new number.
+ *
+ * Clock and ledger segment hold the highest fence as well. Whatever is lost or
+ * changed, a line or a ledger that is made anew starts above the highest fence
+ * or promise which any of the three still tells, and the new segments hold it.
+ */
+#include <stdbool.h>
+
+#include "daemon/config/config.h"
+#include "daemon/clock/guard.h"
+#include "daemon/lease/lease.h"
+#include "daemon/segment/segment.h"
+#include "shm/clock.h"
+#include "shm/ledger.h"
+#include "shm/statistics.h"
+
+/* the same for every configuration, so that the ledger stays adoptable; fewer in
+ * the simulation of tests/sim */
+#ifndef STATE_LEDGER_RECORDS
+#define STATE_LEDGER_RECORDS 16384u
+#endif
+
+struct state {
+        struct segment clock;
+        struct segment ledger;
+        struct segment statistics;
+        bool adopted; /* the ledger is an earlier daemon's of this boot */
+        struct guard guard;
+        uint32_t run_start; /* positions */
+        uint32_t run_width;
+};
+
+/* Opens or makes the three segments and starts or resumes the clock. Logs its errors. */
+int state_open(struct state *ret, const struct config *config, struct lease *lease);
+/* The tick by which the ledger tells what has run out: 0, nothing has, before there
+ * is a line that IDs are made of. */
+uint64_t state_tick(const struct state *state, int64_t boot_ns);
+/*
+ * What the fence may come down to at the end: nothing was ever promised above
+ * `promised`, and what the ledger has forgotten had run out before now. While
+ * waiting for the fence nothing was promised at all: it stays (0).
+ */
+uint64_t state_last_tick(const struct state *state, uint64_t promised, uint64_t now_tick);
+/* At a clean stop the fence comes down to `last_tick`, at or above all promises. */
+void state_lower_fence(struct state *state, uint64_t last_tick);
+void state_close(struct state *state);
+
+static inline struct clock_segment *state_clock(const struct state *state) {
+        return state->clock.map;
+}
+static inline struct ledger_segment *state_ledger(const struct state *state) {
+        return state->ledger.map;
+}
+static inline struct statistics_segment *state_statistics(const struct state *state) {
+        return state->statistics.map;
+}

@@ -1,0 +1,403 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/statistics/statistics.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon/statistics/client_counters.h"
+#include "daemon/util/thread.h"
+
+#define INTERVAL_NS INT64_C(1000000000)
+/* What comes before it in the segment never changes while we run. */
+#define SNAPSHOT_OFFSET offsetof(struct statistics_segment, updated_boot_ns)
+
+/* A client's record, `client->statistics`: the highest values seen of it. This
+ * one stands for that of a client which is still in the list, but counted. */
+static uint64_t retired[1];
+
+struct statistics {
+        struct statistics_segment *segment;
+        struct statistics_segment *image; /* the next snapshot, the thread's own */
+        uint32_t capacity;                /* clients it has room for */
+        struct statistics_run run;
+        struct cds_list_head *clients;
+        const struct statistics_inputs *inputs;
+        struct ticker *ticker;
+        const struct lease *lease;
+        int64_t start_unix_ms;
+        pthread_t thread;
+        pthread_mutex_t wake_mutex;
+        pthread_cond_t wake;
+        bool poked, stop;  /* under wake_mutex */
+        uint32_t question; /* the watchdog's last; under wake_mutex */
+        _Atomic uint32_t answer;
+        /* Held while one client is read, by the thread and by statistics_retire().
+         * Guards what follows and every client's record. */
+        pthread_mutex_t totals_mutex;
+        uint64_t totals[STATISTICS_VALUES_MAX]; /* of all clients there ever were */
+        uint64_t fresh[STATISTICS_VALUES_MAX];
+        uint64_t unseen[STATISTICS_VALUES_MAX]; /* zero: where one without a record begins */
+};
+
+static size_t record_size(const struct statistics *s) {
+        return statistics_values(&s->run) * sizeof(uint64_t);
+}
+
+/* Takes in what is new since the last look. A value that fell or cannot be is
+ * left out, so that totals only grow, whatever a client writes. */
+static void take_in(struct statistics *s, const struct client *client, uint64_t *record) {
+        int64_t age_ns = thread_clock_ns(CLOCK_BOOTTIME) - client->attached_boot_ns;
+
+        if (statistics_page_read(client, &s->run, s->fresh) < 0)
+                return; /* it has no counters any more: those before stand */
+        for (uint32_t i = 0; i < statistics_values(&s->run); i++) {
+                uint64_t value = s->fresh[i];
+
+                if (value <= record[i] || value > statistics_page_limit(&s->run, age_ns, i))
+                        continue;
+                s->totals[i] += value - record[i];
+                record[i] = value;
+        }
+}
+
+/* Without memory for a record all of it counts as new. */
+void statistics_adopt(struct statistics *s, struct client *client) {
+        int64_t age_ns = thread_clock_ns(CLOCK_BOOTTIME) - client->attached_boot_ns;
+
+        pthread_mutex_lock(&s->totals_mutex);
+        client->statistics = calloc(1, record_size(s));
+        if (client->statistics && statistics_page_read(client, &s->run, s->fresh) == 0)
+                for (uint32_t i = 0; i < statistics_values(&s->run); i++)
+                        if (s->fresh[i] <= statistics_page_limit(&s->run, age_ns, i))
+                                client->statistics[i] = s->fresh[i];
+        pthread_mutex_unlock(&s->totals_mutex);
+}
+
+static void list_client(struct statistics_segment *image, const struct client *client,
+                        const uint64_t *record) {
+        struct statistics_client *listed =
+                (struct statistics_client *)(void *)(image + 1) + image->client_count++;
+
+        *listed = (struct statistics_client){
+                .client = client->id,
+                .pid = (uint32_t)client->pid,
+                .uid = client->uid,
+                .lanes = client->n_lanes,
+                /* relaxed: two numbers to look at */
+                .standing_width =
+                        atomic_load_explicit(&client->standing_width, memory_order_relaxed),
+                .elastic_width = atomic_load_explicit(&client->elastic_width, memory_order_relaxed),
+                .ids = record[STATISTICS_IDS],
+                .overflows = record[STATISTICS_OVERFLOWS],
+                .overflow_wait_ns = record[STATISTICS_OVERFLOW_WAIT_NS],
+                .attached_boot_ns = (uint64_t)client->attached_boot_ns,
+        };
+        memcpy(listed->comm, client->comm, sizeof(listed->comm));
+}
+
+static void look_at(struct statistics *s, struct client *client) {
+        pthread_mutex_lock(&s->totals_mutex);
+        /* without memory for a record it is counted when it leaves */
+        if (!client->statistics)
+                client->statistics = calloc(1, record_size(s));
+        if (client->statistics && client->statistics != retired) {
+                take_in(s, client, client->statistics);
+                if (s->image->client_count < s->capacity)
+                        list_client(s->image, client, client->statistics);
+        }
+        pthread_mutex_unlock(&s->totals_mutex);
+}
+
+void statistics_retire(struct statistics *s, struct client *client) {
+        uint64_t *record;
+
+        pthread_mutex_lock(&s->totals_mutex);
+        record = client->statistics;
+        client->statistics = retired;
+        memset(s->unseen, 0, record_size(s));
+        take_in(s, client, record ? record : s->unseen);
+        pthread_mutex_unlock(&s->totals_mutex);
+        free(record);
+}
+
+static int64_t load_input(const _Atomic int64_t *input) {
+        return atomic_load_explicit(input, memory_order_relaxed); /* relaxed: a number to look at */
+}
+
+static int64_t fence_unix_ms(const struct statistics *s) {
+        uint64_t fence_tick = lease_fence(s->lease);
+        int64_t unix_ms;
+
+        /* 0 is no fence yet */
+        if (fence_tick == 0 || fence_tick > INT64_MAX ||
+            __builtin_add_overflow(s->image->layout.epoch_unix_ms, (int64_t)fence_tick, &unix_ms))
+                return 0;
+        return unix_ms;
+}
+
+/* 0 without a fence or a clock. */
+static int64_t fence_ahead_ms(const struct statistics *s) {
+        const struct clock_segment *clock = ticker_clock(s->ticker);
+        uint64_t fence_tick = lease_fence(s->lease), tick;
+        struct clock_line line;
+        uint32_t begun;
+
+        do {
+                begun = clock_latch_begin(clock, &line);
+                tick = clock_tick_of(clock_line_at(&line, thread_clock_ns(CLOCK_BOOTTIME)));
+        } while (clock_latch_retry(clock, begun));
+        if (fence_tick == 0 || tick == CLOCK_NOW_INVALID || fence_tick > INT64_MAX ||
+            tick > INT64_MAX)
+                return 0;
+        return (int64_t)fence_tick - (int64_t)tick;
+}
+
+static int64_t region_of(const struct statistics_segment *image) {
+        const struct id_layout *layout = &image->layout;
+
+        /* in 64 bits: without region bits the shift may be all of 32 */
+        return (int64_t)((uint64_t)image->worker_first >>
+                         (layout->worker_bits - layout->region_bits));
+}
+
+static void fill_renewals(struct statistics *s, const struct lease_counters *lease) {
+        for (unsigned i = 0; i < RENEWAL_BUCKETS; i++)
+                s->image->lease_renewal[i] = (uint64_t)load_input(&lease->renewal[i]);
+        s->image->counters.lease_renewal_ns = load_input(&lease->renewal_ns);
+        s->image->counters.lease_renewals = load_input(&lease->renewals);
+        s->image->counters.lease_failures = load_input(&lease->failures);
+        s->image->counters.lease_expirations = load_input(&lease->expirations);
+        s->image->counters.lease_expiry_unix_ms = load_input(&lease->expiry_unix_ms);
+}
+
+static void fill_lease(struct statistics *s) {
+        const struct lease_counters *lease = lease_counters(s->lease);
+        struct statistics_counters *to = &s->image->counters;
+
+        if (lease == NULL)
+                return;
+        to->worker_claims = load_input(&lease->claims);
+        to->worker_conflicts = load_input(&lease->conflicts);
+        to->worker_waits = load_input(&lease->waits);
+        to->workers_held = load_input(&lease->held);
+        to->workers_resting = load_input(&lease->resting);
+        to->workers_refused = load_input(&lease->refused);
+        to->workers_free = load_input(&lease->free);
+        to->coordinator_errors = load_input(&lease->coordinator_errors);
+        to->coordinator_breakers = load_input(&lease->breakers);
+        fill_renewals(s, lease);
+}
+
+static void fill_counters(struct statistics *s) {
+        const struct statistics_inputs *in = s->inputs;
+
+        s->image->counters = (struct statistics_counters){
+                .overflows = (int64_t)s->totals[STATISTICS_OVERFLOWS],
+                .overflow_wait_ns = (int64_t)s->totals[STATISTICS_OVERFLOW_WAIT_NS],
+                .attaches = load_input(&in->attaches),
+                .refusals = load_input(&in->refusals),
+                .protocol_errors = load_input(&in->protocol_errors),
+                .hints = load_input(&in->hints),
+                .grants = load_input(&in->grants),
+                .extensions = load_input(&in->extensions),
+                .wakeups = load_input(&in->wakeups),
+                .ticks = (int64_t)ticker_count(s->ticker),
+                .ticks_late = (int64_t)ticker_late_count(s->ticker),
+                .clients = s->image->client_count,
+                .lanes = load_input(&in->lanes),
+                .positions_standing = load_input(&in->positions_standing),
+                .positions_elastic = load_input(&in->positions_elastic),
+                .positions = load_input(&in->positions),
+                .ticker_running = ticker_running(s->ticker),
+                .fence_unix_ms = fence_unix_ms(s),
+                .fence_ahead_ms = fence_ahead_ms(s),
+                .region = region_of(s->image),
+                .start_unix_ms = s->start_unix_ms,
+                .clock_rollbacks = load_input(&in->clock_rollbacks),
+                .clock_forward_steps = load_input(&in->clock_forward_steps),
+                .clock_holds = load_input(&in->clock_holds),
+                .clock_offset_ns = load_input(&in->clock_offset_ns),
+                .clock_state = load_input(&in->clock_state),
+                .clock_reason = load_input(&in->clock_reason),
+                .memory_bytes = load_input(&in->memory_bytes),
+        };
+        fill_lease(s);
+}
+
+static void fill_image(struct statistics *s) {
+        struct client *client;
+
+        s->image->client_count = 0;
+        rcu_read_lock();
+        cds_list_for_each_entry_rcu(client, s->clients, link) look_at(s, client);
+        rcu_read_unlock();
+
+        pthread_mutex_lock(&s->totals_mutex);
+        memcpy(s->image->overflow_wait, s->totals + STATISTICS_OVERFLOW_BUCKETS,
+               sizeof(s->image->overflow_wait));
+        memcpy(s->image->worker_ids, s->totals + STATISTICS_WORKERS,
+               s->run.worker_count * sizeof(uint64_t));
+        fill_counters(s);
+        pthread_mutex_unlock(&s->totals_mutex);
+        s->image->updated_boot_ns = thread_clock_ns(CLOCK_BOOTTIME);
+}
+
+/* Odd, barrier, contents, even. A sequence left odd by a writer who died is
+ * gone on with. The contents are stored word by word, so that a reader who
+ * copies meanwhile sees old or new words, and throws both away. */
+static void publish(struct statistics *s) {
+        struct statistics_segment *segment = s->segment;
+        size_t end = sizeof(*segment) + s->image->client_count * sizeof(struct statistics_client);
+        const uint64_t *from = (const uint64_t *)(const void *)s->image;
+        uint64_t *to = (uint64_t *)(void *)segment;
+        uint64_t odd = atomic_load_explicit(&segment->sequence, memory_order_relaxed) | 1;
+
+        atomic_store_explicit(&segment->sequence, odd, memory_order_relaxed);
+        /* pairs with the reader's acquire barrier before its second look at the
+         * sequence: whoever sees a word stored below sees it odd, or later */
+        atomic_thread_fence(memory_order_release);
+        for (size_t i = SNAPSHOT_OFFSET / sizeof(*to); i < end / sizeof(*to); i++)
+                __atomic_store_n(&to[i], from[i], __ATOMIC_RELAXED);
+        /* release: pairs with the reader's acquire of an even sequence */
+        atomic_store_explicit(&segment->sequence, odd + 1, memory_order_release);
+}
+
+/* Called with wake_mutex: until the next snapshot is due (true) or we stop.
+ * While the ticker stands still nothing is due: no wake-ups. */
+static bool wait_for_reason(struct statistics *s) {
+        struct timespec until = thread_deadline(INTERVAL_NS);
+
+        while (!s->stop && !s->poked) {
+                /* relaxed: a number to look at */
+                atomic_store_explicit(&s->answer, s->question, memory_order_relaxed);
+                if (!ticker_running(s->ticker))
+                        pthread_cond_wait(&s->wake, &s->wake_mutex);
+                else if (pthread_cond_timedwait(&s->wake, &s->wake_mutex, &until) == ETIMEDOUT)
+                        break;
+        }
+        return !s->stop;
+}
+
+static void *statistics_thread(void *context) {
+        struct statistics *s = context;
+
+        rcu_register_thread();
+        pthread_mutex_lock(&s->wake_mutex);
+        do {
+                s->poked = false;
+                pthread_mutex_unlock(&s->wake_mutex);
+                fill_image(s);
+                publish(s);
+                pthread_mutex_lock(&s->wake_mutex);
+        } while (wait_for_reason(s));
+        pthread_mutex_unlock(&s->wake_mutex);
+        rcu_unregister_thread();
+        return NULL;
+}
+
+void statistics_poke(struct statistics *s) {
+        pthread_mutex_lock(&s->wake_mutex);
+        s->poked = true;
+        pthread_cond_signal(&s->wake);
+        pthread_mutex_unlock(&s->wake_mutex);
+}
+
+void statistics_ask(void *context, uint32_t question) {
+        struct statistics *s = context;
+
+        pthread_mutex_lock(&s->wake_mutex);
+        s->question = question;
+        pthread_mutex_unlock(&s->wake_mutex);
+        /* after it, so that the thread finds the mutex free: one wake-up */
+        pthread_cond_signal(&s->wake);
+}
+
+bool statistics_answered(void *context, uint32_t question) {
+        const struct statistics *s = context;
+
+        /* relaxed: that the thread came by is all it tells */
+        return atomic_load_explicit(&s->answer, memory_order_relaxed) == question;
+}
+
+static void on_run(void *context) {
+        statistics_poke(context);
+}
+
+static void fill_run(struct statistics *s) {
+        const struct statistics_segment *segment = s->segment;
+
+        s->capacity = segment->client_capacity;
+        s->run = (struct statistics_run){
+                .worker_first = segment->worker_first,
+                .worker_count = segment->worker_count < WORKER_COUNTERS_MAX ? segment->worker_count
+                                                                            : WORKER_COUNTERS_MAX,
+                .sequence_bits = segment->layout.sequence_bits,
+                .width = (uint64_t)segment->worker_count << segment->layout.sequence_bits,
+        };
+        memcpy(s->image, segment, offsetof(struct statistics_segment, overflow_wait));
+        s->image->pid = (uint32_t)getpid();
+        s->image->clients_offset = sizeof(struct statistics_segment);
+        s->start_unix_ms = thread_clock_ns(CLOCK_REALTIME) / 1000000;
+}
+
+int statistics_new(struct statistics **ret, struct statistics_segment *segment,
+                   struct cds_list_head *clients, const struct statistics_inputs *inputs,
+                   struct ticker *ticker, const struct lease *lease) {
+        struct statistics *s = calloc(1, sizeof(*s));
+        int r = s ? thread_condition_init(&s->wake) : -ENOMEM;
+
+        if (r < 0) {
+                free(s);
+                return r;
+        }
+        pthread_mutex_init(&s->wake_mutex, NULL); /* neither can fail with default attributes */
+        pthread_mutex_init(&s->totals_mutex, NULL);
+        s->segment = segment;
+        s->clients = clients;
+        s->inputs = inputs;
+        s->ticker = ticker;
+        s->lease = lease;
+        s->image = calloc(1, statistics_segment_size(segment->client_capacity));
+        r = -ENOMEM;
+        if (s->image) {
+                fill_run(s);
+                r = thread_start(&s->thread, "sfshmd-stats", statistics_thread, s);
+        }
+        if (r < 0) {
+                free(s->image);
+                pthread_cond_destroy(&s->wake);
+                free(s);
+                return r;
+        }
+        ticker_on_run(ticker, on_run, s);
+        *ret = s;
+        return 0;
+}
+
+struct statistics *statistics_free(struct statistics *s) {
+        struct client *client;
+
+        if (!s)
+                return NULL;
+        ticker_on_run(s->ticker, NULL, NULL);
+        pthread_mutex_lock(&s->wake_mutex);
+        s->stop = true;
+        pthread_cond_signal(&s->wake);
+        pthread_mutex_unlock(&s->wake_mutex);
+        pthread_join(s->thread, NULL);
+        /* those who are attached to the end */
+        cds_list_for_each_entry(client, s->clients, link) {
+                if (client->statistics != retired)
+                        free(client->statistics);
+                client->statistics = NULL;
+        }
+        pthread_cond_destroy(&s->wake);
+        pthread_mutex_destroy(&s->wake_mutex);
+        pthread_mutex_destroy(&s->totals_mutex);
+        free(s->image);
+        free(s);
+        return NULL;
+}
