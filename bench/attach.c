@@ -6,9 +6,9 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "bench/callers.h"
-#include "bench/measure.h"
-#include "bench/process.h"
+#include "bench/support/callers.h"
+#include "bench/support/measure.h"
+#include "bench/support/process.h"
 
 #define OPENS 200u
 #define PAUSE_NS (20 * NS_PER_MS)

@@ -6,9 +6,9 @@
  */
 #include <stdio.h>
 
-#include "bench/callers.h"
-#include "bench/measure.h"
-#include "bench/process.h"
+#include "bench/support/callers.h"
+#include "bench/support/measure.h"
+#include "bench/support/process.h"
 
 #define CEILING 4096e3 /* IDs a second of one worker ID */
 #define WARM_UP_NS (3 * NS_PER_S)

@@ -15,8 +15,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "bench/measure.h"
-#include "bench/own_daemon.h"
+#include "bench/support/measure.h"
+#include "bench/support/own_daemon.h"
 
 #define RUNS 20u
 #define ARGUMENTS_MAX 64

@@ -19,9 +19,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "bench/bars.h"
-#include "bench/measure.h"
-#include "bench/own_daemon.h"
+#include "bench/support/bars.h"
+#include "bench/support/measure.h"
+#include "bench/support/own_daemon.h"
 #include "shm/clock.h"
 
 #define STEPS 100u /* of each kind */

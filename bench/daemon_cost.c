@@ -8,8 +8,8 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
-#include "bench/measure.h"
-#include "bench/process.h"
+#include "bench/support/measure.h"
+#include "bench/support/process.h"
 
 #define CLIENTS 100u
 #define PACE_NS (5 * NS_PER_MS)

@@ -4,7 +4,7 @@
  * with workers.count=1. One caller; each call is timed, which costs it about
  * one reading of the clock.
  */
-#include "bench/measure.h"
+#include "bench/support/measure.h"
 
 #define MEASURE_NS (3 * NS_PER_S)
 #define BATCH 256u

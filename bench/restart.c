@@ -11,9 +11,9 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
-#include "bench/bars.h"
-#include "bench/measure.h"
-#include "bench/own_daemon.h"
+#include "bench/support/bars.h"
+#include "bench/support/measure.h"
+#include "bench/support/own_daemon.h"
 #include "libclient/handle.h"
 
 #define CALLERS 2u

@@ -7,8 +7,8 @@
  */
 #include <stdio.h>
 
-#include "bench/calls.h"
-#include "bench/measure.h"
+#include "bench/support/calls.h"
+#include "bench/support/measure.h"
 
 #define ROUNDS 5
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "bench/measure.h"
+#include "bench/support/measure.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-#include "bench/calls.h"
+#include "bench/support/calls.h"
 
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
 
-#include "bench/measure.h"
+#include "bench/support/measure.h"
 
 static _Alignas(128) _Atomic uint64_t bare_words[THREADS_MAX][16];
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "bench/bars.h"
+#include "bench/support/bars.h"
 
 #include <stdio.h>
 

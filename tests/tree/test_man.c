@@ -6,29 +6,34 @@
  * Red when a key, metric or argument is added or changed on one side only.
  */
 #include <criterion/criterion.h>
-#include <dirent.h>
 #include <fnmatch.h>
+#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "daemon/config/internal.h"
 #include "shm/statistics.h"
 
-static char *read_source(const char *path) {
-        const char *root = getenv("SFSHM_SOURCE");
-        char full[4096];
-        FILE *file;
+static char *read_file(const char *path) {
+        FILE *file = fopen(path, "re");
         size_t size = 1 << 20, n;
         char *text = malloc(size);
 
-        snprintf(full, sizeof(full), "%s/%s", root ? root : ".", path);
-        file = fopen(full, "re");
-        cr_assert(file && text, "cannot read %s: set $SFSHM_SOURCE to the project's root", full);
+        cr_assert(file && text, "cannot read %s: set $SFSHM_SOURCE to the project's root", path);
         n = fread(text, 1, size - 1, file);
         text[n] = '\0';
         fclose(file);
         return text;
+}
+
+static char *read_source(const char *path) {
+        const char *root = getenv("SFSHM_SOURCE");
+        char full[4096];
+
+        snprintf(full, sizeof(full), "%s/%s", root ? root : ".", path);
+        return read_file(full);
 }
 
 static size_t count(const char *text, const char *part) {
@@ -92,26 +97,31 @@ static bool is_lease_event(const char *name) {
         return false;
 }
 
-/* All of the lease's sources in one, and what has to do with it. */
-static char *lease_sources(void) {
-        char *text = read_source("daemon/reserve/run.c"), path[1024], *more;
-        struct dirent *entry;
-        DIR *directory;
+static char *sources; /* what append_source() has read so far */
 
-        snprintf(path, sizeof(path), "%s/daemon/lease", getenv("SFSHM_SOURCE"));
-        cr_assert_not_null(directory = opendir(path));
-        while ((entry = readdir(directory)) != NULL) {
-                if (fnmatch("*.c", entry->d_name, 0) != 0)
-                        continue;
-                snprintf(path, sizeof(path), "daemon/lease/%s", entry->d_name);
-                more = read_source(path);
-                text = realloc(text, strlen(text) + strlen(more) + 1);
-                cr_assert_not_null(text);
-                strcat(text, more);
-                free(more);
-        }
-        closedir(directory);
-        return text;
+static int append_source(const char *path, const struct stat *status, int type, struct FTW *place) {
+        char *more;
+
+        (void)status;
+        (void)place;
+        if (type != FTW_F || fnmatch("*.c", path, 0) != 0)
+                return 0;
+        more = read_file(path);
+        sources = realloc(sources, strlen(sources) + strlen(more) + 1);
+        cr_assert_not_null(sources);
+        strcat(sources, more);
+        free(more);
+        return 0;
+}
+
+/* All sources of the daemon in one text. */
+static char *daemon_sources(void) {
+        char path[1024];
+
+        snprintf(path, sizeof(path), "%s/daemon", getenv("SFSHM_SOURCE"));
+        cr_assert_not_null(sources = calloc(1, 1));
+        cr_assert_eq(nftw(path, append_source, 16, FTW_PHYS), 0, "cannot walk %s", path);
+        return sources;
 }
 
 /* "name" and ".It Li name", or ".It Li name , name" */
@@ -129,7 +139,7 @@ static size_t count_item(const char *section, const char *name) {
 /* Every event of a lease which the code has stands in sfshmd(8), and no other. Those
  * are the ones whose names begin like the page's. */
 Test(man, has_the_events_of_a_lease) {
-        char *page = read_source("daemon/man/sfshmd.8"), *text = lease_sources();
+        char *page = read_source("daemon/man/sfshmd.8"), *text = daemon_sources();
         char *section = strstr(page, ".Ss Events of the lease\n"), name[64], quoted[80];
         size_t n = 0;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What an operator tells the daemon, and what is answered. Who may: see
- * tests/integration/test_clock_accept.c. */
+ * tests/integration/clock/test_clock_accept.c. */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "bench/process.h"
+#include "bench/support/process.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -9,7 +9,7 @@
 #include <sys/resource.h>
 #include <time.h>
 
-#include "bench/measure.h"
+#include "bench/support/measure.h"
 
 pid_t daemon_pid(void) {
         const char *text = getenv("SFSHM_BENCH_DAEMON");

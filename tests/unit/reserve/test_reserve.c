@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Who gets how much, and when. */
-#include "reserve_world.h"
+#include "tests/unit/reserve_world.h"
 
 TestSuite(reach, .init = set_up, .fini = tear_down);
 TestSuite(standing, .init = set_up, .fini = tear_down);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "bench/callers.h"
+#include "bench/support/callers.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -8,8 +8,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "bench/measure.h"
-#include "bench/process.h"
+#include "bench/support/measure.h"
+#include "bench/support/process.h"
 
 #define LOOK_EVERY 64u /* IDs between two looks at the clock */
 

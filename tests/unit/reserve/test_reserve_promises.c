@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What is promised is kept, whoever comes, goes, stalls or dies. */
-#include "reserve_world.h"
+#include "tests/unit/reserve_world.h"
 
 TestSuite(U2, .init = set_up, .fini = tear_down);
 TestSuite(U3, .init = set_up, .fini = tear_down);

@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <stdint.h>
 
-#include "guard_world.h"
+#include "tests/unit/guard_world.h"
 
 /*
  * The transitions: from a running clock, the wall clock is set by `step_ns`.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "bench/own_daemon.h"
+#include "bench/support/own_daemon.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "bench/measure.h"
+#include "bench/support/measure.h"
 
 #define START_LIMIT_NS (15 * NS_PER_S)
 

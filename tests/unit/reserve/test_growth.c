@@ -2,7 +2,7 @@
 /* The run grows and shrinks under reservations: U2, U3, and what the coordinator is told. */
 #include "daemon/reserve/run.h"
 #include "daemon/util/log.h"
-#include "reserve_world.h"
+#include "tests/unit/reserve_world.h"
 
 #define WORKER 1024u /* positions; the world has four of them */
 #define FIRST_WORKER (RUN_START / WORKER)

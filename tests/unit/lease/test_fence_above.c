@@ -2,7 +2,7 @@
 /*
  * A person says above what IDs go on. What is found in the state directory
  * decides whether that is done; whether the next daemon then begins above it is
- * tests/integration/test_fence_above.c.
+ * tests/integration/lease/test_fence_above.c.
  */
 #include <criterion/criterion.h>
 #include <errno.h>

@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <stdint.h>
 
-#include "guard_world.h"
+#include "tests/unit/guard_world.h"
 
 struct start {
         const char *name;
