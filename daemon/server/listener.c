@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +12,7 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
+#include "daemon/config/group.h"
 #include "daemon/util/fd_reserve.h"
 #include "daemon/util/log.h"
 #include "daemon/server/message.h"
@@ -93,29 +93,12 @@ static int remove_stale(const struct sockaddr_un *address) {
         return 0;
 }
 
-int listener_group(const struct config *config, gid_t *ret) {
-        const char *name = config->socket_group;
-        const struct group *group;
-
-        if (name[0] == '\0') {
-                *ret = (gid_t)-1;
-                return 0;
-        }
-        errno = 0;
-        group = getgrnam(name);
-        if (group == NULL)
-                return log_failure(errno ? errno : ENOENT, "socket", "there is no group '%s' "
-                                   "(daemon.socket_group): create it or name another", name);
-        *ret = group->gr_gid;
-        return 0;
-}
-
 /* Nobody can connect before mode and group are right: the mode of a socket's
  * file at bind is that of its descriptor. */
 static int bind_guarded(int fd, const struct sockaddr_un *address, const struct config *config) {
         const char *path = address->sun_path;
         gid_t group = (gid_t)-1;
-        int r = listener_group(config, &group);
+        int r = config_group(config, &group);
 
         if (r < 0)
                 return r;

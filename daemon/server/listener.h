@@ -25,6 +25,3 @@ void listener_close(struct listener *listener);
  * descriptor was left and one peer was turned away; -ENFILE: not even that was
  * possible, do not ask again at once. */
 int listener_accept(struct listener *listener);
-
-/* The group which daemon.socket_group names; (gid_t)-1: none is. Logs its errors. */
-int listener_group(const struct config *config, gid_t *ret);

@@ -8,9 +8,9 @@
 #include <string.h>
 #include <time.h>
 
+#include "daemon/config/group.h"
 #include "daemon/lease/state/fence_file.h"
 #include "daemon/lease/state/ledger_id.h"
-#include "daemon/server/listener.h"
 #include "daemon/util/log.h"
 #include "daemon/startup/other_version.h"
 #include "daemon/reserve/run_start.h"
@@ -215,7 +215,7 @@ static int open_ledger(struct segment *ret, const struct config *config, struct 
 
 static int open_segments(struct state *state, const struct config *config, struct expected *e) {
         gid_t group, none = (gid_t)-1;
-        int r = listener_group(config, &group);
+        int r = config_group(config, &group);
 
         if (r == 0)
                 r = predecessor_find(&e->predecessor, config);

@@ -10,7 +10,7 @@
 
 #include "daemon/util/kill_point.h"
 #include "daemon/lease/state/ledger_id.h"
-#include "daemon/server/listener.h"
+#include "daemon/config/group.h"
 #include "daemon/util/log.h"
 #include "daemon/host/notify.h"
 #include "daemon/startup/other_version.h"
@@ -305,7 +305,7 @@ int segment_boot_id(uint8_t ret[16]) {
         return 0;
 }
 
-int listener_group(const struct config *config, gid_t *ret) {
+int config_group(const struct config *config, gid_t *ret) {
         (void)config;
         *ret = 0;
         return 0;
