@@ -4,8 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "daemon/lease/etcd/endpoints.h"
-#include "daemon/lease/zookeeper/hosts.h"
+#include "daemon/config/addresses.h"
 #include "daemon/util/log.h"
 
 static const char *const coordinators[] = { "etcd", "zookeeper" };
@@ -85,7 +84,7 @@ static int check_etcd(const struct config_loader *loader) {
         bool tls = false;
         int r;
 
-        if (etcd_endpoints_check(config->etcd_endpoints, &tls) < 0)
+        if (addresses_check_urls(config->etcd_endpoints, &tls) < 0)
                 return log_failure(EINVAL, "config.etcd", "etcd.endpoints = \"%s\" (%s) is not 1 to "
                                    "16 URLs as http://10.0.0.1:2379, all of http:// or all of "
                                    "https://, separated by blanks or commas", config->etcd_endpoints,
@@ -110,7 +109,7 @@ static int check_zookeeper(const struct config_loader *loader) {
         const struct config *config = loader->config;
         int r;
 
-        if (zookeeper_hosts_check(config->zookeeper_hosts) < 0)
+        if (addresses_check_hosts(config->zookeeper_hosts) < 0)
                 return log_failure(EINVAL, "config.zookeeper", "zookeeper.hosts = \"%s\" (%s) is not "
                                    "1 to 16 of HOST:PORT as 10.0.0.1:2181 or [fd00::1]:2181, "
                                    "separated by blanks or commas; a path goes into "

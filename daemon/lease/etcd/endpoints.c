@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/lease/etcd/endpoints.h"
 
-#include <errno.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "daemon/lease/backoff.h"
 #include "daemon/util/log.h"
@@ -11,64 +9,13 @@
 #define BREAKER_FIRST_NS INT64_C(500000000)
 #define BREAKER_LAST_NS INT64_C(30000000000)
 
-static bool separates(char c) {
-        return c == ' ' || c == ',';
-}
-
-/* The next word of the list; 0 at its end. */
-static size_t next_endpoint(const char **list) {
-        size_t n = 0;
-
-        while (separates(**list))
-                (*list)++;
-        while ((*list)[n] != '\0' && !separates((*list)[n]))
-                n++;
-        return n;
-}
-
-/* 7 or 8; 0: neither. */
-static size_t scheme_of(const char *url) {
-        return strncmp(url, "http://", 7) == 0 ? 7 : strncmp(url, "https://", 8) == 0 ? 8 : 0;
-}
-
-/* A path, a user or a question would make other URLs of those of the calls. */
-static bool plain(const char *host, size_t n) {
-        for (size_t i = 0; i < n; i++)
-                if (strchr("/@?#\\", host[i]) != NULL || (unsigned char)host[i] < 0x20)
-                        return false;
-        return n > 0;
-}
-
-int etcd_endpoints_check(const char *text, bool *ret_tls) {
-        size_t n, count = 0;
-        bool tls = false;
-
-        while ((n = next_endpoint(&text)) > 0) {
-                size_t scheme = scheme_of(text);
-
-                if (scheme == 0 || n >= sizeof(((struct etcd_endpoint *)0)->url) ||
-                    !plain(text + scheme, n - scheme) || ++count > ETCD_ENDPOINTS_MAX)
-                        return -EINVAL;
-                if (count > 1 && tls != (scheme == 8))
-                        return -EINVAL;
-                tls = scheme == 8;
-                text += n;
-        }
-        if (count == 0)
-                return -EINVAL;
-        *ret_tls = tls;
-        return 0;
-}
-
 void etcd_endpoints_take(struct etcd_endpoints *endpoints, const char *text) {
         size_t n;
 
         *endpoints = (struct etcd_endpoints){ .n = 0 };
-        while ((n = next_endpoint(&text)) > 0 && endpoints->n < ETCD_ENDPOINTS_MAX) {
+        for (; (n = addresses_next(&text)) > 0 && endpoints->n < ADDRESSES_MAX; text += n)
                 snprintf(endpoints->list[endpoints->n++].url, sizeof(endpoints->list[0].url),
                          "%.*s", (int)n, text);
-                text += n;
-        }
         /* hosts of one configuration do not all ask the same one */
         if (endpoints->n > 0)
                 endpoints->current = backoff_random() % endpoints->n;

@@ -5,15 +5,15 @@
  * failed is left alone for a while, longer each time, and then asked again. What
  * goes wrong is logged once for each endpoint and kind, until it serves again.
  */
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#define ETCD_ENDPOINTS_MAX 16u
+#include "daemon/config/addresses.h"
+
 #define ETCD_FAILURES_TOLD 4u
 
 struct etcd_endpoint {
-        char url[256];    /* without a slash at its end */
+        char url[ADDRESS_LENGTH_MAX + 1]; /* without a slash at its end */
         int64_t open_ns;  /* not asked before, CLOCK_MONOTONIC */
         int64_t pause_ns; /* the last one; 0: it works */
         uint32_t told[ETCD_FAILURES_TOLD]; /* kinds of failure that were logged */
@@ -21,13 +21,11 @@ struct etcd_endpoint {
 };
 
 struct etcd_endpoints {
-        struct etcd_endpoint list[ETCD_ENDPOINTS_MAX];
+        struct etcd_endpoint list[ADDRESSES_MAX];
         size_t n, current;
 };
 
-/* At most 16 of http://HOST:PORT or https://HOST:PORT, all the same; or -EINVAL. Pure. */
-int etcd_endpoints_check(const char *text, bool *ret_tls);
-/* A text which that has accepted; begins with any one of them. */
+/* `text` has passed addresses_check_urls(). The first one to be asked is drawn. */
 void etcd_endpoints_take(struct etcd_endpoints *endpoints, const char *text);
 
 /* One whose breaker is closed, from the current one on; else the one whose breaker

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "daemon/lease/zookeeper/hosts.h"
+#include "daemon/config/addresses.h"
 #include "daemon/lease/zookeeper/internal.h"
 #include "daemon/util/log.h"
 #include "daemon/util/thread.h"
@@ -166,7 +166,7 @@ int zookeeper_session_new(struct zookeeper_session **ret, const struct zookeeper
         }
         pthread_mutex_init(&s->mutex, NULL); /* cannot fail with default attributes */
         s->options = *options;
-        s->hosts = zookeeper_hosts_list(options->hosts);
+        s->hosts = addresses_zookeeper_list(options->hosts);
         if (s->hosts == NULL) {
                 zookeeper_session_free(s);
                 return log_failure(ENOMEM, "zookeeper", "no memory for the list of servers");

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Which member is asked, and when one that failed is asked again: time is injected. */
 #include <criterion/criterion.h>
-#include <errno.h>
 #include <string.h>
 
 #include "daemon/lease/etcd/endpoints.h"
@@ -16,19 +15,7 @@ static void take(void) {
         endpoints.current = 0;
 }
 
-Test(etcd_endpoints, the_text_is_checked) {
-        static const char *const bad[] = { "", " ,", "a:1", "ftp://a:1", "http://", "http://a:1/",
-                                           "http://a:1/v3", "http://a:1 https://b:1",
-                                           "http://me:word@a:1", "http://a:1?x", "http://a:1#x",
-                                           "http://a\n:1" };
-        bool tls = true;
-
-        for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-                cr_expect_eq(etcd_endpoints_check(bad[i], &tls), -EINVAL, "%s", bad[i]);
-        cr_expect_eq(etcd_endpoints_check("http://a:1,http://[::1]:2", &tls), 0);
-        cr_expect_not(tls);
-        cr_expect_eq(etcd_endpoints_check("https://a:1", &tls), 0);
-        cr_expect(tls);
+Test(etcd_endpoints, each_address_is_one) {
         take();
         cr_expect_eq(endpoints.n, 3);
         cr_expect_str_eq(endpoints.list[1].url, "http://b:2");
