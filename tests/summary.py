@@ -2,15 +2,19 @@
 # SPDX-License-Identifier: MIT
 """Counts test cases in meson's testlog.json files: the last line is
 "N passed, N failed" (", N skipped" when any). A program built on Criterion
-counts by its cases, any other one as a single case. What a failed one said
-last stands above the count. Exit status 1 when anything failed or nothing ran."""
+counts by its cases, any other one as a single case. Above the count stand the
+last lines of each failed program, the ten slowest programs, and the time of
+each suite. Exit status 1 when anything failed or nothing ran."""
+import collections
 import json
+import os
 import re
 import sys
 
 SYNTHESIS = re.compile(
     r"Tested:\D*(\d+)\D*\| Passing:\D*(\d+)\D*\| Failing:\D*(\d+)\D*\| Crashing:\D*(\d+)")
 LAST_LINES = 60
+SLOWEST = 10
 ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -44,8 +48,29 @@ def count(test):
     return passing, failed, skipped
 
 
+def configuration(path):
+    """The name of the build directory: …/NAME/meson-logs/testlog.json."""
+    return os.path.basename(os.path.dirname(os.path.dirname(os.path.abspath(path))))
+
+
+def show_times(runs):
+    """`runs`: (seconds, suite, name, configuration) of each program."""
+    print(f"\nslowest programs, of {len(runs)}:")
+    for seconds, suite, name, build in sorted(runs, reverse=True)[:SLOWEST]:
+        print(f"{seconds:8.1f} s  {suite} / {name} ({build})")
+    suites = collections.defaultdict(collections.Counter)
+    for seconds, suite, _, build in runs:
+        suites[suite][build] += seconds
+    print("time of each suite, programs added up:")
+    for suite, builds in sorted(suites.items(), key=lambda s: -sum(s[1].values())):
+        parts = ", ".join(f"{build} {seconds:.1f}" for build, seconds in builds.items())
+        print(f"{sum(builds.values()):8.1f} s  {suite} ({parts})")
+    print()
+
+
 def main():
     passed = failed = skipped = 0
+    runs = []
     for path in sys.argv[1:]:
         try:
             with open(path, encoding="utf-8", errors="replace") as log:
@@ -57,8 +82,12 @@ def main():
         for test in tests:
             p, f, s = count(test)
             passed, failed, skipped = passed + p, failed + f, skipped + s
+            if "duration" in test:
+                suite, _, name = test["name"].rpartition(":")[2].partition(" / ")
+                runs.append((test["duration"], suite, name, configuration(path)))
             if f:
                 show(test, f, p + f, path)
+    show_times(runs)
     line = f"{passed} passed, {failed} failed"
     print(line + (f", {skipped} skipped" if skipped else ""))
     return 1 if failed or not passed else 0
