@@ -16,7 +16,7 @@
 #include "daemon/host/exit_status.h"
 #include "daemon/server/server.h"
 #include "daemon/startup/segments.h"
-#include "daemon/util/thread.h"
+#include "daemon/util/time.h"
 
 enum {
         OPTION_FENCE_ABOVE = 256,
@@ -175,7 +175,7 @@ struct daemon {
 };
 
 static uint64_t tick_now(const struct daemon *daemon) {
-        return state_tick(&daemon->state, thread_clock_ns(CLOCK_BOOTTIME));
+        return state_tick(&daemon->state, time_ns(CLOCK_BOOTTIME));
 }
 
 static int start_parts(struct daemon *daemon, struct reload *reload) {

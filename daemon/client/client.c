@@ -10,7 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "daemon/util/thread.h"
+#include "daemon/util/time.h"
 #include "shm/clock.h"
 
 /* Before a client's pages are believed to count more than that, they lie: every
@@ -185,7 +185,7 @@ static void make_plausible(const struct client *client, struct client_counters *
         int64_t alive_ms, alive_ns;
         uint64_t ids_max;
 
-        if (__builtin_sub_overflow(thread_clock_ns(CLOCK_BOOTTIME), client->attached_boot_ns,
+        if (__builtin_sub_overflow(time_ns(CLOCK_BOOTTIME), client->attached_boot_ns,
                                    &alive_ns) || alive_ns < 0)
                 alive_ns = 0;
         alive_ms = alive_ns / NS_PER_TICK + PLAUSIBLE_SLACK_MS;

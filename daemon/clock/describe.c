@@ -5,13 +5,14 @@
 #include <stdio.h>
 #include <time.h>
 
-#define NS_PER_S INT64_C(1000000000)
+#include "daemon/util/time.h"
+
 
 const char *clock_duration(int64_t ns, char text[CLOCK_DURATION_TEXT]) {
         uint64_t size = ns < 0 ? 0 - (uint64_t)ns : (uint64_t)ns, s = size / NS_PER_S;
 
         if (s == 0)
-                snprintf(text, CLOCK_DURATION_TEXT, "%" PRIu64 " ms", size / 1000000);
+                snprintf(text, CLOCK_DURATION_TEXT, "%" PRIu64 " ms", size / NS_PER_MS);
         else if (s < 120)
                 snprintf(text, CLOCK_DURATION_TEXT, "%" PRIu64 ".%" PRIu64 " s", s,
                          size / (NS_PER_S / 10) % 10);

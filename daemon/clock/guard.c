@@ -3,7 +3,8 @@
 
 #include <errno.h>
 
-#define NS_PER_SECOND INT64_C(1000000000)
+#include "daemon/util/time.h"
+
 
 __extension__ typedef __int128 wide;
 
@@ -54,7 +55,7 @@ static void slew(struct guard *guard, int64_t boot_ns, int64_t difference_ns) {
         wide size = difference_ns < 0 ? -(wide)difference_ns : difference_ns;
 
         bend(guard, boot_ns, difference_ns < 0 ? -ppb : ppb,
-             clamped(size * NS_PER_SECOND / ppb));
+             clamped(size * NS_PER_S / ppb));
 }
 
 /* ---- what is decided */

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "daemon/clock/line.h"
+#include "daemon/util/time.h"
 #include "shm/clock.h"
 #include "shm/id.h"
 
@@ -44,7 +45,7 @@ struct guard_reading {
 /* What can be slewed away in that many seconds is small: no step. */
 #define GUARD_SMALL_S 10
 /* How often an unsynchronised kernel clock is looked at again. */
-#define GUARD_SYNC_LOOK_NS INT64_C(1000000000)
+#define GUARD_SYNC_LOOK_NS NS_PER_S
 
 struct guard {
         struct id_layout layout;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/clock/line.h"
 
+#include "daemon/util/time.h"
+
 __extension__ typedef __int128 wide;
 
 static int64_t clamped(wide ns) {
@@ -18,7 +20,7 @@ int64_t line_slew_left(const struct clock_line *line, int64_t boot_ns) {
 
         if (!line_slewing(line, boot_ns))
                 return 0;
-        return clamped(((wide)line->slew_end_boot_ns - from) * line->slew_ppb / 1000000000);
+        return clamped(((wide)line->slew_end_boot_ns - from) * line->slew_ppb / NS_PER_S);
 }
 
 void line_begin(struct clock_line *line, int64_t boot_ns, int64_t guarded_ns) {

@@ -13,6 +13,7 @@
 
 #include "daemon/clock/step_watch.h"
 #include "daemon/util/thread.h"
+#include "daemon/util/time.h"
 
 /* A slewed line may make ticks long; the latch is looked at this often anyway. */
 #define SLEEP_MAX_NS (10 * NS_PER_TICK)
@@ -100,7 +101,7 @@ static uint32_t read_line(const struct ticker *ticker, struct clock_line *ret_li
 
         do {
                 sequence = clock_latch_begin(ticker->segment, ret_line);
-                *ret_boot_ns = thread_clock_ns(CLOCK_BOOTTIME);
+                *ret_boot_ns = time_ns(CLOCK_BOOTTIME);
         } while (clock_latch_retry(ticker->segment, sequence));
         return sequence;
 }
@@ -122,7 +123,7 @@ static void advance(struct ticker *ticker, uint64_t tick, uint32_t latch) {
 }
 
 static void sleep_until(int64_t boot_ns) {
-        struct timespec at = { .tv_sec = boot_ns / 1000000000, .tv_nsec = boot_ns % 1000000000 };
+        struct timespec at = time_to_timespec(boot_ns);
 
         /* all signals are blocked; should it return early the caller looks at
          * the clock anyway. BOOTTIME, so that a suspend ends the sleep. */

@@ -9,8 +9,8 @@
 #include "daemon/client/client.h"
 #include "daemon/util/log.h"
 #include "daemon/host/notify.h"
+#include "daemon/util/time.h"
 
-#define NS_PER_S INT64_C(1000000000)
 #define DAY_NS (86400 * NS_PER_S)
 #define YEAR_TICKS UINT64_C(31536000000)
 /* A forward jump is prepared for somewhat more than it is: the fence is written

@@ -8,13 +8,13 @@
 #include <unistd.h>
 
 #include "daemon/util/log.h"
+#include "daemon/util/time.h"
 
-#define NS_PER_S INT64_C(1000000000)
 /* the kernel's own last second; it lets nobody set a clock as late as that */
 #define NEVER_S (INT64_MAX / NS_PER_S)
 #define BRACKETS_MAX 5
 /* BOOTTIME − MONOTONIC grows by suspends alone; less than this is the reading's own */
-#define SUSPEND_MIN_NS INT64_C(1000000)
+#define SUSPEND_MIN_NS NS_PER_MS
 /* steps that come faster than the timer can be armed are one step */
 #define ARMS_MAX 4
 

@@ -10,7 +10,7 @@
 #include "daemon/config/internal.h"
 #include "daemon/util/log.h"
 #include "daemon/host/notify.h"
-#include "daemon/util/thread.h"
+#include "daemon/util/time.h"
 
 /* The value in both, malloc'ed; equal ones are equal texts. */
 struct difference {
@@ -100,7 +100,7 @@ void reload_run(struct reload *reload, struct accounts *accounts, struct reserve
         char text[64];
 
         snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%" PRId64,
-                 thread_clock_ns(CLOCK_MONOTONIC) / 1000);
+                 time_ns(CLOCK_MONOTONIC) / 1000);
         (void)notify_send(text, NULL, 0);
         reload->refused = reload_config(reload) < 0;
         if (!reload->refused) {

@@ -8,6 +8,7 @@
 
 #include "daemon/util/log.h"
 #include "daemon/host/notify.h"
+#include "daemon/util/time.h"
 
 /* Of the period. The manager counts from the last WATCHDOG=1 that it got: the
  * first retry comes at 5/8, the last at 7/8. */
@@ -15,8 +16,8 @@
 #define DUE(period) ((period) / 2)
 #define RETRY(period) ((period) / 8)
 /* Below it the manager asks for what no scheduler can keep; and 0 would spin. */
-#define PERIOD_MIN_NS INT64_C(8000000)
-#define PERIOD_MAX_NS INT64_C(86400000000000) /* a day: no sum below overflows */
+#define PERIOD_MIN_NS (8 * NS_PER_MS)
+#define PERIOD_MAX_NS (86400 * NS_PER_S) /* a day: no sum below overflows */
 
 void watchdog_init(struct watchdog *watchdog) {
         uint64_t period_us = 0;
@@ -60,7 +61,7 @@ static void report_silent(struct watchdog *watchdog, int64_t now_ns) {
                           "%" PRId64 " ms: no sign of life is sent, so the service manager "
                           "will kill and restart this daemon when WatchdogSec= is over; find "
                           "out what stops the thread (a debugger, too little processor time)",
-                          watchdog->threads[i].name, (now_ns - watchdog->asked_ns) / 1000000);
+                          watchdog->threads[i].name, (now_ns - watchdog->asked_ns) / NS_PER_MS);
         }
 }
 

@@ -4,7 +4,7 @@
 #include <sys/random.h>
 #include <time.h>
 
-#include "daemon/util/thread.h"
+#include "daemon/util/time.h"
 
 int64_t backoff_next(int64_t last_delay_ns, int64_t first_ns, int64_t last_ns) {
         if (last_delay_ns <= 0)
@@ -22,6 +22,6 @@ uint64_t backoff_random(void) {
         uint64_t random;
 
         if (getrandom(&random, sizeof(random), GRND_NONBLOCK) != (ssize_t)sizeof(random))
-                random = (uint64_t)thread_clock_ns(CLOCK_MONOTONIC);
+                random = (uint64_t)time_ns(CLOCK_MONOTONIC);
         return random;
 }

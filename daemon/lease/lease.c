@@ -15,10 +15,11 @@
 #include "daemon/lease/resize.h"
 #include "daemon/util/log.h"
 #include "daemon/util/thread.h"
+#include "daemon/util/time.h"
 #include "shm/clock.h"
 
-#define RETRY_FIRST_NS INT64_C(100000000)
-#define RETRY_LAST_NS INT64_C(10000000000)
+#define RETRY_FIRST_NS (100 * NS_PER_MS)
+#define RETRY_LAST_NS (10 * NS_PER_S)
 
 struct lease {
         const struct lease_backend *backend;
@@ -98,7 +99,7 @@ static bool renews(const struct lease *lease) {
 
 /* Called with the mutex: until there is news, or that time on CLOCK_BOOTTIME. */
 static void wait_until_due(struct lease *lease, int64_t due_boot_ns) {
-        int64_t left_ns = due_boot_ns - thread_clock_ns(CLOCK_BOOTTIME);
+        int64_t left_ns = due_boot_ns - time_ns(CLOCK_BOOTTIME);
         struct timespec until;
 
         answer(lease);
@@ -129,14 +130,14 @@ static bool wait_for_work(struct lease *lease) {
                         continue;
                 }
                 if (due_ns == INT64_MAX) {
-                        int64_t now_ns = thread_clock_ns(CLOCK_BOOTTIME);
+                        int64_t now_ns = time_ns(CLOCK_BOOTTIME);
                         int64_t left_ns = lease->backend->renew_due(lease->state) - now_ns;
 
                         /* up to half as much later, never earlier */
                         due_ns = left_ns > 0 ? now_ns + left_ns / 2 +
                                          backoff_jittered(left_ns, backoff_random()) : now_ns;
                 }
-                if (lease->retry_ns != 0 || thread_clock_ns(CLOCK_BOOTTIME) >= due_ns)
+                if (lease->retry_ns != 0 || time_ns(CLOCK_BOOTTIME) >= due_ns)
                         break;
                 wait_until_due(lease, due_ns);
         }

@@ -12,9 +12,8 @@
 #include "daemon/repair/workers.h"
 #include "daemon/lease/state/ledger_id.h"
 #include "daemon/util/log.h"
-#include "daemon/util/thread.h"
+#include "daemon/util/time.h"
 
-#define NS_PER_MS INT64_C(1000000)
 #define MS_PER_DAY INT64_C(86400000)
 #define TIME_MAX sizeof("2026-11-23T18:00:00.123456789Z")
 #define SECONDS_LENGTH (sizeof("2026-11-23T18:00:00") - 1)
@@ -103,7 +102,7 @@ static int parse(const struct id_layout *layout, const char *text, uint64_t *ret
 
 /* Until then the next daemon gives no ID, or IDs that are as far ahead. */
 static int check_ahead(const struct id_layout *layout, uint64_t tick) {
-        int64_t now_ms = thread_clock_ns(CLOCK_REALTIME) / NS_PER_MS, fence_ms, ahead_ms;
+        int64_t now_ms = time_ns(CLOCK_REALTIME) / NS_PER_MS, fence_ms, ahead_ms;
         char time[STATE_TIME_MAX];
 
         if (__builtin_add_overflow(layout->epoch_unix_ms, (int64_t)tick, &fence_ms) ||
@@ -216,7 +215,7 @@ static int carry_out(const struct task *task) {
                "up what they\nwere promised before, for %" PRId64 " s at most (reserve.standing).\n",
                task->host.fence_tick, task->time,
                (task->host.fence_tick + 1) << id_position_bits(&task->host.layout),
-               task->config->standing_ns / 1000000000);
+               task->config->standing_ns / NS_PER_S);
         return fflush(stdout) == 0 ? 0 : -errno;
 }
 

@@ -15,9 +15,8 @@
 #include "daemon/repair/workers_list.h"
 #include "daemon/repair/workers_release.h"
 #include "daemon/util/log.h"
-#include "daemon/util/thread.h"
+#include "daemon/util/time.h"
 
-#define NS_PER_MS INT64_C(1000000)
 
 struct task {
         const struct config *config;
@@ -27,7 +26,7 @@ struct task {
 };
 
 static int64_t unix_ms(void) {
-        return thread_clock_ns(CLOCK_REALTIME) / NS_PER_MS;
+        return time_ns(CLOCK_REALTIME) / NS_PER_MS;
 }
 
 static uint64_t recycle_ticks(const struct task *task) {

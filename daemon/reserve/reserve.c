@@ -28,7 +28,7 @@ struct reserve {
 };
 
 static uint64_t ticks_of(int64_t ns, uint64_t least) {
-        uint64_t ticks = (uint64_t)ns / 1000000;
+        uint64_t ticks = (uint64_t)ns / NS_PER_TICK;
 
         return ticks > least ? ticks : least;
 }

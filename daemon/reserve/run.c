@@ -5,12 +5,13 @@
 
 #include "daemon/util/kill_point.h"
 #include "daemon/util/log.h"
+#include "daemon/util/time.h"
 
-#define LOOK_NS INT64_C(1000000000)
-#define OFFER_NS INT64_C(30000000000)
+#define LOOK_NS NS_PER_S
+#define OFFER_NS (30 * NS_PER_S)
 /* After a growth a lone client has one part of the run until what stands between has run
  * out; then it shows whether that was enough. */
-#define SETTLE_NS INT64_C(5000000000)
+#define SETTLE_NS (5 * NS_PER_S)
 
 static unsigned shift_of(const struct growth *growth) {
         return growth->parts.config->layout.sequence_bits;

@@ -12,13 +12,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define RUN_SIZE_GROW_NS INT64_C(3000000000)
-#define RUN_SIZE_SHRINK_NS INT64_C(60000000000)
+#include "daemon/util/time.h"
+
+#define RUN_SIZE_GROW_NS (3 * NS_PER_S)
+#define RUN_SIZE_SHRINK_NS (60 * NS_PER_S)
 /* After a growth that could not be had, twice as long after each further one. */
-#define RUN_SIZE_PAUSE_FIRST_NS INT64_C(30000000000)
-#define RUN_SIZE_PAUSE_LAST_NS INT64_C(600000000000)
+#define RUN_SIZE_PAUSE_FIRST_NS (30 * NS_PER_S)
+#define RUN_SIZE_PAUSE_LAST_NS (600 * NS_PER_S)
 /* A sample tells of the time since the one before, but of no more than that. */
-#define RUN_SIZE_SAMPLE_NS INT64_C(1000000000)
+#define RUN_SIZE_SAMPLE_NS NS_PER_S
 
 /* What was measured since the last sample. */
 struct run_size_sample {

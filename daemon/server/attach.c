@@ -11,7 +11,7 @@
 #include "daemon/util/log.h"
 #include "daemon/server/message.h"
 #include "daemon/server/peer.h"
-#include "daemon/util/thread.h"
+#include "daemon/util/time.h"
 
 #define RETRY_MS 1000u
 
@@ -123,7 +123,7 @@ static int build(struct attach *attach, struct client_shape *shape, const struct
         client->pid = peer->pid;
         client->uid = peer->uid;
         memcpy(client->comm, peer->comm, sizeof(client->comm));
-        client->attached_boot_ns = thread_clock_ns(CLOCK_BOOTTIME);
+        client->attached_boot_ns = time_ns(CLOCK_BOOTTIME);
         client->attached_tick = now_tick;
         r = open_lanes(parts, client);
         if (r < 0) {
@@ -295,7 +295,7 @@ int attach_send_welcome(struct attach *attach, struct client *client, uint16_t v
         message.welcome = (struct wire_welcome){
                 .header = wire_header_of(WIRE_WELCOME, version),
                 .client = client->id,
-                .boot_ns = thread_clock_ns(CLOCK_BOOTTIME),
+                .boot_ns = time_ns(CLOCK_BOOTTIME),
                 .clock_size = (uint32_t)clock->size,
                 .grants_size = (uint32_t)client->grants.size,
                 .cursors_size = (uint32_t)client->cursors.size,

@@ -11,8 +11,8 @@
 
 #include "daemon/util/log.h"
 #include "daemon/server/peer.h"
+#include "daemon/util/time.h"
 
-#define NS_PER_S INT64_C(1000000000)
 #define PENDING_NS (2 * NS_PER_S)
 #define PENDING_MAX 512u
 #define PENDING_PER_UID 64u

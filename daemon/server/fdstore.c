@@ -11,12 +11,13 @@
 #include "daemon/util/log.h"
 #include "daemon/host/notify.h"
 #include "daemon/host/listen_fds.h"
+#include "daemon/util/time.h"
 
-#define AGE_NS INT64_C(1000000000) /* STANDING_YOUNG_TICKS */
+#define AGE_NS NS_PER_S /* STANDING_YOUNG_TICKS */
 /* The manager's queue is short and it has other things to do: a little at a time. */
 #define BATCH 64u
-#define PAUSE_NS INT64_C(50000000)
-#define RETRY_NS INT64_C(1000000000) /* after an error that is no full queue */
+#define PAUSE_NS (50 * NS_PER_MS)
+#define RETRY_NS NS_PER_S /* after an error that is no full queue */
 #define NAME_MAX_BYTES 256u
 
 struct removal {

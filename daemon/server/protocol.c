@@ -9,8 +9,8 @@
 #include "daemon/server/control.h"
 #include "daemon/util/log.h"
 #include "daemon/server/message.h"
+#include "daemon/util/time.h"
 
-#define NS_PER_S INT64_C(1000000000)
 #define HELD_NS (4 * NS_PER_S) /* the library waits for 5 s */
 #define MUTE_NS (NS_PER_S / 10)
 #define FENCE_RETRY_MS 100u
@@ -62,7 +62,7 @@ static void welcome(struct connections *connections, struct connection *connecti
 /* Why the clock keeps IDs back; `resume_ns`: until when, INT64_MAX unknown. */
 static void refuse_for_clock(struct connections *connections, struct connection *connection,
                              int64_t resume_ns, int64_t now_ns) {
-        int64_t wait_ms = resume_ns == INT64_MAX ? 1000 : (resume_ns - now_ns) / 1000000 + 1;
+        int64_t wait_ms = resume_ns == INT64_MAX ? 1000 : (resume_ns - now_ns) / NS_PER_MS + 1;
         struct attach_refusal refusal;
         char text[TIMEKEEPER_TEXT];
 

@@ -17,12 +17,12 @@
 #include "daemon/server/listener.h"
 #include "daemon/util/log.h"
 #include "daemon/server/fdstore_restore.h"
-#include "daemon/util/thread.h"
+#include "daemon/util/time.h"
 #include "daemon/host/watchdog.h"
 
 #define EVENTS_MAX 64
 #define ACCEPTS_MAX 32 /* in a round */
-#define ACCEPT_PAUSE_NS INT64_C(100000000)
+#define ACCEPT_PAUSE_NS (100 * NS_PER_MS)
 
 struct server {
         const struct server_parts *parts;
@@ -100,7 +100,7 @@ static int prepare(struct server *server) {
                 return r;
         if (parts->adopted)
                 reserve_adopted(server->attach.reserve,
-                                guard_tick(parts->guard, thread_clock_ns(CLOCK_BOOTTIME)));
+                                guard_tick(parts->guard, time_ns(CLOCK_BOOTTIME)));
         growth_init(&server->growth, &(struct growth_parts){
                 parts->config, parts->lease, parts->ledger, parts->ledger_segment,
                 parts->clock->map, server->attach.reserve, parts->run_start, parts->run_width });
@@ -156,7 +156,7 @@ int server_new(struct server **ret, const struct server_parts *parts) {
         }
         server->connections.epoll_fd = server->epoll_fd;
         takeover(&server->connections,
-                 guard_tick(parts->guard, thread_clock_ns(CLOCK_BOOTTIME)));
+                 guard_tick(parts->guard, time_ns(CLOCK_BOOTTIME)));
         *ret = server;
         return 0;
 }
@@ -330,11 +330,8 @@ static void arm_timer(struct server *server, int64_t at_ns) {
                 return;
         server->armed_ns = at_ns;
         /* 0 would disarm: INT64_MAX does, a past time must not */
-        if (at_ns != INT64_MAX) {
-                at_ns = at_ns > 0 ? at_ns : 1;
-                at.it_value.tv_sec = at_ns / 1000000000;
-                at.it_value.tv_nsec = at_ns % 1000000000;
-        }
+        if (at_ns != INT64_MAX)
+                at.it_value = time_to_timespec(at_ns > 0 ? at_ns : 1);
         (void)timerfd_settime(server->timer_fd, TFD_TIMER_ABSTIME, &at, NULL);
 }
 
@@ -355,7 +352,7 @@ static void settle(struct server *server) {
         int64_t now_ns;
 
         look_at_clock(server);
-        now_ns = thread_clock_ns(CLOCK_BOOTTIME);
+        now_ns = time_ns(CLOCK_BOOTTIME);
         if (server->accept_resume_ns <= now_ns)
                 pause_accepting(server, INT64_MAX);
         reserve_due(server, now_ns);
@@ -379,7 +376,7 @@ int server_run(struct server *server) {
         settle(server);
         while (!server->stopping) {
                 int n = epoll_wait(server->epoll_fd, events, EVENTS_MAX, -1);
-                int64_t now_ns = thread_clock_ns(CLOCK_BOOTTIME);
+                int64_t now_ns = time_ns(CLOCK_BOOTTIME);
 
                 if (n < 0 && errno != EINTR)
                         return log_failure(errno, "server", "waiting for events failed: %s",
@@ -392,6 +389,6 @@ int server_run(struct server *server) {
         }
         if (server->ready)
                 reserve_level(server->attach.reserve,
-                              guard_tick(server->parts->guard, thread_clock_ns(CLOCK_BOOTTIME)));
+                              guard_tick(server->parts->guard, time_ns(CLOCK_BOOTTIME)));
         return 0;
 }

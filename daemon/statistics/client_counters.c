@@ -6,13 +6,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "daemon/util/time.h"
 #include "shm/clock.h"
 #include "shm/usage.h"
 
 #define LANES_OFFSET ((off_t)sizeof(struct cursors_page))
 #define READ_ATTEMPTS 8
 /* What a slewed clock and a batch that reaches back may add to the age. */
-#define AGE_SLACK_NS INT64_C(2000000000)
+#define AGE_SLACK_NS (2 * NS_PER_S)
 /* More callers than that do not wait at once. */
 #define WAITERS_MAX 4096u
 

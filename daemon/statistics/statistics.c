@@ -9,8 +9,9 @@
 
 #include "daemon/statistics/client_counters.h"
 #include "daemon/util/thread.h"
+#include "daemon/util/time.h"
 
-#define INTERVAL_NS INT64_C(1000000000)
+#define INTERVAL_NS NS_PER_S
 /* What comes before it in the segment never changes while we run. */
 #define SNAPSHOT_OFFSET offsetof(struct statistics_segment, updated_boot_ns)
 
@@ -49,7 +50,7 @@ static size_t record_size(const struct statistics *s) {
 /* Takes in what is new since the last look. A value that fell or cannot be is
  * left out, so that totals only grow, whatever a client writes. */
 static void take_in(struct statistics *s, const struct client *client, uint64_t *record) {
-        int64_t age_ns = thread_clock_ns(CLOCK_BOOTTIME) - client->attached_boot_ns;
+        int64_t age_ns = time_ns(CLOCK_BOOTTIME) - client->attached_boot_ns;
 
         if (statistics_page_read(client, &s->run, s->fresh) < 0)
                 return; /* it has no counters any more: those before stand */
@@ -65,7 +66,7 @@ static void take_in(struct statistics *s, const struct client *client, uint64_t 
 
 /* Without memory for a record all of it counts as new. */
 void statistics_adopt(struct statistics *s, struct client *client) {
-        int64_t age_ns = thread_clock_ns(CLOCK_BOOTTIME) - client->attached_boot_ns;
+        int64_t age_ns = time_ns(CLOCK_BOOTTIME) - client->attached_boot_ns;
 
         pthread_mutex_lock(&s->totals_mutex);
         client->statistics = calloc(1, record_size(s));
@@ -147,7 +148,7 @@ static int64_t fence_ahead_ms(const struct statistics *s) {
 
         do {
                 begun = clock_latch_begin(clock, &line);
-                tick = clock_tick_of(clock_line_at(&line, thread_clock_ns(CLOCK_BOOTTIME)));
+                tick = clock_tick_of(clock_line_at(&line, time_ns(CLOCK_BOOTTIME)));
         } while (clock_latch_retry(clock, begun));
         if (fence_tick == 0 || tick == CLOCK_NOW_INVALID || fence_tick > INT64_MAX ||
             tick > INT64_MAX)
@@ -242,7 +243,7 @@ static void fill_image(struct statistics *s) {
                s->run.worker_count * sizeof(uint64_t));
         fill_counters(s);
         pthread_mutex_unlock(&s->totals_mutex);
-        s->image->updated_boot_ns = thread_clock_ns(CLOCK_BOOTTIME);
+        s->image->updated_boot_ns = time_ns(CLOCK_BOOTTIME);
 }
 
 /* Odd, barrier, contents, even. A sequence left odd by a writer who died is
@@ -340,7 +341,7 @@ static void fill_run(struct statistics *s) {
         memcpy(s->image, segment, offsetof(struct statistics_segment, overflow_wait));
         s->image->pid = (uint32_t)getpid();
         s->image->clients_offset = sizeof(struct statistics_segment);
-        s->start_unix_ms = thread_clock_ns(CLOCK_REALTIME) / 1000000;
+        s->start_unix_ms = time_ns(CLOCK_REALTIME) / NS_PER_MS;
 }
 
 int statistics_new(struct statistics **ret, struct statistics_segment *segment,

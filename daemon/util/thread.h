@@ -4,7 +4,8 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
-#include <time.h>
+
+#include "daemon/util/time.h"
 
 /* A named thread with every signal blocked: signals are the ledger thread's. */
 static inline int thread_start(pthread_t *ret, const char *name, void *(*run)(void *),
@@ -46,18 +47,11 @@ static inline struct timespec thread_deadline(int64_t from_now_ns) {
         struct timespec at;
 
         clock_gettime(CLOCK_MONOTONIC, &at);
-        at.tv_sec += from_now_ns / 1000000000;
-        at.tv_nsec += from_now_ns % 1000000000;
-        if (at.tv_nsec >= 1000000000) {
+        at.tv_sec += from_now_ns / NS_PER_S;
+        at.tv_nsec += from_now_ns % NS_PER_S;
+        if (at.tv_nsec >= NS_PER_S) {
                 at.tv_sec++;
-                at.tv_nsec -= 1000000000;
+                at.tv_nsec -= NS_PER_S;
         }
         return at;
-}
-
-static inline int64_t thread_clock_ns(clockid_t clock) {
-        struct timespec at;
-
-        clock_gettime(clock, &at);
-        return (int64_t)at.tv_sec * 1000000000 + at.tv_nsec;
 }

@@ -14,8 +14,8 @@
 
 #include "daemon/lease/etcd/base64.h"
 #include "daemon/util/log.h"
+#include "daemon/util/time.h"
 
-#define NS_PER_S INT64_C(1000000000)
 
 static json_t *number(int64_t value) {
         char text[24];

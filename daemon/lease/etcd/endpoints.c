@@ -5,9 +5,10 @@
 
 #include "daemon/lease/backoff.h"
 #include "daemon/util/log.h"
+#include "daemon/util/time.h"
 
-#define BREAKER_FIRST_NS INT64_C(500000000)
-#define BREAKER_LAST_NS INT64_C(30000000000)
+#define BREAKER_FIRST_NS (500 * NS_PER_MS)
+#define BREAKER_LAST_NS (30 * NS_PER_S)
 
 void etcd_endpoints_take(struct etcd_endpoints *endpoints, const char *text) {
         size_t n;

@@ -14,7 +14,7 @@
 #include "daemon/lease/etcd/endpoints.h"
 #include "daemon/lease/etcd/remedy.h"
 #include "daemon/util/log.h"
-#include "daemon/util/thread.h"
+#include "daemon/util/time.h"
 
 #define ANSWER_MAX (32u << 20)
 #define PASSWORD_MAX 256u
@@ -95,7 +95,7 @@ static void set_up(struct etcd_http *http) {
         curl_easy_setopt(http->curl, CURLOPT_NOSIGNAL, 1L);
         curl_easy_setopt(http->curl, CURLOPT_NOPROXY, "*");
         curl_easy_setopt(http->curl, CURLOPT_ERRORBUFFER, http->message);
-        curl_easy_setopt(http->curl, CURLOPT_TIMEOUT_MS, (long)(o->timeout_ns / 1000000));
+        curl_easy_setopt(http->curl, CURLOPT_TIMEOUT_MS, (long)(o->timeout_ns / NS_PER_MS));
         curl_easy_setopt(http->curl, CURLOPT_WRITEFUNCTION, receive);
         curl_easy_setopt(http->curl, CURLOPT_READFUNCTION, give);
         curl_easy_setopt(http->curl, CURLOPT_TCP_NODELAY, 1L);
@@ -346,7 +346,7 @@ static void tell_failure(struct etcd_http *http, size_t at, const char *path, in
                 return;
         }
         etcd_endpoints_tell(&http->endpoints, at, http->kind, http->message);
-        etcd_endpoints_trip(&http->endpoints, at, thread_clock_ns(CLOCK_MONOTONIC));
+        etcd_endpoints_trip(&http->endpoints, at, time_ns(CLOCK_MONOTONIC));
         count_breakers(http);
 }
 
@@ -369,7 +369,7 @@ int etcd_http_call(struct etcd_http *http, const char *path, json_t *request, bo
         http->once = once;
         for (size_t i = 0; body != NULL && i < http->endpoints.n; i++) {
                 size_t at = etcd_endpoints_choose(&http->endpoints,
-                                                  thread_clock_ns(CLOCK_MONOTONIC));
+                                                  time_ns(CLOCK_MONOTONIC));
                 bool sent = false;
 
                 r = ask(http, at, path, body, &sent, ret);

@@ -19,13 +19,13 @@
 #include "daemon/lease/state/fence_file.h"
 #include "daemon/util/log.h"
 #include "daemon/segment/segment.h"
-#include "daemon/util/thread.h"
+#include "daemon/util/time.h"
 
 #define NONCE_NAME "fleet-nonce"
 #define SPACE_NAME "fleet-space"
 #define NEW_NAME ".fleet-new"
-#define PAUSE_FIRST_NS INT64_C(20000000)
-#define PAUSE_LAST_NS INT64_C(2000000000)
+#define PAUSE_FIRST_NS (20 * NS_PER_MS)
+#define PAUSE_LAST_NS (2 * NS_PER_S)
 
 struct fleet_backend {
         const struct fleet_kind *kind;
@@ -106,12 +106,12 @@ static int read_local_fence(struct fleet_backend *b, const struct config *config
 
 static int64_t environment_boot_ns(void *context) {
         (void)context;
-        return thread_clock_ns(CLOCK_BOOTTIME);
+        return time_ns(CLOCK_BOOTTIME);
 }
 
 static int64_t environment_unix_ms(void *context) {
         (void)context;
-        return thread_clock_ns(CLOCK_REALTIME) / 1000000;
+        return time_ns(CLOCK_REALTIME) / NS_PER_MS;
 }
 
 static void environment_random(void *context, uint8_t bytes[16]) {
@@ -181,7 +181,7 @@ static int make_fleet(struct fleet_backend *b, const struct config *config) {
 
 /* For as long as a session lasts; then whoever starts us tries again. */
 static int claim(struct fleet_backend *b, struct lease_grant *ret) {
-        int64_t until_ns = thread_clock_ns(CLOCK_MONOTONIC) + b->connection.ttl_ns;
+        int64_t until_ns = time_ns(CLOCK_MONOTONIC) + b->connection.ttl_ns;
         int64_t delay_ns = 0;
         sigset_t ends;
         int r;
@@ -190,19 +190,18 @@ static int claim(struct fleet_backend *b, struct lease_grant *ret) {
         sigaddset(&ends, SIGTERM);
         sigaddset(&ends, SIGINT);
         while ((r = fleet_claim(b->fleet, ret)) == -EAGAIN || r == -EIO || r == -ETIMEDOUT) {
-                struct timespec pause = { .tv_nsec = 0 };
+                struct timespec pause;
                 int64_t ns;
 
                 delay_ns = backoff_next(delay_ns, PAUSE_FIRST_NS, PAUSE_LAST_NS);
                 ns = backoff_jittered(delay_ns, backoff_random());
-                if (thread_clock_ns(CLOCK_MONOTONIC) + ns > until_ns)
+                if (time_ns(CLOCK_MONOTONIC) + ns > until_ns)
                         return log_failure(EBUSY, b->kind->claim_event, "no worker IDs from %s "
                                            "within %s.ttl: %s; see to %s, and start sfshmd again",
                                            b->connection.place, b->kind->name, r == -EAGAIN ?
                                            "other hosts were quicker each time" :
                                            "it does not serve", b->kind->name);
-                pause.tv_sec = ns / 1000000000;
-                pause.tv_nsec = ns % 1000000000;
+                pause = time_to_timespec(ns);
                 /* they are blocked, and taken by the server once there is one */
                 if (sigtimedwait(&ends, NULL, &pause) > 0)
                         return log_failure(EINTR, b->kind->claim_event, "told to end before there "

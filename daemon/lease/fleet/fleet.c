@@ -9,8 +9,8 @@
 
 #include "daemon/lease/fleet/choose.h"
 #include "daemon/util/log.h"
+#include "daemon/util/time.h"
 
-#define NS_PER_MS INT64_C(1000000)
 
 int64_t fleet_boot_ns(const struct fleet *f) {
         return f->parts.environment.boot_ns(f->parts.environment.context);

@@ -8,8 +8,8 @@
 #include "daemon/lease/fleet/internal.h"
 #include "daemon/lease/state/fence_file.h"
 #include "daemon/util/log.h"
+#include "daemon/util/time.h"
 
-#define NS_PER_MS INT64_C(1000000)
 
 void fleet_expired(struct fleet *f, const char *why) {
         f->session = false;

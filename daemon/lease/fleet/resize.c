@@ -13,9 +13,9 @@
 
 #include "daemon/lease/fleet/choose.h"
 #include "daemon/lease/fleet/commit.h"
+#include "daemon/util/time.h"
 
 #define ATTEMPTS 3
-#define NS_PER_MS INT64_C(1000000)
 
 static uint32_t have(const struct fleet *f) {
         return workers_count(&f->record.workers);

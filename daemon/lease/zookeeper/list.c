@@ -7,7 +7,7 @@
 
 #include "daemon/lease/zookeeper/node.h"
 #include "daemon/util/log.h"
-#include "daemon/util/thread.h"
+#include "daemon/util/time.h"
 
 #define TRIES 4
 #define DEPTH_MAX 8 /* of folders; keys have four parts at most */
@@ -37,7 +37,7 @@ struct folder {
 };
 
 int64_t zookeeper_deadline_ns(const struct zookeeper_coordinator *zookeeper) {
-        return thread_clock_ns(CLOCK_MONOTONIC) + zookeeper->timeout_ns;
+        return time_ns(CLOCK_MONOTONIC) + zookeeper->timeout_ns;
 }
 
 char *zookeeper_key_path(const struct zookeeper_coordinator *zookeeper, const char *key) {

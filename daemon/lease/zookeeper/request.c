@@ -10,6 +10,7 @@
 
 #include "daemon/lease/zookeeper/internal.h"
 #include "daemon/util/thread.h"
+#include "daemon/util/time.h"
 
 static void destroy(struct zookeeper_request *request) {
         for (size_t i = 0; i < request->n_names; i++)
@@ -54,7 +55,7 @@ static struct zookeeper_request *begin(struct zookeeper_session *s) {
         if (request == NULL)
                 return NULL;
         request->session = s;
-        request->sent_ns = thread_clock_ns(CLOCK_BOOTTIME);
+        request->sent_ns = time_ns(CLOCK_BOOTTIME);
         pthread_mutex_lock(&s->mutex);
         request->next = s->requests;
         if (s->requests != NULL)
@@ -199,7 +200,7 @@ int zookeeper_wait(struct zookeeper_request *request, int64_t deadline_ns) {
         s = request->session;
         pthread_mutex_lock(&s->mutex);
         while (!request->answered &&
-               (left_ns = deadline_ns - thread_clock_ns(CLOCK_MONOTONIC)) > 0) {
+               (left_ns = deadline_ns - time_ns(CLOCK_MONOTONIC)) > 0) {
                 struct timespec until = thread_deadline(left_ns);
 
                 (void)pthread_cond_timedwait(&s->changed, &s->mutex, &until);

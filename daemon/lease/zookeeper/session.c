@@ -15,6 +15,7 @@
 #include "daemon/lease/zookeeper/internal.h"
 #include "daemon/util/log.h"
 #include "daemon/util/thread.h"
+#include "daemon/util/time.h"
 
 #define LOOKS_IN_TTL 240
 
@@ -112,7 +113,7 @@ static void watch(zhandle_t *handle, int type, int state, const char *path, void
  * signal mask from us. A server's name is looked up when it connects, not before each
  * of its steps, which would be its default. */
 static int open_handle(struct zookeeper_session *s) {
-        int ttl_ms = (int)(s->options.ttl_ns / 1000000);
+        int ttl_ms = (int)(s->options.ttl_ns / NS_PER_MS);
         sigset_t all, before;
 
         zoo_set_debug_level(ZOO_LOG_LEVEL_ERROR);
@@ -196,7 +197,7 @@ static bool has_ended(struct zookeeper_session *s) {
         if (state == ZOO_EXPIRED_SESSION_STATE || state == ZOO_AUTH_FAILED_STATE)
                 return true;
         return s->id.client_id != 0 && state != ZOO_CONNECTED_STATE &&
-               thread_clock_ns(CLOCK_BOOTTIME) - s->answered_ns > s->ttl_ns;
+               time_ns(CLOCK_BOOTTIME) - s->answered_ns > s->ttl_ns;
 }
 
 static bool decided(int state) {
@@ -213,7 +214,7 @@ static void wait_for_connection(struct zookeeper_session *s, int64_t deadline_ns
 
         pthread_mutex_lock(&s->mutex);
         while (!decided(s->state) && idle < 2 &&
-               (left_ns = deadline_ns - thread_clock_ns(CLOCK_MONOTONIC)) > 0) {
+               (left_ns = deadline_ns - time_ns(CLOCK_MONOTONIC)) > 0) {
                 int64_t look_ns = s->options.ttl_ns / LOOKS_IN_TTL;
                 struct timespec until = thread_deadline(left_ns < look_ns ? left_ns : look_ns);
 
@@ -237,9 +238,9 @@ static int give_up(struct zookeeper_session *s) {
  * of this one. */
 static void connected(struct zookeeper_session *s) {
         if (s->id.client_id == 0)
-                s->answered_ns = thread_clock_ns(CLOCK_BOOTTIME);
+                s->answered_ns = time_ns(CLOCK_BOOTTIME);
         s->id = *zoo_client_id(s->handle);
-        s->ttl_ns = zoo_recv_timeout(s->handle) * INT64_C(1000000);
+        s->ttl_ns = zoo_recv_timeout(s->handle) * NS_PER_MS;
 }
 
 static int connect_to(struct zookeeper_session *s, int64_t deadline_ns) {
@@ -310,7 +311,7 @@ int zookeeper_session_ready(struct zookeeper_session *s, int64_t deadline_ns) {
 
         do
                 r = connect_to(s, deadline_ns);
-        while (r == -ESTALE && thread_clock_ns(CLOCK_MONOTONIC) < deadline_ns);
+        while (r == -ESTALE && time_ns(CLOCK_MONOTONIC) < deadline_ns);
         if (r == 0)
                 r = add_user(s, deadline_ns);
         return r == -ESTALE ? -EIO : r;

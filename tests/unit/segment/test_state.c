@@ -7,7 +7,7 @@
 
 #include <unistd.h>
 
-#include "daemon/util/thread.h"
+#include "daemon/util/time.h"
 #include "daemon/clock/ticker.h"
 #include "daemon/clock/timekeeper.h"
 #include "tests/unit/config_fixture.h"
@@ -82,7 +82,7 @@ static struct run start(const char *suffix, unsigned first_worker) {
 }
 
 static uint64_t tick_of(const struct run *run) {
-        return guard_tick(&run->state.guard, thread_clock_ns(CLOCK_BOOTTIME));
+        return guard_tick(&run->state.guard, time_ns(CLOCK_BOOTTIME));
 }
 
 /* As if killed, with the fence as far ahead as it may be. */
@@ -148,7 +148,7 @@ static void waits_without(const char *lost) {
         run = start("", 0);
         cr_expect_not(ready(&run));
         resume_ns = atomic_load(&state_clock(&run.state)->resume_boot_ns);
-        cr_expect_gt(resume_ns, thread_clock_ns(CLOCK_BOOTTIME));
+        cr_expect_gt(resume_ns, time_ns(CLOCK_BOOTTIME));
         end(&run);
         run = start("", 0);
         cr_expect_not(ready(&run), "killed while waiting");

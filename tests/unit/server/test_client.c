@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "daemon/client/client.h"
-#include "daemon/util/thread.h"
+#include "daemon/util/time.h"
 #include "shm/clock.h"
 
 #define WIDTH 1000u
@@ -25,7 +25,7 @@ static struct client *make_client(uint32_t lanes) {
         struct client *client = NULL;
 
         cr_assert_eq(client_new(&client, &shape), 0);
-        client->attached_boot_ns = thread_clock_ns(CLOCK_BOOTTIME);
+        client->attached_boot_ns = time_ns(CLOCK_BOOTTIME);
         return client;
 }
 
