@@ -1,0 +1,92 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""What *.md says about the rest of the repository is true: relative links and their
+anchors resolve, named files exist, README.md has at most 1,200 words, and each event,
+metric and configuration key of docs/ is one of the sources."""
+import glob
+import os
+import re
+import sys
+
+README_WORDS_MAX = 1200
+ROOMS = ["bench", "daemon", "docs", "libclient", "shm", "tests"]
+SECTIONS = r"(?:daemon|id|workers|etcd|zookeeper|clock|reserve|limits|weights|caps)"
+faults = []
+
+
+def read(path):
+    with open(path, encoding="utf-8") as file:
+        return file.read()
+
+
+def anchors(text):
+    """Of the headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ +(.*)$", text, re.M)
+    return {re.sub(r"[^\w\- ]", "", h.lower()).replace(" ", "-") for h in headings}
+
+
+def check_links(page, text):
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if "://" in target:
+            continue
+        path, _, anchor = target.partition("#")
+        path = os.path.join(os.path.dirname(page), path) if path else page
+        if not os.path.exists(path):
+            faults.append(f"{page}: the link to {target} leads nowhere")
+        elif anchor and anchor not in anchors(read(path)):
+            faults.append(f"{page}: {path} has no heading #{anchor}")
+
+
+def check_paths(page, text):
+    for path in re.findall(rf"`((?:{'|'.join(ROOMS)})/[\w./*-]*)`", text):
+        if not glob.glob(path):
+            faults.append(f"{page}: there is no {path}")
+
+
+def sources():
+    return "".join(read(p) for p in sorted(glob.glob("daemon/**/*.[ch]", recursive=True) +
+                                           glob.glob("shm/*.[ch]")))
+
+
+def is_event(name, code):
+    """A literal, or the rest of one as "clock-%s"; NAME. stands for all that begin so."""
+    if name.endswith("."):
+        return f'"{name}' in code
+    first, _, rest = name.partition("-")
+    return f'"{name}"' in code or f'"{first}-%s"' in code and f'"{rest}"' in code
+
+
+def check_names(page, text, code, manuals):
+    for event in re.findall(r"event=([\w.-]+)", text):
+        if not is_event(event, code):
+            faults.append(f"{page}: no source logs event={event}")
+    for metric in re.findall(r"`(sfshm_\w+)`", text):
+        if metric not in manuals:
+            faults.append(f"{page}: no manual page has {metric}")
+    for key in re.findall(rf"`({SECTIONS}\.[a-z_]+)", text):
+        if key not in manuals:
+            faults.append(f"{page}: sfshmd.conf(5) has no {key}")
+
+
+def main():
+    os.chdir(os.environ["SFSHM_SOURCE"])
+    pages = glob.glob("*.md") + [page for room in ROOMS
+                                 for page in glob.glob(f"{room}/**/*.md", recursive=True)]
+    code = sources()
+    manuals = "".join(read(p) for p in glob.glob("*/man/*"))
+    for page in sorted(pages):
+        text = read(page)
+        check_links(page, text)
+        if page != "CONTRIBUTING.md":  # the test `walls` reads that one
+            check_paths(page, text)
+        if page.startswith("docs/"):
+            check_names(page, text, code, manuals)
+    words = sum(1 for word in read("README.md").split() if re.search(r"\w", word))
+    if words > README_WORDS_MAX:
+        faults.append(f"README.md has {words} words, more than {README_WORDS_MAX}")
+    print("\n".join(faults) or f"{len(pages)} pages, README.md has {words} words")
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
