@@ -37,7 +37,7 @@ struct grants_page {
         uint32_t worker_first; /* the worker which worker_ids[0] of the cursors page counts */
         uint32_t worker_counters;
         uint32_t cursors_size; /* of the cursors page, in bytes */
-        _Atomic uint32_t changed; /* futex: grows with every grant and extension from nothing */
+        _Atomic uint32_t changed; /* futex: grows with every grant and news of the clock */
         _Atomic uint32_t widest;  /* positions a lane of this client can get at most */
         uint32_t generation; /* the clock's (shm/clock.h), of the daemon that made this page */
         uint8_t reserved[512 - 60];
