@@ -281,9 +281,9 @@ static int run(struct reload *reload) {
         if (r == 0)
                 log_event(LOG_LEVEL_INFO, "stop", "stopped; what clients hold runs out by itself");
         else
-                status = ready ? STATUS_RUNTIME : (int)refusal_status(r);
+                status = ready ? STATUS_RUNTIME : (int)exit_status_of(r);
         if (r < 0 && !ready)
-                refusal_tell(status);
+                exit_status_tell(status);
         return status;
 }
 
@@ -303,7 +303,7 @@ int main(int argc, char *argv[]) {
                 r = options.workers ? workers_command(config, &options.request) :
                                       fence_above(config, options.fence_above,
                                                   options.request.force);
-                r = r == 0 ? EXIT_SUCCESS : r == -EINVAL ? STATUS_USAGE : (int)refusal_status(r);
+                r = r == 0 ? EXIT_SUCCESS : r == -EINVAL ? STATUS_USAGE : (int)exit_status_of(r);
         } else if (config != NULL) {
                 struct reload reload = { .config = config, .path = options.config,
                                          .sets = options.sets };

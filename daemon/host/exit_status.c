@@ -9,21 +9,21 @@
 #include <time.h>
 
 /* Wrong owners, modes, names and kinds; state that is damaged, foreign, of another
- * version or missing where it was; a fence at the end of the ID space. Not EBUSY,
- * EADDRINUSE: who holds it may be about to end. */
-static const int for_a_person[] = {
+ * version, or missing where it was before; a fence at the end of the ID space. Not
+ * EBUSY and EADDRINUSE: the process that holds it may be about to end. */
+static const int needs_operator[] = {
         EPERM,        EACCES, ENOENT, ENOTDIR, EISDIR,  EEXIST, ELOOP,
         ENAMETOOLONG, EINVAL, EXDEV,  EBADMSG, EPROTO, ERANGE,
 };
 
-enum refusal_status refusal_status(int error) {
-        for (size_t i = 0; i < sizeof(for_a_person) / sizeof(for_a_person[0]); i++)
-                if (error == -for_a_person[i])
+enum exit_status exit_status_of(int error) {
+        for (size_t i = 0; i < sizeof(needs_operator) / sizeof(needs_operator[0]); i++)
+                if (error == -needs_operator[i])
                         return STATUS_REFUSED;
         return STATUS_RUNTIME;
 }
 
-void refusal_tell(enum refusal_status status) {
+void exit_status_tell(enum exit_status status) {
         static const struct timespec pause = { .tv_sec = 1 };
         sigset_t signals;
 
@@ -33,7 +33,7 @@ void refusal_tell(enum refusal_status status) {
                 (void)sd_notify(0, "STATUS=Refuses to start; its log says why and what to do.");
                 return;
         }
-        (void)sd_notify(0, "STATUS=Could not start, its log says why; trying again.");
+        (void)sd_notify(0, "STATUS=Could not start, its log says why; retrying.");
         sigemptyset(&signals);
         sigaddset(&signals, SIGTERM);
         sigaddset(&signals, SIGINT);

@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * How a start that failed ends. A service manager that restarts at once and for
- * ever, as clients want it, must be told when that is of no use; and what may
- * pass by itself must not be tried as fast as a processor can.
+ * The exit status of a start that failed. Clients want the service manager to
+ * restart a daemon at once and for ever. So it must be told when a restart cannot
+ * help, and what may pass by itself must not be retried in a busy loop.
  */
 
-enum refusal_status {
-        STATUS_RUNTIME = 1, /* may pass by itself, or went on for a while */
+enum exit_status {
+        STATUS_RUNTIME = 1, /* may pass by itself, or failed after a while of service */
         STATUS_USAGE = 2,   /* command line or configuration */
-        STATUS_REFUSED = 3, /* durable state or surroundings: a person must settle it */
+        STATUS_REFUSED = 3, /* durable state or surroundings: the operator must settle it */
 };
 
-/* For the error (-errno) of a start. What is not known to be for a person is
- * tried again: a daemon that stays away for nothing is the worse mistake. */
-enum refusal_status refusal_status(int error);
+/* For the error (-errno) of a start. An error that is not known to need the operator
+ * is retried: a daemon that stays away without need is the worse mistake. */
+enum exit_status exit_status_of(int error);
 
-/* Under a service manager: tells it, and for STATUS_RUNTIME waits a second
- * before it may try again, or until SIGTERM or SIGINT, which are blocked. */
-void refusal_tell(enum refusal_status status);
+/* Tells the service manager, if there is one. For STATUS_RUNTIME, then waits a
+ * second before it may retry, or until SIGTERM or SIGINT, which are blocked. */
+void exit_status_tell(enum exit_status status);

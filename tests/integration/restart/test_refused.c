@@ -38,7 +38,7 @@ Test(refused, a_wrong_configuration_is_2) {
         cr_assert_eq(private_daemon_start_fails(&d), 2);
 }
 
-/* Red when run() goes by refusal_status() no more. */
+/* Red when run() does not use exit_status_of(). */
 Test(refused, damaged_state_is_3) {
         cr_assert_eq(mkdir(d.state, 0700), 0);
         write_fence_file("sfshm-state 1\nmachine-id");
@@ -51,7 +51,7 @@ Test(refused, a_directory_which_others_may_write_to_is_3) {
         cr_assert_eq(private_daemon_start_fails(&d), 3);
 }
 
-/* It may end: tried again, but not at once. Red when refusal_tell() is left out. */
+/* It may end: tried again, but not at once. Red when exit_status_tell() is left out. */
 Test(refused, a_state_that_is_held_is_1_after_a_pause) {
         struct private_daemon other;
         char message[256];
