@@ -184,24 +184,20 @@ struct account *account_put(struct account *account) {
         return NULL;
 }
 
-static uint64_t uid_limit(const struct config *config, enum account_resource resource) {
-        const uint64_t limits[ACCOUNT_RESOURCES] = {
+static struct account_amounts uid_limits(const struct config *config) {
+        return (struct account_amounts){ .of = {
                 [ACCOUNT_CLIENTS] = config->uid_clients,
                 [ACCOUNT_LANES] = config->uid_lanes,
                 [ACCOUNT_BYTES] = config->uid_bytes,
-        };
-
-        return limits[resource];
+        } };
 }
 
-static uint64_t cgroup_limit(const struct config *config, enum account_resource resource) {
-        const uint64_t limits[ACCOUNT_RESOURCES] = {
+static struct account_amounts cgroup_limits(const struct config *config) {
+        return (struct account_amounts){ .of = {
                 [ACCOUNT_CLIENTS] = config->cgroup_clients,
                 [ACCOUNT_LANES] = config->cgroup_lanes,
                 [ACCOUNT_BYTES] = config->cgroup_bytes,
-        };
-
-        return limits[resource];
+        } };
 }
 
 /* Would `amount` more fit? A limit of 0 is none; a sum that wraps never fits. */
@@ -213,16 +209,15 @@ static bool fits(uint64_t used, uint64_t amount, uint64_t limit, bool limited) {
         return !limited || limit == 0 || sum <= limit;
 }
 
-static int refuse(struct account *account, enum account_resource resource, const char *level,
-                  uint64_t limit, const char **ret_what) {
+static int refuse(struct account *account, unsigned resource, bool is_cgroup, uint64_t limit,
+                  const char **ret_what) {
         struct accounts *accounts = account->accounts;
-        bool is_cgroup = level[0] == 'c';
         const char *name = resource_names[resource];
 
         snprintf(accounts->what, sizeof(accounts->what),
                  "%s of uid %u%s%.256s (limits.%s_%s = %" PRIu64 ")", name,
                  (unsigned)account->uid->uid, is_cgroup ? " in cgroup " : "",
-                 is_cgroup ? account->cgroup : "", level, name, limit);
+                 is_cgroup ? account->cgroup : "", is_cgroup ? "cgroup" : "uid", name, limit);
         if (ret_what)
                 *ret_what = accounts->what;
         return -EDQUOT;
@@ -232,35 +227,39 @@ bool account_limited(const struct account *account) {
         return account->uid->uid != 0 && account->uid->uid != geteuid();
 }
 
-int account_charge(struct account *account, enum account_resource resource, uint64_t amount,
+int account_charge(struct account *account, const struct account_amounts *amounts,
                    const char **ret_what) {
-        const struct config *config = account->accounts->config;
-        uint64_t *by_uid = &account->uid->balance.used[resource];
-        uint64_t *by_cgroup = &account->balance.used[resource];
-        uint64_t of_uid = uid_limit(config, resource), of_cgroup = cgroup_limit(config, resource);
+        struct account_amounts of_uid = uid_limits(account->accounts->config);
+        struct account_amounts of_cgroup = cgroup_limits(account->accounts->config);
         bool limited = account_limited(account);
 
-        /* both are judged before either is written: a refusal leaves no trace */
-        if (!fits(*by_uid, amount, of_uid, limited))
-                return refuse(account, resource, "uid", of_uid, ret_what);
-        if (!fits(*by_cgroup, amount, of_cgroup, limited))
-                return refuse(account, resource, "cgroup", of_cgroup, ret_what);
-        *by_uid += amount;
-        *by_cgroup += amount;
+        /* all are checked before any is charged: a refusal leaves no trace */
+        for (unsigned i = 0; i < ACCOUNT_RESOURCES; i++) {
+                if (!fits(account->uid->balance.used[i], amounts->of[i], of_uid.of[i], limited))
+                        return refuse(account, i, false, of_uid.of[i], ret_what);
+                if (!fits(account->balance.used[i], amounts->of[i], of_cgroup.of[i], limited))
+                        return refuse(account, i, true, of_cgroup.of[i], ret_what);
+        }
+        account_restore(account, amounts);
         return 0;
 }
 
-void account_carry(struct account *account, enum account_resource resource, uint64_t amount) {
-        /* cannot wrap: a client's amounts are below 2^32, and so are their numbers */
-        account->uid->balance.used[resource] += amount;
-        account->balance.used[resource] += amount;
+void account_restore(struct account *account, const struct account_amounts *amounts) {
+        for (unsigned i = 0; i < ACCOUNT_RESOURCES; i++) {
+                /* cannot wrap: checked by account_charge(), or a client's, whose amounts
+                 * are below 2^32, and so is the number of clients */
+                account->uid->balance.used[i] += amounts->of[i];
+                account->balance.used[i] += amounts->of[i];
+        }
 }
 
-void account_discharge(struct account *account, enum account_resource resource, uint64_t amount) {
-        assert(account->balance.used[resource] >= amount);
-        assert(account->uid->balance.used[resource] >= amount);
-        account->balance.used[resource] -= amount;
-        account->uid->balance.used[resource] -= amount;
+void account_discharge(struct account *account, const struct account_amounts *amounts) {
+        for (unsigned i = 0; i < ACCOUNT_RESOURCES; i++) {
+                assert(account->balance.used[i] >= amounts->of[i]);
+                assert(account->uid->balance.used[i] >= amounts->of[i]);
+                account->balance.used[i] -= amounts->of[i];
+                account->uid->balance.used[i] -= amounts->of[i];
+        }
 }
 
 uid_t account_uid(const struct account *account) {

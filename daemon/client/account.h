@@ -33,15 +33,20 @@ struct accounts *accounts_free(struct accounts *accounts); /* asserts that nothi
 int account_get(struct accounts *accounts, uid_t uid, const char *cgroup, struct account **ret);
 struct account *account_put(struct account *account);
 
-/* Both limits or neither: the uid's and that of the cgroup within the uid.
- * -EDQUOT when one would be passed; *ret_what (may be NULL) then is e.g.
- * "clients of uid 1000 (limits.uid_clients = 1024)", good until the next call.
- * root and the daemon's own uid are counted and not limited. */
-int account_charge(struct account *account, enum account_resource resource, uint64_t amount,
+/* What one client holds: an amount of each resource. */
+struct account_amounts {
+        uint64_t of[ACCOUNT_RESOURCES];
+};
+
+/* Charges all amounts, to the uid and to the cgroup within the uid, or none.
+ * -EDQUOT when a limit would be passed; *ret_what (may be NULL) then is e.g.
+ * "clients of uid 1000 (limits.uid_clients = 1024)", valid until the next call.
+ * root and the daemon's own uid are counted, but not limited. */
+int account_charge(struct account *account, const struct account_amounts *amounts,
                    const char **ret_what);
-/* What a client held before this daemon began: counted, whatever the limits. */
-void account_carry(struct account *account, enum account_resource resource, uint64_t amount);
-void account_discharge(struct account *account, enum account_resource resource, uint64_t amount);
+/* Charges what a client held before this daemon started, whatever the limits are. */
+void account_restore(struct account *account, const struct account_amounts *amounts);
+void account_discharge(struct account *account, const struct account_amounts *amounts);
 
 bool account_limited(const struct account *account);
 

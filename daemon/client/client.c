@@ -23,9 +23,14 @@ static uint64_t whole_pages(uint32_t size) {
         return (size + page - 1) / page * page;
 }
 
-uint64_t client_shape_bytes(const struct client_shape *shape) {
-        return whole_pages(grants_page_size(shape->n_lanes)) +
-               whole_pages(cursors_page_size(shape->n_lanes, shape->worker_counters));
+struct account_amounts client_shape_amounts(const struct client_shape *shape) {
+        return (struct account_amounts){ .of = {
+                [ACCOUNT_CLIENTS] = 1,
+                [ACCOUNT_LANES] = shape->n_lanes,
+                [ACCOUNT_BYTES] =
+                        whole_pages(grants_page_size(shape->n_lanes)) +
+                        whole_pages(cursors_page_size(shape->n_lanes, shape->worker_counters)),
+        } };
 }
 
 static void fill_grants(const struct client *client, const struct client_shape *shape) {
@@ -73,7 +78,7 @@ int client_new(struct client **ret, const struct client_shape *shape) {
         client = client_alloc(shape->id, shape->n_lanes);
         if (client == NULL)
                 return -ENOMEM;
-        client->bytes = client_shape_bytes(shape);
+        client->amounts = client_shape_amounts(shape);
         r = segment_memfd(&client->grants, "sfshm-grants", grants_page_size(shape->n_lanes));
         if (r == 0)
                 r = segment_memfd(&client->cursors, "sfshm-cursors",
@@ -111,7 +116,7 @@ static int adopt_pages(struct client *client, int grants_fd, int cursors_fd) {
                 return r;
         segment_unmap(&client->cursors); /* the client may punch it: only read with pread */
         client->attached_tick = page->base_tick + 1;
-        client->bytes = client_shape_bytes(&(struct client_shape){
+        client->amounts = client_shape_amounts(&(struct client_shape){
                 .n_lanes = client->n_lanes, .worker_counters = page->worker_counters });
         return 0;
 }

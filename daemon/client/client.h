@@ -42,7 +42,7 @@ struct client {
         uint64_t attached_tick;
         uint64_t young_until; /* tick: short standing reservations before it */
         uint32_t n_lanes;
-        uint64_t bytes;         /* charged: both pages, in whole memory pages */
+        struct account_amounts amounts; /* what it is charged */
         /* mapped read-write; the descriptor is closed when nobody needs it any more:
          * after WELCOME, or once it is in the descriptor store */
         struct segment grants;
@@ -66,8 +66,8 @@ struct client_shape {
         uint32_t worker_counters;
         uint32_t generation; /* the daemon's */
 };
-/* Bytes of shared memory which a client of that shape pins. */
-uint64_t client_shape_bytes(const struct client_shape *shape);
+/* What a client of that shape is charged: bytes are both pages, in whole memory pages. */
+struct account_amounts client_shape_amounts(const struct client_shape *shape);
 /* Builds both pages, headers and first cursors filled in; no account, socket
  * -1. 0 or -errno, silent. */
 int client_new(struct client **ret, const struct client_shape *shape);

@@ -26,41 +26,15 @@ void attach_refuse(struct attach_refusal *ret, int error, uint32_t retry_after_m
         va_end(arguments);
 }
 
-/* The place comes last: a refusal may have to cut it off. */
-static void amounts_of(uint32_t n_lanes, uint64_t bytes, uint64_t ret[ACCOUNT_RESOURCES]) {
-        ret[ACCOUNT_CLIENTS] = 1;
-        ret[ACCOUNT_LANES] = n_lanes;
-        ret[ACCOUNT_BYTES] = bytes;
-}
-
-static void discharge(struct account *account, uint32_t n_lanes, uint64_t bytes) {
-        uint64_t amounts[ACCOUNT_RESOURCES];
-
-        amounts_of(n_lanes, bytes, amounts);
-        for (unsigned i = 0; i < ACCOUNT_RESOURCES; i++)
-                account_discharge(account, (enum account_resource)i, amounts[i]);
-}
-
-/* Everything, or nothing. */
-static int charge(struct account *account, uint32_t n_lanes, uint64_t bytes,
+static int charge(struct account *account, const struct account_amounts *amounts,
                   struct attach_refusal *refusal) {
-        uint64_t amounts[ACCOUNT_RESOURCES];
         const char *what = NULL;
+        int r = account_charge(account, amounts, &what);
 
-        amounts_of(n_lanes, bytes, amounts);
-        for (unsigned i = 0; i < ACCOUNT_RESOURCES; i++) {
-                int r = account_charge(account, (enum account_resource)i, amounts[i], &what);
-
-                if (r == 0)
-                        continue;
+        if (r < 0)
                 attach_refuse(refusal, -r, RETRY_MS, "the limit on %s is reached: close idle "
-                              "clients or raise it in sfshmd.conf",
-                              what != NULL ? what : "this account");
-                while (i-- > 0)
-                        account_discharge(account, (enum account_resource)i, amounts[i]);
-                return r;
-        }
-        return 0;
+                              "clients or raise it in sfshmd.conf", what);
+        return r;
 }
 
 static struct client_shape shape_of(const struct server_parts *parts,
@@ -143,7 +117,8 @@ static void count_in(struct attach *attach, const struct client *client, int sig
         struct statistics_inputs *inputs = attach->parts->inputs;
 
         /* relaxed: numbers to look at */
-        atomic_fetch_add_explicit(&inputs->memory_bytes, sign * (int64_t)client->bytes,
+        atomic_fetch_add_explicit(&inputs->memory_bytes,
+                                  sign * (int64_t)client->amounts.of[ACCOUNT_BYTES],
                                   memory_order_relaxed);
         attach->n_clients += (uint32_t)sign;
 }
@@ -197,7 +172,7 @@ int attach_new(struct attach *attach, int socket, const struct wire_hello *hello
         struct client_shape shape = shape_of(attach->parts, hello, now_tick);
         struct account *account;
         struct peer peer;
-        uint64_t bytes;
+        struct account_amounts amounts;
         int r;
 
         if (attach->n_clients >= config->max_clients) {
@@ -216,25 +191,17 @@ int attach_new(struct attach *attach, int socket, const struct wire_hello *hello
                               strerror(-r));
                 return r;
         }
-        bytes = client_shape_bytes(&shape);
-        r = charge(account, shape.n_lanes, bytes, ret_refusal);
+        amounts = client_shape_amounts(&shape);
+        r = charge(account, &amounts, ret_refusal);
         if (r == 0) {
                 r = build_charged(attach, account, &shape, &peer, socket, now_tick, ret,
                                   ret_refusal);
                 if (r < 0 && r != -EAGAIN)
-                        discharge(account, shape.n_lanes, bytes);
+                        account_discharge(account, &amounts);
         }
         if (r < 0 && r != -EAGAIN)
                 account_put(account);
         return r;
-}
-
-static void carry(struct account *account, const struct client *client) {
-        uint64_t amounts[ACCOUNT_RESOURCES];
-
-        amounts_of(client->n_lanes, client->bytes, amounts);
-        for (unsigned i = 0; i < ACCOUNT_RESOURCES; i++)
-                account_carry(account, (enum account_resource)i, amounts[i]);
 }
 
 int attach_adopt(struct attach *attach, struct client *client, uint64_t now_tick) {
@@ -250,10 +217,10 @@ int attach_adopt(struct attach *attach, struct client *client, uint64_t now_tick
         client->pid = peer.pid;
         client->uid = peer.uid;
         memcpy(client->comm, peer.comm, sizeof(client->comm));
-        carry(client->account, client);
+        account_restore(client->account, &client->amounts);
         r = reserve_adopt(attach->reserve, client, now_tick);
         if (r < 0) {
-                discharge(client->account, client->n_lanes, client->bytes);
+                account_discharge(client->account, &client->amounts);
                 client->account = account_put(client->account);
                 return r;
         }
@@ -270,7 +237,7 @@ void attach_leave(struct attach *attach, struct client *client) {
         statistics_retire(parts->statistics, client);
         cds_list_del_rcu(&client->link);
         count_in(attach, client, -1);
-        discharge(client->account, client->n_lanes, client->bytes);
+        account_discharge(client->account, &client->amounts);
         client->account = account_put(client->account);
         client->socket = -1;
         client_free_later(client);

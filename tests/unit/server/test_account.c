@@ -42,6 +42,27 @@ static struct account *get(struct accounts *accounts, uid_t uid, const char *cgr
         return account;
 }
 
+/* Of one resource alone. */
+static struct account_amounts amounts_of(enum account_resource resource, uint64_t amount) {
+        struct account_amounts amounts = { .of = { 0 } };
+
+        amounts.of[resource] = amount;
+        return amounts;
+}
+
+static int charge(struct account *account, enum account_resource resource, uint64_t amount,
+                  const char **ret_what) {
+        struct account_amounts amounts = amounts_of(resource, amount);
+
+        return account_charge(account, &amounts, ret_what);
+}
+
+static void discharge(struct account *account, enum account_resource resource, uint64_t amount) {
+        struct account_amounts amounts = amounts_of(resource, amount);
+
+        account_discharge(account, &amounts);
+}
+
 Test(account, one_uid_and_cgroup_are_one_account) {
         struct accounts *accounts = new_accounts(&limits);
         struct account *a = get(accounts, UID, "/a"), *same = get(accounts, UID, "/a");
@@ -66,18 +87,18 @@ Test(account, the_cgroups_limit_holds_within_the_uid) {
         struct account *a = get(accounts, UID, "/a"), *b = get(accounts, UID, "/b");
         const char *what = NULL;
 
-        cr_assert_eq(account_charge(a, ACCOUNT_CLIENTS, 2, &what), 0);
+        cr_assert_eq(charge(a, ACCOUNT_CLIENTS, 2, &what), 0);
         cr_assert_null(what);
-        cr_assert_eq(account_charge(a, ACCOUNT_CLIENTS, 1, &what), -EDQUOT);
+        cr_assert_eq(charge(a, ACCOUNT_CLIENTS, 1, &what), -EDQUOT);
         cr_assert_str_eq(what, "clients of uid 4711 in cgroup /a (limits.cgroup_clients = 2)");
         /* a refusal by the cgroup must not have been charged to the uid: one more fits */
-        cr_assert_eq(account_charge(b, ACCOUNT_CLIENTS, 1, NULL), 0);
-        cr_assert_eq(account_charge(b, ACCOUNT_CLIENTS, 1, &what), -EDQUOT);
+        cr_assert_eq(charge(b, ACCOUNT_CLIENTS, 1, NULL), 0);
+        cr_assert_eq(charge(b, ACCOUNT_CLIENTS, 1, &what), -EDQUOT);
         cr_assert_str_eq(what, "clients of uid 4711 (limits.uid_clients = 3)");
         /* nor a refusal by the uid to the cgroup */
-        account_discharge(a, ACCOUNT_CLIENTS, 2);
-        cr_assert_eq(account_charge(b, ACCOUNT_CLIENTS, 1, NULL), 0);
-        account_discharge(b, ACCOUNT_CLIENTS, 2);
+        discharge(a, ACCOUNT_CLIENTS, 2);
+        cr_assert_eq(charge(b, ACCOUNT_CLIENTS, 1, NULL), 0);
+        discharge(b, ACCOUNT_CLIENTS, 2);
         account_put(a);
         account_put(b);
         accounts_free(accounts);
@@ -88,14 +109,28 @@ Test(account, resources_are_counted_apart_and_zero_is_no_limit) {
         struct account *a = get(accounts, UID, "");
         const char *what = NULL;
 
-        cr_assert_eq(account_charge(a, ACCOUNT_LANES, 10, NULL), 0);
-        cr_assert_eq(account_charge(a, ACCOUNT_LANES, 1, NULL), -EDQUOT);
-        cr_assert_eq(account_charge(a, ACCOUNT_BYTES, 1000, NULL), 0);
-        cr_assert_eq(account_charge(a, ACCOUNT_BYTES, 1, &what), -EDQUOT);
+        cr_assert_eq(charge(a, ACCOUNT_LANES, 10, NULL), 0);
+        cr_assert_eq(charge(a, ACCOUNT_LANES, 1, NULL), -EDQUOT);
+        cr_assert_eq(charge(a, ACCOUNT_BYTES, 1000, NULL), 0);
+        cr_assert_eq(charge(a, ACCOUNT_BYTES, 1, &what), -EDQUOT);
         cr_assert_str_eq(what, "bytes of uid 4711 (limits.uid_bytes = 1000)");
-        account_discharge(a, ACCOUNT_BYTES, 1000);
-        cr_assert_eq(account_charge(a, ACCOUNT_LANES, 0, NULL), 0);
-        account_discharge(a, ACCOUNT_LANES, 10);
+        discharge(a, ACCOUNT_BYTES, 1000);
+        cr_assert_eq(charge(a, ACCOUNT_LANES, 0, NULL), 0);
+        discharge(a, ACCOUNT_LANES, 10);
+        account_put(a);
+        accounts_free(accounts);
+}
+
+/* Red when what fits is charged before what does not is found. */
+Test(account, a_refused_charge_leaves_nothing_charged) {
+        struct accounts *accounts = new_accounts(&limits);
+        struct account *a = get(accounts, UID, "");
+        struct account_amounts too_many = { .of = { [ACCOUNT_CLIENTS] = 1, [ACCOUNT_LANES] = 1,
+                                                    [ACCOUNT_BYTES] = 1001 } };
+
+        cr_assert_eq(account_charge(a, &too_many, NULL), -EDQUOT);
+        cr_assert_eq(charge(a, ACCOUNT_LANES, 10, NULL), 0);
+        discharge(a, ACCOUNT_LANES, 10);
         account_put(a);
         accounts_free(accounts);
 }
@@ -105,10 +140,10 @@ Test(account, a_sum_that_wraps_does_not_fit) {
         struct accounts *accounts = new_accounts(&none);
         struct account *a = get(accounts, UID, "");
 
-        cr_assert_eq(account_charge(a, ACCOUNT_BYTES, 2, NULL), 0);
-        cr_assert_eq(account_charge(a, ACCOUNT_BYTES, UINT64_MAX - 1, NULL), -EDQUOT);
-        cr_assert_eq(account_charge(a, ACCOUNT_BYTES, UINT64_MAX - 2, NULL), 0);
-        account_discharge(a, ACCOUNT_BYTES, UINT64_MAX);
+        cr_assert_eq(charge(a, ACCOUNT_BYTES, 2, NULL), 0);
+        cr_assert_eq(charge(a, ACCOUNT_BYTES, UINT64_MAX - 1, NULL), -EDQUOT);
+        cr_assert_eq(charge(a, ACCOUNT_BYTES, UINT64_MAX - 2, NULL), 0);
+        discharge(a, ACCOUNT_BYTES, UINT64_MAX);
         account_put(a);
         accounts_free(accounts);
 }
@@ -122,10 +157,10 @@ Test(account, root_and_the_daemons_uid_are_not_limited) {
         root = get(accounts, 0, "/a");
         self = get(accounts, geteuid(), "/b");
 
-        cr_assert_eq(account_charge(root, ACCOUNT_CLIENTS, 100, NULL), 0);
-        cr_assert_eq(account_charge(self, ACCOUNT_CLIENTS, 100, NULL), 0);
-        account_discharge(root, ACCOUNT_CLIENTS, 100);
-        account_discharge(self, ACCOUNT_CLIENTS, 100);
+        cr_assert_eq(charge(root, ACCOUNT_CLIENTS, 100, NULL), 0);
+        cr_assert_eq(charge(self, ACCOUNT_CLIENTS, 100, NULL), 0);
+        discharge(root, ACCOUNT_CLIENTS, 100);
+        discharge(self, ACCOUNT_CLIENTS, 100);
         account_put(root);
         account_put(self);
         accounts_free(accounts);
@@ -136,11 +171,11 @@ Test(account, a_uids_balance_outlives_one_of_its_cgroups) {
         struct accounts *accounts = new_accounts(&limits);
         struct account *a = get(accounts, UID, "/a"), *b = get(accounts, UID, "/b");
 
-        cr_assert_eq(account_charge(a, ACCOUNT_CLIENTS, 2, NULL), 0);
+        cr_assert_eq(charge(a, ACCOUNT_CLIENTS, 2, NULL), 0);
         account_put(b);
         b = get(accounts, UID, "/b");
-        cr_assert_eq(account_charge(b, ACCOUNT_CLIENTS, 2, NULL), -EDQUOT);
-        account_discharge(a, ACCOUNT_CLIENTS, 2);
+        cr_assert_eq(charge(b, ACCOUNT_CLIENTS, 2, NULL), -EDQUOT);
+        discharge(a, ACCOUNT_CLIENTS, 2);
         account_put(a);
         account_put(b);
         accounts_free(accounts);
@@ -173,7 +208,7 @@ Test(account, rules_and_limits_that_change) {
         struct accounts *accounts = new_accounts(&config);
         struct account *a = get(accounts, UID, "/x.slice"), *b = get(accounts, UID + 1, "/y");
 
-        cr_assert_eq(account_charge(a, ACCOUNT_LANES, 10, NULL), 0);
+        cr_assert_eq(charge(a, ACCOUNT_LANES, 10, NULL), 0);
         config.weights = rules;
         config.n_caps = 0;
         config.uid_lanes = 9;
@@ -183,8 +218,8 @@ Test(account, rules_and_limits_that_change) {
         cr_expect_eq(account_uid_weight(b), 1);
         cr_expect_eq(account_cgroup_cap(a), UINT64_MAX);
         cr_expect_eq(account_uid_cap(b), UINT64_MAX);
-        cr_expect_eq(account_charge(a, ACCOUNT_LANES, 1, NULL), -EDQUOT);
-        account_discharge(a, ACCOUNT_LANES, 10);
+        cr_expect_eq(charge(a, ACCOUNT_LANES, 1, NULL), -EDQUOT);
+        discharge(a, ACCOUNT_LANES, 10);
         account_put(a);
         account_put(b);
         accounts_free(accounts);
@@ -194,7 +229,7 @@ Test(account, freeing_a_charged_account_is_a_bug_that_stops, .signal = SIGABRT) 
         struct accounts *accounts = new_accounts(&limits);
         struct account *a = get(accounts, UID, "");
 
-        (void)account_charge(a, ACCOUNT_LANES, 1, NULL);
+        (void)charge(a, ACCOUNT_LANES, 1, NULL);
         account_put(a);
 }
 
@@ -209,7 +244,7 @@ Test(account, giving_back_more_than_was_charged_is_a_bug_that_stops, .signal = S
         struct accounts *accounts = new_accounts(&limits);
         struct account *a = get(accounts, UID, "");
 
-        (void)account_charge(a, ACCOUNT_LANES, 1, NULL);
-        account_discharge(a, ACCOUNT_LANES, 2);
+        (void)charge(a, ACCOUNT_LANES, 1, NULL);
+        discharge(a, ACCOUNT_LANES, 2);
 }
 #endif

@@ -56,7 +56,7 @@ Test(client, is_born_with_full_cursors_and_a_header) {
         for (unsigned i = 0; i < 4; i++)
                 cr_expect_eq(atomic_load(&cursors->lanes[i].cursor),
                              cursor_pack(0, 0, CURSOR_OFFSET_FULL));
-        cr_expect_eq(client->bytes, 2 * 4096);
+        cr_expect_eq(client->amounts.of[ACCOUNT_BYTES], 2 * 4096);
         client_free(client);
 }
 
@@ -200,7 +200,7 @@ Test(client, is_adopted_from_its_own_pages_only) {
         cr_expect_null(adopted);
         cr_assert_eq(adopt(client, 7, 4, &adopted), 0);
         cr_expect_eq(adopted->attached_tick, 1001);
-        cr_expect_eq(adopted->bytes, client->bytes);
+        cr_expect_arr_eq(&adopted->amounts, &client->amounts, sizeof(client->amounts));
         cr_expect_eq(adopted->grants.fd, -1);
         cr_expect_null(adopted->cursors.map, "the client may punch it");
         cr_expect_eq(client_grants(adopted)->client, 7);
