@@ -2,15 +2,11 @@
 #include "daemon/config/reload.h"
 
 #include <errno.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "daemon/config/internal.h"
 #include "daemon/util/log.h"
-#include "daemon/host/notify.h"
-#include "daemon/util/time.h"
 
 /* The value in both, malloc'ed; equal ones are equal texts. */
 struct difference {
@@ -93,25 +89,4 @@ int reload_config(struct reload *reload) {
         r = take_over(reload->config, loaded);
         config_free(loaded);
         return r;
-}
-
-void reload_run(struct reload *reload, struct accounts *accounts, struct reserve *reserve) {
-        bool was_refused = reload->refused;
-        char text[64];
-
-        snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%" PRId64,
-                 time_ns(CLOCK_MONOTONIC) / 1000);
-        (void)notify_send(text, NULL, 0);
-        reload->refused = reload_config(reload) < 0;
-        if (!reload->refused) {
-                accounts_reload(accounts);
-                reserve_reload(reserve, reload->config);
-        }
-        /* a success says nothing: the status is about the clock then, and stays */
-        if (notify_send(reload->refused ? "READY=1\nSTATUS=The new configuration was refused, see "
-                                          "the log; the one of before is in force." :
-                        was_refused ? "READY=1\nSTATUS=The configuration is reloaded." : "READY=1",
-                        NULL, 0) < 0)
-                log_event(LOG_LEVEL_WARNING, "reload", "the service manager does not take the "
-                          "word that the reload is over: it will wait for it in vain");
 }

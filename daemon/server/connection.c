@@ -2,8 +2,6 @@
 #include "daemon/server/connection.h"
 
 #include <errno.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -19,21 +17,6 @@
 /* A uid's oldest pending one is not dropped before that: in a storm of honest
  * clients the scheduler may well keep a HELLO back for so long. */
 #define PENDING_GRACE_NS (NS_PER_S / 10)
-
-bool connection_gate_pass(struct connection_gate *gate, int64_t now_ns,
-                          char ret_more[CONNECTION_GATE_TEXT]) {
-        if (now_ns < gate->open_ns) {
-                gate->suppressed++;
-                return false;
-        }
-        ret_more[0] = '\0';
-        if (gate->suppressed > 0)
-                snprintf(ret_more, CONNECTION_GATE_TEXT, " (%" PRIu64 " more before)",
-                         gate->suppressed);
-        gate->suppressed = 0;
-        gate->open_ns = now_ns + NS_PER_S;
-        return true;
-}
 
 void connections_move(struct connections *connections, struct connection *connection,
                       enum connection_state state, int64_t deadline_ns) {
@@ -98,7 +81,7 @@ static struct connection *most_crowded(const struct connections *connections) {
 
 static void make_room(struct connections *connections, uid_t uid, int64_t now_ns) {
         struct connection *oldest = NULL;
-        char more[CONNECTION_GATE_TEXT];
+        char more[LOG_RATELIMIT_TEXT];
 
         if (connections->n_pending >= PENDING_MAX)
                 oldest = most_crowded(connections);
@@ -106,7 +89,7 @@ static void make_room(struct connections *connections, uid_t uid, int64_t now_ns
                  pending_of(connections, uid, &oldest) < PENDING_PER_UID ||
                  oldest->deadline_ns - now_ns > PENDING_NS - PENDING_GRACE_NS)
                 return;
-        if (connection_gate_pass(&connections->crowded, now_ns, more))
+        if (log_ratelimit_pass(&connections->crowded, now_ns, more))
                 log_event(LOG_LEVEL_WARNING, "pending", "uid %u opens connections and says "
                           "nothing: the oldest was closed%s", (unsigned)oldest->uid, more);
         connections_drop(connections, oldest);

@@ -2,7 +2,7 @@
 #pragma once
 /*
  * Connections: pending (nothing said yet), held (said HELLO; waits for the
- * clock or for a reservation), attached, muted (attached, but hinting too
+ * clock or for a reservation), attached, throttled (attached, but hinting too
  * fast: not listened to for a moment). How many may say nothing is bounded
  * here; what the others may say, in conversation.c. Ledger thread only.
  */
@@ -11,13 +11,14 @@
 #include <sys/queue.h>
 
 #include "daemon/server/attach.h"
+#include "daemon/util/log_ratelimit.h"
 #include "shm/wire.h"
 
 enum connection_state {
         CONNECTION_PENDING,
         CONNECTION_HELD,
         CONNECTION_ATTACHED,
-        CONNECTION_MUTED,
+        CONNECTION_THROTTLED,
         CONNECTION_DEAD, /* freed at the end of the round */
         CONNECTION_STATES,
 };
@@ -34,16 +35,6 @@ struct connection {
         struct client *client; /* NULL: pending, or held for the clock */
 };
 
-/* At most one log line a second of a kind. */
-struct connection_gate {
-        int64_t open_ns;
-        uint64_t suppressed;
-};
-/* ret_more: "", or " (N more before)" for those of which there was no line. */
-#define CONNECTION_GATE_TEXT 48u
-bool connection_gate_pass(struct connection_gate *gate, int64_t now_ns,
-                          char ret_more[CONNECTION_GATE_TEXT]);
-
 TAILQ_HEAD(connection_list, connection);
 
 struct connections {
@@ -54,7 +45,7 @@ struct connections {
         uint32_t n_pending;
         bool changed; /* reserve_run() should look again */
         int64_t poked_ns;
-        struct connection_gate broken, refused, crowded;
+        struct log_ratelimit broken, refused, crowded;
 };
 
 void connections_init(struct connections *connections, struct attach *attach, int epoll_fd);

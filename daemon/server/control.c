@@ -29,9 +29,9 @@ static int decide(struct connections *connections, const struct connection *conn
 /* Strangers cannot fill the log; what an operator did is always in it. */
 static void report(struct connections *connections, const struct peer *peer, int error,
                    const char *text, int64_t now_ns) {
-        char more[CONNECTION_GATE_TEXT] = "";
+        char more[LOG_RATELIMIT_TEXT] = "";
 
-        if (error == -EPERM && !connection_gate_pass(&connections->refused, now_ns, more))
+        if (error == -EPERM && !log_ratelimit_pass(&connections->refused, now_ns, more))
                 return;
         log_event(error == 0 ? LOG_LEVEL_NOTICE : LOG_LEVEL_WARNING, "clock-accept",
                   "uid %u (pid %d) asked to accept the wall clock: %s%s", (unsigned)peer->uid,

@@ -12,7 +12,7 @@
 #include "daemon/util/time.h"
 
 #define HELD_NS (4 * NS_PER_S) /* the library waits for 5 s */
-#define MUTE_NS (NS_PER_S / 10)
+#define THROTTLE_NS (NS_PER_S / 10)
 #define FENCE_RETRY_MS 100u
 #define HINT_NS (NS_PER_S / 200)     /* what a hint costs: 200 a second ... */
 #define HINT_BURST_NS (NS_PER_S / 4) /* ... and 50 at once */
@@ -20,12 +20,12 @@
 
 static void drop_broken(struct connections *connections, struct connection *connection,
                         int64_t now_ns) {
-        char more[CONNECTION_GATE_TEXT];
+        char more[LOG_RATELIMIT_TEXT];
 
         /* relaxed: a number to look at */
         atomic_fetch_add_explicit(&connections->attach->parts->inputs->protocol_errors, 1,
                                   memory_order_relaxed);
-        if (connection_gate_pass(&connections->broken, now_ns, more))
+        if (log_ratelimit_pass(&connections->broken, now_ns, more))
                 log_event(LOG_LEVEL_WARNING, "protocol", "a connection of uid %u was closed: it "
                           "sent what is no message of this protocol, or not in its place%s",
                           (unsigned)connection->uid, more);
@@ -34,9 +34,9 @@ static void drop_broken(struct connections *connections, struct connection *conn
 
 static void refuse(struct connections *connections, struct connection *connection,
                    const struct attach_refusal *refusal, int64_t now_ns) {
-        char more[CONNECTION_GATE_TEXT];
+        char more[LOG_RATELIMIT_TEXT];
 
-        if (connection_gate_pass(&connections->refused, now_ns, more))
+        if (log_ratelimit_pass(&connections->refused, now_ns, more))
                 log_event(LOG_LEVEL_WARNING, "refused", "a client of uid %u was refused: %s%s",
                           (unsigned)connection->uid, refusal->text, more);
         /* a peer that does not take its refusal is dropped as well */
@@ -126,7 +126,7 @@ static void handle_want(struct connections *connections, struct connection *conn
         connection->hint_ns += HINT_NS;
         if (connection->hint_ns - now_ns > HINT_BURST_NS) {
                 /* left in its queue: whoever floods waits for himself */
-                connections_move(connections, connection, CONNECTION_MUTED, now_ns + MUTE_NS);
+                connections_move(connections, connection, CONNECTION_THROTTLED, now_ns + THROTTLE_NS);
                 listen_for(connections, connection, 0);
                 return;
         }
@@ -173,7 +173,7 @@ void conversation_handle(struct connections *connections, struct connection *con
 
         if (connection->state == CONNECTION_DEAD)
                 return;
-        if (connection->state == CONNECTION_MUTED || connection->state == CONNECTION_HELD) {
+        if (connection->state == CONNECTION_THROTTLED || connection->state == CONNECTION_HELD) {
                 if ((events & (EPOLLHUP | EPOLLERR)) != 0)
                         connections_drop(connections, connection);
                 return;
@@ -240,7 +240,7 @@ static void expire_one(struct connections *connections, struct connection *conne
         case CONNECTION_HELD:
                 refuse_held(connections, connection, now_ns);
                 break;
-        case CONNECTION_MUTED:
+        case CONNECTION_THROTTLED:
                 connections_move(connections, connection, CONNECTION_ATTACHED, INT64_MAX);
                 listen_for(connections, connection, EPOLLIN);
                 break;

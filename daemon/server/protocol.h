@@ -11,5 +11,5 @@ void conversation_handle(struct connections *connections, struct connection *con
                          uint32_t events, int64_t now_ns);
 /* Answers held ones that can be answered now. */
 void conversation_welcome(struct connections *connections, int64_t now_ns);
-/* Drops or refuses what has waited too long, ends mutes. */
+/* Drops or refuses what has waited too long, ends throttling. */
 void conversation_expire(struct connections *connections, int64_t now_ns);

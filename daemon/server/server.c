@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -15,6 +16,7 @@
 #include "daemon/server/protocol.h"
 #include "daemon/reserve/run.h"
 #include "daemon/server/listener.h"
+#include "daemon/host/notify.h"
 #include "daemon/util/log.h"
 #include "daemon/server/fdstore_restore.h"
 #include "daemon/util/time.h"
@@ -37,7 +39,8 @@ struct server {
         bool ready;               /* grants may be made, as far as the fence allows */
         bool stopping;
         bool lost; /* the lease */
-        struct connection_gate exhausted;
+        bool reload_refused; /* the last time: the status says so */
+        struct log_ratelimit exhausted;
         struct watchdog watchdog;
 };
 
@@ -191,9 +194,9 @@ static void pause_accepting(struct server *server, int64_t resume_ns) {
 }
 
 static void report_exhausted(struct server *server, int64_t now_ns) {
-        char more[CONNECTION_GATE_TEXT];
+        char more[LOG_RATELIMIT_TEXT];
 
-        if (connection_gate_pass(&server->exhausted, now_ns, more))
+        if (log_ratelimit_pass(&server->exhausted, now_ns, more))
                 log_event(LOG_LEVEL_WARNING, "descriptors", "no file descriptor is left: new "
                           "connections are closed%s; raise LimitNOFILE= or lower "
                           "daemon.max_clients", more);
@@ -230,19 +233,46 @@ static void drain(int fd) {
                 return;
 }
 
+static void apply_config(struct server *server) {
+        const struct config *config = server->parts->config;
+
+        accounts_reload(server->attach.accounts);
+        reserve_reload(server->attach.reserve, config);
+        timekeeper_set_policy(&server->attach.keeper, &config->clock);
+        lease_set_horizon(server->parts->lease, config->horizon_ns);
+        server->connections.changed = true;
+}
+
+/* SIGHUP. systemd waits for READY=1. The status after a success is about the clock,
+ * and stays, unless it was about a refused configuration. */
+static void reload(struct server *server) {
+        bool was_refused = server->reload_refused;
+        char text[64];
+
+        snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%" PRId64,
+                 time_ns(CLOCK_MONOTONIC) / 1000);
+        (void)notify_send(text, NULL, 0);
+        server->reload_refused = reload_config(server->parts->reload) < 0;
+        if (!server->reload_refused)
+                apply_config(server);
+        if (notify_send(server->reload_refused ? "READY=1\nSTATUS=The new configuration was "
+                                                 "refused, see the log; the previous one stays "
+                                                 "in force." :
+                        was_refused ? "READY=1\nSTATUS=The configuration is reloaded." : "READY=1",
+                        NULL, 0) < 0)
+                log_event(LOG_LEVEL_WARNING, "reload", "the service manager does not accept the "
+                          "message that the reload is over; it will wait until its timeout");
+        timekeeper_tell_again(&server->attach.keeper);
+}
+
 static void take_signals(struct server *server) {
         struct signalfd_siginfo signal;
 
         while (read(server->signal_fd, &signal, sizeof(signal)) == (ssize_t)sizeof(signal)) {
-                if (signal.ssi_signo != SIGHUP) {
+                if (signal.ssi_signo == SIGHUP)
+                        reload(server);
+                else
                         server->stopping = true;
-                        continue;
-                }
-                reload_run(server->parts->reload, server->attach.accounts, server->attach.reserve);
-                timekeeper_set_policy(&server->attach.keeper, &server->parts->config->clock);
-                timekeeper_tell_again(&server->attach.keeper);
-                lease_set_horizon(server->parts->lease, server->parts->config->horizon_ns);
-                server->connections.changed = true;
         }
 }
 
