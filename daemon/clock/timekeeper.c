@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "daemon/client/client.h"
 #include "daemon/util/log.h"
 #include "daemon/host/notify.h"
 #include "daemon/util/time.h"
@@ -25,10 +24,10 @@
 /* How often a look is repeated when it took too long. */
 #define LOOKS_MAX 100
 
-void timekeeper_init(struct timekeeper *keeper, const struct timekeeper_parts *parts) {
-        *keeper = (struct timekeeper){ .parts = *parts, .passed_tick = UINT64_MAX,
-                                       .state = CLOCK_STATE_STARTING };
-        (void)clock_latch_begin(parts->clock, &keeper->published);
+void timekeeper_init(struct timekeeper *keeper) {
+        keeper->passed_tick = UINT64_MAX;
+        keeper->state = CLOCK_STATE_STARTING;
+        (void)clock_latch_begin(keeper->clock, &keeper->published);
 }
 
 /* ---- what others see */
@@ -39,17 +38,17 @@ static bool same_line(const struct clock_line *a, const struct clock_line *b) {
 }
 
 static void publish_line(struct timekeeper *keeper) {
-        const struct guard *guard = keeper->parts.guard;
+        const struct guard *guard = keeper->guard;
 
         if (same_line(&guard->line, &keeper->published))
                 return;
-        clock_latch_write(keeper->parts.clock, &guard->line);
+        clock_latch_write(keeper->clock, &guard->line);
         keeper->published = guard->line;
 }
 
 static void publish_state(struct timekeeper *keeper) {
-        const struct guard *guard = keeper->parts.guard;
-        struct clock_segment *clock = keeper->parts.clock;
+        const struct guard *guard = keeper->guard;
+        struct clock_segment *clock = keeper->clock;
         int64_t resume = keeper->stuck ? INT64_MAX : guard->resume_boot_ns;
 
         /* relaxed: a number to look at */
@@ -67,35 +66,12 @@ static void publish_state(struct timekeeper *keeper) {
                 atomic_store_explicit(&clock->unserved, 0, memory_order_release);
 }
 
-static void count(const struct timekeeper *keeper) {
-        const struct guard *guard = keeper->parts.guard;
-        struct statistics_inputs *inputs = keeper->parts.inputs;
-
-        /* relaxed: numbers to look at */
-        atomic_store_explicit(&inputs->clock_rollbacks, (int64_t)guard->rollbacks,
-                              memory_order_relaxed);
-        atomic_store_explicit(&inputs->clock_forward_steps, (int64_t)guard->forward_steps,
-                              memory_order_relaxed);
-        atomic_store_explicit(&inputs->clock_holds, (int64_t)guard->holds, memory_order_relaxed);
-        atomic_store_explicit(&inputs->clock_offset_ns, guard->offset_ns, memory_order_relaxed);
-        atomic_store_explicit(&inputs->clock_state, keeper->state, memory_order_relaxed);
-        atomic_store_explicit(&inputs->clock_reason, keeper->reason, memory_order_relaxed);
-}
-
 static enum log_level level_of(const struct timekeeper *keeper) {
         if (keeper->state == CLOCK_STATE_FAILED || keeper->reason == CLOCK_REASON_HELD)
                 return LOG_LEVEL_ERROR;
         if (keeper->state == CLOCK_STATE_WAITING || keeper->reason == CLOCK_REASON_OFFSET)
                 return LOG_LEVEL_WARNING;
         return LOG_LEVEL_NOTICE;
-}
-
-/* Whoever sleeps until its page changes looks at the state again. */
-static void wake_all(const struct timekeeper *keeper) {
-        struct client *client;
-
-        cds_list_for_each_entry(client, keeper->parts.clients, link)
-                client_wake(client);
 }
 
 static void tell_manager(const struct timekeeper *keeper) {
@@ -116,7 +92,7 @@ static void tell(const struct timekeeper *keeper, bool first) {
 
 /* Takes over what was decided, and tells of it if it is news. */
 static void publish(struct timekeeper *keeper) {
-        const struct guard *guard = keeper->parts.guard;
+        const struct guard *guard = keeper->guard;
         bool stuck = keeper->stuck && guard_ready(guard); /* what the clock says comes first */
         enum clock_state state = stuck ? CLOCK_STATE_FAILED : guard->state;
         enum clock_reason reason = stuck ? CLOCK_REASON_STUCK : guard->reason;
@@ -129,11 +105,10 @@ static void publish(struct timekeeper *keeper) {
         keeper->incidents = guard->rollbacks + guard->holds;
         publish_line(keeper);
         publish_state(keeper);
-        count(keeper);
         if (!news)
                 return;
         tell(keeper, first);
-        wake_all(keeper);
+        keeper->hooks->changed(keeper->context);
 }
 
 /* ---- looking */
@@ -142,7 +117,7 @@ static void read_clocks(struct timekeeper *keeper, struct guard_reading *ret) {
         char text[CLOCK_DURATION_TEXT];
         int64_t suspended_ns;
 
-        (void)readings_take(keeper->parts.readings, keeper->parts.guard->policy.require_sync, ret,
+        (void)readings_take(keeper->readings, keeper->guard->policy.require_sync, ret,
                             &suspended_ns);
         if (suspended_ns > 0)
                 log_event(LOG_LEVEL_INFO, "suspend", "the machine was suspended for %s: the clock "
@@ -151,13 +126,13 @@ static void read_clocks(struct timekeeper *keeper, struct guard_reading *ret) {
 
 /* Rule 9: the fence, then the reservations, then the clock. */
 static void follow_forward(struct timekeeper *keeper) {
-        struct guard *guard = keeper->parts.guard;
+        struct guard *guard = keeper->guard;
         uint64_t tick;
 
         /* again where the time that was prepared for has passed meanwhile */
         for (int i = 0; i < LOOKS_MAX && guard_wants_step(guard, &keeper->reading, &tick); i++) {
                 tick += STEP_AHEAD_TICKS;
-                if (!reserve_carry(keeper->parts.reserve, tick))
+                if (!keeper->hooks->prepare(keeper->context, tick))
                         return; /* the lease's thread wakes us when the fence is raised */
                 read_clocks(keeper, &keeper->reading);
                 guard_step(guard, &keeper->reading, tick);
@@ -166,7 +141,7 @@ static void follow_forward(struct timekeeper *keeper) {
 
 /* Once a day, beginning a year before. */
 static void warn_of_end(struct timekeeper *keeper) {
-        const struct guard *guard = keeper->parts.guard;
+        const struct guard *guard = keeper->guard;
         int64_t now_ns = keeper->reading.boottime_ns;
         uint64_t tick = guard_tick(guard, now_ns), last = id_tick_max(&guard->layout);
 
@@ -180,9 +155,9 @@ static void warn_of_end(struct timekeeper *keeper) {
 }
 
 static void look_at_machine(struct timekeeper *keeper) {
-        if (machine_changed(keeper->parts.machine))
-                guard_clone(keeper->parts.guard);
-        if (machine_disrupted(keeper->parts.machine))
+        if (machine_changed(keeper->machine))
+                guard_clone(keeper->guard);
+        if (machine_disrupted(keeper->machine))
                 log_event(LOG_LEVEL_NOTICE, "machine", "the hypervisor says that the clock may "
                           "have jumped, as by a migration: a step is dealt with like any other");
 }
@@ -193,7 +168,7 @@ static void look_at_machine(struct timekeeper *keeper) {
 static bool too_late(struct timekeeper *keeper, int64_t read_boot_ns) {
         struct guard_reading now;
 
-        if (same_line(&keeper->parts.guard->line, &keeper->published))
+        if (same_line(&keeper->guard->line, &keeper->published))
                 return false;
         read_clocks(keeper, &now);
         return now.boottime_ns - read_boot_ns > LINE_LEAD_NS / 2;
@@ -205,7 +180,7 @@ static int64_t decide(struct timekeeper *keeper) {
 
         read_clocks(keeper, &keeper->reading);
         read_boot_ns = keeper->reading.boottime_ns;
-        guard_look(keeper->parts.guard, &keeper->reading);
+        guard_look(keeper->guard, &keeper->reading);
         follow_forward(keeper);
         return read_boot_ns;
 }
@@ -215,10 +190,10 @@ void timekeeper_look(struct timekeeper *keeper) {
         int64_t read_boot_ns;
 
         look_at_machine(keeper);
-        before = *keeper->parts.guard;
+        before = *keeper->guard;
         read_boot_ns = decide(keeper);
         for (int i = 0; i < LOOKS_MAX && too_late(keeper, read_boot_ns); i++) {
-                *keeper->parts.guard = before;
+                *keeper->guard = before;
                 read_boot_ns = decide(keeper);
         }
         publish(keeper);
@@ -229,10 +204,10 @@ void timekeeper_look(struct timekeeper *keeper) {
  * failed, or takes long: a disk that hangs reports nothing. reserve_run() asks again
  * each second, so that is how late this may be noticed. */
 static bool fence_stuck(struct timekeeper *keeper) {
-        const struct lease *lease = keeper->parts.lease;
+        const struct lease *lease = keeper->lease;
         uint64_t tick = timekeeper_tick(keeper, keeper->reading.boottime_ns);
 
-        if (!guard_ready(keeper->parts.guard) || tick < lease_fence(lease)) {
+        if (!guard_ready(keeper->guard) || tick < lease_fence(lease)) {
                 keeper->passed_tick = UINT64_MAX;
                 return false;
         }
@@ -251,7 +226,7 @@ void timekeeper_look_at_fence(struct timekeeper *keeper) {
 }
 
 int64_t timekeeper_deadline(const struct timekeeper *keeper) {
-        int64_t due_ns = guard_deadline(keeper->parts.guard);
+        int64_t due_ns = guard_deadline(keeper->guard);
         int64_t again_ns = keeper->reading.boottime_ns + LOOK_NS;
 
         return keeper->reason != CLOCK_REASON_NONE && again_ns < due_ns ? again_ns : due_ns;
@@ -262,30 +237,43 @@ int64_t timekeeper_deadline(const struct timekeeper *keeper) {
 bool timekeeper_ready(const struct timekeeper *keeper, int64_t *ret_resume_boot_ns) {
         if (keeper->state == CLOCK_STATE_RUNNING)
                 return true;
-        *ret_resume_boot_ns = keeper->stuck ? INT64_MAX : keeper->parts.guard->resume_boot_ns;
+        *ret_resume_boot_ns = keeper->stuck ? INT64_MAX : keeper->guard->resume_boot_ns;
         return false;
 }
 
 uint64_t timekeeper_tick(const struct timekeeper *keeper, int64_t boot_ns) {
-        return guard_tick(keeper->parts.guard, boot_ns);
+        return guard_tick(keeper->guard, boot_ns);
 }
 
 const char *timekeeper_text(const struct timekeeper *keeper, char text[TIMEKEEPER_TEXT]) {
-        int error = lease_error(keeper->parts.lease);
+        int error = lease_error(keeper->lease);
 
         if (keeper->reason != CLOCK_REASON_STUCK)
-                return clock_text(keeper->parts.guard, &keeper->reading, text);
+                return clock_text(keeper->guard, &keeper->reading, text);
         /* the place comes last: a refusal may have to cut it off */
         snprintf(text, TIMEKEEPER_TEXT, "No IDs: the fence is passed and cannot be raised (%s): "
                  "%s; the fence is %s",
-                 error < 0 ? lease_error_text(keeper->parts.lease, error) : "no answer",
-                 lease_remedy(keeper->parts.lease), lease_place(keeper->parts.lease));
+                 error < 0 ? lease_error_text(keeper->lease, error) : "no answer",
+                 lease_remedy(keeper->lease), lease_place(keeper->lease));
         return text;
 }
 
 void timekeeper_tell_again(const struct timekeeper *keeper) {
         if (keeper->reason != CLOCK_REASON_NONE)
                 tell_manager(keeper);
+}
+
+struct timekeeper_totals timekeeper_totals(const struct timekeeper *keeper) {
+        const struct guard *guard = keeper->guard;
+
+        return (struct timekeeper_totals){
+                .rollbacks = guard->rollbacks,
+                .forward_steps = guard->forward_steps,
+                .holds = guard->holds,
+                .offset_ns = guard->offset_ns,
+                .state = keeper->state,
+                .reason = keeper->reason,
+        };
 }
 
 /* ---- from outside */
@@ -295,7 +283,7 @@ static const char *refusal_of(const struct timekeeper *keeper, int error) {
                 return "nothing is held back: the wall clock is followed already";
         if (error == -EBUSY)
                 return "what was promised up to the fence is not known: only time helps";
-        if (keeper->parts.guard->cloned)
+        if (keeper->guard->cloned)
                 return "the wall clock is behind the last IDs: set it right first";
         return "the wall clock shows a time outside id.epoch and id.layout: set it right, or "
                "correct them";
@@ -309,7 +297,7 @@ int timekeeper_accept(struct timekeeper *keeper, char text[TIMEKEEPER_TEXT]) {
                 timekeeper_text(keeper, text);
                 return -EBUSY;
         }
-        r = guard_accept(keeper->parts.guard, &keeper->reading);
+        r = guard_accept(keeper->guard, &keeper->reading);
         if (r < 0) {
                 snprintf(text, TIMEKEEPER_TEXT, "%s", refusal_of(keeper, r));
                 return r;
@@ -320,5 +308,5 @@ int timekeeper_accept(struct timekeeper *keeper, char text[TIMEKEEPER_TEXT]) {
 }
 
 void timekeeper_set_policy(struct timekeeper *keeper, const struct guard_policy *policy) {
-        guard_set_policy(keeper->parts.guard, policy);
+        guard_set_policy(keeper->guard, policy);
 }

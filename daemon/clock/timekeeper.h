@@ -8,30 +8,31 @@
  */
 #include <stdbool.h>
 #include <stdint.h>
-#include <urcu/rculist.h>
 
 #include "daemon/clock/describe.h"
 #include "daemon/clock/guard.h"
 #include "daemon/lease/lease.h"
 #include "daemon/host/clone_watch.h"
 #include "daemon/clock/wall_clock.h"
-#include "daemon/reserve/reserve.h"
-#include "daemon/statistics/statistics.h"
 #include "shm/clock.h"
 
-struct timekeeper_parts {
+/* What the owner does, on the ledger thread; `context` is the owner's. */
+struct timekeeper_hooks {
+        /* The clock is about to move forward to `tick` (rule 9): do the fence and the
+         * reservations hold there? False: not yet; the next look asks again. */
+        bool (*prepare)(void *context, uint64_t tick);
+        /* State or reason are others now: clients that sleep must look at them. */
+        void (*changed)(void *context);
+};
+
+struct timekeeper {
         struct guard *guard;
         struct clock_segment *clock;
         struct readings *readings;
         struct machine *machine;
         const struct lease *lease;
-        struct reserve *reserve;
-        struct cds_list_head *clients;
-        struct statistics_inputs *inputs;
-};
-
-struct timekeeper {
-        struct timekeeper_parts parts;
+        const struct timekeeper_hooks *hooks;
+        void *context; /* of the hooks */
         struct guard_reading reading; /* the last */
         struct clock_line published;
         enum clock_state state;
@@ -42,7 +43,8 @@ struct timekeeper {
         uint64_t incidents;   /* rollbacks and holds told of */
 };
 
-void timekeeper_init(struct timekeeper *keeper, const struct timekeeper_parts *parts);
+/* The caller has filled in the pointers, and nothing else. */
+void timekeeper_init(struct timekeeper *keeper);
 
 /* Once in each round of the event loop, before anything is granted. */
 void timekeeper_look(struct timekeeper *keeper);
@@ -67,3 +69,11 @@ void timekeeper_tell_again(const struct timekeeper *keeper);
 int timekeeper_accept(struct timekeeper *keeper, char text[TIMEKEEPER_TEXT]);
 /* Another [clock] section holds. */
 void timekeeper_set_policy(struct timekeeper *keeper, const struct guard_policy *policy);
+
+struct timekeeper_totals {
+        uint64_t rollbacks, forward_steps, holds; /* since start, see struct guard */
+        int64_t offset_ns;
+        enum clock_state state;
+        enum clock_reason reason;
+};
+struct timekeeper_totals timekeeper_totals(const struct timekeeper *keeper);

@@ -88,6 +88,25 @@ static int watch_all(struct server *server) {
         return r;
 }
 
+static bool prepare_step(void *context, uint64_t tick) {
+        struct server *server = context;
+
+        return reserve_carry(server->attach.reserve, tick);
+}
+
+static void wake_clients(void *context) {
+        struct server *server = context;
+        struct client *client;
+
+        cds_list_for_each_entry(client, server->parts->clients, link)
+                client_wake(client);
+}
+
+static const struct timekeeper_hooks timekeeper_hooks = {
+        .prepare = prepare_step,
+        .changed = wake_clients,
+};
+
 static int prepare(struct server *server) {
         const struct server_parts *parts = server->parts;
         int r = make_descriptors(server);
@@ -107,16 +126,16 @@ static int prepare(struct server *server) {
         growth_init(&server->growth, &(struct growth_parts){
                 parts->config, parts->lease, parts->ledger, parts->ledger_segment,
                 parts->clock->map, server->attach.reserve, parts->run_start, parts->run_width });
-        timekeeper_init(&server->attach.keeper, &(struct timekeeper_parts){
+        server->attach.keeper = (struct timekeeper){
                 .guard = parts->guard,
                 .clock = parts->clock->map,
                 .readings = parts->readings,
                 .machine = parts->machine,
                 .lease = parts->lease,
-                .reserve = server->attach.reserve,
-                .clients = parts->clients,
-                .inputs = parts->inputs,
-        });
+                .hooks = &timekeeper_hooks,
+                .context = server,
+        };
+        timekeeper_init(&server->attach.keeper);
         return watch_all(server);
 }
 
@@ -300,6 +319,20 @@ static void dispatch(struct server *server, const struct epoll_event *event, int
         }
 }
 
+static void count_clock(const struct timekeeper *keeper, struct statistics_inputs *inputs) {
+        struct timekeeper_totals totals = timekeeper_totals(keeper);
+
+        /* relaxed: numbers to look at */
+        atomic_store_explicit(&inputs->clock_rollbacks, (int64_t)totals.rollbacks,
+                              memory_order_relaxed);
+        atomic_store_explicit(&inputs->clock_forward_steps, (int64_t)totals.forward_steps,
+                              memory_order_relaxed);
+        atomic_store_explicit(&inputs->clock_holds, (int64_t)totals.holds, memory_order_relaxed);
+        atomic_store_explicit(&inputs->clock_offset_ns, totals.offset_ns, memory_order_relaxed);
+        atomic_store_explicit(&inputs->clock_state, totals.state, memory_order_relaxed);
+        atomic_store_explicit(&inputs->clock_reason, totals.reason, memory_order_relaxed);
+}
+
 static void count_up(struct server *server) {
         struct statistics_inputs *inputs = server->parts->inputs;
         struct reserve_totals totals = reserve_totals(server->attach.reserve);
@@ -315,6 +348,7 @@ static void count_up(struct server *server) {
         atomic_store_explicit(&inputs->lanes, totals.lanes, memory_order_relaxed);
         atomic_store_explicit(&inputs->positions, totals.positions, memory_order_relaxed);
         atomic_fetch_add_explicit(&inputs->wakeups, 1, memory_order_relaxed);
+        count_clock(&server->attach.keeper, inputs);
 }
 
 /* Grants and extends what is due. */

@@ -59,6 +59,22 @@ static void lease_begin(struct lease *lease) {
         lease->fence = lease->target = world.disk_fence;
 }
 
+static bool prepare_step(void *context, uint64_t tick) {
+        struct sim_daemon *d = context;
+
+        return reserve_carry(d->reserve, tick);
+}
+
+/* Clients of the simulation sleep by the clock, not on their pages. */
+static void changed(void *context) {
+        (void)context;
+}
+
+static const struct timekeeper_hooks timekeeper_hooks = {
+        .prepare = prepare_step,
+        .changed = changed,
+};
+
 /* As main.c does. */
 static int open_all(void) {
         struct sim_daemon *d = &world.daemon;
@@ -78,9 +94,10 @@ static int open_all(void) {
                 return r;
         if (d->state.adopted)
                 reserve_adopted(d->reserve, tick_now());
-        timekeeper_init(&d->keeper, &(struct timekeeper_parts){
+        d->keeper = (struct timekeeper){
                 .guard = &d->state.guard, .clock = state_clock(&d->state), .lease = &d->lease,
-                .reserve = d->reserve, .clients = &d->clients, .inputs = &d->inputs });
+                .hooks = &timekeeper_hooks, .context = d };
+        timekeeper_init(&d->keeper);
         return 0;
 }
 
@@ -90,7 +107,6 @@ int daemon_start(void) {
 
         trace("start");
         *d = (struct sim_daemon){ .up = true };
-        CDS_INIT_LIST_HEAD(&d->clients);
         lease_begin(&d->lease);
         if (!ALIVE_DURING(r = open_all()))
                 return -EINTR;

@@ -62,8 +62,6 @@ struct sim_daemon {
         struct ledger *ledger;
         struct reserve *reserve;
         struct timekeeper keeper;
-        struct statistics_inputs inputs;
-        struct cds_list_head clients;
         uint64_t reserve_tick;
         bool ready, changed;
 };

@@ -53,20 +53,23 @@ static void prepare(struct run *run, const char *suffix, unsigned first_worker) 
                      0, "%s", capture_take());
 }
 
+static void nobody_sleeps(void *context) {
+        (void)context;
+}
+
 /* The first thing a daemon does then. */
 static void keep_time(struct run *run) {
-        CDS_LIST_HEAD(clients);
-        struct statistics_inputs inputs = { 0 };
+        static const struct timekeeper_hooks hooks = { .changed = nobody_sleeps };
         struct timekeeper keeper;
         struct readings *readings;
         struct machine *machine;
 
         cr_assert_eq(readings_new(&readings, &readings_kernel), 0);
         cr_assert_eq(machine_new(&machine, &machine_kernel), 0);
-        timekeeper_init(&keeper, &(struct timekeeper_parts){
+        keeper = (struct timekeeper){
                 .guard = &run->state.guard, .clock = state_clock(&run->state),
-                .readings = readings, .machine = machine, .lease = run->lease, .clients = &clients,
-                .inputs = &inputs });
+                .readings = readings, .machine = machine, .lease = run->lease, .hooks = &hooks };
+        timekeeper_init(&keeper);
         timekeeper_look(&keeper);
         machine_free(machine);
         readings_free(readings);
