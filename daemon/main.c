@@ -164,6 +164,7 @@ struct daemon {
         struct lease *lease;
         struct state state;
         struct ledger *ledger;
+        struct fence fence;
         struct ticker *ticker;
         struct readings *readings;
         struct machine *machine;
@@ -187,7 +188,8 @@ static int start_parts(struct daemon *daemon, struct reload *reload) {
                        tick_now(daemon));
         if (r == 0) {
                 ledger_copy_fence(daemon->ledger, &state_clock(state)->fence);
-                ledger_set_fence(daemon->ledger, lease_fence(daemon->lease));
+                fence_init(&daemon->fence, daemon->lease, daemon->ledger,
+                           id_tick_max(&reload->config->layout));
                 r = ticker_new(&daemon->ticker, state_clock(state));
         }
         if (r == 0)
@@ -209,6 +211,7 @@ static int start_parts(struct daemon *daemon, struct reload *reload) {
                 .ticker = daemon->ticker,
                 .lease = daemon->lease,
                 .ledger = daemon->ledger,
+                .fence = &daemon->fence,
                 .ledger_segment = state_ledger(state),
                 .clients = &daemon->clients,
                 .inputs = &daemon->inputs,
@@ -221,18 +224,14 @@ static int start_parts(struct daemon *daemon, struct reload *reload) {
         return server_new(&daemon->server, &daemon->parts);
 }
 
-/* The fence comes down in all three places, in the state directory last: if it is
- * not written there, or we are killed before, the next start takes the highest.
- * In the other order the state directory would look like an old copy of itself. */
-static void lower_fence(struct daemon *daemon) {
-        uint64_t last = 0;
+static void release_lease(struct daemon *daemon) {
+        uint64_t now_tick = tick_now(daemon);
 
-        if (daemon->ledger != NULL)
-                last = state_last_tick(&daemon->state, ledger_last_promise(daemon->ledger),
-                                       tick_now(daemon));
-        if (last != 0)
-                state_lower_fence(&daemon->state, last);
-        lease_release(daemon->lease, last);
+        if (daemon->ledger == NULL)
+                lease_release(daemon->lease, 0);
+        else
+                fence_release(&daemon->fence,
+                              guard_above_fence(&daemon->state.guard, now_tick) ? now_tick : 0);
 }
 
 static void stop_parts(struct daemon *daemon) {
@@ -243,7 +242,7 @@ static void stop_parts(struct daemon *daemon) {
         ticker_free(daemon->ticker);
         readings_free(daemon->readings);
         machine_free(daemon->machine);
-        lower_fence(daemon);
+        release_lease(daemon);
         ledger_free(daemon->ledger);
         state_close(&daemon->state);
         passed_free(&daemon->passed);

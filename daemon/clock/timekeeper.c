@@ -15,9 +15,6 @@
 /* A forward jump is prepared for somewhat more than it is: the fence is written
  * meanwhile. */
 #define STEP_AHEAD_TICKS 1000u
-/* How long a raise of a fence that is passed may take before it counts as stuck:
- * at a first start there is no fence before the first write. */
-#define FENCE_PATIENCE_TICKS 1000u
 /* As long as anything is out of order the clocks are looked at so often, whatever
  * tells of steps. */
 #define LOOK_NS NS_PER_S
@@ -25,7 +22,6 @@
 #define LOOKS_MAX 100
 
 void timekeeper_init(struct timekeeper *keeper) {
-        keeper->passed_tick = UINT64_MAX;
         keeper->state = CLOCK_STATE_STARTING;
         (void)clock_latch_begin(keeper->clock, &keeper->published);
 }
@@ -49,7 +45,7 @@ static void publish_line(struct timekeeper *keeper) {
 static void publish_state(struct timekeeper *keeper) {
         const struct guard *guard = keeper->guard;
         struct clock_segment *clock = keeper->clock;
-        int64_t resume = keeper->stuck ? INT64_MAX : guard->resume_boot_ns;
+        int64_t resume = keeper->stuck != NULL ? INT64_MAX : guard->resume_boot_ns;
 
         /* relaxed: a number to look at */
         atomic_store_explicit(&clock->offset_ns, guard->offset_ns, memory_order_relaxed);
@@ -93,7 +89,7 @@ static void tell(const struct timekeeper *keeper, bool first) {
 /* Takes over what was decided, and tells of it if it is news. */
 static void publish(struct timekeeper *keeper) {
         const struct guard *guard = keeper->guard;
-        bool stuck = keeper->stuck && guard_ready(guard); /* what the clock says comes first */
+        bool stuck = keeper->stuck != NULL && guard_ready(guard); /* what the clock says comes first */
         enum clock_state state = stuck ? CLOCK_STATE_FAILED : guard->state;
         enum clock_reason reason = stuck ? CLOCK_REASON_STUCK : guard->reason;
         bool first = keeper->state == CLOCK_STATE_STARTING;
@@ -200,29 +196,12 @@ void timekeeper_look(struct timekeeper *keeper) {
         warn_of_end(keeper);
 }
 
-/* No grant is possible while the fence is passed. That is an error once raising it
- * failed, or takes long: a disk that hangs reports nothing. reserve_run() asks again
- * each second, so that is how late this may be noticed. */
-static bool fence_stuck(struct timekeeper *keeper) {
-        const struct lease *lease = keeper->lease;
-        uint64_t tick = timekeeper_tick(keeper, keeper->reading.boottime_ns);
+void timekeeper_set_stuck(struct timekeeper *keeper, const char *why) {
+        bool changed = (why == NULL) != (keeper->stuck == NULL);
 
-        if (!guard_ready(keeper->guard) || tick < lease_fence(lease)) {
-                keeper->passed_tick = UINT64_MAX;
-                return false;
-        }
-        if (keeper->passed_tick == UINT64_MAX)
-                keeper->passed_tick = tick;
-        return lease_error(lease) < 0 || tick - keeper->passed_tick >= FENCE_PATIENCE_TICKS;
-}
-
-void timekeeper_look_at_fence(struct timekeeper *keeper) {
-        bool stuck = fence_stuck(keeper);
-
-        if (stuck == keeper->stuck)
-                return;
-        keeper->stuck = stuck;
-        publish(keeper);
+        keeper->stuck = why;
+        if (changed)
+                publish(keeper);
 }
 
 int64_t timekeeper_deadline(const struct timekeeper *keeper) {
@@ -237,7 +216,7 @@ int64_t timekeeper_deadline(const struct timekeeper *keeper) {
 bool timekeeper_ready(const struct timekeeper *keeper, int64_t *ret_resume_boot_ns) {
         if (keeper->state == CLOCK_STATE_RUNNING)
                 return true;
-        *ret_resume_boot_ns = keeper->stuck ? INT64_MAX : keeper->guard->resume_boot_ns;
+        *ret_resume_boot_ns = keeper->stuck != NULL ? INT64_MAX : keeper->guard->resume_boot_ns;
         return false;
 }
 
@@ -246,15 +225,9 @@ uint64_t timekeeper_tick(const struct timekeeper *keeper, int64_t boot_ns) {
 }
 
 const char *timekeeper_text(const struct timekeeper *keeper, char text[TIMEKEEPER_TEXT]) {
-        int error = lease_error(keeper->lease);
-
         if (keeper->reason != CLOCK_REASON_STUCK)
                 return clock_text(keeper->guard, &keeper->reading, text);
-        /* the place comes last: a refusal may have to cut it off */
-        snprintf(text, TIMEKEEPER_TEXT, "No IDs: the fence is passed and cannot be raised (%s): "
-                 "%s; the fence is %s",
-                 error < 0 ? lease_error_text(keeper->lease, error) : "no answer",
-                 lease_remedy(keeper->lease), lease_place(keeper->lease));
+        snprintf(text, TIMEKEEPER_TEXT, "%s", keeper->stuck);
         return text;
 }
 
@@ -293,7 +266,7 @@ int timekeeper_accept(struct timekeeper *keeper, char text[TIMEKEEPER_TEXT]) {
         int r;
 
         timekeeper_look(keeper);
-        if (keeper->stuck) {
+        if (keeper->stuck != NULL) {
                 timekeeper_text(keeper, text);
                 return -EBUSY;
         }

@@ -11,7 +11,6 @@
 
 #include "daemon/clock/describe.h"
 #include "daemon/clock/guard.h"
-#include "daemon/lease/lease.h"
 #include "daemon/host/clone_watch.h"
 #include "daemon/clock/wall_clock.h"
 #include "shm/clock.h"
@@ -30,15 +29,13 @@ struct timekeeper {
         struct clock_segment *clock;
         struct readings *readings;
         struct machine *machine;
-        const struct lease *lease;
         const struct timekeeper_hooks *hooks;
         void *context; /* of the hooks */
         struct guard_reading reading; /* the last */
         struct clock_line published;
         enum clock_state state;
         enum clock_reason reason;
-        uint64_t passed_tick; /* when the fence was seen to be passed; UINT64_MAX: it is not */
-        bool stuck;           /* it is passed, and cannot be raised */
+        const char *stuck; /* the sentence of timekeeper_set_stuck() */
         int64_t alarmed_boot_ns; /* when the end of the layout was last warned of; 0: never */
         uint64_t incidents;   /* rollbacks and holds told of */
 };
@@ -48,8 +45,9 @@ void timekeeper_init(struct timekeeper *keeper);
 
 /* Once in each round of the event loop, before anything is granted. */
 void timekeeper_look(struct timekeeper *keeper);
-/* After the round's grants: is the fence passed for good? */
-void timekeeper_look_at_fence(struct timekeeper *keeper);
+/* After the round's grants: the fence is passed and cannot be raised, and `why`; it
+ * stays valid until the next call. NULL: it is not. */
+void timekeeper_set_stuck(struct timekeeper *keeper, const char *why);
 /* CLOCK_BOOTTIME by which to look again; INT64_MAX. */
 int64_t timekeeper_deadline(const struct timekeeper *keeper);
 
@@ -58,7 +56,7 @@ int64_t timekeeper_deadline(const struct timekeeper *keeper);
 bool timekeeper_ready(const struct timekeeper *keeper, int64_t *ret_resume_boot_ns);
 uint64_t timekeeper_tick(const struct timekeeper *keeper, int64_t boot_ns);
 
-/* The present state as a sentence; the place of the fence may be a long path. */
+/* The present state as a sentence; that of the fence may contain a long path. */
 #define TIMEKEEPER_TEXT 3400u
 const char *timekeeper_text(const struct timekeeper *keeper, char text[TIMEKEEPER_TEXT]);
 

@@ -137,6 +137,14 @@ void ledger_set_fence(struct ledger *ledger, uint64_t fence_tick) {
         store_in_order();
 }
 
+void ledger_lower_fence(struct ledger *ledger, uint64_t fence_tick) {
+        ledger->fence = fence_tick;
+        /* relaxed: as in raise_word() */
+        if (ledger->fence_copy)
+                atomic_store_explicit(ledger->fence_copy, fence_tick, memory_order_relaxed);
+        atomic_store_explicit(&ledger->segment->fence, fence_tick, memory_order_relaxed);
+}
+
 void ledger_set_run(struct ledger *ledger, uint32_t run_width) {
         ledger->run_width = run_width;
 }

@@ -32,6 +32,9 @@ struct ledger *ledger_free(struct ledger *ledger);
 /* The fence known to be durable; grants end at or below it. Never goes down. */
 void ledger_set_fence(struct ledger *ledger, uint64_t fence_tick);
 uint64_t ledger_fence(const struct ledger *ledger);
+/* At a clean stop, when nothing is granted any more: down to `fence_tick`, which is at
+ * or above all promises. */
+void ledger_lower_fence(struct ledger *ledger, uint64_t fence_tick);
 /* Where each fence is written besides the segment, before it counts. */
 void ledger_copy_fence(struct ledger *ledger, _Atomic uint64_t *copy);
 /* The run has another length from now on. What is held beyond it stays held, and is not

@@ -9,20 +9,13 @@
 #include "daemon/reserve/planner.h"
 #include "daemon/reserve/standing.h"
 
-/* The fence is raised when less than the standing time and one margin is left, to
- * the standing time and three: a write each half minute, and after a crash of the
- * machine at most a minute to wait. The margin is the standing time, up to MAX. */
-#define FENCE_MARGIN_MAX_TICKS 15000u
-#define FENCE_RETRY_TICKS 1000u
-
 struct reserve {
         struct allot allot;
         struct standing standing;
         struct elastic elastic;
-        struct lease *lease;
-        uint64_t tick_max; /* the layout's last */
+        struct fence *fence;
         uint64_t due;      /* nothing is before, unless the fence moves */
-        uint64_t fence;    /* at the last reserve_run() */
+        uint64_t fence_tick; /* at the last reserve_run() */
         uint64_t grown_until; /* then standing ones have moved up, out of the middle */
         struct reserve_totals totals;
 };
@@ -37,6 +30,7 @@ static void set_times(struct reserve *reserve, const struct config *config) {
         uint64_t period_ticks = ticks_of(config->elastic_ns / 2, 1);
 
         reserve->standing.ticks = ticks_of(config->standing_ns, STANDING_STEP_TICKS);
+        fence_set_reach(reserve->fence, reserve->standing.ticks);
         if (period_ticks == reserve->elastic.period_ticks)
                 return;
         /* periods of another length have other numbers: none is planned */
@@ -45,7 +39,7 @@ static void set_times(struct reserve *reserve, const struct config *config) {
 }
 
 int reserve_new(struct reserve **ret, const struct config *config, struct ledger *ledger,
-                struct lease *lease, uint32_t run_start, uint32_t run_width,
+                struct fence *fence, uint32_t run_start, uint32_t run_width,
                 void (*wake)(struct client *client)) {
         struct reserve *reserve = calloc(1, sizeof(*reserve));
 
@@ -55,8 +49,7 @@ int reserve_new(struct reserve **ret, const struct config *config, struct ledger
                 .allot = { .ledger = ledger, .run_start = run_start, .run_width = run_width,
                            .wake = wake },
                 .elastic = { .newcomers = planner_newcomers(run_width) },
-                .lease = lease,
-                .tick_max = id_tick_max(&config->layout),
+                .fence = fence,
         };
         set_times(reserve, config);
         *ret = reserve;
@@ -86,7 +79,7 @@ static void begin(struct reserve *reserve, uint64_t now_tick) {
         if (now_tick > reserve->allot.now)
                 reserve->allot.now = now_tick;
         ledger_set_now(reserve->allot.ledger, reserve->allot.now);
-        ledger_set_fence(reserve->allot.ledger, lease_fence(reserve->lease));
+        fence_take(reserve->fence);
 }
 
 /* What statistics and the library may know of a client's widths. */
@@ -187,36 +180,10 @@ void reserve_want(struct reserve *reserve, struct client *client, uint32_t lane,
         due_by(reserve, elastic_due(&reserve->elastic, &reserve->allot));
 }
 
-/* Asks for a higher fence in time, seen from `now`; returns when to ask again. */
-static uint64_t raise_fence(struct reserve *reserve, uint64_t now) {
-        uint64_t standing = reserve->standing.ticks;
-        uint64_t margin = standing < FENCE_MARGIN_MAX_TICKS ? standing : FENCE_MARGIN_MAX_TICKS;
-        uint64_t low = standing + margin;
-        uint64_t fence = lease_fence(reserve->lease), wanted;
-
-        if (fence >= reserve->tick_max)
-                return UINT64_MAX; /* the layout's time ends there */
-        if (fence > now && fence - now >= low)
-                return fence - low + 1;
-        wanted = now + standing + 3 * margin;
-        lease_raise(reserve->lease, wanted < reserve->tick_max ? wanted : reserve->tick_max);
-        return now + FENCE_RETRY_TICKS;
-}
-
 bool reserve_carry(struct reserve *reserve, uint64_t to_tick) {
-        struct allot *allot = &reserve->allot;
-        uint64_t fence = lease_fence(reserve->lease);
-
-        if (fence < to_tick || fence - to_tick < reserve->standing.ticks) {
-                (void)raise_fence(reserve, to_tick);
-                fence = lease_fence(reserve->lease);
-        }
-        /* at the layout's end it reaches no further */
-        if (fence < reserve->tick_max &&
-            (fence < to_tick || fence - to_tick < reserve->standing.ticks))
+        if (!fence_prepare(reserve->fence, to_tick))
                 return false;
-        ledger_set_fence(allot->ledger, fence);
-        standing_carry(&reserve->standing, allot, to_tick);
+        standing_carry(&reserve->standing, &reserve->allot, to_tick);
         return true;
 }
 
@@ -231,11 +198,11 @@ uint64_t reserve_run(struct reserve *reserve, uint64_t now_tick) {
         bool planning;
 
         if (now_tick < reserve->due && now_tick >= allot->now &&
-            lease_fence(reserve->lease) == reserve->fence)
+            fence_durable(reserve->fence) == reserve->fence_tick)
                 return reserve->due;
         begin(reserve, now_tick);
-        reserve->fence = ledger_fence(allot->ledger);
-        reserve->due = raise_fence(reserve, allot->now);
+        reserve->fence_tick = ledger_fence(allot->ledger);
+        reserve->due = fence_raise(reserve->fence, allot->now);
 
         planning = elastic_plan_due(&reserve->elastic, allot);
         if (planning) {

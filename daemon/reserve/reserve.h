@@ -26,7 +26,7 @@
 #include "daemon/client/client.h"
 #include "daemon/config/config.h"
 #include "daemon/reserve/elastic.h"
-#include "daemon/lease/lease.h"
+#include "daemon/reserve/fence.h"
 #include "daemon/ledger/ledger.h"
 
 struct reserve;
@@ -35,7 +35,7 @@ struct reserve;
  * called with a client whose grants page changed: bumps `changed` and wakes
  * its futex (NULL in tests). */
 int reserve_new(struct reserve **ret, const struct config *config, struct ledger *ledger,
-                struct lease *lease, uint32_t run_start, uint32_t run_width,
+                struct fence *fence, uint32_t run_start, uint32_t run_width,
                 void (*wake)(struct client *client));
 /* The configuration has other times, and accounts have other weights and caps. What
  * was promised is kept: a shorter standing reservation is one that is not extended

@@ -13,7 +13,6 @@
 
 #define HELD_NS (4 * NS_PER_S) /* the library waits for 5 s */
 #define THROTTLE_NS (NS_PER_S / 10)
-#define FENCE_RETRY_MS 100u
 #define HINT_NS (NS_PER_S / 200)     /* what a hint costs: 200 a second ... */
 #define HINT_BURST_NS (NS_PER_S / 4) /* ... and 50 at once */
 #define POKE_NS (NS_PER_S / 20)      /* snapshots for sfshm-stat: 20 a second */
@@ -211,23 +210,19 @@ void conversation_welcome(struct connections *connections, int64_t now_ns) {
  * this round, after a wait for the fence: that has to be raised first. */
 static void refuse_held(struct connections *connections, struct connection *connection,
                         int64_t now_ns) {
-        const struct server_parts *parts = connections->attach->parts;
-        int error = lease_error(parts->lease);
+        const struct timekeeper *keeper = &connections->attach->keeper;
+        const struct fence *fence = connections->attach->parts->fence;
+        char text[FENCE_REFUSAL_TEXT];
+        uint32_t retry_ms;
         struct attach_refusal refusal;
         int64_t resume_ns;
 
-        if (!timekeeper_ready(&connections->attach->keeper, &resume_ns)) {
+        if (!timekeeper_ready(keeper, &resume_ns)) {
                 refuse_for_clock(connections, connection, resume_ns, now_ns);
                 return;
         }
-        if (error < 0)
-                attach_refuse(&refusal, ETIME, 1000, "no reservation: the fence could not be "
-                              "raised (%s); see the daemon's log",
-                              lease_error_text(parts->lease, error));
-        else if (ledger_fence(parts->ledger) <=
-                 timekeeper_tick(&connections->attach->keeper, now_ns))
-                attach_refuse(&refusal, ETIME, FENCE_RETRY_MS, "no reservation: the fence is "
-                              "being raised");
+        if (fence_refusal(fence, timekeeper_tick(keeper, now_ns), text, &retry_ms))
+                attach_refuse(&refusal, ETIME, retry_ms, "%s", text);
         else
                 attach_refuse(&refusal, ENOSPC, 1000, "no position became free in time: close idle "
                               "clients or raise workers.count");

@@ -115,7 +115,7 @@ static int prepare(struct server *server) {
                 r = accounts_new(&server->attach.accounts, parts->config);
         if (r == 0)
                 r = reserve_new(&server->attach.reserve, parts->config, parts->ledger,
-                                parts->lease, parts->run_start, parts->run_width, client_wake);
+                                parts->fence, parts->run_start, parts->run_width, client_wake);
         if (r == 0)
                 r = fdstore_new(&server->attach.fdstore);
         if (r < 0)
@@ -131,7 +131,6 @@ static int prepare(struct server *server) {
                 .clock = parts->clock->map,
                 .readings = parts->readings,
                 .machine = parts->machine,
-                .lease = parts->lease,
                 .hooks = &timekeeper_hooks,
                 .context = server,
         };
@@ -307,7 +306,7 @@ static void dispatch(struct server *server, const struct epoll_event *event, int
                 server->armed_ns = INT64_MAX;
         } else if (tag == &server->attach) {
                 lease_acknowledge(server->parts->lease);
-                ledger_set_fence(server->parts->ledger, lease_fence(server->parts->lease));
+                fence_take(server->parts->fence);
                 server->connections.changed = true;
                 server->lost = lease_lost(server->parts->lease);
         } else if (tag == &server->attach.keeper) {
@@ -420,7 +419,9 @@ static void settle(struct server *server) {
         if (server->accept_resume_ns <= now_ns)
                 pause_accepting(server, INT64_MAX);
         reserve_due(server, now_ns);
-        timekeeper_look_at_fence(&server->attach.keeper);
+        timekeeper_set_stuck(&server->attach.keeper,
+                             fence_stuck(server->parts->fence, server->ready,
+                                         guard_tick(server->parts->guard, now_ns)));
         conversation_welcome(&server->connections, now_ns);
         conversation_expire(&server->connections, now_ns);
         connections_reap(&server->connections);

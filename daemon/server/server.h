@@ -31,6 +31,7 @@ struct server_parts {
         struct ticker *ticker;
         struct lease *lease;
         struct ledger *ledger;
+        struct fence *fence;
         struct ledger_segment *ledger_segment; /* client numbers */
         struct cds_list_head *clients;
         struct statistics_inputs *inputs;

@@ -414,18 +414,6 @@ uint64_t state_tick(const struct state *state, int64_t boot_ns) {
         return state->guard.served ? guard_tick(&state->guard, boot_ns) : 0;
 }
 
-uint64_t state_last_tick(const struct state *state, uint64_t promised, uint64_t now_tick) {
-        if (!guard_above_fence(&state->guard, now_tick))
-                return 0;
-        return promised > now_tick ? promised : now_tick;
-}
-
-void state_lower_fence(struct state *state, uint64_t last_tick) {
-        /* relaxed: as in raise_fence() */
-        atomic_store_explicit(&state_clock(state)->fence, last_tick, memory_order_relaxed);
-        atomic_store_explicit(&state_ledger(state)->fence, last_tick, memory_order_relaxed);
-}
-
 void state_close(struct state *state) {
         segment_close(&state->clock);
         segment_close(&state->ledger);

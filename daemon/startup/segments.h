@@ -44,14 +44,6 @@ int state_open(struct state *ret, const struct config *config, struct lease *lea
 /* The tick by which the ledger tells what has run out: 0, nothing has, before there
  * is a line that IDs are made of. */
 uint64_t state_tick(const struct state *state, int64_t boot_ns);
-/*
- * What the fence may come down to at the end: nothing was ever promised above
- * `promised`, and what the ledger has forgotten had run out before now. While
- * waiting for the fence nothing was promised at all: it stays (0).
- */
-uint64_t state_last_tick(const struct state *state, uint64_t promised, uint64_t now_tick);
-/* At a clean stop the fence comes down to `last_tick`, at or above all promises. */
-void state_lower_fence(struct state *state, uint64_t last_tick);
 void state_close(struct state *state);
 
 static inline struct clock_segment *state_clock(const struct state *state) {

@@ -87,15 +87,15 @@ static int open_all(void) {
         if (r < 0)
                 return r;
         ledger_copy_fence(d->ledger, &state_clock(&d->state)->fence);
-        ledger_set_fence(d->ledger, lease_fence(&d->lease));
-        r = reserve_new(&d->reserve, &world.config, d->ledger, &d->lease, d->state.run_start,
+        fence_init(&d->fence, &d->lease, d->ledger, id_tick_max(&world.config.layout));
+        r = reserve_new(&d->reserve, &world.config, d->ledger, &d->fence, d->state.run_start,
                         d->state.run_width, client_wake);
         if (r < 0)
                 return r;
         if (d->state.adopted)
                 reserve_adopted(d->reserve, tick_now());
         d->keeper = (struct timekeeper){
-                .guard = &d->state.guard, .clock = state_clock(&d->state), .lease = &d->lease,
+                .guard = &d->state.guard, .clock = state_clock(&d->state),
                 .hooks = &timekeeper_hooks, .context = d };
         timekeeper_init(&d->keeper);
         return 0;
@@ -133,7 +133,7 @@ static void settle(void) {
                 d->changed = false;
                 d->reserve_tick = reserve_run(d->reserve, tick_now());
         }
-        timekeeper_look_at_fence(&d->keeper);
+        timekeeper_set_stuck(&d->keeper, fence_stuck(&d->fence, ready, tick_now()));
         for (unsigned i = 0; i < CLIENTS; i++)
                 if (world.boot_ns >= world.clients[i].attach_ns)
                         client_connect(&world.clients[i]);
@@ -154,7 +154,7 @@ void daemon_round(void) {
         if (d->lease.news) {
                 d->lease.news = false;
                 d->changed = true;
-                ledger_set_fence(d->ledger, lease_fence(&d->lease));
+                fence_take(&d->fence);
         }
         check_before_round();
         world.notice_ns = NEVER;
@@ -189,15 +189,13 @@ int64_t daemon_deadline(void) {
 /* main.c's end */
 static void stop(void) {
         struct sim_daemon *d = &world.daemon;
-        uint64_t last;
+        uint64_t now_tick;
 
         clocks_pass(world.exact ? 0 : (int64_t)world_below(3000) * US);
         clients_take();
-        last = state_last_tick(&d->state, ledger_last_promise(d->ledger),
-                               state_tick(&d->state, world.boot_ns));
-        lease_release(&d->lease, last);
-        if (last != 0)
-                state_lower_fence(&d->state, last);
+        now_tick = tick_now();
+        fence_release(&d->fence,
+                      guard_above_fence(&d->state.guard, now_tick) ? now_tick : 0);
         state_close(&d->state);
 }
 

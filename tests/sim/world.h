@@ -60,6 +60,7 @@ struct sim_daemon {
         struct lease lease;
         struct state state;
         struct ledger *ledger;
+        struct fence fence;
         struct reserve *reserve;
         struct timekeeper keeper;
         uint64_t reserve_tick;
