@@ -183,7 +183,7 @@ static int start_parts(struct daemon *daemon, struct reload *reload) {
         struct state *state = &daemon->state;
         int r;
 
-        lease_follow(daemon->lease, state_clock(state));
+        lease_start_renewal(daemon->lease, state_clock(state));
         r = ledger_new(&daemon->ledger, state_ledger(state), state->run_start, state->run_width,
                        tick_now(daemon));
         if (r == 0) {

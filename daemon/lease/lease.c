@@ -292,7 +292,7 @@ struct lease *lease_release(struct lease *lease, uint64_t last_tick) {
         return lease_free(lease);
 }
 
-int lease_keep(struct lease *lease, uint64_t fence_tick) {
+int lease_persist(struct lease *lease, uint64_t fence_tick) {
         int r;
 
         if (fence_tick <= lease->grant.fence_tick)
@@ -321,7 +321,7 @@ uint64_t lease_fence(const struct lease *lease) {
         return atomic_load_explicit(&lease->fence, memory_order_acquire);
 }
 
-void lease_follow(struct lease *lease, const struct clock_segment *clock) {
+void lease_start_renewal(struct lease *lease, const struct clock_segment *clock) {
         pthread_mutex_lock(&lease->mutex);
         lease->clock = clock;
         pthread_cond_signal(&lease->changed);
@@ -346,7 +346,7 @@ struct lease_run lease_run(struct lease *lease) {
         return resize_run(&lease->resize);
 }
 
-void lease_want(struct lease *lease, uint32_t count, uint64_t last_tick) {
+void lease_request_resize(struct lease *lease, uint32_t count, uint64_t last_tick) {
         resize_ask(&lease->resize, count, last_tick);
         pthread_mutex_lock(&lease->mutex);
         pthread_cond_signal(&lease->changed);

@@ -58,7 +58,7 @@ struct lease_backend {
         /* As write_fence(), for the last time: the worker IDs are given back. */
         int (*release)(void *backend, uint64_t fence_tick);
         struct lease_counters *(*counters)(void *backend);
-        /* For a run which grows and shrinks at its end, see lease_want(); else NULL. */
+        /* For a run which grows and shrinks at its end, see lease_request_resize(); else NULL. */
         int (*resize)(void *backend, uint32_t count, uint64_t last_tick);
         uint32_t (*run)(void *backend, uint64_t *ret_above_tick);
 };
@@ -78,7 +78,7 @@ struct lease *lease_release(struct lease *lease, uint64_t last_tick);
 
 /* At start, before anything is granted: what the shared memory knows beyond the
  * fence that was found is made durable as well, and counts as found. */
-int lease_keep(struct lease *lease, uint64_t fence_tick);
+int lease_persist(struct lease *lease, uint64_t fence_tick);
 
 const struct lease_grant *lease_granted(const struct lease *lease);
 /* The durable fence: reservations may end at or below it (t1 <= fence). Any thread. */
@@ -86,7 +86,7 @@ uint64_t lease_fence(const struct lease *lease);
 /* From now on a lease that ends by itself is renewed, with a fence `horizon` ahead of
  * that clock. Once; `clock` outlives the lease. */
 struct clock_segment;
-void lease_follow(struct lease *lease, const struct clock_segment *clock);
+void lease_start_renewal(struct lease *lease, const struct clock_segment *clock);
 void lease_set_horizon(struct lease *lease, int64_t horizon_ns); /* any thread */
 /* Ask for a higher fence; returns at once. */
 void lease_raise(struct lease *lease, uint64_t fence_tick);
@@ -95,15 +95,15 @@ struct lease_run {
         /* What it has grown by may have been others' up to there: no ID of those at or
          * below. */
         uint64_t above_tick;
-        bool resizes; /* by lease_want(); else all of it is ours at any time */
-        bool asked;   /* lease_want() is not answered yet */
+        bool resizes; /* by lease_request_resize(); else all of it is ours at any time */
+        bool asked;   /* lease_request_resize() is not answered yet */
 };
 struct lease_run lease_run(struct lease *lease); /* any thread */
 /* Asks once for a run of that length; the eventfd tells when that is answered, and
  * lease_run() how. With a `last_tick` of 0 the run only grows. With another one it only
  * shrinks, and gives its end back: of that nothing is promised above `last_tick`, and
  * nothing will be. */
-void lease_want(struct lease *lease, uint32_t count, uint64_t last_tick);
+void lease_request_resize(struct lease *lease, uint32_t count, uint64_t last_tick);
 /* An eventfd, readable after the fence has changed or an attempt failed. */
 int lease_fd(const struct lease *lease);
 void lease_acknowledge(struct lease *lease); /* reads the eventfd */

@@ -23,7 +23,7 @@
 #define SAFE_TIME "if the clock is right and was never ahead, workers.horizon from now is enough"
 
 struct local {
-        struct state_dir dir;
+        struct directory dir;
         struct fence_state state; /* of this daemon: what each write of the fence says */
 };
 
@@ -32,7 +32,7 @@ static void local_close(void *backend) {
 
         if (!local)
                 return;
-        state_dir_close(&local->dir);
+        directory_close(&local->dir);
         free(local);
 }
 
@@ -40,14 +40,14 @@ static int write_fence(struct local *local, uint64_t fence_tick) {
         struct fence_state state = local->state;
 
         state.fence_tick = fence_tick;
-        return state_file_write(local->dir.fd, &state, &state_file_kernel);
+        return fence_file_write(local->dir.fd, &state, &fence_file_kernel);
 }
 
 /* Writes the state of a host that never issued an ID, so that from now on a
  * missing file means a lost one. */
 static int first_start(struct local *local) {
         char name[256];
-        int r = state_dir_evidence(&local->dir, name);
+        int r = directory_evidence(&local->dir, name);
 
         if (r < 0)
                 return log_failure(-r, "state", "cannot list state directory %s: %s",
@@ -74,7 +74,7 @@ static int first_start(struct local *local) {
 static int check_state(const struct local *local, const struct fence_state *found) {
         int r;
 
-        if (!host_same_machine(found, &local->state))
+        if (!identity_same_machine(found, &local->state))
                 return log_failure(
                         EXDEV, "state-machine",
                         "%s was written on another machine (its machine-id is not that of "
@@ -83,7 +83,7 @@ static int check_state(const struct local *local, const struct fence_state *foun
                         "and an empty daemon.state_dir; or, if it replaces that machine, "
                         "which will never run again, " GO_ON_BY_HAND,
                         local->dir.place);
-        r = host_check_space(local->dir.place, found, &local->state);
+        r = identity_check_space(local->dir.place, found, &local->state);
         if (r < 0)
                 return r;
         /* Any run may follow any other: the fence is one number for whatever
@@ -100,7 +100,7 @@ static int check_state(const struct local *local, const struct fence_state *foun
 
 static int read_state(struct local *local, struct lease_grant *grant) {
         struct fence_state found = { .fence_tick = 0 };
-        int r = state_file_read(local->dir.fd, &found);
+        int r = fence_file_read(local->dir.fd, &found);
 
         grant->first_start = r == -ENOENT;
         if (r == -ENOENT)
@@ -129,14 +129,14 @@ static int read_state(struct local *local, struct lease_grant *grant) {
 
 static int local_start(struct local *local, const struct config *config, struct lease_grant *ret) {
         struct lease_grant grant = { .fence_tick = 0 };
-        int r = host_describe(&local->state, config);
+        int r = identity_describe(&local->state, config);
 
         if (r == 0)
-                r = state_dir_open(&local->dir, config->state_dir);
+                r = directory_open(&local->dir, config->state_dir);
         if (r == 0)
                 r = read_state(local, &grant);
         if (r == 0)
-                r = state_dir_sign(&local->dir);
+                r = directory_sign(&local->dir);
         if (r < 0)
                 return r;
         grant.worker_first = local->state.worker_first;
@@ -151,7 +151,7 @@ static int local_open(void **ret_backend, const struct config *config, struct le
 
         if (!local)
                 return log_failure(ENOMEM, "state", "no memory for the local backend");
-        local->dir = STATE_DIR_NONE;
+        local->dir = DIRECTORY_NONE;
         r = local_start(local, config, ret);
         if (r < 0) {
                 local_close(local);

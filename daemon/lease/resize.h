@@ -12,7 +12,7 @@ struct resize {
         pthread_mutex_t mutex; /* never held while the backend works */
         struct lease_run run;
         uint32_t wanted;    /* while run.asked */
-        uint64_t last_tick; /* see lease_want() */
+        uint64_t last_tick; /* see lease_request_resize() */
 };
 
 void resize_init(struct resize *resize);

@@ -133,14 +133,14 @@ int fence_above_tick(const struct id_layout *layout, const char *text, bool forc
 struct task {
         const struct config *config;
         struct fence_state host; /* this machine, with the fence that was asked for */
-        struct state_dir dir;
+        struct directory dir;
         bool coordinated; /* the host's fence is in a coordinator, and takes this one along */
         char time[STATE_TIME_MAX]; /* of that fence */
 };
 
 static int check_good(const struct task *task, const struct fence_state *found) {
         char time[STATE_TIME_MAX];
-        int r = host_check_space(task->dir.place, found, &task->host);
+        int r = identity_check_space(task->dir.place, found, &task->host);
 
         if (r < 0)
                 return r;
@@ -171,10 +171,10 @@ static int judge(const struct task *task) {
         const char *place = task->dir.place;
         struct fence_state found;
         char name[256];
-        int r = state_file_read(task->dir.fd, &found);
+        int r = fence_file_read(task->dir.fd, &found);
 
         if (r == 0)
-                return host_same_machine(&found, &task->host) ? check_good(task, &found)
+                return identity_same_machine(&found, &task->host) ? check_good(task, &found)
                                                               : report_foreign(task, &found);
         if (r == -EBADMSG)
                 printf("%s is torn or damaged: its fence cannot be known.\n", place);
@@ -182,7 +182,7 @@ static int judge(const struct task *task) {
                 printf("%s is of another version of sfshmd: its fence cannot be known.\n", place);
         else if (r == -ENOENT && task->coordinated)
                 printf("%s is made for this host's next start, which takes it along.\n", place);
-        else if (r == -ENOENT && state_dir_evidence(&task->dir, name) == 0)
+        else if (r == -ENOENT && directory_evidence(&task->dir, name) == 0)
                 printf("%s is not there, and nothing shows that it ever was.\n", place);
         else if (r == -ENOENT)
                 printf("%s is lost: its fence cannot be known.\n", place);
@@ -199,15 +199,15 @@ static int judge(const struct task *task) {
  * fence for good and hand out IDs below it.
  */
 static int carry_out(const struct task *task) {
-        int r = lineage_forget(task->config->state_dir);
+        int r = ledger_id_forget(task->config->state_dir);
 
         if (r < 0)
                 return r;
-        r = state_file_write(task->dir.fd, &task->host, &state_file_kernel);
+        r = fence_file_write(task->dir.fd, &task->host, &fence_file_kernel);
         if (r < 0)
                 return log_failure(-r, "fence-above", "cannot write %s: %s; make room or repair the "
                                    "disk, then repeat this", task->dir.place, strerror(-r));
-        r = state_dir_sign(&task->dir);
+        r = directory_sign(&task->dir);
         if (r < 0)
                 return r;
         printf("The fence is tick %" PRIu64 " (%s) now: the next sfshmd gives no ID below %" PRIu64
@@ -224,11 +224,11 @@ static int describe(struct task *task) {
         struct config config = *task->config;
 
         config.has_first |= task->coordinated;
-        return host_describe(&task->host, &config);
+        return identity_describe(&task->host, &config);
 }
 
 int fence_above(const struct config *config, const char *text, bool force) {
-        struct task task = { .config = config, .dir = STATE_DIR_NONE,
+        struct task task = { .config = config, .dir = DIRECTORY_NONE,
                              .coordinated = strcmp(config->backend, "local") != 0 };
         bool repaired = false;
         int r = task.coordinated ? workers_fence_above(config, text, force, &repaired) : 0;
@@ -241,11 +241,11 @@ int fence_above(const struct config *config, const char *text, bool force) {
         if (r == 0)
                 state_time(&task.host.layout, task.host.fence_tick, task.time);
         if (r == 0)
-                r = state_dir_open(&task.dir, config->state_dir);
+                r = directory_open(&task.dir, config->state_dir);
         if (r == 0)
                 r = judge(&task);
         if (r == 0)
                 r = carry_out(&task);
-        state_dir_close(&task.dir);
+        directory_close(&task.dir);
         return r;
 }

@@ -108,7 +108,7 @@ static int list_region(struct task *task, bool json) {
 }
 
 static int list_all(struct task *task, bool json) {
-        struct workers *regions;
+        struct worker_set *regions;
         int r = look(task);
 
         if (r < 0)
@@ -118,8 +118,8 @@ static int list_all(struct task *task, bool json) {
         if (regions == NULL)
                 return explain(task, -ENOMEM);
         *regions = task->view->contract.regions;
-        for (uint32_t i = workers_next(regions, 0); r == 0 && i < WORKERS_MAX;
-             i = workers_next(regions, i + 1)) {
+        for (uint32_t i = worker_set_next(regions, 0); r == 0 && i < WORKER_SET_MAX;
+             i = worker_set_next(regions, i + 1)) {
                 task->space.region = i;
                 r = list_region(task, json);
         }
@@ -147,7 +147,7 @@ static int confirm(const char *question, bool yes) {
 
 static void describe_owner(const struct task *task, const struct fleet_owner *owner) {
         const struct record_host *record = owner->record;
-        char *workers = workers_text(&record->workers), time[STATE_TIME_MAX];
+        char *workers = worker_set_text(&record->workers), time[STATE_TIME_MAX];
 
         printf("Worker IDs %s of ", workers != NULL ? workers : "?");
         workers_print_plain(stdout, record->who.host);
@@ -197,7 +197,7 @@ static int give_fence(const struct task *task, const struct workers_release *rel
                       uint64_t tick) {
         const uint64_t random[4] = { backoff_random(), backoff_random(), backoff_random(),
                                      backoff_random() };
-        char *workers = workers_text(&release->asked), by[RECORD_NAME] = "by hand on ";
+        char *workers = worker_set_text(&release->asked), by[RECORD_NAME] = "by hand on ";
         char time[STATE_TIME_MAX];
         uint64_t fence_tick = 0;
         int r;
@@ -253,7 +253,7 @@ static int release_asked(struct task *task, const struct workers_request *reques
         if (r == 0 && (release = make_release(task)) == NULL)
                 r = explain(task, -ENOMEM);
         if (r == 0 && (*request->release == '\0' ||
-                       workers_parse(request->release, task->view->end, &release->asked) < 0))
+                       worker_set_parse(request->release, task->view->end, &release->asked) < 0))
                 r = log_failure(EINVAL, "workers-release", "\"%s\" is no list of worker IDs as 7 or "
                                 "0-3,7, in order, within the region and below %" PRIu32,
                                 request->release, task->view->end);
@@ -290,8 +290,8 @@ static int fence_refused(struct task *task, uint64_t tick, bool *ret_repaired) {
                 return explain(task, -ENOMEM);
         for (uint32_t w = 0; w < task->view->end; w++)
                 if (task->view->of_worker[w] == FLEET_REFUSED)
-                        workers_add(&release->asked, w);
-        if (workers_count(&release->asked) == 0) {
+                        worker_set_add(&release->asked, w);
+        if (worker_set_count(&release->asked) == 0) {
                 printf("No worker ID of region %" PRIu32 " in %s is refused for want of a fence.\n",
                        task->space.region, task->connect.connection.place);
                 free(release);

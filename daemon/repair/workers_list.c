@@ -44,12 +44,12 @@ static uint64_t first_in_id(const struct workers_list *list) {
 /* ---- sets */
 
 static char *set_of(const struct fleet_view *view, int32_t owner) {
-        struct workers set = { .bits = { 0 } };
+        struct worker_set set = { .bits = { 0 } };
 
         for (uint32_t w = 0; w < view->end; w++)
                 if (view->of_worker[w] == owner)
-                        workers_add(&set, w);
-        return workers_text(&set);
+                        worker_set_add(&set, w);
+        return worker_set_text(&set);
 }
 
 /* In the order of their first worker IDs. */
@@ -75,10 +75,10 @@ static struct row *make_rows(const struct fleet_view *view) {
         struct row *rows = calloc(view->n_owners + 1, sizeof(*rows));
 
         for (size_t i = 0; rows != NULL && i < view->n_owners; i++) {
-                const struct workers *workers = &view->owners[i].record->workers;
+                const struct worker_set *workers = &view->owners[i].record->workers;
 
-                rows[i] = (struct row){ &view->owners[i], workers_next(workers, 0),
-                                        workers_text(workers) };
+                rows[i] = (struct row){ &view->owners[i], worker_set_next(workers, 0),
+                                        worker_set_text(workers) };
                 if (rows[i].workers == NULL) {
                         free_rows(rows, i);
                         return NULL;

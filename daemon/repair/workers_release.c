@@ -22,7 +22,7 @@ static int refuse_worker(const struct workers_release *release, uint32_t worker)
 }
 
 static int refuse_alive(const struct workers_release *release, const struct record_host *record) {
-        char *workers = workers_text(&record->workers);
+        char *workers = worker_set_text(&record->workers);
         int r = log_failure(EBUSY, "workers-release", "worker IDs %s of region %" PRIu32 " are held "
                             "by %s (pid %" PRId64 "), whose session goes on: stop sfshmd there. If "
                             "the host is dead the session ends by itself within the configured "
@@ -40,8 +40,8 @@ int workers_release_owners(const struct workers_release *release, bool force, si
         size_t *owners = calloc(view->n_owners + 1, sizeof(*owners)), n = 0;
         int r = owners != NULL ? 0 : -ENOMEM;
 
-        for (uint32_t w = workers_next(&release->asked, 0); r == 0 && w < view->end;
-             w = workers_next(&release->asked, w + 1)) {
+        for (uint32_t w = worker_set_next(&release->asked, 0); r == 0 && w < view->end;
+             w = worker_set_next(&release->asked, w + 1)) {
                 int32_t owner = view->of_worker[w];
                 bool listed = false;
 
@@ -100,13 +100,6 @@ int workers_release_free(const struct workers_release *release, size_t owner) {
 
 /* ---- a fence by hand */
 
-static bool touches(const struct workers_release *release, const struct fleet_owner *owner) {
-        for (size_t i = 0; i < WORKERS_MAX / 64; i++)
-                if ((owner->record->workers.bits[i] & release->asked.bits[i]) != 0)
-                        return true;
-        return false;
-}
-
 static int check_hosts(const struct workers_release *release) {
         const struct fleet_view *view = release->view;
 
@@ -122,7 +115,8 @@ static int check_hosts(const struct workers_release *release) {
                                    "IDs. Stop sfshmd there, or put its record back; the key goes "
                                    "with its session", view->strays[0].key, view->strays[0].value);
         for (size_t i = 0; i < view->n_owners; i++)
-                if (view->owners[i].alive && touches(release, &view->owners[i]))
+                if (view->owners[i].alive &&
+                    worker_set_intersects(&view->owners[i].record->workers, &release->asked))
                         return refuse_alive(release, view->owners[i].record);
         return 0;
 }
@@ -130,8 +124,8 @@ static int check_hosts(const struct workers_release *release) {
 int workers_release_check(const struct workers_release *release) {
         const struct fleet_view *view = release->view;
 
-        for (uint32_t w = workers_next(&release->asked, 0); w < view->end;
-             w = workers_next(&release->asked, w + 1))
+        for (uint32_t w = worker_set_next(&release->asked, 0); w < view->end;
+             w = worker_set_next(&release->asked, w + 1))
                 if (view->of_worker[w] != FLEET_REFUSED)
                         return log_failure(EEXIST, "workers-release", "worker ID %" PRIu32 " of "
                                            "region %" PRIu32 " %s: a fence by hand is only for "
@@ -168,7 +162,7 @@ static void replace(struct repair *repair, const char *key, int64_t modified, ch
         repair->n++;
 }
 
-/* A record that has some of them as well, see own() in fleet_view.c: without them. */
+/* A record that has some of them as well, see own() in view.c: without them. */
 static void take_out(struct repair *repair, const struct workers_release *release,
                      const struct fleet_owner *owner, struct record_host *scratch,
                      uint64_t *fence_tick) {
@@ -176,11 +170,10 @@ static void take_out(struct repair *repair, const struct workers_release *releas
         bool empty;
 
         *scratch = *owner->record;
-        for (size_t i = 0; i < WORKERS_MAX / 64; i++)
-                scratch->workers.bits[i] &= ~release->asked.bits[i];
+        worker_set_subtract(&scratch->workers, &release->asked);
         if (scratch->fence_tick > *fence_tick)
                 *fence_tick = scratch->fence_tick;
-        empty = workers_count(&scratch->workers) == 0;
+        empty = worker_set_count(&scratch->workers) == 0;
         replace(repair, fleet_key(key, release->space.region, "host", scratch->nonce),
                 owner->modified,
                 empty ? NULL : record_host_text(scratch, &release->space.layout), empty);
@@ -189,7 +182,7 @@ static void take_out(struct repair *repair, const struct workers_release *releas
 static bool all_refused_asked(const struct workers_release *release) {
         for (uint32_t w = 0; w < release->view->end; w++)
                 if (release->view->of_worker[w] == FLEET_REFUSED &&
-                    !workers_has(&release->asked, w))
+                    !worker_set_has(&release->asked, w))
                         return false;
         return true;
 }
@@ -222,7 +215,7 @@ static uint64_t plan_fence(struct repair *repair, const struct workers_release *
         replace(repair, fleet_key(key, release->space.region, "used", ""), view->used_modified,
                 record_used_text(&used), false);
         for (size_t i = 0; i < view->n_owners; i++)
-                if (touches(release, &view->owners[i]))
+                if (worker_set_intersects(&view->owners[i].record->workers, &release->asked))
                         take_out(repair, release, &view->owners[i], scratch, &fence_tick);
         for (size_t i = 0; i < view->n_damaged && all_refused_asked(release); i++)
                 replace(repair, view->damaged[i].key, view->damaged[i].modified, NULL, true);

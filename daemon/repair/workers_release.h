@@ -20,7 +20,7 @@ struct workers_release {
         void *coordinator;
         const struct fleet_view *view;
         struct fleet_space space;
-        struct workers asked;
+        struct worker_set asked;
 };
 
 /* The owners of all that were asked for, as numbers of the view; malloc'ed, their

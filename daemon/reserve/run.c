@@ -96,7 +96,7 @@ static bool follow(struct growth *growth, const struct lease_run *lease, int64_t
         if (growth->wanted > growth->run) {
                 if (growth->wanted <= lease->count || !lease->resizes)
                         return pursue(growth, lease, now_ns, now_tick);
-                lease_want(growth->parts.lease, growth->wanted, 0);
+                lease_request_resize(growth->parts.lease, growth->wanted, 0);
                 return false;
         }
         if (growth->wanted == growth->run)
@@ -124,7 +124,8 @@ static void give_back(struct growth *growth, const struct lease_run *lease, int6
             now_ns - growth->offered_ns < OFFER_NS)
                 return;
         growth->offered_ns = now_ns;
-        lease_want(parts->lease, growth->run, last_tick > now_tick ? last_tick : now_tick);
+        lease_request_resize(parts->lease, growth->run,
+                             last_tick > now_tick ? last_tick : now_tick);
 }
 
 /* Nothing changes by itself where the run is as configured and nobody is busy. */

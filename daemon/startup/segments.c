@@ -19,7 +19,7 @@
 /* What an adoptable segment must agree with, and what one that is not tells. */
 struct expected {
         uint8_t boot_id[16];
-        uint8_t lineage[LINEAGE_SIZE];
+        uint8_t lineage[LEDGER_ID_SIZE];
         bool has_lineage;
         const struct config *config;
         const struct lease_grant *granted;
@@ -115,7 +115,7 @@ static bool ledger_fits(const struct ledger_segment *ledger, size_t size,
         return !e->granted->taken_anew && same_layout(&ledger->layout, &e->config->layout) &&
                e->has_lineage && same_run(e, ledger->worker_first) &&
                count_in(&ledger->worker_count) > 0 &&
-               memcmp(ledger->lineage, e->lineage, LINEAGE_SIZE) == 0;
+               memcmp(ledger->lineage, e->lineage, LEDGER_ID_SIZE) == 0;
 }
 
 static bool accept_nothing(const void *map, size_t size, const void *context) {
@@ -156,7 +156,7 @@ static void fill_ledger(struct ledger_segment *ledger, size_t size, const struct
         memcpy(ledger->boot_id, e->boot_id, sizeof(ledger->boot_id));
         ledger->layout = e->config->layout;
         ledger->worker_first = e->granted->worker_first;
-        memcpy(ledger->lineage, e->lineage, LINEAGE_SIZE);
+        memcpy(ledger->lineage, e->lineage, LEDGER_ID_SIZE);
         /* relaxed: not visible yet */
         atomic_store_explicit(&ledger->next_client, 1, memory_order_relaxed);
 }
@@ -350,7 +350,7 @@ static int begin(struct state *state, const struct config *config, struct expect
         /* plain: a library reads it at attach, and no message about it is out yet */
         clock->reach_back_ticks = (uint64_t)(config->reach_back_ns / NS_PER_TICK);
         if (state->ledger.fresh) {
-                r = lineage_renew(config->state_dir, e->lineage);
+                r = ledger_id_renew(config->state_dir, e->lineage);
                 if (r < 0)
                         return r;
                 fill_ledger(state_ledger(state), state->ledger.size, e);
@@ -387,7 +387,7 @@ int state_open(struct state *ret, const struct config *config, struct lease *lea
         if (r == 0 && (r = segment_boot_id(expected.boot_id)) < 0)
                 r = log_failure(-r, "state", "cannot read the ID of this boot: %s", strerror(-r));
         if (r == 0) {
-                r = lineage_read(config->state_dir, expected.lineage);
+                r = ledger_id_read(config->state_dir, expected.lineage);
                 expected.has_lineage = r == 0;
                 r = r == -ENOENT ? 0 : r;
         }
@@ -397,7 +397,7 @@ int state_open(struct state *ret, const struct config *config, struct lease *lea
                 r = begin(&state, config, &expected);
         /* the shared memory may be lost next, while this daemon waits */
         if (r == 0)
-                r = lease_keep(lease, findings.known);
+                r = lease_persist(lease, findings.known);
         if (r == 0)
                 r = publish(&state, config);
         segment_close(&expected.previous);

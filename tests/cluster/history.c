@@ -41,25 +41,25 @@ static size_t find(const struct history *h, const char *nonce) {
 
 /* Each worker ID in one record at most: what has changed together is seen together. */
 static void expect_one_owner(const struct history *h) {
-        struct workers *all = calloc(1, sizeof(*all));
+        struct worker_set *all = calloc(1, sizeof(*all));
 
         for (size_t i = 0; i < h->n_records; i++) {
-                const struct workers *of = &h->records[i]->workers;
+                const struct worker_set *of = &h->records[i]->workers;
 
-                for (uint32_t w = workers_next(of, 0); w < WORKERS_MAX;
-                     w = workers_next(of, w + 1)) {
-                        cr_assert(!workers_has(all, w), "at revision %" PRId64 " worker ID %" PRIu32
-                                  " is in two records", h->revision, w);
-                        workers_add(all, w);
+                for (uint32_t w = worker_set_next(of, 0); w < WORKER_SET_MAX;
+                     w = worker_set_next(of, w + 1)) {
+                        cr_assert(!worker_set_has(all, w), "at revision %" PRId64
+                                  " worker ID %" PRIu32 " is in two records", h->revision, w);
+                        worker_set_add(all, w);
                 }
         }
         free(all);
 }
 
 static void expect_fences(struct history *h, const struct record_host *record) {
-        const struct workers *of = &record->workers;
+        const struct worker_set *of = &record->workers;
 
-        for (uint32_t w = workers_next(of, 0); w < FENCES_MAX; w = workers_next(of, w + 1)) {
+        for (uint32_t w = worker_set_next(of, 0); w < FENCES_MAX; w = worker_set_next(of, w + 1)) {
                 cr_assert(record->released || record->fence_tick >= h->fences[w],
                           "at revision %" PRId64 " the fence of worker ID %" PRIu32 " fell from %"
                           PRIu64 " to %" PRIu64, h->revision, w, h->fences[w], record->fence_tick);

@@ -168,7 +168,7 @@ static void put_file(const char *path, const char *text, size_t size) {
         fclose(file);
 }
 
-/* Red when state_decode() does not compare the whole of the text with what it
+/* Red when fence_file_decode() does not compare the whole of the text with what it
  * would write, or read_state() takes a damaged file for a missing one. */
 Test(hostile_squatters, u3_a_torn_or_missing_state) {
         char path[160];

@@ -113,9 +113,9 @@ bool tenure_covers(const struct tenure *t, const struct sim_host *host, uint32_t
 
 /* ---- lost records */
 
-void check_gone(uint32_t region, const struct workers *workers) {
-        for (uint32_t w = workers_next(workers, 0); w < region_end();
-             w = workers_next(workers, w + 1))
+void check_gone(uint32_t region, const struct worker_set *workers) {
+        for (uint32_t w = worker_set_next(workers, 0); w < region_end();
+             w = worker_set_next(workers, w + 1))
                 history_of(region, w)->gone = true;
 }
 
@@ -159,8 +159,8 @@ static void read_records(uint32_t region, uint64_t fences[], bool known[]) {
                         continue;
                 alive = memory_get(&fleet_world.memory,
                                    fleet_key(key, region, "alive", record.life)) != NULL;
-                for (uint32_t w = workers_next(&record.workers, 0); w < region_end();
-                     w = workers_next(&record.workers, w + 1)) {
+                for (uint32_t w = worker_set_next(&record.workers, 0); w < region_end();
+                     w = worker_set_next(&record.workers, w + 1)) {
                         fences[w] = alive || known[w] ? NEVER_FREE : record.fence_tick;
                         known[w] = true;
                 }
@@ -171,7 +171,7 @@ static uint64_t rests_until(const struct record_used *used, uint32_t worker,
                             const uint64_t fences[], const bool known[]) {
         if (known[worker])
                 return fences[worker];
-        return workers_has(&used->workers, worker) ? NEVER_FREE : 0;
+        return worker_set_has(&used->workers, worker) ? NEVER_FREE : 0;
 }
 
 void check_exhausted(const struct sim_host *host) {

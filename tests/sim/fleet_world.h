@@ -166,7 +166,7 @@ void tenure_promise(struct tenure *tenure, uint64_t hi);
 bool tenure_covers(const struct tenure *tenure, const struct sim_host *host, uint32_t first,
                    bool whole);
 /* The record that told their fence is gone: never to be handed out again. */
-void check_gone(uint32_t region, const struct workers *workers);
+void check_gone(uint32_t region, const struct worker_set *workers);
 void check_granted(const struct sim_host *host, uint32_t first, uint32_t count);
 /* They serve and renew, or no run is free. */
 void check_settled(void);

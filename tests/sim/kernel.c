@@ -167,7 +167,7 @@ void lease_raise(struct lease *lease, uint64_t fence_tick) {
         kill_point();
 }
 
-int lease_keep(struct lease *lease, uint64_t fence_tick) {
+int lease_persist(struct lease *lease, uint64_t fence_tick) {
         kill_point();
         if (fence_tick <= lease->grant.fence_tick)
                 return 0;
@@ -223,7 +223,7 @@ const char *lease_remedy(const struct lease *lease) {
 }
 
 /* A disk's lease ends by nothing, and is never renewed. */
-void lease_follow(struct lease *lease, const struct clock_segment *clock) {
+void lease_start_renewal(struct lease *lease, const struct clock_segment *clock) {
         (void)lease, (void)clock;
 }
 
@@ -232,13 +232,13 @@ const struct lease_counters *lease_counters(const struct lease *lease) {
         return NULL;
 }
 
-int lineage_read(const char *state_dir, uint8_t ret[LINEAGE_SIZE]) {
+int ledger_id_read(const char *state_dir, uint8_t ret[LEDGER_ID_SIZE]) {
         (void)state_dir;
-        memcpy(ret, world.lineage, LINEAGE_SIZE);
+        memcpy(ret, world.lineage, LEDGER_ID_SIZE);
         return world.has_lineage ? 0 : -ENOENT;
 }
 
-int lineage_renew(const char *state_dir, uint8_t ret[LINEAGE_SIZE]) {
+int ledger_id_renew(const char *state_dir, uint8_t ret[LEDGER_ID_SIZE]) {
         uint64_t number = world_below(UINT64_MAX);
 
         (void)state_dir;
@@ -247,7 +247,7 @@ int lineage_renew(const char *state_dir, uint8_t ret[LINEAGE_SIZE]) {
                 return -ENOSPC;
         memcpy(world.lineage, &number, sizeof(number));
         world.has_lineage = true;
-        memcpy(ret, world.lineage, LINEAGE_SIZE);
+        memcpy(ret, world.lineage, LEDGER_ID_SIZE);
         kill_point();
         return 0;
 }

@@ -29,7 +29,7 @@
 
 struct fleet_backend {
         const struct fleet_kind *kind;
-        struct state_dir dir;
+        struct directory dir;
         struct fleet_connection connection;
         struct fleet *fleet;
         struct lease_counters counters;
@@ -86,7 +86,7 @@ static int write_name(int dir_fd, const char *file, const char *name) {
 /* The fence of a `local` backend before: IDs of any worker up to it may be ours. */
 static int read_local_fence(struct fleet_backend *b, const struct config *config) {
         struct fence_state found, host = { .layout = config->layout };
-        int r = state_file_read(b->dir.fd, &found);
+        int r = fence_file_read(b->dir.fd, &found);
 
         if (r == -ENOENT)
                 return 0;
@@ -96,7 +96,7 @@ static int read_local_fence(struct fleet_backend *b, const struct config *config
                                    "this host an empty daemon.state_dir and wait for longer than "
                                    "it was ahead", b->dir.place, strerror(-r));
         host.layout.region_bits = found.layout.region_bits; /* they change no ID */
-        r = host_check_space(b->dir.place, &found, &host);
+        r = identity_check_space(b->dir.place, &found, &host);
         if (r == 0)
                 b->local_fence_tick = found.fence_tick;
         return r;
@@ -219,7 +219,7 @@ static int claim(struct fleet_backend *b, struct lease_grant *ret) {
 static int forget_local_fence(const struct fleet_backend *b) {
         if (b->local_fence_tick == 0)
                 return 0;
-        if ((unlinkat(b->dir.fd, STATE_FILE_NAME, 0) < 0 && errno != ENOENT) ||
+        if ((unlinkat(b->dir.fd, FENCE_FILE_NAME, 0) < 0 && errno != ENOENT) ||
             fsync(b->dir.fd) < 0)
                 return log_failure(errno, "state", "cannot remove %s, whose fence is in %s now: %s; "
                                    "repair the disk", b->dir.place, b->connection.place,
@@ -237,13 +237,13 @@ static int remember(struct fleet_backend *b) {
         if (r < 0)
                 return log_failure(-r, "state", "cannot write %s/" NONCE_NAME ": %s; make room or "
                                    "repair the disk", b->dir.path, strerror(-r));
-        r = state_dir_sign(&b->dir);
+        r = directory_sign(&b->dir);
         return r < 0 ? r : forget_local_fence(b);
 }
 
 static int start(struct fleet_backend *b, const struct config *config, struct lease_grant *ret) {
         struct lease_grant grant;
-        int r = state_dir_open(&b->dir, config->state_dir);
+        int r = directory_open(&b->dir, config->state_dir);
 
         if (r == 0)
                 r = read_local_fence(b, config);
@@ -269,7 +269,7 @@ void fleet_backend_close(void *backend) {
 
         fleet_free(b->fleet);
         b->kind->disconnect(&b->connection);
-        state_dir_close(&b->dir);
+        directory_close(&b->dir);
         free(b);
 }
 
@@ -281,7 +281,7 @@ int fleet_backend_open(void **ret_backend, const struct fleet_kind *kind,
         if (b == NULL)
                 return log_failure(ENOMEM, "lease", "no memory for the backend %s", kind->name);
         b->kind = kind;
-        b->dir = STATE_DIR_NONE;
+        b->dir = DIRECTORY_NONE;
         r = start(b, config, ret);
         if (r < 0) {
                 fleet_backend_close(b);

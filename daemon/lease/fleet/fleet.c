@@ -104,14 +104,14 @@ const char *fleet_space_name(const struct fleet *f) {
 /* ---- claiming */
 
 /* Our record and our sign of life: always the first two. */
-static void draft_host(const struct fleet *f, struct fleet_draft *d, int64_t modified) {
+static void draft_host(const struct fleet *f, struct fleet_commit *d, int64_t modified) {
         const struct record_host *record = &f->record;
         char key[FLEET_KEY_MAX];
 
-        fleet_draft_replace(d, fleet_key_of(f, key, "host", record->nonce), modified,
-                            record_host_text(record, &f->parts.space.layout), false, false);
-        fleet_draft_replace(d, fleet_key_of(f, key, "alive", record->life), 0,
-                            record_alive_text(record), false, true);
+        fleet_commit_replace(d, fleet_key_of(f, key, "host", record->nonce), modified,
+                             record_host_text(record, &f->parts.space.layout), false, false);
+        fleet_commit_replace(d, fleet_key_of(f, key, "alive", record->life), 0,
+                             record_alive_text(record), false, true);
 }
 
 static int refuse_none(const struct fleet *f, const struct fleet_view *view, uint64_t now,
@@ -139,13 +139,13 @@ uint32_t fleet_most(const struct fleet *f) {
 
 /* A run of a length we can go on with, of which another record has no part? */
 static bool whole(const struct fleet *f, const struct fleet_view *view, size_t owner) {
-        const struct workers *workers = &view->owners[owner].record->workers;
-        uint32_t first = workers_next(workers, 0), count = workers_count(workers);
+        const struct worker_set *workers = &view->owners[owner].record->workers;
+        uint32_t first = worker_set_next(workers, 0), count = worker_set_count(workers);
 
         if (count < f->parts.count || count > fleet_most(f))
                 return false;
         for (uint32_t w = first; w < first + count; w++)
-                if (!workers_has(workers, w) || view->of_worker[w] != (int32_t)owner)
+                if (!worker_set_has(workers, w) || view->of_worker[w] != (int32_t)owner)
                         return false;
         return true;
 }
@@ -203,7 +203,7 @@ static int check_memory(const struct fleet *f, const struct fleet_view *view) {
                            "for workers.horizon, and begin with an empty daemon.state_dir each");
 }
 
-static int claimed(struct fleet *f, const struct fleet_draft *d) {
+static int claimed(struct fleet *f, const struct fleet_commit *d) {
         f->modified = d->writes[0].modified;
         f->alive_modified = d->writes[1].modified;
         f->session = true;
@@ -218,8 +218,9 @@ static bool continues(const struct fleet *f, const struct record_host *own) {
 }
 
 /* `own`: the record to go on with; NULL: the workers are new to us. */
-static int take(struct fleet *f, struct fleet_draft *d, const struct fleet_view *view,
-                const struct fleet_owner *own, const struct workers *taken, uint64_t fence_tick) {
+static int take(struct fleet *f, struct fleet_commit *d, const struct fleet_view *view,
+                const struct fleet_owner *own, const struct worker_set *taken,
+                uint64_t fence_tick) {
         struct record_host *record = &f->record;
         char key[FLEET_KEY_MAX];
         int r;
@@ -235,19 +236,19 @@ static int take(struct fleet *f, struct fleet_draft *d, const struct fleet_view 
         fleet_next_life(f);
         draft_host(f, d, own != NULL ? own->modified : 0);
         if (own == NULL) {
-                fleet_draft_region(f, d, view, taken);
-                fleet_draft_owners(f, d, view, taken);
+                fleet_commit_region(f, d, view, taken);
+                fleet_commit_owners(f, d, view, taken);
         } else if (own->alive) {
-                fleet_draft_delete(d, fleet_key_of(f, key, "alive", own->record->life));
+                fleet_commit_delete(d, fleet_key_of(f, key, "alive", own->record->life));
         }
-        r = fleet_draft_commit(f, d);
+        r = fleet_commit_send(f, d);
         return r < 0 ? r : claimed(f, d);
 }
 
-static int claim_new(struct fleet *f, struct fleet_draft *d, const struct fleet_view *view) {
+static int claim_new(struct fleet *f, struct fleet_commit *d, const struct fleet_view *view) {
         uint64_t recycle = (uint64_t)(f->parts.recycle_delay_ns / NS_PER_MS);
         uint64_t now = fleet_tick_now(f);
-        struct workers taken = { .bits = { 0 } };
+        struct worker_set taken = { .bits = { 0 } };
         struct fleet_choice choice;
 
         /* where it can grow, if there is such a place; then its fence is all of that's */
@@ -258,7 +259,7 @@ static int claim_new(struct fleet *f, struct fleet_draft *d, const struct fleet_
         if (strcmp(f->record.nonce, f->parts.nonce) == 0)
                 fleet_draw(f, f->record.nonce);
         for (uint32_t i = 0; i < f->parts.count; i++)
-                workers_add(&taken, choice.first + i);
+                worker_set_add(&taken, choice.first + i);
         return take(f, d, view, NULL, &taken, choice.fence_tick);
 }
 
@@ -273,7 +274,7 @@ static int claim_session(struct fleet *f) {
         return r == -ESTALE ? fleet_begin_session(f) : r;
 }
 
-static int claim(struct fleet *f, struct fleet_draft *d, const struct fleet_view *view) {
+static int claim(struct fleet *f, struct fleet_commit *d, const struct fleet_view *view) {
         const struct fleet_owner *own = find_own(f, view);
         int r = check_memory(f, view);
 
@@ -291,12 +292,12 @@ static int claim(struct fleet *f, struct fleet_draft *d, const struct fleet_view
 
 int fleet_claim(struct fleet *f, struct lease_grant *ret) {
         struct fleet_view *view = NULL;
-        struct fleet_draft *d = calloc(1, sizeof(*d));
+        struct fleet_commit *d = calloc(1, sizeof(*d));
         int r = d == NULL ? -ENOMEM :
                 fleet_view_read(&view, f->parts.calls, f->parts.coordinator, &f->parts.space);
 
         if (r == 0)
-                fleet_count_region(f, view);
+                fleet_report_region(f, view);
         if (r == 0)
                 r = claim(f, d, view);
         if (r == -EAGAIN) {
@@ -313,17 +314,17 @@ int fleet_claim(struct fleet *f, struct lease_grant *ret) {
                 *ret = (struct lease_grant){
                         .worker_first = (f->parts.space.region
                                          << (layout->worker_bits - layout->region_bits)) |
-                                        workers_next(&f->record.workers, 0),
-                        .worker_count = workers_count(&f->record.workers),
+                                        worker_set_next(&f->record.workers, 0),
+                        .worker_count = worker_set_count(&f->record.workers),
                         .fence_tick = f->record.fence_tick,
                         .first_start = f->parts.nonce[0] == '\0',
                         .fence_of_run = true,
                         .taken_anew = f->others,
                         .above_tick = f->record.grown_tick,
                 };
-                fleet_tell_claim(f, ret);
+                fleet_report_claim(f, ret);
         }
         fleet_view_free(view);
-        fleet_draft_free(d);
+        fleet_commit_free(d);
         return r;
 }

@@ -12,7 +12,7 @@ struct fleet {
         uint32_t n_lives;
         bool others; /* the worker IDs had another owner since this boot's daemons, or may have */
         int64_t modified, alive_modified; /* of host/NONCE and alive/LIFE, as far as known */
-        struct workers resized; /* while `resizing`: what a commit of ours may have made of it */
+        struct worker_set resized; /* while `resizing`: what a commit of ours may have made of it */
         bool resizing;
         bool lost;            /* another has the worker IDs */
         bool session;         /* alive/LIFE is there, as far as is known */
@@ -48,11 +48,11 @@ int fleet_reread(struct fleet *f);
  * done. Returns `r`. */
 int fleet_settle(struct fleet *f, int r, int64_t sent_ns);
 
-/* ---- fleet_tell.c: what metrics and log are told */
+/* ---- report.c: what metrics and log are told */
 
 /* The session is over, whoever found out. */
 void fleet_expired(struct fleet *f, const char *why);
 /* What a claim found in the region. */
-void fleet_count_region(const struct fleet *f, const struct fleet_view *view);
-void fleet_tell_claim(const struct fleet *f, const struct lease_grant *grant);
-void fleet_count_renewal(const struct fleet *f, int64_t sent_ns);
+void fleet_report_region(const struct fleet *f, const struct fleet_view *view);
+void fleet_report_claim(const struct fleet *f, const struct lease_grant *grant);
+void fleet_report_renewal(const struct fleet *f, int64_t sent_ns);

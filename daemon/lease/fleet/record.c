@@ -15,7 +15,7 @@
 uint32_t record_region_end(const struct id_layout *layout) {
         unsigned bits = (unsigned)layout->worker_bits - layout->region_bits;
 
-        return bits >= 16 ? WORKERS_MAX : UINT32_C(1) << bits;
+        return bits >= 16 ? WORKER_SET_MAX : UINT32_C(1) << bits;
 }
 
 /* Takes the object over. */
@@ -62,7 +62,7 @@ static void layout_text(const struct id_layout *layout, char text[32]) {
 }
 
 char *record_contract_text(const struct record_contract *contract) {
-        char *regions = workers_text(&contract->regions), layout[32], *text;
+        char *regions = worker_set_text(&contract->regions), layout[32], *text;
 
         layout_text(&contract->layout, layout);
         text = !regions ? NULL : dump(json_pack(
@@ -89,7 +89,7 @@ int record_contract_parse(const char *text, struct record_contract *ret) {
                         "regions", &regions) == 0 &&
             copy_hex(contract.space, space) && id_layout_parse(layout, &contract.layout) == 0 && bits >= 0 &&
             bits <= contract.layout.worker_bits && bits <= 16 &&
-            workers_parse(regions, UINT32_C(1) << bits, &contract.regions) == 0) {
+            worker_set_parse(regions, UINT32_C(1) << bits, &contract.regions) == 0) {
                 contract.layout.region_bits = (uint8_t)bits;
                 contract.layout.epoch_unix_ms = epoch;
                 *ret = contract;
@@ -102,7 +102,7 @@ int record_contract_parse(const char *text, struct record_contract *ret) {
 /* ---- used */
 
 char *record_used_text(const struct record_used *used) {
-        char *workers = workers_text(&used->workers), *text;
+        char *workers = worker_set_text(&used->workers), *text;
 
         text = !workers ? NULL : dump(json_pack("{s:i, s:s, s:I}", "version", RECORD_VERSION,
                                                 "workers", workers, "claims",
@@ -123,7 +123,7 @@ int record_used_parse(const char *text, uint32_t end, struct record_used *ret) {
         r = -EBADMSG;
         if (json_unpack(object, "{s:i, s:s, s:I !}", "version", &version, "workers", &workers,
                         "claims", &claims) == 0 &&
-            claims >= 0 && workers_parse(workers, end, &used.workers) == 0) {
+            claims >= 0 && worker_set_parse(workers, end, &used.workers) == 0) {
                 used.claims = (uint64_t)claims;
                 *ret = used;
                 r = 0;
@@ -158,7 +158,7 @@ static json_t *pack_host(const struct record_host *host, const struct id_layout 
 }
 
 char *record_host_text(const struct record_host *host, const struct id_layout *layout) {
-        char *workers = workers_text(&host->workers), *text;
+        char *workers = worker_set_text(&host->workers), *text;
 
         text = !workers ? NULL : dump(pack_host(host, layout, workers));
         free(workers);
@@ -198,7 +198,7 @@ static bool take_host(json_t *object, const struct id_layout *layout, struct rec
         ret->grown_tick = (uint64_t)grown;
         ret->renewals = (uint64_t)renewals;
         return strcmp(state, state_name(ret)) == 0 && workers[0] != '\0' &&
-               workers_parse(workers, record_region_end(layout), &ret->workers) == 0;
+               worker_set_parse(workers, record_region_end(layout), &ret->workers) == 0;
 }
 
 int record_host_parse(const char *text, const struct id_layout *layout, const char *nonce,

@@ -20,12 +20,12 @@
 struct record_contract {
         char space[RECORD_HEX]; /* the name of this ID space, drawn by its first host */
         struct id_layout layout;
-        struct workers regions;
+        struct worker_set regions;
 };
 
 /* `region/R/used`: every claim writes it, so claims of a region come one by one. */
 struct record_used {
-        struct workers workers; /* IDs of these may exist */
+        struct worker_set workers; /* IDs of these may exist */
         uint64_t claims;
 };
 
@@ -46,7 +46,7 @@ struct record_host {
         bool freed;                /* by a person: its workers rest for their fence alone */
         struct record_identity who;
         int64_t since_unix_ms;
-        struct workers workers; /* within the region */
+        struct worker_set workers; /* within the region */
         uint64_t fence_tick;
         uint64_t grown_tick; /* others had what the run has grown by, up to there; 0: none */
         uint64_t renewals;

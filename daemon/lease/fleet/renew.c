@@ -167,7 +167,7 @@ int fleet_settle(struct fleet *f, int r, int64_t sent_ns) {
 static int renewed(struct fleet *f, int r, int64_t sent_ns) {
         if (r == 0) {
                 f->session = true;
-                fleet_count_renewal(f, sent_ns);
+                fleet_report_renewal(f, sent_ns);
         }
         return fleet_settle(f, r, sent_ns);
 }

@@ -18,7 +18,7 @@ void fleet_expired(struct fleet *f, const char *why) {
                   "if no other host has taken it", why);
 }
 
-void fleet_count_region(const struct fleet *f, const struct fleet_view *view) {
+void fleet_report_region(const struct fleet *f, const struct fleet_view *view) {
         struct fleet_census census = fleet_census(
                 view, fleet_tick_now(f), (uint64_t)(f->parts.recycle_delay_ns / NS_PER_MS));
         struct lease_counters *counters = f->parts.counters;
@@ -30,7 +30,7 @@ void fleet_count_region(const struct fleet *f, const struct fleet_view *view) {
         atomic_store_explicit(&counters->free, census.free, memory_order_relaxed);
 }
 
-void fleet_count_renewal(const struct fleet *f, int64_t sent_ns) {
+void fleet_report_renewal(const struct fleet *f, int64_t sent_ns) {
         struct lease_counters *counters = f->parts.counters;
         int64_t took_ns = fleet_boot_ns(f) - sent_ns;
         unsigned bucket = 0;
@@ -43,8 +43,8 @@ void fleet_count_renewal(const struct fleet *f, int64_t sent_ns) {
         atomic_fetch_add_explicit(&counters->renewal_ns, took_ns, memory_order_relaxed);
 }
 
-void fleet_tell_claim(const struct fleet *f, const struct lease_grant *grant) {
-        char *workers = workers_text(&f->record.workers), time[STATE_TIME_MAX], above[96];
+void fleet_report_claim(const struct fleet *f, const struct lease_grant *grant) {
+        char *workers = worker_set_text(&f->record.workers), time[STATE_TIME_MAX], above[96];
 
         snprintf(above, sizeof(above), "above the fence of tick %" PRIu64 " (%s)",
                  grant->fence_tick,

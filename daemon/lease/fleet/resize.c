@@ -18,11 +18,11 @@
 #define ATTEMPTS 3
 
 static uint32_t have(const struct fleet *f) {
-        return workers_count(&f->record.workers);
+        return worker_set_count(&f->record.workers);
 }
 
 uint32_t fleet_run(const struct fleet *f, uint64_t *ret_above_tick) {
-        uint32_t count = have(f), resized = workers_count(&f->resized);
+        uint32_t count = have(f), resized = worker_set_count(&f->resized);
 
         *ret_above_tick = f->record.grown_tick;
         return f->resizing && resized < count ? resized : count;
@@ -33,7 +33,7 @@ static uint64_t higher(uint64_t a, uint64_t b) {
 }
 
 /* Our record with other workers. Until the answer is there it may be this or that. */
-static void draft_own(struct fleet *f, struct fleet_draft *d, const struct workers *workers) {
+static void draft_own(struct fleet *f, struct fleet_commit *d, const struct worker_set *workers) {
         struct record_host *record = malloc(sizeof(*record));
         char key[FLEET_KEY_MAX];
 
@@ -44,19 +44,19 @@ static void draft_own(struct fleet *f, struct fleet_draft *d, const struct worke
         }
         *record = f->record;
         record->workers = *workers;
-        fleet_draft_replace(d, fleet_key_of(f, key, "host", record->nonce), f->modified,
-                            record_host_text(record, &f->parts.space.layout), false, false);
+        fleet_commit_replace(d, fleet_key_of(f, key, "host", record->nonce), f->modified,
+                             record_host_text(record, &f->parts.space.layout), false, false);
         free(record);
 }
 
 /* Sends it; after an answer that was lost, what is there counts. -EAGAIN: not done, and
  * will not be; -ETIMEDOUT: it may still be, until the next renewal is. */
-static int commit(struct fleet *f, struct fleet_draft *d, const struct workers *workers) {
+static int commit(struct fleet *f, struct fleet_commit *d, const struct worker_set *workers) {
         int r, sent;
 
         f->resized = *workers;
         f->resizing = true;
-        r = fleet_settle(f, fleet_draft_commit(f, d), f->sent_ns);
+        r = fleet_settle(f, fleet_commit_send(f, d), f->sent_ns);
         if (r == 0) {
                 f->record.workers = *workers;
                 f->modified = d->writes[0].modified;
@@ -75,28 +75,28 @@ static int commit(struct fleet *f, struct fleet_draft *d, const struct workers *
 
 /* ---- growing */
 
-static int take(struct fleet *f, struct fleet_draft *d, const struct fleet_view *view,
+static int take(struct fleet *f, struct fleet_commit *d, const struct fleet_view *view,
                 uint32_t first, uint32_t n) {
-        struct workers taken = { .bits = { 0 } }, all = f->record.workers;
+        struct worker_set taken = { .bits = { 0 } }, all = f->record.workers;
         char key[FLEET_KEY_MAX];
 
         for (uint32_t w = first; w < first + n; w++) {
-                workers_add(&taken, w);
-                workers_add(&all, w);
+                worker_set_add(&taken, w);
+                worker_set_add(&all, w);
         }
         draft_own(f, d, &all);
         /* without a session it would look like a dead host's */
-        fleet_draft_check(d, fleet_key_of(f, key, "alive", f->record.life), f->alive_modified);
-        fleet_draft_region(f, d, view, &taken);
-        fleet_draft_owners(f, d, view, &taken);
+        fleet_commit_check(d, fleet_key_of(f, key, "alive", f->record.life), f->alive_modified);
+        fleet_commit_region(f, d, view, &taken);
+        fleet_commit_owners(f, d, view, &taken);
         return commit(f, d, &all);
 }
 
 static int grow(struct fleet *f, uint32_t count) {
         uint64_t recycle = (uint64_t)(f->parts.recycle_delay_ns / NS_PER_MS), fence;
-        uint32_t end = workers_next(&f->record.workers, 0) + have(f), n;
+        uint32_t end = worker_set_next(&f->record.workers, 0) + have(f), n;
         struct fleet_view *view = NULL;
-        struct fleet_draft *d = NULL;
+        struct fleet_commit *d = NULL;
         int r = fleet_view_read(&view, f->parts.calls, f->parts.coordinator, &f->parts.space);
 
         if (r < 0)
@@ -110,7 +110,7 @@ static int grow(struct fleet *f, uint32_t count) {
                 f->record.fence_tick = higher(f->record.fence_tick, fence);
                 r = take(f, d, view, end, n);
         }
-        fleet_draft_free(d);
+        fleet_commit_free(d);
         fleet_view_free(view);
         return r;
 }
@@ -118,7 +118,7 @@ static int grow(struct fleet *f, uint32_t count) {
 /* ---- shrinking */
 
 /* What is given back: of the same host, nobody's life, and at rest. */
-static void draft_rest(struct fleet *f, struct fleet_draft *d, const struct workers *given,
+static void draft_rest(struct fleet *f, struct fleet_commit *d, const struct worker_set *given,
                        uint64_t last_tick) {
         struct record_host *rest = malloc(sizeof(*rest));
         char key[FLEET_KEY_MAX];
@@ -137,27 +137,27 @@ static void draft_rest(struct fleet *f, struct fleet_draft *d, const struct work
         /* nothing was promised above the durable fence either */
         if (last_tick < rest->fence_tick)
                 rest->fence_tick = higher(last_tick, f->record.grown_tick);
-        fleet_draft_replace(d, fleet_key_of(f, key, "host", rest->nonce), 0,
-                            record_host_text(rest, &f->parts.space.layout), false, false);
+        fleet_commit_replace(d, fleet_key_of(f, key, "host", rest->nonce), 0,
+                             record_host_text(rest, &f->parts.space.layout), false, false);
         free(rest);
 }
 
 static int shrink(struct fleet *f, uint32_t count, uint64_t last_tick) {
-        struct workers kept = f->record.workers, given = { .bits = { 0 } };
-        uint32_t first = workers_next(&kept, 0), end = first + have(f);
-        struct fleet_draft *d = calloc(1, sizeof(*d));
+        struct worker_set kept = f->record.workers, given = { .bits = { 0 } };
+        uint32_t first = worker_set_next(&kept, 0), end = first + have(f);
+        struct fleet_commit *d = calloc(1, sizeof(*d));
         int r;
 
         if (d == NULL)
                 return -ENOMEM;
         for (uint32_t w = first + count; w < end; w++) {
-                workers_remove(&kept, w);
-                workers_add(&given, w);
+                worker_set_remove(&kept, w);
+                worker_set_add(&given, w);
         }
         draft_own(f, d, &kept);
         draft_rest(f, d, &given, last_tick);
         r = commit(f, d, &kept);
-        fleet_draft_free(d);
+        fleet_commit_free(d);
         return r;
 }
 

@@ -66,7 +66,7 @@ static int read_used(struct fleet_view *view, const struct coordinator_list *lis
         char key[FLEET_KEY_MAX];
         const struct coordinator_item *item =
                 coordinator_find(list, fleet_key(key, space->region, "used", ""));
-        bool begun = workers_has(&view->contract.regions, space->region);
+        bool begun = worker_set_has(&view->contract.regions, space->region);
         int r;
 
         if (item == NULL && !begun && list->n == 0)
@@ -89,8 +89,8 @@ static int read_used(struct fleet_view *view, const struct coordinator_list *lis
 static void own(struct fleet_view *view, size_t owner) {
         const struct record_host *record = view->owners[owner].record;
 
-        for (uint32_t w = workers_next(&record->workers, 0); w < view->end;
-             w = workers_next(&record->workers, w + 1)) {
+        for (uint32_t w = worker_set_next(&record->workers, 0); w < view->end;
+             w = worker_set_next(&record->workers, w + 1)) {
                 if (view->of_worker[w] >= 0)
                         log_event(LOG_LEVEL_WARNING, "coordinator-twice", "worker ID %" PRIu32 " is "
                                   "refused: the coordinator has two hosts with it, %s and %s", w,
@@ -191,11 +191,11 @@ static int read_strays(struct fleet_view *view, const struct coordinator_list *l
 
 /* What was used belongs to somebody, and what belongs to somebody was used. */
 static int check_used(struct fleet_view *view, const struct fleet_space *space) {
-        struct workers lost = { .bits = { 0 } };
+        struct worker_set lost = { .bits = { 0 } };
         char *text;
 
         for (uint32_t w = 0; w < view->end; w++) {
-                bool used = workers_has(&view->used.workers, w);
+                bool used = worker_set_has(&view->used.workers, w);
 
                 if (view->of_worker[w] != FLEET_NEVER_USED && !used)
                         return log_failure(EBADMSG, "coordinator-damaged", "the coordinator's key "
@@ -205,9 +205,9 @@ static int check_used(struct fleet_view *view, const struct fleet_space *space) 
                 if (view->of_worker[w] != FLEET_NEVER_USED || !used)
                         continue;
                 view->of_worker[w] = FLEET_REFUSED;
-                workers_add(&lost, w);
+                worker_set_add(&lost, w);
         }
-        if (workers_count(&lost) == 0 || (text = workers_text(&lost)) == NULL)
+        if (worker_set_count(&lost) == 0 || (text = worker_set_text(&lost)) == NULL)
                 return 0;
         log_event(LOG_LEVEL_WARNING, "coordinator-lost", "worker IDs %s of region %" PRIu32 " are "
                   "refused: they were used, and no region/%" PRIu32 "/host/... in the coordinator "
@@ -233,7 +233,7 @@ static int check_together(const struct coordinator_list *contract,
 
         if (before != NULL && record_contract_parse(before->value, &parsed) < 0)
                 return 0; /* read_contract() says so */
-        if (used == workers_has(&parsed.regions, space->region))
+        if (used == worker_set_has(&parsed.regions, space->region))
                 return 0;
         r = calls->list(coordinator, "contract", &again);
         if (r < 0)

@@ -44,7 +44,7 @@ struct fleet_view {
         struct fleet_stray *strays;
         size_t n_strays;
         uint32_t end;                 /* worker IDs of the region */
-        int32_t of_worker[WORKERS_MAX];
+        int32_t of_worker[WORKER_SET_MAX];
 };
 
 struct fleet_space {

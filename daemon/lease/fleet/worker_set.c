@@ -7,27 +7,44 @@
 #include <stdlib.h>
 #include <string.h>
 
-uint32_t workers_count(const struct workers *set) {
+void worker_set_unite(struct worker_set *set, const struct worker_set *other) {
+        for (size_t i = 0; i < WORKER_SET_MAX / 64; i++)
+                set->bits[i] |= other->bits[i];
+}
+
+void worker_set_subtract(struct worker_set *set, const struct worker_set *other) {
+        for (size_t i = 0; i < WORKER_SET_MAX / 64; i++)
+                set->bits[i] &= ~other->bits[i];
+}
+
+bool worker_set_intersects(const struct worker_set *a, const struct worker_set *b) {
+        for (size_t i = 0; i < WORKER_SET_MAX / 64; i++)
+                if ((a->bits[i] & b->bits[i]) != 0)
+                        return true;
+        return false;
+}
+
+uint32_t worker_set_count(const struct worker_set *set) {
         uint32_t n = 0;
 
-        for (size_t i = 0; i < WORKERS_MAX / 64; i++)
+        for (size_t i = 0; i < WORKER_SET_MAX / 64; i++)
                 n += (uint32_t)__builtin_popcountll(set->bits[i]);
         return n;
 }
 
-uint32_t workers_next(const struct workers *set, uint32_t from) {
+uint32_t worker_set_next(const struct worker_set *set, uint32_t from) {
         uint32_t at = from / 64;
         uint64_t word;
 
-        if (from >= WORKERS_MAX)
-                return WORKERS_MAX;
+        if (from >= WORKER_SET_MAX)
+                return WORKER_SET_MAX;
         for (word = set->bits[at] >> from % 64 << from % 64; word == 0; word = set->bits[at])
-                if (++at == WORKERS_MAX / 64)
-                        return WORKERS_MAX;
+                if (++at == WORKER_SET_MAX / 64)
+                        return WORKER_SET_MAX;
         return at * 64 + (uint32_t)__builtin_ctzll(word);
 }
 
-char *workers_text(const struct workers *set) {
+char *worker_set_text(const struct worker_set *set) {
         char *text = NULL;
         size_t size = 0;
         FILE *stream = open_memstream(&text, &size);
@@ -35,9 +52,9 @@ char *workers_text(const struct workers *set) {
 
         if (!stream)
                 return NULL;
-        for (uint32_t first = workers_next(set, 0), last; first < WORKERS_MAX;
-             first = workers_next(set, last + 1)) {
-                for (last = first; workers_has(set, last + 1);)
+        for (uint32_t first = worker_set_next(set, 0), last; first < WORKER_SET_MAX;
+             first = worker_set_next(set, last + 1)) {
+                for (last = first; worker_set_has(set, last + 1);)
                         last++;
                 fprintf(stream, first == last ? "%s%" PRIu32 : "%s%" PRIu32 "-%" PRIu32, comma,
                         first, last);
@@ -60,8 +77,8 @@ static bool take(const char **text, uint32_t *ret) {
         return digits > 0 && digits < 6;
 }
 
-int workers_parse(const char *text, uint32_t end, struct workers *ret) {
-        struct workers set = { .bits = { 0 } };
+int worker_set_parse(const char *text, uint32_t end, struct worker_set *ret) {
+        struct worker_set set = { .bits = { 0 } };
         uint32_t first, last;
         const char *p = text;
         char *again;
@@ -73,13 +90,13 @@ int workers_parse(const char *text, uint32_t end, struct workers *ret) {
                 last = first;
                 if (*p == '-' && (p++, !take(&p, &last)))
                         return -EBADMSG;
-                if (last < first || last >= end || last >= WORKERS_MAX)
+                if (last < first || last >= end || last >= WORKER_SET_MAX)
                         return -EBADMSG;
                 for (; first <= last; first++)
-                        workers_add(&set, first);
+                        worker_set_add(&set, first);
         }
         /* one spelling only: order, overlaps and leading zeros show here */
-        again = workers_text(&set);
+        again = worker_set_text(&set);
         if (!again)
                 return -ENOMEM;
         r = strcmp(again, text) == 0 ? 0 : -EBADMSG;

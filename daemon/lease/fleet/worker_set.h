@@ -6,26 +6,30 @@
 #include <stdint.h>
 
 /* More than any host can list in one answer of a coordinator's. */
-#define WORKERS_MAX 65536u
+#define WORKER_SET_MAX 65536u
 
-struct workers {
-        uint64_t bits[WORKERS_MAX / 64];
+struct worker_set {
+        uint64_t bits[WORKER_SET_MAX / 64];
 };
 
-static inline bool workers_has(const struct workers *set, uint32_t worker) {
-        return worker < WORKERS_MAX && (set->bits[worker / 64] >> worker % 64 & 1) != 0;
+static inline bool worker_set_has(const struct worker_set *set, uint32_t worker) {
+        return worker < WORKER_SET_MAX && (set->bits[worker / 64] >> worker % 64 & 1) != 0;
 }
-static inline void workers_add(struct workers *set, uint32_t worker) {
+static inline void worker_set_add(struct worker_set *set, uint32_t worker) {
         set->bits[worker / 64] |= UINT64_C(1) << worker % 64;
 }
-static inline void workers_remove(struct workers *set, uint32_t worker) {
+static inline void worker_set_remove(struct worker_set *set, uint32_t worker) {
         set->bits[worker / 64] &= ~(UINT64_C(1) << worker % 64);
 }
-uint32_t workers_count(const struct workers *set);
-/* The lowest at or above `from`; WORKERS_MAX: none. */
-uint32_t workers_next(const struct workers *set, uint32_t from);
+/* `set` becomes what either has; what only `set` has. */
+void worker_set_unite(struct worker_set *set, const struct worker_set *other);
+void worker_set_subtract(struct worker_set *set, const struct worker_set *other);
+bool worker_set_intersects(const struct worker_set *a, const struct worker_set *b);
+uint32_t worker_set_count(const struct worker_set *set);
+/* The lowest at or above `from`; WORKER_SET_MAX: none. */
+uint32_t worker_set_next(const struct worker_set *set, uint32_t from);
 
 /* malloc'ed; "" for none; NULL: no memory. */
-char *workers_text(const struct workers *set);
-/* Only what workers_text() writes, with none of `end` or above: 0 or -EBADMSG. */
-int workers_parse(const char *text, uint32_t end, struct workers *ret);
+char *worker_set_text(const struct worker_set *set);
+/* Only what worker_set_text() writes, with none of `end` or above: 0 or -EBADMSG. */
+int worker_set_parse(const char *text, uint32_t end, struct worker_set *ret);

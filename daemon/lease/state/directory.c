@@ -41,7 +41,7 @@ static int sync_parent(const char *path) {
 
 /* The last component only: a directory above it that is missing tells of a typo
  * or of a disk that is not mounted, where "first start" would be a lie. */
-static int make(struct state_dir *dir) {
+static int make(struct directory *dir) {
         if (mkdir(dir->path, 0700) == 0) {
                 dir->created = true;
                 return sync_parent(dir->path);
@@ -49,7 +49,7 @@ static int make(struct state_dir *dir) {
         return errno == EEXIST ? 0 : -errno;
 }
 
-static int open_private(struct state_dir *dir) {
+static int open_private(struct directory *dir) {
         struct stat st;
         int r = make(dir);
 
@@ -86,7 +86,7 @@ static int open_private(struct state_dir *dir) {
         return 0;
 }
 
-static int locked_by_other(const struct state_dir *dir) {
+static int locked_by_other(const struct directory *dir) {
         char text[32] = "";
         int pid;
 
@@ -101,7 +101,7 @@ static int locked_by_other(const struct state_dir *dir) {
                            dir->path);
 }
 
-static int take_lock(struct state_dir *dir) {
+static int take_lock(struct directory *dir) {
         int r;
 
         dir->lock_fd = openat(dir->fd, LOCK_NAME,
@@ -117,7 +117,7 @@ static int take_lock(struct state_dir *dir) {
                            dir->path, strerror(-r), geteuid());
 }
 
-int state_dir_sign(const struct state_dir *dir) {
+int directory_sign(const struct directory *dir) {
         char text[32];
         int size = snprintf(text, sizeof(text), "%d\n", getpid());
 
@@ -131,7 +131,7 @@ int state_dir_sign(const struct state_dir *dir) {
                            dir->path, strerror(errno ? errno : EIO));
 }
 
-int state_dir_evidence(const struct state_dir *dir, char name[256]) {
+int directory_evidence(const struct directory *dir, char name[256]) {
         int fd = openat(dir->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         DIR *list = fd < 0 ? NULL : fdopendir(fd);
         const struct dirent *entry;
@@ -152,7 +152,7 @@ int state_dir_evidence(const struct state_dir *dir, char name[256]) {
                         found = fstat(dir->lock_fd, &st) < 0 || st.st_size > 0;
                 else
                         found = strcmp(n, ".") != 0 && strcmp(n, "..") != 0 &&
-                                strcmp(n, STATE_FILE_NEW_NAME) != 0 && strcmp(n, "lost+found") != 0;
+                                strcmp(n, FENCE_FILE_NEW_NAME) != 0 && strcmp(n, "lost+found") != 0;
                 if (found)
                         snprintf(name, 256, "%s", n);
         }
@@ -160,10 +160,10 @@ int state_dir_evidence(const struct state_dir *dir, char name[256]) {
         return found;
 }
 
-static int start(struct state_dir *dir) {
+static int start(struct directory *dir) {
         int r;
 
-        if (asprintf(&dir->place, "%s/" STATE_FILE_NAME, dir->path) < 0) {
+        if (asprintf(&dir->place, "%s/" FENCE_FILE_NAME, dir->path) < 0) {
                 dir->place = NULL; /* undefined after a failure */
                 return log_failure(ENOMEM, "state", "no memory for the state directory");
         }
@@ -171,23 +171,23 @@ static int start(struct state_dir *dir) {
         return r < 0 ? r : take_lock(dir);
 }
 
-int state_dir_open(struct state_dir *ret, const char *path) {
-        struct state_dir dir = { .path = path, .fd = -1, .lock_fd = -1 };
+int directory_open(struct directory *ret, const char *path) {
+        struct directory dir = { .path = path, .fd = -1, .lock_fd = -1 };
         int r = start(&dir);
 
         if (r < 0) {
-                state_dir_close(&dir);
+                directory_close(&dir);
                 return r;
         }
         *ret = dir;
         return 0;
 }
 
-void state_dir_close(struct state_dir *dir) {
+void directory_close(struct directory *dir) {
         if (dir->lock_fd >= 0)
                 close(dir->lock_fd); /* unlocks */
         if (dir->fd >= 0)
                 close(dir->fd);
         free(dir->place);
-        *dir = STATE_DIR_NONE;
+        *dir = DIRECTORY_NONE;
 }

@@ -15,7 +15,7 @@
 #define MAGIC_LINE "sfshm-state 1\n"
 #define CHECKSUM_WORD "checksum "
 
-const struct state_file_calls state_file_kernel = {
+const struct fence_file_calls fence_file_kernel = {
         .write = write,
         .fsync = fsync,
         .renameat = renameat,
@@ -49,14 +49,14 @@ const char *state_time(const struct id_layout *layout, uint64_t tick, char text[
         return text;
 }
 
-size_t state_encode(const struct fence_state *state, char text[STATE_TEXT_MAX]) {
+size_t fence_file_encode(const struct fence_state *state, char text[FENCE_FILE_TEXT_MAX]) {
         const struct id_layout *layout = &state->layout;
         char machine_id[33], fence_time[STATE_TIME_MAX];
         int size;
 
         for (size_t i = 0; i < 16; i++)
                 snprintf(machine_id + 2 * i, 3, "%02x", state->machine_id[i]);
-        size = snprintf(text, STATE_TEXT_MAX,
+        size = snprintf(text, FENCE_FILE_TEXT_MAX,
                         MAGIC_LINE "machine-id %s\nlayout %u/%u/%u\nregion-bits %u\n"
                                    "epoch-unix-ms %" PRId64 "\nworkers %" PRIu32 "+%" PRIu32 "\n"
                                    "fence-tick %" PRIu64 "\nfence-time %s\n",
@@ -65,7 +65,7 @@ size_t state_encode(const struct fence_state *state, char text[STATE_TEXT_MAX]) 
                         state->worker_count, state->fence_tick,
                         state_time(layout, state->fence_tick, fence_time));
         /* the longest text there can be is 333 bytes: it always fits */
-        size += snprintf(text + size, STATE_TEXT_MAX - (size_t)size,
+        size += snprintf(text + size, FENCE_FILE_TEXT_MAX - (size_t)size,
                          CHECKSUM_WORD "%016" PRIx64 "\n", fnv1a_64(text, (size_t)size));
         return (size_t)size;
 }
@@ -97,18 +97,18 @@ static bool other_version(const char *text) {
         return sscanf(text, "sfshm-state %u%c", &version, &end) == 2 && end == '\n' && version != 1;
 }
 
-int state_decode(const char *text, size_t size, struct fence_state *ret) {
-        char copy[STATE_TEXT_MAX], encoded[STATE_TEXT_MAX];
+int fence_file_decode(const char *text, size_t size, struct fence_state *ret) {
+        char copy[FENCE_FILE_TEXT_MAX], encoded[FENCE_FILE_TEXT_MAX];
         struct fence_state state = { .fence_tick = 0 };
 
-        if (size >= STATE_TEXT_MAX || memchr(text, '\0', size) != NULL)
+        if (size >= FENCE_FILE_TEXT_MAX || memchr(text, '\0', size) != NULL)
                 return -EBADMSG;
         memcpy(copy, text, size);
         copy[size] = '\0';
         if (other_version(copy))
                 return -EPROTO;
         /* One comparison for checksum, order, spelling and missing or extra bytes. */
-        if (!scan(copy, &state) || state_encode(&state, encoded) != size ||
+        if (!scan(copy, &state) || fence_file_encode(&state, encoded) != size ||
             memcmp(encoded, copy, size) != 0)
                 return -EBADMSG;
         *ret = state;
@@ -133,19 +133,19 @@ static ssize_t read_all(int fd, char *buffer, size_t capacity) {
         return (ssize_t)size;
 }
 
-int state_file_read(int dir_fd, struct fence_state *ret) {
-        char text[STATE_TEXT_MAX];
-        int fd = openat(dir_fd, STATE_FILE_NAME, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+int fence_file_read(int dir_fd, struct fence_state *ret) {
+        char text[FENCE_FILE_TEXT_MAX];
+        int fd = openat(dir_fd, FENCE_FILE_NAME, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
         ssize_t size;
 
         if (fd < 0)
                 return -errno;
         size = read_all(fd, text, sizeof(text));
         close(fd);
-        return size < 0 ? (int)size : state_decode(text, (size_t)size, ret);
+        return size < 0 ? (int)size : fence_file_decode(text, (size_t)size, ret);
 }
 
-static int write_all(int fd, const char *bytes, size_t size, const struct state_file_calls *calls) {
+static int write_all(int fd, const char *bytes, size_t size, const struct fence_file_calls *calls) {
         while (size > 0) {
                 ssize_t n = calls->write(fd, bytes, size);
 
@@ -166,13 +166,13 @@ static int write_all(int fd, const char *bytes, size_t size, const struct state_
  * begins with a new file: a page that once failed to reach the disk is not
  * written by a second fsync(). */
 static int write_new(int dir_fd, const char *text, size_t size,
-                     const struct state_file_calls *calls) {
+                     const struct fence_file_calls *calls) {
         int fd, r;
 
-        if (unlinkat(dir_fd, STATE_FILE_NEW_NAME, 0) < 0 && errno != ENOENT)
+        if (unlinkat(dir_fd, FENCE_FILE_NEW_NAME, 0) < 0 && errno != ENOENT)
                 return -errno;
         fault_step();
-        fd = openat(dir_fd, STATE_FILE_NEW_NAME,
+        fd = openat(dir_fd, FENCE_FILE_NEW_NAME,
                     O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
         if (fd < 0)
                 return -errno;
@@ -184,18 +184,18 @@ static int write_new(int dir_fd, const char *text, size_t size,
         return r;
 }
 
-int state_file_write(int dir_fd, const struct fence_state *state,
-                     const struct state_file_calls *calls) {
-        char text[STATE_TEXT_MAX];
-        int r = write_new(dir_fd, text, state_encode(state, text), calls);
+int fence_file_write(int dir_fd, const struct fence_state *state,
+                     const struct fence_file_calls *calls) {
+        char text[FENCE_FILE_TEXT_MAX];
+        int r = write_new(dir_fd, text, fence_file_encode(state, text), calls);
 
         fault_step();
         if (r < 0) {
                 /* gives the room back on a full disk; the error is what counts */
-                unlinkat(dir_fd, STATE_FILE_NEW_NAME, 0);
+                unlinkat(dir_fd, FENCE_FILE_NEW_NAME, 0);
                 return r;
         }
-        if (calls->renameat(dir_fd, STATE_FILE_NEW_NAME, dir_fd, STATE_FILE_NAME) < 0)
+        if (calls->renameat(dir_fd, FENCE_FILE_NEW_NAME, dir_fd, FENCE_FILE_NAME) < 0)
                 return -errno;
         fault_step();
         if (calls->fsync(dir_fd) < 0)

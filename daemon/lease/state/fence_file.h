@@ -23,9 +23,9 @@
 
 #include "shm/id.h"
 
-#define STATE_FILE_NAME "fence"
-#define STATE_FILE_NEW_NAME "fence.new"
-#define STATE_TEXT_MAX 512u
+#define FENCE_FILE_NAME "fence"
+#define FENCE_FILE_NEW_NAME "fence.new"
+#define FENCE_FILE_TEXT_MAX 512u
 
 struct fence_state {
         uint8_t machine_id[16];
@@ -36,27 +36,27 @@ struct fence_state {
 };
 
 /* The text of a state; its length, without the NUL at its end. Pure. */
-size_t state_encode(const struct fence_state *state, char text[STATE_TEXT_MAX]);
+size_t fence_file_encode(const struct fence_state *state, char text[FENCE_FILE_TEXT_MAX]);
 
-/* Only what state_encode() writes is accepted, byte for byte. -EPROTO: of
+/* Only what fence_file_encode() writes is accepted, byte for byte. -EPROTO: of
  * another version; -EBADMSG: empty, torn or damaged. Pure. */
-int state_decode(const char *text, size_t size, struct fence_state *ret);
+int fence_file_decode(const char *text, size_t size, struct fence_state *ret);
 
 /* The layer below, for tests which let it fail. */
-struct state_file_calls {
+struct fence_file_calls {
         ssize_t (*write)(int fd, const void *bytes, size_t size);
         int (*fsync)(int fd);
         int (*renameat)(int from_dir, const char *from, int to_dir, const char *to);
 };
-extern const struct state_file_calls state_file_kernel;
+extern const struct fence_file_calls fence_file_kernel;
 
-/* -ENOENT: there is none; else as state_decode() or what reading returned. */
-int state_file_read(int dir_fd, struct fence_state *ret);
+/* -ENOENT: there is none; else as fence_file_decode() or what reading returned. */
+int fence_file_read(int dir_fd, struct fence_state *ret);
 
 /* Returns 0 only once the state will be read after a loss of power. After an
  * error the old state is in place, or already the new one. */
-int state_file_write(int dir_fd, const struct fence_state *state,
-                     const struct state_file_calls *calls);
+int fence_file_write(int dir_fd, const struct fence_state *state,
+                     const struct fence_file_calls *calls);
 
 /* "2025-01-01T00:20:34.567Z", or "-" for what does not fit. Returns `text`. */
 #define STATE_TIME_MAX 40u

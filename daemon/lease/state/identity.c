@@ -8,7 +8,7 @@
 #include "daemon/util/log.h"
 #include "daemon/segment/segment.h"
 
-int host_describe(struct fence_state *ret, const struct config *config) {
+int identity_describe(struct fence_state *ret, const struct config *config) {
         struct fence_state state = { .fence_tick = 0 };
         int r = segment_machine_id(state.machine_id);
 
@@ -37,12 +37,12 @@ int host_describe(struct fence_state *ret, const struct config *config) {
         return 0;
 }
 
-bool host_same_machine(const struct fence_state *a, const struct fence_state *b) {
+bool identity_same_machine(const struct fence_state *a, const struct fence_state *b) {
         return memcmp(a->machine_id, b->machine_id, sizeof(a->machine_id)) == 0;
 }
 
-int host_check_space(const char *place, const struct fence_state *found,
-                     const struct fence_state *host) {
+int identity_check_space(const char *place, const struct fence_state *found,
+                         const struct fence_state *host) {
         const struct id_layout *was = &found->layout, *is = &host->layout;
 
         if (was->tick_bits != is->tick_bits || was->worker_bits != is->worker_bits ||

@@ -10,10 +10,10 @@
 #include "daemon/lease/state/fence_file.h"
 
 /* Machine ID, layout, epoch and workers; no fence. Logs its errors. */
-int host_describe(struct fence_state *ret, const struct config *config);
+int identity_describe(struct fence_state *ret, const struct config *config);
 
-bool host_same_machine(const struct fence_state *a, const struct fence_state *b);
+bool identity_same_machine(const struct fence_state *a, const struct fence_state *b);
 
 /* IDs of another layout or epoch could be equal to ours: -EINVAL, logged. */
-int host_check_space(const char *place, const struct fence_state *found,
-                     const struct fence_state *host);
+int identity_check_space(const char *place, const struct fence_state *found,
+                         const struct fence_state *host);

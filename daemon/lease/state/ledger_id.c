@@ -20,9 +20,9 @@ static int path_of(char *path, size_t size, const char *state_dir, const char *f
         return 0;
 }
 
-int lineage_read(const char *state_dir, uint8_t ret[LINEAGE_SIZE]) {
+int ledger_id_read(const char *state_dir, uint8_t ret[LEDGER_ID_SIZE]) {
         char path[PATH_MAX];
-        uint8_t bytes[LINEAGE_SIZE + 1];
+        uint8_t bytes[LEDGER_ID_SIZE + 1];
         ssize_t n;
         int fd, r = path_of(path, sizeof(path), state_dir, "ledger-lineage");
 
@@ -36,16 +36,16 @@ int lineage_read(const char *state_dir, uint8_t ret[LINEAGE_SIZE]) {
         n = read(fd, bytes, sizeof(bytes));
         close(fd);
         /* cut off by a crash of the machine: no segment of this boot can have it */
-        if (n != LINEAGE_SIZE)
+        if (n != LEDGER_ID_SIZE)
                 return -ENOENT;
-        memcpy(ret, bytes, LINEAGE_SIZE);
+        memcpy(ret, bytes, LEDGER_ID_SIZE);
         return 0;
 }
 
 /* Not synced: after a crash of the machine no segment is left to match it. */
-int lineage_renew(const char *state_dir, uint8_t ret[LINEAGE_SIZE]) {
+int ledger_id_renew(const char *state_dir, uint8_t ret[LEDGER_ID_SIZE]) {
         char path[PATH_MAX], temporary[PATH_MAX];
-        uint8_t bytes[LINEAGE_SIZE];
+        uint8_t bytes[LEDGER_ID_SIZE];
         int fd, error = 0, r = path_of(path, sizeof(path), state_dir, "ledger-lineage");
 
         if (r < 0 || (r = path_of(temporary, sizeof(temporary), state_dir, ".ledger-lineage")) < 0)
@@ -66,12 +66,12 @@ int lineage_renew(const char *state_dir, uint8_t ret[LINEAGE_SIZE]) {
         if (error != 0)
                 return log_failure(error, "state", "cannot write %s: %s; make room or repair the "
                                    "disk", path, strerror(error));
-        memcpy(ret, bytes, LINEAGE_SIZE);
+        memcpy(ret, bytes, LEDGER_ID_SIZE);
         return 0;
 }
 
-/* Not synced either: see lineage_renew(). */
-int lineage_forget(const char *state_dir) {
+/* Not synced either: see ledger_id_renew(). */
+int ledger_id_forget(const char *state_dir) {
         char path[PATH_MAX];
         int r = path_of(path, sizeof(path), state_dir, "ledger-lineage");
 

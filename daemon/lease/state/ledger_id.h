@@ -6,11 +6,11 @@
  */
 #include <stdint.h>
 
-#define LINEAGE_SIZE 16
+#define LEDGER_ID_SIZE 16
 
 /* -ENOENT, silent, when there is none. */
-int lineage_read(const char *state_dir, uint8_t ret[LINEAGE_SIZE]);
+int ledger_id_read(const char *state_dir, uint8_t ret[LEDGER_ID_SIZE]);
 /* Makes a new one. */
-int lineage_renew(const char *state_dir, uint8_t ret[LINEAGE_SIZE]);
+int ledger_id_renew(const char *state_dir, uint8_t ret[LEDGER_ID_SIZE]);
 /* From now on no ledger belongs to this state directory. */
-int lineage_forget(const char *state_dir);
+int ledger_id_forget(const char *state_dir);

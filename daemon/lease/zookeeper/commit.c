@@ -52,7 +52,7 @@ static void plan_clear(struct plan *p) {
 
 /* ---- from a commit to operations */
 
-/* Written at once, see zookeeper_calls.h; and the answer then has the mzxid. The value
+/* Written at once, see calls.h; and the answer then has the mzxid. The value
  * is sent once only, and nobody sees the node without it. */
 static void plan_create(struct plan *p, const char *path, struct coordinator_write *write,
                         bool checked) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
-/* The commit of zookeeper_calls.h. */
+/* The commit of calls.h. */
 #include "daemon/lease/zookeeper/calls.h"
 
 /* As coordinator.h. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
-/* The list of zookeeper_calls.h. */
+/* The list of calls.h. */
 #include "daemon/lease/zookeeper/calls.h"
 
 /* As coordinator.h; -EAGAIN: what is listed moved all the time. */

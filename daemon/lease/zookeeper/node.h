@@ -7,7 +7,7 @@
 
 #define ZOOKEEPER_FOLDER "folder"
 
-/* > 0, for struct coordinator_item; see zookeeper_calls.h. */
+/* > 0, for struct coordinator_item; see calls.h. */
 int64_t zookeeper_modified(const struct Stat *stat);
 int zookeeper_version(int64_t modified); /* of which znode it was */
 

@@ -386,7 +386,7 @@ Test(coordinators, a_host_that_was_alone_begins_above_its_fence) {
 }
 
 /* The fence of another epoch or layout is of other ticks: taken for one of these it could
- * be years too high, for good, or too low. Red without host_check_space(). */
+ * be years too high, for good, or too low. Red without identity_check_space(). */
 Test(coordinators, a_host_that_was_alone_in_another_space_is_refused) {
         begin();
         private_daemon_remove(&b);

@@ -118,7 +118,7 @@ static void end(struct arena *arena) {
 
 /*
  * U1: ledger and clock of this boot survive, and would be gone on with. Red when
- * the ledger is not given up (no lineage_forget()): the first IDs are below.
+ * the ledger is not given up (no ledger_id_forget()): the first IDs are below.
  */
 Test(fence_above, U1_in_the_same_boot_after_a_crash) {
         struct arena *arena = arena_new(2, 64 << 20);

@@ -67,7 +67,7 @@ static void claim(int i) {
         cr_assert_eq(lease_new(&h->lease, h->config), 0, "%s", capture_take());
         if (i == 0)
                 begin_clock();
-        lease_follow(h->lease, &clock_segment);
+        lease_start_renewal(h->lease, &clock_segment);
 }
 
 static int64_t renewals_of(const struct host *h) {

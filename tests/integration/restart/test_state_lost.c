@@ -126,7 +126,7 @@ Test(state_lost, one_loss_after_the_other) {
 
 /*
  * U1: likewise, but all of the shared memory is lost then: only the second
- * daemon's state directory is left. Red without lease_keep().
+ * daemon's state directory is left. Red without lease_persist().
  */
 Test(state_lost, the_shared_memory_after_the_state) {
         struct arena *arena = arena_new(2, 64 << 20);

@@ -65,9 +65,9 @@ static void spit(const char *name, const void *bytes, size_t size) {
         close(fd);
 }
 
-static size_t slurp(const char *name, char text[STATE_TEXT_MAX]) {
+static size_t slurp(const char *name, char text[FENCE_FILE_TEXT_MAX]) {
         int fd = open(file(name), O_RDONLY | O_CLOEXEC);
-        ssize_t n = fd < 0 ? 0 : read(fd, text, STATE_TEXT_MAX);
+        ssize_t n = fd < 0 ? 0 : read(fd, text, FENCE_FILE_TEXT_MAX);
 
         if (fd >= 0)
                 close(fd);
@@ -93,22 +93,22 @@ static const char *id_in(uint64_t tick) {
 
 static void write_state(uint64_t fence_tick, void (*change)(struct fence_state *state)) {
         struct fence_state state;
-        char text[STATE_TEXT_MAX];
+        char text[FENCE_FILE_TEXT_MAX];
 
-        cr_assert_eq(host_describe(&state, &config), 0);
+        cr_assert_eq(identity_describe(&state, &config), 0);
         state.fence_tick = fence_tick;
         if (change != NULL)
                 change(&state);
         cr_assert(mkdir(dir, 0700) == 0 || errno == EEXIST);
-        spit("fence", text, state_encode(&state, text));
+        spit("fence", text, fence_file_encode(&state, text));
         spit("lock", "1\n", 2);
-        spit("ledger-lineage", "0123456789abcdef", LINEAGE_SIZE);
+        spit("ledger-lineage", "0123456789abcdef", LEDGER_ID_SIZE);
 }
 
 static bool has_lineage(void) {
-        uint8_t lineage[LINEAGE_SIZE];
+        uint8_t lineage[LEDGER_ID_SIZE];
 
-        return lineage_read(dir, lineage) == 0;
+        return ledger_id_read(dir, lineage) == 0;
 }
 
 /* As another daemon of this configuration sees it. */
@@ -129,7 +129,7 @@ static void expect_done(uint64_t tick) {
 }
 
 static void expect_refused(const char *text, bool force, int error, const char *part) {
-        char before[STATE_TEXT_MAX], after[STATE_TEXT_MAX];
+        char before[FENCE_FILE_TEXT_MAX], after[FENCE_FILE_TEXT_MAX];
         size_t size = slurp("fence", before);
         bool had_lineage = has_lineage();
 
@@ -241,7 +241,7 @@ static void other_machine(struct fence_state *state) {
 /* A higher fence as well: it is not about this machine's IDs. */
 Test(fence_above, what_cannot_be_trusted_is_replaced) {
         uint64_t tick = tick_in(0);
-        char text[STATE_TEXT_MAX];
+        char text[FENCE_FILE_TEXT_MAX];
 
         write_state(tick + 9999, other_machine);
         expect_done(tick);

@@ -352,7 +352,7 @@ static int list_and_lose(void *coordinator, const char *prefix, struct coordinat
 }
 
 /* A start was refused: the coordinator has region/0/used, but its key contract is
- * missing. Red without check_together() in fleet_view.c. */
+ * missing. Red without check_together() in view.c. */
 Test(fleet, the_first_two_hosts_begin_at_once) {
         struct coordinator_calls calls = memory_calls;
         struct host a;

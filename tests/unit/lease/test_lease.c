@@ -186,16 +186,16 @@ Test(lease, a_run_of_another_length) {
         cr_assert_eq(lease_new_with(&lease, &resizing, &config), 0);
         cr_assert(lease_run(lease).count == 1 && lease_run(lease).resizes);
         mock_run_count = 1;
-        lease_want(lease, 4, 0);
+        lease_request_resize(lease, 4, 0);
         UNTIL(!lease_run(lease).asked);
         UNTIL(readable(lease_fd(lease)));
         cr_assert(lease_run(lease).count == 4 && lease_run(lease).above_tick == 50);
         cr_assert_eq(lease_fence(lease), 10, "the fence is what it was");
-        lease_want(lease, 2, 777);
+        lease_request_resize(lease, 2, 777);
         UNTIL(!lease_run(lease).asked);
         cr_assert(lease_run(lease).count == 2 && mock_last_tick == 777);
         mock_result = -EIO;
-        lease_want(lease, 4, 0);
+        lease_request_resize(lease, 4, 0);
         UNTIL(!lease_run(lease).asked);
         cr_assert_eq(lease_run(lease).count, 2);
         mock_result = 0;
@@ -228,7 +228,7 @@ Test(lease, a_clock_of_which_nobody_has_an_id_raises_no_fence) {
         clock_latch_write(&clock, &line);
         atomic_store(&clock.unserved, 1);
         cr_assert_eq(lease_new_with(&lease, &renewing, &far), 0);
-        lease_follow(lease, &clock);
+        lease_start_renewal(lease, &clock);
         UNTIL(mock_writes >= 3);
         cr_assert_eq(mock_fence, 10);
         lease_raise(lease, 20);

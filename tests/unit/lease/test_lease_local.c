@@ -240,28 +240,28 @@ Test(lease_local, a_first_start_that_crashed_may_be_repeated) {
 /* Every truncation and every flipped bit is an error. Red when the checksum or
  * the comparison of the re-encoding is left out. */
 Test(lease_local, no_damage_goes_unnoticed) {
-        char good[STATE_TEXT_MAX], bad[STATE_TEXT_MAX];
+        char good[FENCE_FILE_TEXT_MAX], bad[FENCE_FILE_TEXT_MAX];
         struct fence_state state = { .fence_tick = 1 };
         size_t size;
 
         open_and_crash(987654321);
         size = slurp(file("fence"), good, sizeof(good));
-        cr_assert_eq(state_decode(good, size, &state), 0);
+        cr_assert_eq(fence_file_decode(good, size, &state), 0);
         cr_assert_eq(state.fence_tick, 987654321);
         state.fence_tick = 1;
         for (size_t cut = 0; cut < size; cut++)
-                cr_assert_eq(state_decode(good, cut, &state), -EBADMSG, "cut at %zu", cut);
+                cr_assert_eq(fence_file_decode(good, cut, &state), -EBADMSG, "cut at %zu", cut);
         for (size_t bit = 0; bit < size * 8; bit++) {
                 int r;
 
                 memcpy(bad, good, size);
                 bad[bit / 8] = (char)(bad[bit / 8] ^ 1 << bit % 8);
-                r = state_decode(bad, size, &state);
+                r = fence_file_decode(bad, size, &state);
                 cr_assert(r == -EBADMSG || r == -EPROTO, "bit %zu: %d", bit, r);
         }
         memcpy(bad, good, size);
         bad[size] = '\n';
-        cr_assert_eq(state_decode(bad, size + 1, &state), -EBADMSG);
+        cr_assert_eq(fence_file_decode(bad, size + 1, &state), -EBADMSG);
         cr_assert_eq(state.fence_tick, 1);
 
         bad[size / 2] ^= 1;
@@ -274,11 +274,11 @@ Test(lease_local, no_damage_goes_unnoticed) {
 /* Rewrites the state as somebody else would have written it. */
 static void change_state(void (*change)(struct fence_state *state)) {
         struct fence_state state;
-        char text[STATE_TEXT_MAX];
+        char text[FENCE_FILE_TEXT_MAX];
 
-        cr_assert_eq(state_decode(text, slurp(file("fence"), text, sizeof(text)), &state), 0);
+        cr_assert_eq(fence_file_decode(text, slurp(file("fence"), text, sizeof(text)), &state), 0);
         change(&state);
-        spit(file("fence"), text, state_encode(&state, text));
+        spit(file("fence"), text, fence_file_encode(&state, text));
 }
 
 static void other_machine(struct fence_state *state) {
@@ -347,9 +347,9 @@ Test(lease_local, an_unknown_backend_is_named) {
 
 static uint64_t fence_on_disk(void) {
         struct fence_state state;
-        char text[STATE_TEXT_MAX];
+        char text[FENCE_FILE_TEXT_MAX];
 
-        cr_assert_eq(state_decode(text, slurp(file("fence"), text, sizeof(text)), &state), 0);
+        cr_assert_eq(fence_file_decode(text, slurp(file("fence"), text, sizeof(text)), &state), 0);
         return state.fence_tick;
 }
 

@@ -15,7 +15,7 @@ Test(state_file, a_state_survives_its_text) {
                                      .worker_count = UINT32_MAX,
                                      .fence_tick = UINT64_MAX },
                            read;
-        char text[STATE_TEXT_MAX];
+        char text[FENCE_FILE_TEXT_MAX];
         size_t size;
 
         memset(state.machine_id, 0xff, 16);
@@ -24,9 +24,9 @@ Test(state_file, a_state_survives_its_text) {
                                            .sequence_bits = 255,
                                            .region_bits = 255,
                                            .epoch_unix_ms = INT64_MIN };
-        size = state_encode(&state, text);
-        cr_assert(size < STATE_TEXT_MAX);
-        cr_assert_eq(state_decode(text, size, &read), 0);
+        size = fence_file_encode(&state, text);
+        cr_assert(size < FENCE_FILE_TEXT_MAX);
+        cr_assert_eq(fence_file_decode(text, size, &read), 0);
         cr_assert_arr_eq(&read, &state, sizeof(state));
 }
 
@@ -60,7 +60,7 @@ static int failing_fsync(int fd) {
 static int failing_renameat(int from_dir, const char *from, int to_dir, const char *to) {
         return fails() ? -1 : renameat(from_dir, from, to_dir, to);
 }
-static const struct state_file_calls failing = { failing_write, failing_fsync, failing_renameat };
+static const struct fence_file_calls failing = { failing_write, failing_fsync, failing_renameat };
 
 /* Whichever call fails, the error is returned and a whole state is there: the
  * old one, or the new one. Red when write_all() takes a short write for a whole
@@ -79,18 +79,18 @@ Test(state_file, a_failed_write_leaves_a_whole_state) {
         new = old;
         new.fence_tick = 2000;
         do {
-                cr_assert_eq(state_file_write(dir_fd, &old, &state_file_kernel), 0);
+                cr_assert_eq(fence_file_write(dir_fd, &old, &fence_file_kernel), 0);
                 calls_left = fails_at;
                 call_error = errors[fails_at % 3];
-                r = state_file_write(dir_fd, &new, &failing);
+                r = fence_file_write(dir_fd, &new, &failing);
                 cr_assert(r == 0 || r == -call_error, "call %d: %d", fails_at, r);
-                cr_assert_eq(state_file_read(dir_fd, &found), 0);
+                cr_assert_eq(fence_file_read(dir_fd, &found), 0);
                 cr_assert(found.fence_tick == 2000 || (r < 0 && found.fence_tick == 1000));
                 fails_at++;
         } while (r < 0);
         /* 5 or more short writes, fsync, rename, fsync of the directory */
         cr_assert(fails_at - 2 >= 8, "only %d calls could fail", fails_at - 2);
-        cr_assert_eq(unlinkat(dir_fd, STATE_FILE_NAME, 0), 0);
+        cr_assert_eq(unlinkat(dir_fd, FENCE_FILE_NAME, 0), 0);
         close(dir_fd);
         /* and nothing else is left in it */
         cr_assert_eq(rmdir(dir), 0);

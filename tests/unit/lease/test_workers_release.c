@@ -31,7 +31,7 @@ static void ask(const char *workers) {
         view = look();
         release = (struct workers_release){ .calls = &memory_calls, .coordinator = &link,
                                             .view = view, .space = SPACE };
-        cr_assert_eq(workers_parse(workers, 4, &release.asked), 0);
+        cr_assert_eq(worker_set_parse(workers, 4, &release.asked), 0);
 }
 
 static int free_asked(bool force) {

@@ -4,7 +4,7 @@
  * new one, whole, and the new one for certain once the write has returned.
  * Built with the kill points armed; each is visited.
  *
- * Red when state_file_write() writes the file in place, or renames it before it
+ * Red when fence_file_write() writes the file in place, or renames it before it
  * is written.
  */
 #include <criterion/criterion.h>
@@ -34,8 +34,8 @@ static void set_up(void) {
 }
 
 static void tear_down(void) {
-        unlinkat(dir_fd, STATE_FILE_NAME, 0);
-        unlinkat(dir_fd, STATE_FILE_NEW_NAME, 0);
+        unlinkat(dir_fd, FENCE_FILE_NAME, 0);
+        unlinkat(dir_fd, FENCE_FILE_NEW_NAME, 0);
         close(dir_fd);
         rmdir(directory);
 }
@@ -46,7 +46,7 @@ static int write_state(uint64_t fence_tick) {
         struct fence_state state = { .layout = id_layout_default, .worker_count = 1,
                                      .fence_tick = fence_tick };
 
-        return state_file_write(dir_fd, &state, &state_file_kernel);
+        return fence_file_write(dir_fd, &state, &fence_file_kernel);
 }
 
 /* Writes the new fence in a child that dies at its `at`-th step; was it killed? */
@@ -77,7 +77,7 @@ Test(U3, killed_at_every_step_of_a_fence_write) {
 
                 cr_assert_eq(write_state(OLD_FENCE), 0);
                 killed = killed_at(at);
-                cr_assert_eq(state_file_read(dir_fd, &found), 0, "torn at step %u", at);
+                cr_assert_eq(fence_file_read(dir_fd, &found), 0, "torn at step %u", at);
                 cr_assert(found.fence_tick == OLD_FENCE || found.fence_tick == NEW_FENCE);
                 cr_assert(killed || found.fence_tick == NEW_FENCE);
                 news += found.fence_tick == NEW_FENCE;

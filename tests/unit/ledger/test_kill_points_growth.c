@@ -43,7 +43,7 @@ struct lease_run lease_run(struct lease *lease) {
         return (struct lease_run){ .count = 4, .resizes = true };
 }
 
-void lease_want(struct lease *lease, uint32_t count, uint64_t last_tick) {
+void lease_request_resize(struct lease *lease, uint32_t count, uint64_t last_tick) {
         (void)lease, (void)last_tick;
         world->given = count;
 }

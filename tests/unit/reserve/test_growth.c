@@ -34,7 +34,7 @@ struct lease_run lease_run(struct lease *l) {
         return held;
 }
 
-void lease_want(struct lease *l, uint32_t count, uint64_t last_tick) {
+void lease_request_resize(struct lease *l, uint32_t count, uint64_t last_tick) {
         (void)l;
         held.asked = true;
         want.count = count;
@@ -141,7 +141,8 @@ Test(growth, two_saturating_clients_get_more_and_give_it_back) {
         live(3000);
         cr_assert_eq(reserve_totals(reserve).positions, 2 * WORKER);
         live(16000);
-        cr_assert(want.count == 2 && held.asked, "lease_want() checks that nobody holds it");
+        cr_assert(want.count == 2 && held.asked,
+                  "lease_request_resize() checks that nobody holds it");
         answer(2);
         look();
         live(1000);
