@@ -3,6 +3,8 @@
 
 #include <errno.h>
 
+#include "shm/isotime.h"
+
 const struct id_layout id_layout_default = {
         .tick_bits = 41,
         .worker_bits = 10,
@@ -48,6 +50,10 @@ int id_layout_parse(const char *text, struct id_layout *layout) {
                 return -EINVAL;
         *layout = parsed;
         return 0;
+}
+
+int id_epoch_parse(const char *text, int64_t *ret_unix_ms) {
+        return isotime_parse(text, ISOTIME_EXACT | ISOTIME_UNIX_MS, ret_unix_ms);
 }
 
 int id_compose(const struct id_layout *layout, uint64_t tick, uint64_t position, uint64_t *ret_id) {

@@ -45,6 +45,10 @@ int id_layout_check(const struct id_layout *layout);
  * and region bits are left alone, `layout` is untouched on failure. */
 int id_layout_parse(const char *text, struct id_layout *layout);
 
+/* The text of the epoch: the forms of isotime_parse(), Unix milliseconds among them;
+ * a fraction of a millisecond is refused. 0, -EINVAL or -ERANGE. */
+int id_epoch_parse(const char *text, int64_t *ret_unix_ms);
+
 static inline unsigned id_position_bits(const struct id_layout *layout) {
         return (unsigned)layout->worker_bits + layout->sequence_bits;
 }

@@ -7,10 +7,10 @@
 
 #include "libclient/tools/ask.h"
 #include "libclient/tools/command.h"
-#include "libclient/tools/isotime.h"
 #include "libclient/tools/place.h"
 #include "libclient/tools/print.h"
 #include "libclient/tools/sample.h"
+#include "shm/isotime.h"
 
 static int say_unanswered(const char *socket, int error) {
         if (error == -ECONNRESET)

@@ -2,14 +2,17 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
+#include <time.h>
 
 #include "libclient/tools/command.h"
-#include "libclient/tools/isotime.h"
 #include "libclient/tools/number.h"
 #include "libclient/tools/print.h"
 #include "libclient/tools/record.h"
+#include "shm/isotime.h"
 
 #define ID_MAX ((uint64_t)INT64_MAX)
+#define S_PER_DAY 86400
+#define TIME_FORMS ISOTIME_FORMS ", Unix milliseconds, now or today"
 #define LINE_MAX_BYTES 128 /* an ID has at most 19 digits; the rest is blanks */
 
 struct decoding {
@@ -29,7 +32,7 @@ int command_layout(const struct command_options *options, struct sfshm_layout *r
         if (command_open(options, 0, &s) != 0)
                 return print_error(
                         "without a daemon, give the layout of the IDs: --layout 41/10/12 "
-                        "--epoch 2025-01-01T00:00:00Z");
+                        "--epoch 2025-01-01");
         r = sfshm_get_layout(s, ret);
         sfshm_close(s);
         if (r < 0)
@@ -135,6 +138,20 @@ int command_decode(const struct command_options *options, char *const arguments[
         return print_finish(stdout) | status;
 }
 
+/* -EINVAL, -ERANGE. A time between two milliseconds is in the earlier one's IDs. */
+static int parse_time(const char *text, int64_t *ret_unix_ms) {
+        bool is_today = strcmp(text, "today") == 0;
+        struct timespec now;
+
+        if (!is_today && strcmp(text, "now") != 0)
+                return isotime_parse(text, ISOTIME_ROUND_DOWN | ISOTIME_UNIX_MS, ret_unix_ms);
+        clock_gettime(CLOCK_REALTIME, &now);
+        if (is_today)
+                now = (struct timespec){ .tv_sec = now.tv_sec - now.tv_sec % S_PER_DAY };
+        *ret_unix_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+        return 0;
+}
+
 int command_first(const struct command_options *options, char *const arguments[], int n) {
         char quoted[PRINT_QUOTED_SIZE];
         struct sfshm_layout layout;
@@ -143,13 +160,10 @@ int command_first(const struct command_options *options, char *const arguments[]
         int r;
 
         if (n != 1)
-                return print_error(
-                        "'first' needs one time, as 2026-11-23T15:04:05.678Z or Unix ms");
+                return print_error("'first' needs one time: " TIME_FORMS);
         print_quoted(arguments[0], strlen(arguments[0]), quoted);
-        if (isotime_parse(arguments[0], &unix_ms) < 0)
-                return print_error("%s is not a time: say 2026-11-23, 2026-11-23T15:04:05.678Z, "
-                                   "2026-11-23T16:04+01:00 or Unix milliseconds",
-                                   quoted);
+        if (parse_time(arguments[0], &unix_ms) < 0)
+                return print_error("%s is not a time: say " TIME_FORMS, quoted);
         if (command_layout(options, &layout) != 0)
                 return 1;
         r = sfshm_first_id(&layout, unix_ms, &id);

@@ -4,7 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "libclient/tools/isotime.h"
+#include "shm/isotime.h"
 
 struct widths {
         int time, region, worker, sequence;

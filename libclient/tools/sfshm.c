@@ -7,10 +7,10 @@
 #include <string.h>
 
 #include "libclient/tools/command.h"
-#include "libclient/tools/isotime.h"
 #include "libclient/tools/number.h"
 #include "libclient/tools/print.h"
 #include "shm/id.h"
+#include "shm/isotime.h"
 
 #define COUNT_MAX (UINT64_C(1) << 40)
 
@@ -196,10 +196,9 @@ static int set_option(struct command_options *options, int code, const char *val
                 return set_layout(&options->layout, value);
         case OPTION_EPOCH:
                 options->offline = true;
-                if (isotime_parse(value, &options->layout.epoch_unix_ms) < 0)
+                if (id_epoch_parse(value, &options->layout.epoch_unix_ms) < 0)
                         return value_error("--epoch", value,
-                                           "a time, as 2025-01-01T00:00:00Z or "
-                                           "Unix milliseconds");
+                                           "a time: say " ISOTIME_FORMS " or Unix milliseconds");
                 return 0;
         default: /* OPTION_REGION_BITS */
                 options->offline = true;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include <inttypes.h>
 
-#include "libclient/tools/isotime.h"
 #include "libclient/tools/print.h"
 #include "libclient/tools/stat.h"
+#include "shm/isotime.h"
 
 static void print_ms_or_null(FILE *out, const char *key, int64_t ms) {
         if (ms == SAMPLE_UNKNOWN)

@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "libclient/tools/isotime.h"
 #include "libclient/tools/stat.h"
+#include "shm/isotime.h"
 
 #define WORKERS_IN_LINE 4u /* rates of single workers are shown when at most that many */
 #define WORKERS_LISTED 16u /* idle workers are listed when at most that many */

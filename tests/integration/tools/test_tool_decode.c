@@ -3,7 +3,9 @@
  * sfshm(1) without a daemon: what decode and first print, and that bad input
  * gives exit status 1 and a sentence which names it, never a guess.
  */
-#include <stdint.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <time.h>
 
 #include "tests/integration/tool.h"
 
@@ -160,7 +162,11 @@ Test(decode, names_bad_options) {
         RUN("decode", "--layout", "", "1");
         expect_error("'' is not a layout");
         RUN("decode", "--epoch", "yesterday", "1");
-        expect_error("'yesterday' is not a time");
+        expect_error("'yesterday' is not a time: say 2026-11-23,");
+        RUN("decode", "--epoch", "now", "1");
+        expect_error("'now' is not a time");
+        RUN("decode", "--epoch", "2010-11-04T01:42:54.6575Z", "1");
+        expect_error("is not a time");
         RUN("decode", LAYOUT, "--region-bits", "11", "1");
         expect_error("--region-bits 11 is more than the 10 worker bits");
         RUN("decode", "--region-bits", "300", "1");
@@ -198,9 +204,45 @@ Test(first, prints_the_lowest_id_of_a_time) {
         expect_output("0\n");
 }
 
+/* A time between two milliseconds is in the IDs of the earlier one. */
+Test(first, takes_every_form_of_a_time) {
+        static const char *const forms[] = {
+                "2026-11-26", "2026-11-26 00:00Z", "2026-11-26T00:00:00.000999999Z",
+                "2026-11-26T01:00:00+01", "2026-11-25T19:00:00-0500", "@1795651200", "@1795651200.0001",
+        };
+
+        for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+                RUN("first", LAYOUT, forms[i]);
+                expect_output("251497178726400000\n");
+        }
+        RUN("first", "--layout", "41/10/12", "--epoch", "1288834974657", "@1288834974.658");
+        expect_output("4194304\n");
+        RUN("first", "--layout", "41/10/12", "--epoch", "2010-11-04T01:42:54.657Z", "1288834974658");
+        expect_output("4194304\n");
+}
+
+/* Red when today is not midnight UTC, or now is another clock's. */
+Test(first, knows_now_and_today) {
+        int64_t before_ms = (int64_t)time(NULL) * 1000, today, now;
+
+        RUN("first", "--layout", "41/10/12", "--epoch", "0", "today");
+        cr_assert_eq(result.status, 0, "%s", result.err);
+        today = strtoll(result.out, NULL, 10) >> 22;
+        RUN("first", "--layout", "41/10/12", "--epoch", "0", "now");
+        cr_assert_eq(result.status, 0, "%s", result.err);
+        now = strtoll(result.out, NULL, 10) >> 22;
+        cr_assert(now >= before_ms && now < before_ms + 60000, "%" PRId64, now);
+        cr_assert_eq(today % 86400000, 0);
+        cr_assert(today <= now && now - today < 86400000 + 60000);
+}
+
 Test(first, refuses_other_times) {
         RUN("first", LAYOUT, "2026-11-26T00:00:00");
-        expect_error("'2026-11-26T00:00:00' is not a time");
+        expect_error("'2026-11-26T00:00:00' is not a time: say 2026-11-23, "
+                     "2026-11-23T15:04:05.678Z, 2026-11-23T16:04+01:00, @1795446245.678, "
+                     "Unix milliseconds, now or today");
+        RUN("first", LAYOUT, "2026-02-30");
+        expect_error("'2026-02-30' is not a time");
         RUN("first", LAYOUT, "2024-12-31");
         expect_error("before the epoch or after the layout's end");
         RUN("first", LAYOUT, "2094-09-08");

@@ -55,13 +55,13 @@ Test(tools, decode_asks_the_daemon_for_the_layout) {
         private_daemon_remove(&d);
         private_daemon_prepare(&d);
         private_daemon_set(&d, "id.layout=41/12/10");
-        private_daemon_set(&d, "id.epoch=2026-01-01T00:00:00Z");
+        private_daemon_set(&d, "id.epoch=2026-01-01T00:00:00.657Z");
         private_daemon_start(&d);
         setenv("SFSHM_SOCKET", d.socket, 1);
         run("SFSHM_TOOL", TOOL_ARGUMENTS("decode", "--json", "1025"));
-        expect(0, "\"time\":\"2026-01-01T00:00:00.000Z\"");
+        expect(0, "\"time\":\"2026-01-01T00:00:00.657Z\"");
         expect(0, "\"worker\":1,\"sequence\":1");
-        run("SFSHM_TOOL", TOOL_ARGUMENTS("first", "2026-01-01T00:00:00.001Z"));
+        run("SFSHM_TOOL", TOOL_ARGUMENTS("first", "2026-01-01T00:00:00.658Z"));
         expect(0, "4194304\n");
 }
 
