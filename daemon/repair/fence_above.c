@@ -13,43 +13,9 @@
 #include "daemon/lease/state/ledger_id.h"
 #include "daemon/util/log.h"
 #include "daemon/util/time.h"
+#include "shm/isotime.h"
 
 #define MS_PER_DAY INT64_C(86400000)
-#define TIME_MAX sizeof("2026-11-23T18:00:00.123456789Z")
-#define SECONDS_LENGTH (sizeof("2026-11-23T18:00:00") - 1)
-
-/* ".5Z": at most nine digits, which count as whole ms when there is any more. */
-static int parse_fraction(const char *text, int64_t *ret_ms) {
-        int64_t ns = 0, unit = 100000000;
-
-        if (*text++ != '.' || *text == 'Z')
-                return -EINVAL;
-        for (; *text >= '0' && *text <= '9' && unit > 0; text++, unit /= 10)
-                ns += (*text - '0') * unit;
-        if (strcmp(text, "Z") != 0)
-                return -EINVAL;
-        *ret_ms = (ns + NS_PER_MS - 1) / NS_PER_MS;
-        return 0;
-}
-
-static int parse_time(const char *text, int64_t *ret_unix_ms) {
-        char seconds[TIME_MAX];
-        int64_t unix_ms, ms = 0;
-
-        if (strlen(text) >= TIME_MAX)
-                return -EINVAL;
-        strcpy(seconds, text);
-        if (strchr(text, '.') != NULL) {
-                if (strchr(text, '.') != text + SECONDS_LENGTH ||
-                    parse_fraction(text + SECONDS_LENGTH, &ms) < 0)
-                        return -EINVAL;
-                strcpy(seconds + SECONDS_LENGTH, "Z");
-        }
-        if (config_parse_epoch(seconds, &unix_ms) < 0)
-                return -EINVAL;
-        *ret_unix_ms = unix_ms + ms;
-        return 0;
-}
 
 /* At most INT64_MAX: all bits but the sign. */
 static int parse_id(const char *text, uint64_t *ret) {
@@ -72,8 +38,10 @@ int fence_above_parse(const struct id_layout *layout, const char *text, uint64_t
                         return -ERANGE;
                 tick >>= id_position_bits(layout);
         } else {
-                if (parse_time(text, &unix_ms) < 0)
-                        return -EINVAL;
+                int r = isotime_parse(text, ISOTIME_ROUND_UP, &unix_ms);
+
+                if (r < 0)
+                        return r;
                 if (__builtin_sub_overflow(unix_ms, layout->epoch_unix_ms, &ms) || ms < 0)
                         return -ERANGE;
                 tick = (uint64_t)ms;
@@ -91,7 +59,7 @@ static int parse(const struct id_layout *layout, const char *text, uint64_t *ret
 
         if (r == -EINVAL)
                 return log_failure(EINVAL, "fence-above", "\"%s\" is neither an ID nor a time: say a "
-                                   "decimal ID, or a time in UTC as 2026-11-23T18:00:00Z", text);
+                                   "decimal ID, or a time as " ISOTIME_FORMS, text);
         if (r < 0)
                 return log_failure(-r, "fence-above", "%s is outside the times of id.epoch and "
                                    "id.layout, from %s to %s: nothing can begin above it", text,

@@ -7,7 +7,6 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "daemon/util/kill_point.h"
@@ -31,21 +30,16 @@ static uint64_t fnv1a_64(const char *bytes, size_t size) {
 }
 
 const char *state_time(const struct id_layout *layout, uint64_t tick, char text[STATE_TIME_MAX]) {
-        int64_t unix_ms, second;
-        struct tm utc;
-        time_t at;
+        int64_t unix_ms;
 
         strcpy(text, "-");
         if (tick == 0 || tick > INT64_MAX ||
             __builtin_add_overflow(layout->epoch_unix_ms, (int64_t)tick, &unix_ms))
                 return text;
-        second = unix_ms / 1000 - (unix_ms % 1000 < 0 ? 1 : 0);
-        at = (time_t)second;
-        if (gmtime_r(&at, &utc) == NULL || utc.tm_year < -1900 || utc.tm_year > 9999 - 1900)
-                return text;
-        snprintf(text, STATE_TIME_MAX, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", utc.tm_year + 1900,
-                 utc.tm_mon + 1, utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec,
-                 (int)(unix_ms - second * 1000));
+        isotime_format(unix_ms, text);
+        /* a year that needs a sign has always been "-" in the file, which is compared */
+        if (text[0] == '+' || text[0] == '-')
+                strcpy(text, "-");
         return text;
 }
 

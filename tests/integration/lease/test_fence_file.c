@@ -130,7 +130,7 @@ static void change_region(void) {
         private_daemon_set(&d, "id.region_bits=2");
 }
 static void change_epoch(void) {
-        private_daemon_set(&d, "id.epoch=2025-01-01T00:00:01Z");
+        private_daemon_set(&d, "id.epoch=2025-01-01T00:00:00.001Z");
 }
 static void give_away(void) {
         cr_assert_eq(chmod(d.state, 0777), 0);
