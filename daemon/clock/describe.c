@@ -3,10 +3,9 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <time.h>
 
 #include "daemon/util/time.h"
-
+#include "shm/isotime.h"
 
 const char *clock_duration(int64_t ns, char text[CLOCK_DURATION_TEXT]) {
         uint64_t size = ns < 0 ? 0 - (uint64_t)ns : (uint64_t)ns, s = size / NS_PER_S;
@@ -29,18 +28,16 @@ const char *clock_duration(int64_t ns, char text[CLOCK_DURATION_TEXT]) {
 static const char *until(const struct guard *guard, const struct guard_reading *reading,
                          char *text, size_t size) {
         int64_t left_ns = guard->resume_boot_ns - reading->boottime_ns, at_ns;
-        char date[32] = "a time without a date";
-        struct tm utc;
+        char date[ISOTIME_SIZE];
 
         if (guard->resume_boot_ns == INT64_MAX ||
             __builtin_add_overflow(reading->realtime_ns, left_ns, &at_ns)) {
                 snprintf(text, size, "until somebody has done something");
                 return text;
         }
-        if (gmtime_r(&(time_t){ at_ns / NS_PER_S }, &utc) != NULL)
-                strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%SZ", &utc);
         snprintf(text, size, "for %" PRId64 " s (until %s)",
-                 left_ns > 0 ? left_ns / NS_PER_S + 1 : 0, date);
+                 left_ns > 0 ? left_ns / NS_PER_S + 1 : 0,
+                 isotime_format_short(at_ns / NS_PER_S * 1000, date));
         return text;
 }
 
