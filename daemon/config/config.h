@@ -96,8 +96,5 @@ void config_print_keys(FILE *file);
  * and its unit. 0 or -EINVAL, also when it does not fit. Pure. */
 int config_duration(const char *text, int64_t *ret_ns);
 
-/* "2025-01-01T00:00:00Z", from 1970 on. 0 or -EINVAL. Pure. */
-int config_parse_epoch(const char *text, int64_t *ret_unix_ms);
-
 /* Worker IDs of the whole field: region << (worker_bits - region_bits) | first. */
 uint32_t config_worker_first(const struct config *config);

@@ -5,9 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "daemon/config/internal.h"
+#include "shm/isotime.h"
 
 const struct config_unit config_duration_units[] = {
         { "ns", 1 },
@@ -52,7 +52,7 @@ void config_value_allowed(const struct config_key *key, char *ret, size_t size) 
                 [KEY_YES_NO] = "yes or no",
                 [KEY_ROLLBACK] = "offset, wait or fail",
                 [KEY_LAYOUT] = "three numbers of bits that add up to 63, such as 41/10/12",
-                [KEY_EPOCH] = "a time in UTC from 1970 on, such as 2025-01-01T00:00:00Z",
+                [KEY_EPOCH] = "a time from 1970 on: " ISOTIME_FORMS " or Unix milliseconds",
         };
         char min[32], max[32];
 
@@ -80,12 +80,9 @@ void config_value_allowed(const struct config_key *key, char *ret, size_t size) 
 }
 
 static void put_epoch(int64_t unix_ms, FILE *stream) {
-        time_t seconds = unix_ms / 1000;
-        char text[64];
-        struct tm tm;
+        char text[ISOTIME_SIZE];
 
-        if (gmtime_r(&seconds, &tm) && strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm) > 0)
-                fputs(text, stream);
+        fputs(isotime_format_short(unix_ms, text), stream);
 }
 
 static void put_layout(const struct id_layout *layout, FILE *stream) {

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "daemon/config/internal.h"
 
@@ -61,30 +60,12 @@ int config_parse_u64(const char *text, uint64_t min, uint64_t max, uint64_t *ret
         return 0;
 }
 
-/* "2025-01-01T00:00:00Z" and nothing like it. */
-int config_parse_epoch(const char *text, int64_t *ret_unix_ms) {
-        struct tm given = { 0 }, real;
-        time_t seconds;
-        int length = 0;
+static int set_epoch(int64_t *field, const char *text) {
+        int64_t unix_ms;
 
-        for (size_t i = 0; text[i]; i++)
-                if (i >= 20 || ((text[i] >= '0' && text[i] <= '9') !=
-                                ("dddd-dd-ddTdd:dd:ddZ"[i] == 'd')))
-                        return -EINVAL;
-        if (sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2dZ%n", &given.tm_year, &given.tm_mon,
-                   &given.tm_mday, &given.tm_hour, &given.tm_min, &given.tm_sec, &length) != 6 ||
-            length != 20)
+        if (id_epoch_parse(text, &unix_ms) < 0 || unix_ms < 0)
                 return -EINVAL;
-        given.tm_year -= 1900;
-        given.tm_mon -= 1;
-        real = given;
-        seconds = timegm(&real);
-        /* a 31st of April would have become the 1st of May */
-        if (seconds < 0 || real.tm_mon != given.tm_mon || real.tm_mday != given.tm_mday ||
-            real.tm_hour != given.tm_hour || real.tm_min != given.tm_min ||
-            real.tm_sec != given.tm_sec)
-                return -EINVAL;
-        *ret_unix_ms = (int64_t)seconds * 1000;
+        *field = unix_ms;
         return 0;
 }
 
@@ -215,7 +196,7 @@ int config_value_set(struct config *config, const struct config_key *key, const 
         case KEY_LAYOUT:
                 return id_layout_parse(text, field);
         case KEY_EPOCH:
-                return config_parse_epoch(text, field);
+                return set_epoch(field, text);
         default:
                 return set_number(field, key, text);
         }

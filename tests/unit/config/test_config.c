@@ -183,6 +183,34 @@ Test(config, the_text_of_a_value) {
         config_free(c);
 }
 
+/* Red when the epoch is kept in seconds: Twitter's is in the middle of one. */
+Test(config, an_epoch_keeps_its_milliseconds) {
+        static const struct {
+                const char *given, *text;
+                int64_t unix_ms;
+        } epochs[] = {
+                { "1288834974657", "2010-11-04T01:42:54.657Z", 1288834974657 },
+                { "@1288834974.657", "2010-11-04T01:42:54.657Z", 1288834974657 },
+                { "2010-11-04 02:42:54.657+01", "2010-11-04T01:42:54.657Z", 1288834974657 },
+                { "2010-11-04", "2010-11-04T00:00:00Z", 1288828800000 },
+                { "0", "1970-01-01T00:00:00Z", 0 },
+        };
+        const struct config_key *key = config_key_find("id.epoch");
+
+        for (size_t i = 0; i < sizeof(epochs) / sizeof(epochs[0]); i++) {
+                char set[64], *sets[] = { set, NULL }, *text = NULL;
+                struct config *c;
+
+                snprintf(set, sizeof(set), "id.epoch=%s", epochs[i].given);
+                c = load(FIRST, sets);
+                cr_expect_eq(c->layout.epoch_unix_ms, epochs[i].unix_ms, "%s", epochs[i].given);
+                cr_assert_eq(config_value_text(c, key, &text), 0);
+                cr_expect_str_eq(text, epochs[i].text);
+                free(text);
+                config_free(c);
+        }
+}
+
 Test(config, the_text_of_rules) {
         static const char *const texts[][2] = {
                 { "weights.uid.UID", "uid.0=4, uid.7=1000" },
