@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "libclient/count.h"
 
-#include "shm/usage.h"
-
 /* All counters are relaxed: they order nothing, and their reader allows for
  * calls in between. Counting off relies on unsigned arithmetic. */
 

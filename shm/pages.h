@@ -106,3 +106,16 @@ static inline uint32_t cursors_worker_ids_offset(uint32_t lanes) {
 static inline uint32_t cursors_page_size(uint32_t lanes, uint32_t worker_counters) {
         return cursors_worker_ids_offset(lanes) + worker_counters * (uint32_t)sizeof(uint64_t);
 }
+
+/* Positions used up are counted by worker, by library and daemon alike: how many of the
+ * positions [first, last) belong to `worker`. */
+static inline uint64_t usage_of_worker(uint64_t first, uint64_t last, uint64_t worker,
+                                       unsigned sequence_bits) {
+        uint64_t from = worker << sequence_bits, to = (worker + 1) << sequence_bits;
+
+        if (from < first)
+                from = first;
+        if (to > last)
+                to = last;
+        return from < to ? to - from : 0;
+}

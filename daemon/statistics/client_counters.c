@@ -8,7 +8,6 @@
 
 #include "daemon/util/time.h"
 #include "shm/clock.h"
-#include "shm/usage.h"
 
 #define LANES_OFFSET ((off_t)sizeof(struct cursors_page))
 #define READ_ATTEMPTS 8
