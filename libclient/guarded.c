@@ -25,18 +25,12 @@ int64_t monotonic_ns(void) {
 }
 
 uint64_t guarded_tick(const struct attachment *a, int64_t *ret_boot_ns) {
-        const struct clock_segment *clock = attachment_clock(a);
-        struct clock_line line;
-        uint32_t begun;
-        int64_t boot;
+        struct clock_reading reading;
+        uint64_t tick = clock_tick_of(clock_read(attachment_clock(a), clock_ns, &reading));
 
-        do {
-                begun = clock_latch_begin(clock, &line);
-                boot = boottime_ns();
-        } while (clock_latch_retry(clock, begun));
         if (ret_boot_ns != NULL)
-                *ret_boot_ns = boot;
-        return clock_tick_of(clock_line_at(&line, boot));
+                *ret_boot_ns = reading.boot_ns;
+        return tick;
 }
 
 bool guarded_within(const struct attachment *a, uint64_t tick, int64_t *ret_boot_ns) {
@@ -55,14 +49,10 @@ bool guarded_within(const struct attachment *a, uint64_t tick, int64_t *ret_boot
 }
 
 int64_t guarded_boot_of(const struct attachment *a, uint64_t tick) {
-        const struct clock_segment *clock = attachment_clock(a);
-        struct clock_line line;
-        uint32_t begun;
+        struct clock_reading reading;
 
-        do
-                begun = clock_latch_begin(clock, &line);
-        while (clock_latch_retry(clock, begun));
-        return clock_line_boot_of(&line, tick);
+        (void)clock_read(attachment_clock(a), clock_ns, &reading);
+        return clock_line_boot_of(&reading.line, tick);
 }
 
 /* By syscall(2), which is no cancellation point. */
@@ -78,14 +68,15 @@ void sleep_until_monotonic(int64_t at_ns) {
 
 int guarded_wait(const struct attachment *a, uint64_t tick, int64_t deadline_ns) {
         for (;;) {
-                int64_t boot, left, until;
-                uint64_t now = guarded_tick(a, &boot);
+                struct clock_reading reading;
+                uint64_t now = clock_tick_of(clock_read(attachment_clock(a), clock_ns, &reading));
+                int64_t left, until;
 
                 if (now >= tick && now != CLOCK_NOW_INVALID)
                         return 0;
                 if (clock_held(attachment_clock(a)))
                         return -ETIME;
-                left = guarded_boot_of(a, tick) - boot;
+                left = clock_line_boot_of(&reading.line, tick) - reading.boot_ns;
                 if (deadline_ns != INT64_MAX) {
                         int64_t allowed = deadline_ns - monotonic_ns();
 
@@ -98,6 +89,6 @@ int guarded_wait(const struct attachment *a, uint64_t tick, int64_t deadline_ns)
                         continue;
                 }
                 until = left - SPIN_NS < SLEEP_MAX_NS ? left - SPIN_NS : SLEEP_MAX_NS;
-                sleep_until(CLOCK_BOOTTIME, boot + until);
+                sleep_until(CLOCK_BOOTTIME, reading.boot_ns + until);
         }
 }

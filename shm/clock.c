@@ -82,6 +82,15 @@ bool clock_latch_retry(const struct clock_segment *segment, uint32_t begun) {
         return atomic_load_explicit(&segment->latch, memory_order_relaxed) != begun;
 }
 
+int64_t clock_read(const struct clock_segment *segment, int64_t (*clock_ns)(clockid_t clock),
+                   struct clock_reading *ret) {
+        do {
+                ret->sequence = clock_latch_begin(segment, &ret->line);
+                ret->boot_ns = clock_ns(CLOCK_BOOTTIME);
+        } while (clock_latch_retry(segment, ret->sequence));
+        return clock_line_at(&ret->line, ret->boot_ns);
+}
+
 void clock_latch_write(struct clock_segment *segment, const struct clock_line *line) {
         uint32_t sequence = atomic_load_explicit(&segment->latch, memory_order_relaxed);
 

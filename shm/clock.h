@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 #include "shm/id.h"
 
@@ -172,6 +173,18 @@ int64_t clock_line_boot_of(const struct clock_line *line, uint64_t tick);
  */
 uint32_t clock_latch_begin(const struct clock_segment *segment, struct clock_line *ret);
 bool clock_latch_retry(const struct clock_segment *segment, uint32_t begun);
+
+/* One read section: a line, and a CLOCK_BOOTTIME at which it was in force. */
+struct clock_reading {
+        struct clock_line line;
+        int64_t boot_ns;
+        uint32_t sequence; /* of the latch; another one means another line */
+};
+
+/* Reads the line and, inside the section, CLOCK_BOOTTIME by `clock_ns`. Returns guarded
+ * ns, as clock_line_at(). */
+int64_t clock_read(const struct clock_segment *segment, int64_t (*clock_ns)(clockid_t clock),
+                   struct clock_reading *ret);
 
 /* The daemon's side; one writer. */
 void clock_latch_write(struct clock_segment *segment, const struct clock_line *line);

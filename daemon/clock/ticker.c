@@ -94,18 +94,6 @@ static void prefer_punctuality(void) {
         pthread_setschedparam(pthread_self(), SCHED_RR, &param);
 }
 
-/* The line, its latch sequence and a CLOCK_BOOTTIME read while it held. */
-static uint32_t read_line(const struct ticker *ticker, struct clock_line *ret_line,
-                          int64_t *ret_boot_ns) {
-        uint32_t sequence;
-
-        do {
-                sequence = clock_latch_begin(ticker->segment, ret_line);
-                *ret_boot_ns = time_ns(CLOCK_BOOTTIME);
-        } while (clock_latch_retry(ticker->segment, sequence));
-        return sequence;
-}
-
 /* Never a lower tick than before, whatever the line says. */
 static void advance(struct ticker *ticker, uint64_t tick, uint32_t latch) {
         /* after a pause, or with a new line, nothing was skipped */
@@ -141,10 +129,9 @@ static void look_for_step(struct ticker *ticker, int64_t boot_ns) {
 }
 
 static void run_one_tick(struct ticker *ticker) {
-        struct clock_line line;
-        int64_t boot_ns, next_ns;
-        uint32_t latch = read_line(ticker, &line, &boot_ns);
-        uint64_t tick = clock_tick_of(clock_line_at(&line, boot_ns));
+        struct clock_reading reading;
+        uint64_t tick = clock_tick_of(clock_read(ticker->segment, time_ns, &reading));
+        int64_t boot_ns = reading.boot_ns, next_ns;
 
         /* no line yet, before the epoch; or nothing of the tick at which it stands
          * shall be given out: callers look at the state then */
@@ -154,9 +141,9 @@ static void run_one_tick(struct ticker *ticker) {
                 sleep_until(boot_ns + NS_PER_TICK);
                 return;
         }
-        advance(ticker, tick, latch);
+        advance(ticker, tick, reading.sequence);
         look_for_step(ticker, boot_ns);
-        next_ns = clock_line_boot_of(&line, tick + 1);
+        next_ns = clock_line_boot_of(&reading.line, tick + 1);
         sleep_until(next_ns < boot_ns + SLEEP_MAX_NS ? next_ns : boot_ns + SLEEP_MAX_NS);
 }
 

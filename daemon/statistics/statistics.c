@@ -142,14 +142,10 @@ static int64_t fence_unix_ms(const struct statistics *s) {
 /* 0 without a fence or a clock. */
 static int64_t fence_ahead_ms(const struct statistics *s) {
         const struct clock_segment *clock = ticker_clock(s->ticker);
-        uint64_t fence_tick = lease_fence(s->lease), tick;
-        struct clock_line line;
-        uint32_t begun;
+        struct clock_reading reading;
+        uint64_t tick = clock_tick_of(clock_read(clock, time_ns, &reading));
+        uint64_t fence_tick = lease_fence(s->lease);
 
-        do {
-                begun = clock_latch_begin(clock, &line);
-                tick = clock_tick_of(clock_line_at(&line, time_ns(CLOCK_BOOTTIME)));
-        } while (clock_latch_retry(clock, begun));
         if (fence_tick == 0 || tick == CLOCK_NOW_INVALID || fence_tick > INT64_MAX ||
             tick > INT64_MAX)
                 return 0;

@@ -182,6 +182,32 @@ Test(clock_line, rule_7_a_reader_that_was_overtaken_tries_again) {
         cr_assert(clock_latch_retry(segment, begun));
 }
 
+static struct clock_segment *overtaken;
+static int64_t n_readings;
+
+/* A clock that is read while the first line is replaced. */
+static int64_t overtaking_clock_ns(clockid_t clock) {
+        struct clock_line line = { .boot_base_ns = 1000, .guarded_base_ns = 5000 };
+
+        cr_assert_eq(clock, CLOCK_BOOTTIME);
+        if (n_readings++ == 0)
+                clock_latch_write(overtaken, &line);
+        return 1000 + n_readings;
+}
+
+/* Red when clock_read() reads the clock outside the section, or does not try again. */
+Test(clock_line, rule_7_a_reading_belongs_to_its_line) {
+        struct clock_reading reading;
+        struct clock_line line = line_of(1);
+
+        overtaken = single_step_memory(CLOCK_SIZE);
+        clock_latch_write(overtaken, &line);
+        cr_assert_eq(clock_read(overtaken, overtaking_clock_ns, &reading), 5002);
+        cr_assert_eq(reading.boot_ns, 1002, "the reading of the first line was kept");
+        cr_assert_eq(reading.line.guarded_base_ns, 5000, "the line was replaced before the reading");
+        cr_assert_not(clock_latch_retry(overtaken, reading.sequence));
+}
+
 struct killed_write {
         struct clock_segment segment;
         int64_t written; /* number of the line being written */
