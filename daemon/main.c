@@ -184,8 +184,7 @@ static int start_parts(struct daemon *daemon, struct reload *reload) {
         int r;
 
         lease_start_renewal(daemon->lease, state_clock(state));
-        r = ledger_new(&daemon->ledger, state_ledger(state), state->run_start, state->run_width,
-                       tick_now(daemon));
+        r = ledger_new(&daemon->ledger, state_ledger(state), state->run, tick_now(daemon));
         if (r == 0) {
                 ledger_copy_fence(daemon->ledger, &state_clock(state)->fence);
                 fence_init(&daemon->fence, daemon->lease, daemon->ledger,
@@ -217,8 +216,6 @@ static int start_parts(struct daemon *daemon, struct reload *reload) {
                 .inputs = &daemon->inputs,
                 .statistics = daemon->statistics,
                 .passed = &daemon->passed,
-                .run_start = state->run_start,
-                .run_width = state->run_width,
                 .adopted = state->adopted,
         };
         return server_new(&daemon->server, &daemon->parts);
@@ -269,7 +266,7 @@ static int run(struct reload *reload) {
                 log_event(LOG_LEVEL_INFO, "start", "sfshmd " SFSHM_VERSION " serves workers %"
                           PRIu32 " to %" PRIu32 " on %s", granted->worker_first,
                           granted->worker_first +
-                          (daemon.state.run_width >> reload->config->layout.sequence_bits) - 1,
+                          (ledger_run(daemon.ledger).width >> reload->config->layout.sequence_bits) - 1,
                           server_socket(daemon.server));
                 sd_notify(0, "READY=1");
                 ready = true;

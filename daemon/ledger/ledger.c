@@ -18,7 +18,7 @@ struct place {
 
 struct ledger {
         struct ledger_segment *segment;
-        uint32_t run_start, run_width;
+        struct run run;
         uint64_t now, fence, last_promise;
         _Atomic uint64_t *fence_copy; /* NULL: none */
         struct live_set live;
@@ -78,15 +78,14 @@ static int adopt(struct ledger *ledger) {
         return heritage_init(&ledger->heritage, ledger->segment);
 }
 
-int ledger_new(struct ledger **ret, struct ledger_segment *segment, uint32_t run_start,
-               uint32_t run_width, uint64_t now_tick) {
+int ledger_new(struct ledger **ret, struct ledger_segment *segment, struct run run,
+               uint64_t now_tick) {
         struct ledger *ledger = calloc(1, sizeof(*ledger));
         size_t capacity = segment->capacity;
 
         if (!ledger)
                 return -ENOMEM;
-        *ledger = (struct ledger){ .segment = segment, .run_start = run_start,
-                                   .run_width = run_width, .now = now_tick };
+        *ledger = (struct ledger){ .segment = segment, .run = run, .now = now_tick };
         ledger->places = calloc(capacity + 1, sizeof(ledger->places[0]));
         ledger->free_places = calloc(capacity + 1, sizeof(ledger->free_places[0]));
         if (!ledger->places || !ledger->free_places ||
@@ -145,8 +144,12 @@ void ledger_lower_fence(struct ledger *ledger, uint64_t fence_tick) {
         atomic_store_explicit(&ledger->segment->fence, fence_tick, memory_order_relaxed);
 }
 
-void ledger_set_run(struct ledger *ledger, uint32_t run_width) {
-        ledger->run_width = run_width;
+struct run ledger_run(const struct ledger *ledger) {
+        return ledger->run;
+}
+
+void ledger_resize_run(struct ledger *ledger, uint32_t run_width) {
+        ledger->run.width = run_width;
 }
 
 uint64_t ledger_end(const struct ledger *ledger) {
@@ -271,10 +274,9 @@ struct ledger_entry *ledger_close_lane(struct ledger *ledger, struct ledger_entr
 }
 
 static int check(const struct ledger *ledger, const struct rectangle *r) {
-        uint64_t run_end = (uint64_t)ledger->run_start + ledger->run_width;
-
         if (r->width == 0 || r->width > SLOT_WIDTH_MAX || r->t0 >= r->t1 ||
-            r->start < ledger->run_start || (uint64_t)r->start + r->width > run_end)
+            r->start < ledger->run.start ||
+            (uint64_t)r->start + r->width > run_end(ledger->run))
                 return -EINVAL;
         if (r->t1 > ledger->fence)
                 return -ERANGE;
@@ -357,8 +359,7 @@ bool ledger_slot(const struct ledger *ledger, const struct ledger_entry *entry, 
 }
 
 static struct live_gaps gaps_begin(const struct ledger *ledger, uint64_t t0, uint64_t t1) {
-        return live_gaps_begin(&ledger->live, ledger->run_start,
-                               (uint64_t)ledger->run_start + ledger->run_width, t0, t1);
+        return live_gaps_begin(&ledger->live, ledger->run.start, run_end(ledger->run), t0, t1);
 }
 
 int ledger_find_high(const struct ledger *ledger, uint64_t t0, uint64_t t1, uint32_t width,
@@ -382,7 +383,7 @@ int ledger_find_high(const struct ledger *ledger, uint64_t t0, uint64_t t1, uint
 void ledger_widest_gap(const struct ledger *ledger, uint64_t t0, uint64_t t1, uint32_t *ret_start,
                        uint32_t *ret_width) {
         struct live_gaps gaps = gaps_begin(ledger, t0, t1);
-        uint32_t start, gap, widest_start = ledger->run_start, widest = 0;
+        uint32_t start, gap, widest_start = ledger->run.start, widest = 0;
 
         while (live_gaps_next(&gaps, &start, &gap)) {
                 if (gap <= widest)

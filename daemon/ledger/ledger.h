@@ -15,6 +15,15 @@
 
 struct ledger;
 
+/* The positions of which reservations are made: those of this host's worker IDs, or of
+ * the first of them. */
+struct run {
+        uint32_t start, width;
+};
+static inline uint64_t run_end(struct run run) {
+        return (uint64_t)run.start + run.width;
+}
+
 /* One lane's place in the ledger. */
 struct ledger_entry {
         struct ledger_lane *record; /* in the segment */
@@ -25,8 +34,8 @@ struct ledger_entry {
  * lives. Rectangles with t1 > now_tick found in it are held as taken. Records
  * which the journal says are a client's wait for that client (ledger_adopt_lane())
  * until ledger_end_adoption(), or until the first lane is opened. */
-int ledger_new(struct ledger **ret, struct ledger_segment *segment, uint32_t run_start,
-               uint32_t run_width, uint64_t now_tick);
+int ledger_new(struct ledger **ret, struct ledger_segment *segment, struct run run,
+               uint64_t now_tick);
 struct ledger *ledger_free(struct ledger *ledger);
 
 /* The fence known to be durable; grants end at or below it. Never goes down. */
@@ -37,9 +46,10 @@ uint64_t ledger_fence(const struct ledger *ledger);
 void ledger_lower_fence(struct ledger *ledger, uint64_t fence_tick);
 /* Where each fence is written besides the segment, before it counts. */
 void ledger_copy_fence(struct ledger *ledger, _Atomic uint64_t *copy);
-/* The run has another length from now on. What is held beyond it stays held, and is not
+struct run ledger_run(const struct ledger *ledger);
+/* The run has another width from now on. What is held beyond it stays held, and is not
  * extended. */
-void ledger_set_run(struct ledger *ledger, uint32_t run_width);
+void ledger_resize_run(struct ledger *ledger, uint32_t run_width);
 /* No position from here on is held in any tick to come. */
 uint64_t ledger_end(const struct ledger *ledger);
 /* Forgets what has run out. Call with the current tick before a round of grants. */

@@ -73,7 +73,7 @@ static bool full(uint64_t cap, const struct tally *held, uint32_t n_lanes) {
 
 /* Half of what all lanes may have is enough for one uid, whatever the limits. */
 static uint32_t lanes_of_one(const struct allot *allot) {
-        uint32_t half = planner_standing_total(allot->run_width) / 2;
+        uint32_t half = planner_standing_total(allot_run_width(allot)) / 2;
 
         return half > 0 ? half : 1;
 }

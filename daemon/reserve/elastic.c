@@ -88,7 +88,7 @@ static void count_overflows(struct elastic *elastic, uint64_t overflows, uint64_
 static void measure(struct elastic *elastic, const struct allot *allot, uint64_t elapsed) {
         uint64_t most, ids = 0;
 
-        if (__builtin_mul_overflow(elapsed, allot->run_width, &most))
+        if (__builtin_mul_overflow(elapsed, allot_run_width(allot), &most))
                 most = UINT64_MAX;
         elastic->demand.ticks += elapsed;
         for (size_t c = 0; c < allot->n_clients; c++) {

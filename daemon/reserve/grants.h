@@ -14,7 +14,6 @@
 
 struct allot {
         struct ledger *ledger;
-        uint32_t run_start, run_width;
         uint64_t now;         /* tick */
         uint64_t planned_end; /* the last tick any elastic reservation was granted up to */
         struct client **clients;
@@ -23,6 +22,10 @@ struct allot {
         void (*wake)(struct client *client);
         uint64_t grants, extensions;
 };
+
+static inline uint32_t allot_run_width(const struct allot *allot) {
+        return ledger_run(allot->ledger).width;
+}
 
 int allot_add(struct allot *allot, struct client *client); /* 0 or -ENOMEM */
 bool allot_remove(struct allot *allot, const struct client *client);

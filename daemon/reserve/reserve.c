@@ -39,16 +39,14 @@ static void set_times(struct reserve *reserve, const struct config *config) {
 }
 
 int reserve_new(struct reserve **ret, const struct config *config, struct ledger *ledger,
-                struct fence *fence, uint32_t run_start, uint32_t run_width,
-                void (*wake)(struct client *client)) {
+                struct fence *fence, void (*wake)(struct client *client)) {
         struct reserve *reserve = calloc(1, sizeof(*reserve));
 
         if (!reserve)
                 return -ENOMEM;
         *reserve = (struct reserve){
-                .allot = { .ledger = ledger, .run_start = run_start, .run_width = run_width,
-                           .wake = wake },
-                .elastic = { .newcomers = planner_newcomers(run_width) },
+                .allot = { .ledger = ledger, .wake = wake },
+                .elastic = { .newcomers = planner_newcomers(ledger_run(ledger).width) },
                 .fence = fence,
         };
         set_times(reserve, config);
@@ -97,7 +95,8 @@ static void publish_client(struct reserve *reserve, struct client *client) {
                 if (allot_at(&reserve->allot, lane, SLOT_ELASTIC_A, reserve->allot.now, &r))
                         elastic += r.width;
         }
-        most = reserve->allot.run_width - planner_newcomers(reserve->allot.run_width);
+        most = allot_run_width(&reserve->allot);
+        most -= planner_newcomers(most);
         most = most > own ? most - own : 1;
         /* relaxed: numbers on their own */
         atomic_store_explicit(&client->standing_width, standing, memory_order_relaxed);
@@ -207,16 +206,16 @@ uint64_t reserve_run(struct reserve *reserve, uint64_t now_tick) {
         planning = elastic_plan_due(&reserve->elastic, allot);
         if (planning) {
                 reserve->elastic.newcomers =
-                        planner_spare(allot->run_width, reserve->standing.taken);
+                        planner_spare(allot_run_width(allot), reserve->standing.taken);
                 reserve->standing.taken = 0;
         }
         standing_run(&reserve->standing, allot,
                      planning ? elastic_plan_end(&reserve->elastic, allot) : 0);
         waiting = (uint64_t)(allot->now < reserve->grown_until ? allot->n_lanes :
                                                                  reserve->standing.waiting) *
-                  planner_standing(allot->run_width, allot->n_lanes);
-        if (waiting > allot->run_width / 2)
-                waiting = allot->run_width / 2;
+                  planner_standing(allot_run_width(allot), allot->n_lanes);
+        if (waiting > allot_run_width(allot) / 2)
+                waiting = allot_run_width(allot) / 2;
         elastic_run(&reserve->elastic, allot, waiting);
 
         due_by(reserve, standing_due(&reserve->standing, allot, next_boundary(reserve)));
@@ -227,10 +226,9 @@ uint64_t reserve_run(struct reserve *reserve, uint64_t now_tick) {
 
 void reserve_set_run(struct reserve *reserve, uint32_t run_width, uint64_t now_tick) {
         begin(reserve, now_tick);
-        if (run_width > reserve->allot.run_width)
+        if (run_width > allot_run_width(&reserve->allot))
                 reserve->grown_until = reserve->allot.now + reserve->standing.ticks;
-        ledger_set_run(reserve->allot.ledger, run_width);
-        reserve->allot.run_width = run_width;
+        ledger_resize_run(reserve->allot.ledger, run_width);
         reserve->due = 0;
 }
 
@@ -252,6 +250,6 @@ struct reserve_totals reserve_totals(const struct reserve *reserve) {
         totals.grants = reserve->allot.grants;
         totals.extensions = reserve->allot.extensions;
         totals.lanes = reserve->allot.n_lanes;
-        totals.positions = reserve->allot.run_width;
+        totals.positions = allot_run_width(&reserve->allot);
         return totals;
 }

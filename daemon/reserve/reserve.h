@@ -35,8 +35,7 @@ struct reserve;
  * called with a client whose grants page changed: bumps `changed` and wakes
  * its futex (NULL in tests). */
 int reserve_new(struct reserve **ret, const struct config *config, struct ledger *ledger,
-                struct fence *fence, uint32_t run_start, uint32_t run_width,
-                void (*wake)(struct client *client));
+                struct fence *fence, void (*wake)(struct client *client));
 /* The configuration has other times, and accounts have other weights and caps. What
  * was promised is kept: a shorter standing reservation is one that is not extended
  * until so much of it is left. Call reserve_run() then. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * The run grows and shrinks: run_size.h decides, the lease gets and gives back worker IDs,
+ * The run grows and shrinks: run_policy.h decides, the lease gets and gives back worker IDs,
  * the ledger and the planner have so many positions. Ledger thread only.
  *
  * Growing: the lease has them; the guarded clock has passed the fence of whoever had them;
@@ -20,19 +20,14 @@
 #include "shm/clock.h"
 #include "shm/ledger.h"
 
-struct growth_parts {
+struct run_keeper {
         const struct config *config;
         struct lease *lease;
         struct ledger *ledger;
         struct ledger_segment *ledger_segment;
         struct clock_segment *clock;
         struct reserve *reserve;
-        uint32_t run_start, run_width; /* positions, at the start */
-};
-
-struct growth {
-        struct growth_parts parts;
-        struct run_size size;
+        struct run_policy policy;
         uint32_t run;       /* worker IDs of which reservations are made */
         uint32_t used;      /* ... or of which some may still be held; >= run */
         uint32_t wanted;    /* of the lease; run: none more */
@@ -41,8 +36,9 @@ struct growth {
         bool fixed; /* it can neither grow nor shrink */
 };
 
-void growth_init(struct growth *growth, const struct growth_parts *parts);
+/* The caller has filled in the pointers, and nothing else. */
+void run_keeper_init(struct run_keeper *keeper);
 /* Once the clock is ready; true: the run is another one, see reserve_set_run(). */
-bool growth_look(struct growth *growth, int64_t now_ns, uint64_t now_tick);
+bool run_keeper_look(struct run_keeper *keeper, int64_t now_ns, uint64_t now_tick);
 /* When it is to be called, on CLOCK_BOOTTIME, if nothing else happens; INT64_MAX: not. */
-int64_t growth_deadline(const struct growth *growth);
+int64_t run_keeper_deadline(const struct run_keeper *keeper);

@@ -19,7 +19,7 @@ static bool young(const struct allot *allot, const struct client *client) {
 static bool known(const struct standing *standing, const struct allot *allot,
                   const struct client *client) {
         return client->attached_tick < standing->adopted_until &&
-               standing->known_lanes + client->n_lanes <= allot->run_width / 4;
+               standing->known_lanes + client->n_lanes <= allot_run_width(allot) / 4;
 }
 
 static uint64_t ahead(const struct standing *standing, const struct allot *allot,
@@ -32,13 +32,13 @@ static uint32_t wish(const struct standing *standing, const struct allot *allot,
                      const struct client *client, const struct client_lane *lane) {
         uint32_t lanes = allot->n_lanes;
         uint64_t others = standing->positions - lane->standing, width;
-        uint64_t total = planner_standing_total(allot->run_width);
+        uint64_t total = planner_standing_total(allot_run_width(allot));
         uint64_t cap = quota_standing(allot, client, lane);
 
         /* the known ones that have gone again left their places behind */
         if (allot->now < standing->adopted_until && standing->known_lanes > lanes)
                 lanes = standing->known_lanes;
-        width = planner_standing(allot->run_width, lanes);
+        width = planner_standing(allot_run_width(allot), lanes);
         if (width > cap)
                 width = cap;
         if (others >= total || width > total - others)
@@ -91,7 +91,7 @@ int standing_attach(struct standing *standing, struct allot *allot, struct clien
         uint64_t t1;
         int result = 0;
 
-        if (standing->positions + client->n_lanes > planner_standing_total(allot->run_width))
+        if (standing->positions + client->n_lanes > planner_standing_total(allot_run_width(allot)))
                 return -ENOSPC;
         if (quota_admit(allot, client, standing->refusal) < 0)
                 return -EDQUOT;

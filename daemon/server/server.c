@@ -29,7 +29,7 @@
 struct server {
         const struct server_parts *parts;
         struct attach attach;
-        struct growth growth;
+        struct run_keeper run;
         struct connections connections;
         struct listener listener;
         int epoll_fd, signal_fd, timer_fd;
@@ -115,7 +115,7 @@ static int prepare(struct server *server) {
                 r = accounts_new(&server->attach.accounts, parts->config);
         if (r == 0)
                 r = reserve_new(&server->attach.reserve, parts->config, parts->ledger,
-                                parts->fence, parts->run_start, parts->run_width, client_wake);
+                                parts->fence, client_wake);
         if (r == 0)
                 r = fdstore_new(&server->attach.fdstore);
         if (r < 0)
@@ -123,9 +123,15 @@ static int prepare(struct server *server) {
         if (parts->adopted)
                 reserve_adopted(server->attach.reserve,
                                 guard_tick(parts->guard, time_ns(CLOCK_BOOTTIME)));
-        growth_init(&server->growth, &(struct growth_parts){
-                parts->config, parts->lease, parts->ledger, parts->ledger_segment,
-                parts->clock->map, server->attach.reserve, parts->run_start, parts->run_width });
+        server->run = (struct run_keeper){
+                .config = parts->config,
+                .lease = parts->lease,
+                .ledger = parts->ledger,
+                .ledger_segment = parts->ledger_segment,
+                .clock = parts->clock->map,
+                .reserve = server->attach.reserve,
+        };
+        run_keeper_init(&server->run);
         server->attach.keeper = (struct timekeeper){
                 .guard = parts->guard,
                 .clock = parts->clock->map,
@@ -354,7 +360,7 @@ static void count_up(struct server *server) {
 static void reserve_due(struct server *server, int64_t now_ns) {
         uint64_t now_tick = guard_tick(server->parts->guard, now_ns);
 
-        if (server->ready && growth_look(&server->growth, now_ns, now_tick))
+        if (server->ready && run_keeper_look(&server->run, now_ns, now_tick))
                 server->connections.changed = true;
         if (!server->ready || (!server->connections.changed && now_tick < server->reserve_tick))
                 return;
@@ -378,8 +384,8 @@ static int64_t next_deadline(const struct server *server, int64_t now_ns) {
                 return next_ns;
         if (server->connections.changed)
                 return now_ns;
-        if (growth_deadline(&server->growth) < next_ns)
-                next_ns = growth_deadline(&server->growth);
+        if (run_keeper_deadline(&server->run) < next_ns)
+                next_ns = run_keeper_deadline(&server->run);
         if (server->reserve_tick == UINT64_MAX)
                 return next_ns;
         at_ns = clock_line_boot_of(&server->parts->guard->line, server->reserve_tick);

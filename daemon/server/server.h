@@ -37,7 +37,6 @@ struct server_parts {
         struct statistics_inputs *inputs;
         struct statistics *statistics;
         const struct passed *passed; /* by the service manager */
-        uint32_t run_start, run_width;
         bool adopted; /* the ledger is an earlier daemon's: so are the first clients */
 };
 

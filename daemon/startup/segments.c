@@ -13,7 +13,7 @@
 #include "daemon/lease/state/ledger_id.h"
 #include "daemon/util/log.h"
 #include "daemon/startup/other_version.h"
-#include "daemon/reserve/run_start.h"
+#include "daemon/reserve/run_policy.h"
 #include "daemon/util/thread.h"
 
 /* What an adoptable segment must agree with, and what one that is not tells. */
@@ -133,7 +133,7 @@ static bool accept_statistics(const void *map, size_t size, const void *context)
                memcmp(statistics->boot_id, e->boot_id, sizeof(statistics->boot_id)) == 0 &&
                same_layout(&statistics->layout, &e->config->layout) &&
                same_run(e, statistics->worker_first) &&
-               statistics->worker_count == run_most(e->config, e->granted);
+               statistics->worker_count == run_policy_most(e->config, e->granted);
 }
 
 static void fill_clock(struct clock_segment *clock, const struct expected *e) {
@@ -170,7 +170,7 @@ static void fill_statistics(struct statistics_segment *statistics, size_t size,
         memcpy(statistics->boot_id, e->boot_id, sizeof(statistics->boot_id));
         statistics->layout = e->config->layout;
         statistics->worker_first = e->granted->worker_first;
-        statistics->worker_count = run_most(e->config, e->granted);
+        statistics->worker_count = run_policy_most(e->config, e->granted);
         statistics->clients_offset = sizeof(*statistics);
 }
 
@@ -328,11 +328,11 @@ static void disown_clients(struct ledger_segment *ledger) {
 static void begin_run(struct state *state, const struct config *config,
                       const struct expected *e) {
         struct ledger_segment *ledger = state_ledger(state);
-        uint32_t count = run_at_start(config, e->granted, state->adopted ?
+        uint32_t count = run_policy_at_start(config, e->granted, state->adopted ?
                                               count_in(&ledger->worker_count) : 0);
 
-        state->run_start = e->granted->worker_first << config->layout.sequence_bits;
-        state->run_width = count << config->layout.sequence_bits;
+        state->run = (struct run){ e->granted->worker_first << config->layout.sequence_bits,
+                                   count << config->layout.sequence_bits };
         /* relaxed: numbers on their own; before anything is promised of the run */
         atomic_store_explicit(&ledger->worker_count, count, memory_order_relaxed);
         atomic_store_explicit(&state_clock(state)->worker_count, count, memory_order_relaxed);
@@ -382,7 +382,7 @@ int state_open(struct state *ret, const struct config *config, struct lease *lea
         struct expected expected = {
                 .config = config, .granted = lease_granted(lease), .findings = &findings,
                 .previous = SEGMENT_NONE, .predecessor = PREDECESSOR_NONE };
-        int r = run_check(config, expected.granted);
+        int r = run_policy_check(config, expected.granted);
 
         if (r == 0 && (r = segment_boot_id(expected.boot_id)) < 0)
                 r = log_failure(-r, "state", "cannot read the ID of this boot: %s", strerror(-r));

@@ -17,6 +17,7 @@
 
 #include "daemon/config/config.h"
 #include "daemon/clock/guard.h"
+#include "daemon/ledger/ledger.h"
 #include "daemon/lease/lease.h"
 #include "daemon/segment/segment.h"
 #include "shm/clock.h"
@@ -35,8 +36,7 @@ struct state {
         struct segment statistics;
         bool adopted; /* the ledger is an earlier daemon's of this boot */
         struct guard guard;
-        uint32_t run_start; /* positions */
-        uint32_t run_width;
+        struct run run; /* with which the ledger begins */
 };
 
 /* Opens or makes the three segments and starts or resumes the clock. Logs its errors. */

@@ -82,14 +82,13 @@ static int open_all(void) {
 
         if (r < 0)
                 return r;
-        r = ledger_new(&d->ledger, state_ledger(&d->state), d->state.run_start, d->state.run_width,
+        r = ledger_new(&d->ledger, state_ledger(&d->state), d->state.run,
                        state_tick(&d->state, world.boot_ns));
         if (r < 0)
                 return r;
         ledger_copy_fence(d->ledger, &state_clock(&d->state)->fence);
         fence_init(&d->fence, &d->lease, d->ledger, id_tick_max(&world.config.layout));
-        r = reserve_new(&d->reserve, &world.config, d->ledger, &d->fence, d->state.run_start,
-                        d->state.run_width, client_wake);
+        r = reserve_new(&d->reserve, &world.config, d->ledger, &d->fence, client_wake);
         if (r < 0)
                 return r;
         if (d->state.adopted)

@@ -135,9 +135,9 @@ static const struct config config = {
 };
 
 static inline void start_daemon(void) {
-        cr_assert_eq(ledger_new(&ledger, segment, RUN_START, RUN_WIDTH, now), 0);
+        cr_assert_eq(ledger_new(&ledger, segment, (struct run){ RUN_START, RUN_WIDTH }, now), 0);
         fence_init(&fence, &lease, ledger, id_tick_max(&config.layout));
-        cr_assert_eq(reserve_new(&reserve, &config, ledger, &fence, RUN_START, RUN_WIDTH, NULL), 0);
+        cr_assert_eq(reserve_new(&reserve, &config, ledger, &fence, NULL), 0);
         due = reserve_run(reserve, now);
 }
 

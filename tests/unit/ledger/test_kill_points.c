@@ -49,7 +49,7 @@ TestSuite(kill_points, .init = set_up, .fini = tear_down);
 static struct ledger *begin(uint64_t now) {
         struct ledger *ledger;
 
-        cr_assert_eq(ledger_new(&ledger, &world->segment, 0, RUN_WIDTH, now), 0);
+        cr_assert_eq(ledger_new(&ledger, &world->segment, (struct run){ 0, RUN_WIDTH }, now), 0);
         ledger_set_fence(ledger, 1000000);
         return ledger;
 }

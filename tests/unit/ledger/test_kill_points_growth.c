@@ -88,22 +88,24 @@ static void live(uint32_t from, uint32_t count) {
                 .layout = { .tick_bits = 41, .worker_bits = 10, .sequence_bits = 12 },
                 .max_count = 4, .standing_ns = INT64_C(15000000000), .elastic_ns = 200000000,
         };
-        struct growth growth;
+        struct run_keeper keeper;
         struct reserve *reserve;
         struct ledger *ledger;
         struct fence fence;
 
         log_set_level(LOG_LEVEL_ERROR);
         config.count = count;
-        if (ledger_new(&ledger, &world->segment, 0, from * WORKER, NOW) < 0)
+        if (ledger_new(&ledger, &world->segment, (struct run){ 0, from * WORKER }, NOW) < 0)
                 _exit(1);
         fence_init(&fence, NULL, ledger, id_tick_max(&config.layout));
-        if (reserve_new(&reserve, &config, ledger, &fence, 0, from * WORKER, NULL) < 0)
+        if (reserve_new(&reserve, &config, ledger, &fence, NULL) < 0)
                 _exit(1);
-        growth_init(&growth, &(struct growth_parts){ &config, NULL, ledger, &world->segment,
-                                                     &world->clock, reserve, 0, from * WORKER });
+        keeper = (struct run_keeper){ .config = &config, .ledger = ledger,
+                                      .ledger_segment = &world->segment,
+                                      .clock = &world->clock, .reserve = reserve };
+        run_keeper_init(&keeper);
         for (int64_t second = 1; second < 100; second++)
-                (void)growth_look(&growth, second * 1000000000, NOW + (uint64_t)second * 1000);
+                (void)run_keeper_look(&keeper, second * 1000000000, NOW + (uint64_t)second * 1000);
         world->done = true;
         _exit(0);
 }

@@ -18,7 +18,7 @@ static struct slot pages[CAPACITY][SLOTS_PER_LANE];
 static struct ledger_entry *lanes[CAPACITY];
 
 static void open_ledger(uint64_t now) {
-        cr_assert_eq(ledger_new(&ledger, segment, RUN_START, RUN_WIDTH, now), 0);
+        cr_assert_eq(ledger_new(&ledger, segment, (struct run){ RUN_START, RUN_WIDTH }, now), 0);
         ledger_set_fence(ledger, 100000);
 }
 
@@ -294,7 +294,7 @@ Test(U2, property_against_a_bitmap) {
         ledger = ledger_free(ledger);
         memset(segment->lanes, 0, CAPACITY * sizeof(segment->lanes[0]));
         memset(pages, 0, sizeof(pages));
-        cr_assert_eq(ledger_new(&ledger, segment, 0, 512, 0), 0);
+        cr_assert_eq(ledger_new(&ledger, segment, (struct run){ 0, 512 }, 0), 0);
         ledger_set_fence(ledger, UINT64_MAX);
         for (uint32_t i = 0; i < CAPACITY; i++)
                 cr_assert_eq(ledger_open_lane(ledger, i + 1, 0, 0, 0, pages[i], &lanes[i]), 0);

@@ -17,7 +17,7 @@ static struct slot pages[CAPACITY][SLOTS_PER_LANE];
 static struct ledger_entry *lanes[CAPACITY];
 
 static void open_ledger(uint64_t now) {
-        cr_assert_eq(ledger_new(&ledger, segment, RUN_START, RUN_WIDTH, now), 0);
+        cr_assert_eq(ledger_new(&ledger, segment, (struct run){ RUN_START, RUN_WIDTH }, now), 0);
         ledger_set_fence(ledger, 100000);
 }
 

@@ -9,7 +9,7 @@
 
 static struct config few;
 static struct clock_segment *clock_segment;
-static struct growth growth;
+static struct run_keeper keeper;
 static uint32_t worker = WORKER;
 static struct lease_run held;
 static struct { uint32_t count; uint64_t last_tick; unsigned n; } want;
@@ -58,7 +58,7 @@ static int64_t now_ns(void) {
 
 /* server.c's reserve_due(), and its deadline. */
 static void look(void) {
-        if (growth_look(&growth, now_ns(), now))
+        if (run_keeper_look(&keeper, now_ns(), now))
                 due = reserve_run(reserve, now);
         cr_assert_leq(atomic_load(&segment->worker_count), held.count, "never more than is ours");
         cr_assert_eq(atomic_load(&clock_segment->worker_count),
@@ -70,7 +70,7 @@ static void live(unsigned n) {
                 uint64_t planned = runs;
 
                 step();
-                if (runs != planned || now_ns() >= growth_deadline(&growth))
+                if (runs != planned || now_ns() >= run_keeper_deadline(&keeper))
                         look();
         }
 }
@@ -80,8 +80,10 @@ static void begin_growth(uint32_t count) {
         due = reserve_run(reserve, now);
         atomic_store(&segment->worker_count, count);
         atomic_store(&clock_segment->worker_count, count);
-        growth_init(&growth, &(struct growth_parts){ &few, &lease, ledger, segment, clock_segment,
-                                                     reserve, RUN_START, count * worker });
+        keeper = (struct run_keeper){ .config = &few, .lease = &lease, .ledger = ledger,
+                                      .ledger_segment = segment, .clock = clock_segment,
+                                      .reserve = reserve };
+        run_keeper_init(&keeper);
 }
 
 static void set_up_growth(void) {
@@ -151,7 +153,7 @@ Test(growth, two_saturating_clients_get_more_and_give_it_back) {
 
 /* So few positions that none is kept for newcomers: the standing reservations, which were
  * at its end, must find room at the new one, or they stay in the middle for ever. Red when
- * reserve_run() keeps nothing free after a growth. */
+ * reserve_run() keeps nothing free after it has grown. */
 Test(growth, a_narrow_run_is_in_one_piece_again) {
         worker = 32;
         few.layout.sequence_bits = 5;
@@ -201,7 +203,7 @@ Test(growth, shrinks_although_nobody_is_there) {
         cr_assert_eq(want.n, 2, "it is tried again");
         answer(1);
         look();
-        cr_assert_eq(growth_deadline(&growth), INT64_MAX, "nothing is left to do");
+        cr_assert_eq(run_keeper_deadline(&keeper), INT64_MAX, "nothing is left to do");
 }
 
 /* A daemon died after it had got more, or before it had given back; another one goes on

@@ -8,9 +8,9 @@ TestSuite(adoption, .init = set_up, .fini = tear_down);
 static void take_over(void) {
         reserve = reserve_free(reserve);
         ledger = ledger_free(ledger);
-        cr_assert_eq(ledger_new(&ledger, segment, RUN_START, RUN_WIDTH, now), 0);
+        cr_assert_eq(ledger_new(&ledger, segment, (struct run){ RUN_START, RUN_WIDTH }, now), 0);
         fence_init(&fence, &lease, ledger, id_tick_max(&config.layout));
-        cr_assert_eq(reserve_new(&reserve, &config, ledger, &fence, RUN_START, RUN_WIDTH, NULL), 0);
+        cr_assert_eq(reserve_new(&reserve, &config, ledger, &fence, NULL), 0);
         reserve_adopted(reserve, now);
         for (unsigned i = 0; i < n_fakes; i++) {
                 struct client *client = fakes[i].client;

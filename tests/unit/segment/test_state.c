@@ -15,7 +15,7 @@
 
 #define AHEAD_TICKS 60000u
 
-struct run {
+struct daemon_run {
         struct config *config;
         struct lease *lease;
         struct state state;
@@ -43,7 +43,7 @@ static int open_anew(void **ret_backend, const struct config *config, struct lea
         return r;
 }
 
-static void prepare(struct run *run, const char *suffix, unsigned first_worker) {
+static void prepare(struct daemon_run *run, const char *suffix, unsigned first_worker) {
         char text[1024];
 
         snprintf(text, sizeof(text), "[workers]\nfirst = %u\nmax_count = %u\n[daemon]\n"
@@ -59,7 +59,7 @@ static void nobody_sleeps(void *context) {
 }
 
 /* The first thing a daemon does then. */
-static void keep_time(struct run *run) {
+static void keep_time(struct daemon_run *run) {
         static const struct timekeeper_hooks hooks = { .changed = nobody_sleeps };
         struct timekeeper keeper;
         struct readings *readings;
@@ -76,8 +76,8 @@ static void keep_time(struct run *run) {
         readings_free(readings);
 }
 
-static struct run start(const char *suffix, unsigned first_worker) {
-        struct run run;
+static struct daemon_run start(const char *suffix, unsigned first_worker) {
+        struct daemon_run run;
 
         prepare(&run, suffix, first_worker);
         cr_assert_eq(state_open(&run.state, run.config, run.lease), 0, "%s", capture_take());
@@ -85,12 +85,12 @@ static struct run start(const char *suffix, unsigned first_worker) {
         return run;
 }
 
-static uint64_t tick_of(const struct run *run) {
+static uint64_t tick_of(const struct daemon_run *run) {
         return guard_tick(&run->state.guard, time_ns(CLOCK_BOOTTIME));
 }
 
 /* As if killed, with the fence as far ahead as it may be. */
-static void end(struct run *run) {
+static void end(struct daemon_run *run) {
         uint64_t fence = tick_of(run) + AHEAD_TICKS;
 
         state_close(&run->state);
@@ -98,7 +98,7 @@ static void end(struct run *run) {
         config_free(run->config);
 }
 
-static bool ready(const struct run *run) {
+static bool ready(const struct daemon_run *run) {
         return guard_ready(&run->state.guard);
 }
 
@@ -128,7 +128,7 @@ static void clean(void) {
 /* Red when the line is made anew or the fence is waited for although the ledger
  * is there (A1, rule 9). */
 Test(state, goes_on_at_once_with_clock_and_ledger, .init = set_up, .fini = clean) {
-        struct run run = start("", 0);
+        struct daemon_run run = start("", 0);
         struct clock_line line = run.state.guard.line;
         uint32_t generation = atomic_load(&state_clock(&run.state)->generation);
 
@@ -144,7 +144,7 @@ Test(state, goes_on_at_once_with_clock_and_ledger, .init = set_up, .fini = clean
 }
 
 static void waits_without(const char *lost) {
-        struct run run = start("", 0);
+        struct daemon_run run = start("", 0);
         int64_t resume_ns;
 
         end(&run);
@@ -174,7 +174,7 @@ Test(state, waits_for_the_fence_without_its_clock, .init = set_up, .fini = clean
 /* U1. Red when a ledger is adopted beside which another daemon served the same
  * workers. */
 Test(state, does_not_adopt_a_ledger_that_missed_something, .init = set_up, .fini = clean) {
-        struct run run = start("", 0);
+        struct daemon_run run = start("", 0);
 
         end(&run);
         run = start("-other", 0);
@@ -187,7 +187,7 @@ Test(state, does_not_adopt_a_ledger_that_missed_something, .init = set_up, .fini
 
 /* Red when the run of workers is left out of what an adopted segment must show. */
 Test(state, does_not_adopt_segments_of_other_workers, .init = set_up, .fini = clean) {
-        struct run run = start("", 0);
+        struct daemon_run run = start("", 0);
 
         end(&run);
         run = start("", 1);
@@ -200,7 +200,7 @@ Test(state, does_not_adopt_segments_of_other_workers, .init = set_up, .fini = cl
 /* A state directory that was taken away does not take the promises with it. Red
  * when the t1 of a ledger that is not adopted are not looked at. */
 Test(state, keeps_what_a_foreign_ledger_promised, .init = set_up, .fini = clean) {
-        struct run run = start("", 0);
+        struct daemon_run run = start("", 0);
         uint64_t promised = tick_of(&run) + 5000;
 
         atomic_store(&state_ledger(&run.state)->lanes[123].slots[1].t1, promised);
@@ -213,7 +213,7 @@ Test(state, keeps_what_a_foreign_ledger_promised, .init = set_up, .fini = clean)
 }
 
 /* As if killed, with the fence where it was found. */
-static void end_killed(struct run *run) {
+static void end_killed(struct daemon_run *run) {
         uint64_t found = lease_granted(run->lease)->fence_tick;
 
         state_close(&run->state);
@@ -227,7 +227,7 @@ static void end_killed(struct run *run) {
  * highest promise of the one it replaces.
  */
 Test(state, remembers_a_promise_over_several_losses, .init = set_up, .fini = clean) {
-        struct run run = start("", 0);
+        struct daemon_run run = start("", 0);
         uint64_t promised = tick_of(&run) + 5000;
 
         atomic_store(&state_ledger(&run.state)->lanes[123].slots[1].t1, promised);
@@ -253,7 +253,7 @@ Test(state, remembers_a_promise_over_several_losses, .init = set_up, .fini = cle
 /* U1: the clock alone is left. Red when a start with an empty state directory
  * and no ledger is believed to be a first one. */
 Test(state, a_clock_of_this_boot_is_no_first_start, .init = set_up, .fini = clean) {
-        struct run run = start("", 0);
+        struct daemon_run run = start("", 0);
         uint64_t fence = tick_of(&run) + AHEAD_TICKS;
 
         atomic_store(&state_clock(&run.state)->fence, fence);
@@ -274,14 +274,13 @@ Test(state, a_clock_of_this_boot_is_no_first_start, .init = set_up, .fini = clea
 
 /* Red when a clean stop leaves the fence of a segment where it was. */
 Test(state, a_lowered_fence_is_not_waited_for, .init = set_up, .fini = clean) {
-        struct run run = start("", 0);
+        struct daemon_run run = start("", 0);
         uint64_t last = tick_of(&run);
         struct ledger *ledger;
 
         atomic_store(&state_clock(&run.state)->fence, last + AHEAD_TICKS);
         atomic_store(&state_ledger(&run.state)->fence, last + AHEAD_TICKS);
-        cr_assert_eq(ledger_new(&ledger, state_ledger(&run.state), run.state.run_start,
-                                run.state.run_width, last), 0);
+        cr_assert_eq(ledger_new(&ledger, state_ledger(&run.state), run.state.run, last), 0);
         ledger_copy_fence(ledger, &state_clock(&run.state)->fence);
         ledger_lower_fence(ledger, last);
         ledger_free(ledger);
@@ -317,11 +316,11 @@ static const char *place_of_nothing(void *backend) {
         return "nowhere";
 }
 
-static struct run start_with(uint64_t fence_tick, bool taken_anew) {
+static struct daemon_run start_with(uint64_t fence_tick, bool taken_anew) {
         static const struct lease_backend backend = {
                 .name = "test", .open = open_coming_back, .write_fence = write_nowhere,
                 .close = close_nothing, .place = place_of_nothing };
-        struct run run;
+        struct daemon_run run;
 
         prepare(&run, "", 3);
         lease_release(run.lease, 0);
@@ -337,7 +336,7 @@ static struct run start_with(uint64_t fence_tick, bool taken_anew) {
 /* Red when clock and ledger of this boot count for more than the fence of whoever had
  * the run since: the published line may be behind it. */
 Test(state, a_run_that_was_anothers_is_waited_for, .init = set_up, .fini = clean) {
-        struct run run = start("", 3);
+        struct daemon_run run = start("", 3);
         uint64_t fence = tick_of(&run) + AHEAD_TICKS;
 
         cr_assert(ready(&run));
@@ -353,7 +352,7 @@ Test(state, a_run_that_was_anothers_is_waited_for, .init = set_up, .fini = clean
 }
 
 Test(state, is_not_shared_by_two_daemons, .init = set_up, .fini = clean) {
-        struct run run = start("", 0), second;
+        struct daemon_run run = start("", 0), second;
         struct ticker *ticker = NULL;
 
         /* the second has a state directory, and so a lock, of its own */
@@ -377,16 +376,16 @@ Test(state, a_grown_run_goes_on, .init = set_up, .fini = clean) {
         static const struct { unsigned max_count, used, then; } cases[] = {
                 { 4, 1, 1 }, { 4, 4, 4 }, { 2, 4, 2 }, { 8, 2, 2 }, { 1, 2, 1 },
         };
-        struct run run = start("", 3);
+        struct daemon_run run = start("", 3);
 
-        cr_assert_eq(run.state.run_width, 4096);
+        cr_assert_eq(run.state.run.width, 4096);
         for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
                 atomic_store(&state_ledger(&run.state)->worker_count, cases[i].used);
                 end(&run);
                 max_count = cases[i].max_count;
                 run = start("", 3);
                 cr_expect(run.state.adopted && ready(&run), "case %zu", i);
-                cr_expect_eq(run.state.run_width, 4096 * cases[i].then, "case %zu", i);
+                cr_expect_eq(run.state.run.width, 4096 * cases[i].then, "case %zu", i);
                 cr_expect_eq(state_ledger(&run.state)->worker_count, cases[i].then);
                 cr_expect_eq(state_clock(&run.state)->worker_count, cases[i].then);
                 cr_expect_eq(state_statistics(&run.state)->worker_count, max_count);
@@ -398,7 +397,7 @@ Test(state, a_grown_run_goes_on, .init = set_up, .fini = clean) {
  * that goes on may be behind the wall clock by which the run had rested. Red when
  * ledger_fits() does not look at taken_anew: it goes on below the fence. */
 Test(state, a_run_that_was_anothers_meanwhile, .init = set_up, .fini = clean) {
-        struct run run = start("", 3);
+        struct daemon_run run = start("", 3);
 
         anew_backend = lease_local;
         anew_backend.open = open_anew;

@@ -49,10 +49,10 @@ static const struct course courses[] = {
 
 static unsigned asked;
 
-static uint32_t live(struct run_size *size, const struct course *course,
+static uint32_t live(struct run_policy *policy, const struct course *course,
                      const struct phase *phase, uint32_t run, int64_t *now_ns) {
         for (unsigned i = 0; i < 10 * phase->seconds; i++) {
-                const struct run_size_sample sample = {
+                const struct run_policy_sample sample = {
                         .now_ns = *now_ns += S / 10,
                         .ids = (uint64_t)phase->used * 100,
                         .overflows = phase->overflows,
@@ -60,31 +60,31 @@ static uint32_t live(struct run_size *size, const struct course *course,
                         .lanes = course->lanes,
                         .run = run,
                 };
-                uint32_t wanted = run_size_decide(size, &sample);
+                uint32_t wanted = run_policy_decide(policy, &sample);
 
                 asked += wanted > run;
                 if (wanted > run && course->refused)
-                        run_size_refused(size, *now_ns);
+                        run_policy_refused(policy, *now_ns);
                 else if (wanted > run)
-                        run_size_grown(size, *now_ns, 20 * S);
+                        run_policy_grown(policy, *now_ns, 20 * S);
                 if (wanted < run || !course->refused)
                         run = wanted;
         }
         return run;
 }
 
-Test(run_size, follows_demand) {
+Test(run_policy, follows_demand) {
         for (size_t c = 0; c < sizeof(courses) / sizeof(courses[0]); c++) {
                 const struct course *course = &courses[c];
                 int64_t now_ns = 1000 * S;
-                struct run_size size;
+                struct run_policy policy;
                 uint32_t run = course->lanes == 1 && course->count == course->max_count ?
                                        2 : course->count;
 
                 asked = 0;
-                run_size_init(&size, course->count, course->max_count, POSITIONS);
+                run_policy_init(&policy, course->count, course->max_count, POSITIONS);
                 for (size_t i = 0; i < 8 && course->phases[i].seconds > 0; i++) {
-                        run = live(&size, course, &course->phases[i], run, &now_ns);
+                        run = live(&policy, course, &course->phases[i], run, &now_ns);
                         cr_expect_eq(run, course->phases[i].run, "%s: %u instead of %u in phase "
                                      "%zu", course->name, run, course->phases[i].run, i);
                 }
@@ -94,13 +94,16 @@ Test(run_size, follows_demand) {
 }
 
 /* A client can write anything into its counters. */
-Test(run_size, does_not_wrap) {
-        const struct run_size_sample sample = { .now_ns = S, .ids = UINT64_MAX,
-                                                .overflows = UINT64_MAX, .ticks = UINT64_MAX,
-                                                .lanes = UINT32_MAX, .run = 1 };
-        struct run_size size;
+Test(run_policy, does_not_wrap) {
+        const struct run_policy_sample sample = { .now_ns = S,
+                                                  .ids = UINT64_MAX,
+                                                  .overflows = UINT64_MAX,
+                                                  .ticks = UINT64_MAX,
+                                                  .lanes = UINT32_MAX,
+                                                  .run = 1 };
+        struct run_policy policy;
 
-        run_size_init(&size, 1, UINT32_C(1) << 22, 1);
+        run_policy_init(&policy, 1, UINT32_C(1) << 22, 1);
         for (unsigned i = 0; i < 100; i++)
-                cr_assert_geq(run_size_decide(&size, &sample), 1);
+                cr_assert_geq(run_policy_decide(&policy, &sample), 1);
 }
