@@ -21,8 +21,8 @@ struct ledger {
         struct run run;
         uint64_t now, fence, last_promise;
         _Atomic uint64_t *fence_copy; /* NULL: none */
-        struct live_set live;
-        struct heritage heritage; /* until the adoption ends */
+        struct rectangle_set live;
+        struct recovery recovery; /* until the adoption ends */
         struct place *places;  /* one for each record */
         uint32_t *free_places; /* a stack of records neither open nor resting */
         uint32_t n_free;
@@ -37,9 +37,9 @@ static void place_rest(struct ledger *ledger, uint32_t record) {
 
 static void hold(struct ledger *ledger, const struct rectangle *r, uint32_t record,
                  uint32_t slot) {
-        struct live live = { .rectangle = *r, .record = record, .slot = slot };
+        struct live_rectangle live = { .rectangle = *r, .record = record, .slot = slot };
 
-        live_insert(&ledger->live, &live);
+        rectangle_set_insert(&ledger->live, &live);
         ledger->places[record].n_live++;
         if (r->t1 > ledger->last_promise)
                 ledger->last_promise = r->t1;
@@ -52,7 +52,7 @@ static void adopt_slot(struct ledger *ledger, uint32_t record, uint32_t index) {
         struct rectangle r;
 
         if ((sequence & 1) != 0) {
-                heritage_clear(slot);
+                recovery_clear_slot(slot);
                 return;
         }
         if (!slot_read(slot, &r) || r.width == 0)
@@ -75,7 +75,7 @@ static int adopt(struct ledger *ledger) {
                         adopt_slot(ledger, record, slot);
                 place_rest(ledger, record);
         }
-        return heritage_init(&ledger->heritage, ledger->segment);
+        return recovery_init(&ledger->recovery, ledger->segment);
 }
 
 int ledger_new(struct ledger **ret, struct ledger_segment *segment, struct run run,
@@ -89,7 +89,7 @@ int ledger_new(struct ledger **ret, struct ledger_segment *segment, struct run r
         ledger->places = calloc(capacity + 1, sizeof(ledger->places[0]));
         ledger->free_places = calloc(capacity + 1, sizeof(ledger->free_places[0]));
         if (!ledger->places || !ledger->free_places ||
-            live_init(&ledger->live, capacity * SLOTS_PER_LANE) < 0 || adopt(ledger) < 0) {
+            rectangle_set_init(&ledger->live, capacity * SLOTS_PER_LANE) < 0 || adopt(ledger) < 0) {
                 ledger_free(ledger);
                 return -ENOMEM;
         }
@@ -100,8 +100,8 @@ int ledger_new(struct ledger **ret, struct ledger_segment *segment, struct run r
 struct ledger *ledger_free(struct ledger *ledger) {
         if (!ledger)
                 return NULL;
-        live_fini(&ledger->live);
-        heritage_fini(&ledger->heritage);
+        rectangle_set_fini(&ledger->live);
+        recovery_fini(&ledger->recovery);
         free(ledger->places);
         free(ledger->free_places);
         free(ledger);
@@ -110,7 +110,7 @@ struct ledger *ledger_free(struct ledger *ledger) {
 
 /*
  * Rule 4, fence before journal before client, between stores that are relaxed
- * where fault_step() is empty: the compiler must not swap them. The CPU may let
+ * where kill_point() is empty: the compiler must not swap them. The CPU may let
  * others see them in another order: the journal and the fence are read only
  * after this process is dead, and then all stores that it executed are seen, in
  * program order an unbroken beginning of them.
@@ -153,7 +153,7 @@ void ledger_resize_run(struct ledger *ledger, uint32_t run_width) {
 }
 
 uint64_t ledger_end(const struct ledger *ledger) {
-        return live_end(&ledger->live);
+        return rectangle_set_end(&ledger->live);
 }
 
 void ledger_copy_fence(struct ledger *ledger, _Atomic uint64_t *copy) {
@@ -164,7 +164,7 @@ uint64_t ledger_fence(const struct ledger *ledger) {
         return ledger->fence;
 }
 
-static void run_out(void *context, const struct live *live) {
+static void run_out(void *context, const struct live_rectangle *live) {
         struct ledger *ledger = context;
 
         ledger->places[live->record].n_live--;
@@ -174,7 +174,7 @@ static void run_out(void *context, const struct live *live) {
 void ledger_set_now(struct ledger *ledger, uint64_t now_tick) {
         if (now_tick > ledger->now)
                 ledger->now = now_tick;
-        live_expire(&ledger->live, ledger->now, run_out, ledger);
+        rectangle_set_expire(&ledger->live, ledger->now, run_out, ledger);
 }
 
 const struct ledger_lane *ledger_former(const struct ledger *ledger, uint64_t client,
@@ -182,11 +182,11 @@ const struct ledger_lane *ledger_former(const struct ledger *ledger, uint64_t cl
         uint32_t lanes;
         size_t first;
 
-        lanes = heritage_lanes(&ledger->heritage, client, &first);
+        lanes = recovery_lanes(&ledger->recovery, client, &first);
         if (lanes == 0)
                 return NULL;
         *ret_lanes = lanes;
-        return &ledger->segment->lanes[heritage_record(&ledger->heritage, first)];
+        return &ledger->segment->lanes[recovery_record(&ledger->recovery, first)];
 }
 
 static struct ledger_entry *place_open(struct ledger *ledger, uint32_t record,
@@ -206,15 +206,15 @@ int ledger_adopt_lane(struct ledger *ledger, uint64_t client, uint32_t lane, str
         size_t first;
         int r = 0;
 
-        lanes = heritage_lanes(&ledger->heritage, client, &first);
+        lanes = recovery_lanes(&ledger->recovery, client, &first);
         if (lane >= lanes)
                 return -ENOENT;
-        index = heritage_record(&ledger->heritage, first + lane);
+        index = recovery_record(&ledger->recovery, first + lane);
         if (!ledger->places[index].awaits)
                 return -ENOENT;
         for (unsigned slot = 0; slot < SLOTS_PER_LANE && r == 0; slot++)
-                r = heritage_mend(&ledger->segment->lanes[index].slots[slot], &slots[slot],
-                                  ledger->now);
+                r = recovery_repair_slot(&ledger->segment->lanes[index].slots[slot], &slots[slot],
+                                         ledger->now);
         if (r < 0)
                 return r;
         *ret = place_open(ledger, index, slots);
@@ -222,8 +222,8 @@ int ledger_adopt_lane(struct ledger *ledger, uint64_t client, uint32_t lane, str
 }
 
 void ledger_end_adoption(struct ledger *ledger) {
-        for (size_t i = ledger->heritage.n; i-- > 0;) {
-                uint32_t record = heritage_record(&ledger->heritage, i);
+        for (size_t i = ledger->recovery.n; i-- > 0;) {
+                uint32_t record = recovery_record(&ledger->recovery, i);
 
                 if (!ledger->places[record].awaits)
                         continue;
@@ -233,7 +233,7 @@ void ledger_end_adoption(struct ledger *ledger) {
                                       memory_order_relaxed);
                 place_rest(ledger, record);
         }
-        heritage_fini(&ledger->heritage);
+        recovery_fini(&ledger->recovery);
 }
 
 int ledger_open_lane(struct ledger *ledger, uint64_t client, uint32_t lane, uint32_t uid,
@@ -275,12 +275,11 @@ struct ledger_entry *ledger_close_lane(struct ledger *ledger, struct ledger_entr
 
 static int check(const struct ledger *ledger, const struct rectangle *r) {
         if (r->width == 0 || r->width > SLOT_WIDTH_MAX || r->t0 >= r->t1 ||
-            r->start < ledger->run.start ||
-            (uint64_t)r->start + r->width > run_end(ledger->run))
+            r->start < ledger->run.start || (uint64_t)r->start + r->width > run_end(ledger->run))
                 return -EINVAL;
         if (r->t1 > ledger->fence)
                 return -ERANGE;
-        return live_overlaps(&ledger->live, r) ? -EBUSY : 0;
+        return rectangle_set_overlaps(&ledger->live, r) ? -EBUSY : 0;
 }
 
 /* Rule 2: a slot is rewritten only when what it held has run out. Now, and not
@@ -309,16 +308,16 @@ int ledger_grant(struct ledger *ledger, struct ledger_entry *entry, unsigned slo
 
         /* rule 4: the journal first, whole, and then the client's slot; every
          * store is followed by a kill point. Neither fails: all is checked above. */
-        (void)slot_grant(journal, rectangle, fault_step);
+        (void)slot_grant(journal, rectangle, kill_point);
         store_in_order();
-        (void)slot_grant(client, rectangle, fault_step);
+        (void)slot_grant(client, rectangle, kill_point);
         hold(ledger, rectangle, record_of(ledger, entry), slot);
         return 0;
 }
 
 int ledger_extend(struct ledger *ledger, struct ledger_entry *entry, unsigned slot, uint64_t t1) {
         struct rectangle held, added;
-        struct live *live;
+        struct live_rectangle *live;
         int r;
 
         if (slot >= SLOTS_PER_LANE || !entry->slots || !ledger_slot(ledger, entry, slot, &held) ||
@@ -326,7 +325,7 @@ int ledger_extend(struct ledger *ledger, struct ledger_entry *entry, unsigned sl
                 return -EINVAL;
         if (t1 == held.t1)
                 return 0;
-        live = live_find(&ledger->live, record_of(ledger, entry), slot, held.start);
+        live = rectangle_set_find(&ledger->live, record_of(ledger, entry), slot, held.start);
         if (!live)
                 return -EINVAL;
         added = held;
@@ -337,10 +336,10 @@ int ledger_extend(struct ledger *ledger, struct ledger_entry *entry, unsigned sl
                 return r;
 
         (void)slot_extend(&entry->record->slots[slot], t1); /* rule 4: the journal first */
-        fault_step();
+        kill_point();
         store_in_order();
         (void)slot_extend(&entry->slots[slot], t1);
-        fault_step();
+        kill_point();
         live->rectangle.t1 = t1;
         if (t1 > ledger->last_promise)
                 ledger->last_promise = t1;
@@ -358,17 +357,17 @@ bool ledger_slot(const struct ledger *ledger, const struct ledger_entry *entry, 
         return true;
 }
 
-static struct live_gaps gaps_begin(const struct ledger *ledger, uint64_t t0, uint64_t t1) {
-        return live_gaps_begin(&ledger->live, ledger->run.start, run_end(ledger->run), t0, t1);
+static struct rectangle_gaps gaps_begin(const struct ledger *ledger, uint64_t t0, uint64_t t1) {
+        return rectangle_gaps_begin(&ledger->live, ledger->run.start, run_end(ledger->run), t0, t1);
 }
 
 int ledger_find_high(const struct ledger *ledger, uint64_t t0, uint64_t t1, uint32_t width,
                      uint32_t *ret_start) {
-        struct live_gaps gaps = gaps_begin(ledger, t0, t1);
+        struct rectangle_gaps gaps = gaps_begin(ledger, t0, t1);
         uint32_t start, gap, found = 0;
         bool any = false;
 
-        while (live_gaps_next(&gaps, &start, &gap)) {
+        while (rectangle_gaps_next(&gaps, &start, &gap)) {
                 if (gap < width)
                         continue;
                 found = start + (gap - width);
@@ -382,10 +381,10 @@ int ledger_find_high(const struct ledger *ledger, uint64_t t0, uint64_t t1, uint
 
 void ledger_widest_gap(const struct ledger *ledger, uint64_t t0, uint64_t t1, uint32_t *ret_start,
                        uint32_t *ret_width) {
-        struct live_gaps gaps = gaps_begin(ledger, t0, t1);
+        struct rectangle_gaps gaps = gaps_begin(ledger, t0, t1);
         uint32_t start, gap, widest_start = ledger->run.start, widest = 0;
 
-        while (live_gaps_next(&gaps, &start, &gap)) {
+        while (rectangle_gaps_next(&gaps, &start, &gap)) {
                 if (gap <= widest)
                         continue;
                 widest_start = start;

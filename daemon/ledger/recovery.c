@@ -6,14 +6,14 @@
 
 #include "daemon/util/kill_point.h"
 
-struct heritage_record {
+struct recovery_record {
         uint64_t client;
         uint32_t lane;
         uint32_t record;
 };
 
 static int compare(const void *a, const void *b) {
-        const struct heritage_record *x = a, *y = b;
+        const struct recovery_record *x = a, *y = b;
 
         if (x->client != y->client)
                 return x->client < y->client ? -1 : 1;
@@ -25,37 +25,38 @@ static uint64_t client_of(const struct ledger_segment *segment, uint32_t record)
         return atomic_load_explicit(&segment->lanes[record].client, memory_order_relaxed);
 }
 
-int heritage_init(struct heritage *ret, const struct ledger_segment *segment) {
-        struct heritage heritage = { .n = 0 };
+int recovery_init(struct recovery *ret, const struct ledger_segment *segment) {
+        struct recovery recovery = { .n = 0 };
         size_t n = 0;
 
         for (uint32_t i = 0; i < segment->capacity; i++)
                 n += client_of(segment, i) != 0;
-        heritage.records = calloc(n + 1, sizeof(heritage.records[0]));
-        if (!heritage.records)
+        recovery.records = calloc(n + 1, sizeof(recovery.records[0]));
+        if (!recovery.records)
                 return -ENOMEM;
         for (uint32_t i = 0; i < segment->capacity; i++)
                 if (client_of(segment, i) != 0)
-                        heritage.records[heritage.n++] = (struct heritage_record){
-                                .client = client_of(segment, i),
-                                .lane = segment->lanes[i].lane, .record = i };
-        qsort(heritage.records, heritage.n, sizeof(heritage.records[0]), compare);
-        *ret = heritage;
+                        recovery.records[recovery.n++] =
+                                (struct recovery_record){ .client = client_of(segment, i),
+                                                          .lane = segment->lanes[i].lane,
+                                                          .record = i };
+        qsort(recovery.records, recovery.n, sizeof(recovery.records[0]), compare);
+        *ret = recovery;
         return 0;
 }
 
-void heritage_fini(struct heritage *heritage) {
-        free(heritage->records);
-        *heritage = (struct heritage){ .n = 0 };
+void recovery_fini(struct recovery *recovery) {
+        free(recovery->records);
+        *recovery = (struct recovery){ .n = 0 };
 }
 
-static size_t first_of(const struct heritage *heritage, uint64_t client) {
-        size_t low = 0, high = heritage->n;
+static size_t first_of(const struct recovery *recovery, uint64_t client) {
+        size_t low = 0, high = recovery->n;
 
         while (low < high) {
                 size_t middle = low + (high - low) / 2;
 
-                if (heritage->records[middle].client < client)
+                if (recovery->records[middle].client < client)
                         low = middle + 1;
                 else
                         high = middle;
@@ -63,11 +64,11 @@ static size_t first_of(const struct heritage *heritage, uint64_t client) {
         return low;
 }
 
-uint32_t heritage_lanes(const struct heritage *heritage, uint64_t client, size_t *ret_first) {
-        size_t first = first_of(heritage, client), i = first;
+uint32_t recovery_lanes(const struct recovery *recovery, uint64_t client, size_t *ret_first) {
+        size_t first = first_of(recovery, client), i = first;
 
-        for (; i < heritage->n && heritage->records[i].client == client; i++)
-                if (heritage->records[i].lane != i - first)
+        for (; i < recovery->n && recovery->records[i].client == client; i++)
+                if (recovery->records[i].lane != i - first)
                         return 0;
         if (client == 0 || i == first)
                 return 0;
@@ -75,27 +76,27 @@ uint32_t heritage_lanes(const struct heritage *heritage, uint64_t client, size_t
         return (uint32_t)(i - first);
 }
 
-uint32_t heritage_record(const struct heritage *heritage, size_t at) {
-        return heritage->records[at].record;
+uint32_t recovery_record(const struct recovery *recovery, size_t at) {
+        return recovery->records[at].record;
 }
 
 /* The rectangle it was replacing had run out (that
  * is when a slot is rewritten), the one it was writing had not reached the
  * client, whatever of its fields stand here already: nobody holds either. The
  * slot stays odd until it is empty, so that dying here changes nothing. */
-void heritage_clear(struct slot *slot) {
+void recovery_clear_slot(struct slot *slot) {
         /* relaxed: whoever wrote it is dead */
         uint64_t sequence = atomic_load_explicit(&slot->sequence, memory_order_relaxed);
 
         atomic_store_explicit(&slot->span, 0, memory_order_relaxed);
-        fault_step();
+        kill_point();
         atomic_store_explicit(&slot->t0, 0, memory_order_relaxed);
-        fault_step();
+        kill_point();
         atomic_store_explicit(&slot->t1, 0, memory_order_relaxed);
-        fault_step();
+        kill_point();
         /* release: pairs with the acquire in slot_read() */
         atomic_store_explicit(&slot->sequence, sequence + 1, memory_order_release);
-        fault_step();
+        kill_point();
 }
 
 static bool same_grant(const struct slot *slot, const struct rectangle *r) {
@@ -125,7 +126,7 @@ static bool same_grant(const struct slot *slot, const struct rectangle *r) {
  * rests until all of its rectangles have run out.) C then must have run out as
  * well; if it is odd it stays so until the next grant, and readers skip it.
  */
-int heritage_mend(const struct slot *journal, struct slot *client, uint64_t now_tick) {
+int recovery_repair_slot(const struct slot *journal, struct slot *client, uint64_t now_tick) {
         /* relaxed: only this thread writes it */
         uint64_t t1 = atomic_load_explicit(&client->t1, memory_order_relaxed);
         bool odd = (atomic_load_explicit(&client->sequence, memory_order_relaxed) & 1) != 0;
@@ -136,14 +137,14 @@ int heritage_mend(const struct slot *journal, struct slot *client, uint64_t now_
         if (odd) {
                 if (t1 > r.t0 && t1 != r.t1)
                         return -EBADMSG;
-                slot_store(client, &r, fault_step);
+                slot_store(client, &r, kill_point);
                 return 0;
         }
         if (same_grant(client, &r)) {
                 if (slot_extend(client, r.t1) < 0)
                         return -EBADMSG;
-                fault_step();
+                kill_point();
                 return 0;
         }
-        return slot_grant(client, &r, fault_step) < 0 ? -EBADMSG : 0;
+        return slot_grant(client, &r, kill_point) < 0 ? -EBADMSG : 0;
 }

@@ -11,44 +11,46 @@
 #include "shm/slot.h"
 
 /* A rectangle that has not run out, and where it is written down. */
-struct live {
+struct live_rectangle {
         struct rectangle rectangle;
         uint32_t record;
         uint32_t slot;
 };
 
-struct live_set {
-        struct live *entries;
+struct rectangle_set {
+        struct live_rectangle *entries;
         size_t n;
         uint32_t widest;      /* of all widths; may be too wide, never too narrow */
         uint64_t earliest_t1; /* nothing runs out before; may be too early, never too late */
 };
 
 /* Room for `capacity` entries. 0 or -ENOMEM. */
-int live_init(struct live_set *set, size_t capacity);
-void live_fini(struct live_set *set);
+int rectangle_set_init(struct rectangle_set *set, size_t capacity);
+void rectangle_set_fini(struct rectangle_set *set);
 
-void live_insert(struct live_set *set, const struct live *live);
-struct live *live_find(const struct live_set *set, uint32_t record, uint32_t slot, uint32_t start);
+void rectangle_set_insert(struct rectangle_set *set, const struct live_rectangle *live);
+struct live_rectangle *rectangle_set_find(const struct rectangle_set *set, uint32_t record,
+                                          uint32_t slot, uint32_t start);
 
 /* Does anything share a position in a tick with `r`? */
-bool live_overlaps(const struct live_set *set, const struct rectangle *r);
+bool rectangle_set_overlaps(const struct rectangle_set *set, const struct rectangle *r);
 
 /* The first position above all of them. */
-uint64_t live_end(const struct live_set *set);
+uint64_t rectangle_set_end(const struct rectangle_set *set);
 
 /* Takes out everything with t1 <= now, calling `gone` for each. */
-void live_expire(struct live_set *set, uint64_t now_tick,
-                 void (*gone)(void *context, const struct live *live), void *context);
+void rectangle_set_expire(struct rectangle_set *set, uint64_t now_tick,
+                          void (*gone)(void *context, const struct live_rectangle *live),
+                          void *context);
 
 /* Walks over the gaps of [t0, t1) within [from, to), from low to high. */
-struct live_gaps {
-        const struct live_set *set;
+struct rectangle_gaps {
+        const struct rectangle_set *set;
         uint64_t t0, t1;
         uint64_t edge; /* nothing below it is a gap still to come */
         uint64_t end;
         size_t next;
 };
-struct live_gaps live_gaps_begin(const struct live_set *set, uint64_t from, uint64_t to,
-                                 uint64_t t0, uint64_t t1);
-bool live_gaps_next(struct live_gaps *gaps, uint32_t *ret_start, uint32_t *ret_width);
+struct rectangle_gaps rectangle_gaps_begin(const struct rectangle_set *set, uint64_t from,
+                                           uint64_t to, uint64_t t0, uint64_t t1);
+bool rectangle_gaps_next(struct rectangle_gaps *gaps, uint32_t *ret_start, uint32_t *ret_width);

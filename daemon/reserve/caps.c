@@ -19,18 +19,18 @@ static uint64_t smaller(uint64_t a, uint64_t b) {
 
 /* What the lanes in the list but `except` hold: those of the account's uid and,
  * of these, those of its cgroup. */
-static void count(const struct allot *allot, const struct account *account,
+static void count(const struct grants *grants, const struct account *account,
                   const struct client_lane *except,
-                  uint32_t (*width)(const struct allot *allot, const struct client_lane *lane),
+                  uint32_t (*width)(const struct grants *grants, const struct client_lane *lane),
                   struct tally *ret_uid, struct tally *ret_cgroup) {
         *ret_uid = *ret_cgroup = (struct tally){ .lanes = 0 };
-        for (size_t c = 0; c < allot->n_clients; c++) {
-                const struct client *client = allot->clients[c];
+        for (size_t c = 0; c < grants->n_clients; c++) {
+                const struct client *client = grants->clients[c];
 
                 if (account_uid(client->account) != account_uid(account))
                         continue;
                 for (uint32_t i = 0; i < client->n_lanes; i++) {
-                        uint32_t positions = width(allot, &client->lanes[i]);
+                        uint32_t positions = width(grants, &client->lanes[i]);
 
                         if (&client->lanes[i] == except)
                                 continue;
@@ -54,16 +54,16 @@ static uint64_t standing_under(uint64_t cap, const struct tally *others) {
         return smaller(planner_standing(run, others->lanes + 1), cap - others->positions);
 }
 
-uint64_t quota_standing(const struct allot *allot, const struct client *client,
-                        const struct client_lane *lane) {
-        uint64_t of_uid = sharing_uid_cap(client->account);
-        uint64_t of_cgroup = sharing_cgroup_cap(client->account);
+uint64_t caps_standing(const struct grants *grants, const struct client *client,
+                       const struct client_lane *lane) {
+        uint64_t of_uid = fair_share_uid_cap(client->account);
+        uint64_t of_cgroup = fair_share_cgroup_cap(client->account);
         struct tally uid, cgroup;
 
         if (of_uid == UINT64_MAX && of_cgroup == UINT64_MAX)
                 return UINT64_MAX; /* without a walk over all lanes */
         /* what a lane has by demand is in force as well: it may use the wider one */
-        count(allot, client->account, lane, allot_widest, &uid, &cgroup);
+        count(grants, client->account, lane, grants_widest, &uid, &cgroup);
         return smaller(standing_under(of_uid, &uid), standing_under(of_cgroup, &cgroup));
 }
 
@@ -72,38 +72,42 @@ static bool full(uint64_t cap, const struct tally *held, uint32_t n_lanes) {
 }
 
 /* Half of what all lanes may have is enough for one uid, whatever the limits. */
-static uint32_t lanes_of_one(const struct allot *allot) {
-        uint32_t half = planner_standing_total(allot_run_width(allot)) / 2;
+static uint32_t lanes_of_one(const struct grants *grants) {
+        uint32_t half = planner_standing_total(grants_run_width(grants)) / 2;
 
         return half > 0 ? half : 1;
 }
 
 /* Cut off where a path is too long: the limit's name comes first. */
-static int refuse(char text[QUOTA_TEXT], const char *kind, const char *name, uint64_t cap,
+static int refuse(char text[CAPS_TEXT], const char *kind, const char *name, uint64_t cap,
                   uint64_t held) {
-        snprintf(text, QUOTA_TEXT, "caps.%s.%.100s has no position left: each lane holds one "
+        snprintf(text, CAPS_TEXT,
+                 "caps.%s.%.100s has no position left: each lane holds one "
                  "(1000 IDs/s), %" PRIu64 " of %" PRIu64 " are held; close idle clients or raise "
-                 "it in sfshmd.conf", kind, name, held, cap);
+                 "it in sfshmd.conf",
+                 kind, name, held, cap);
         return -EDQUOT;
 }
 
-int quota_admit(const struct allot *allot, const struct client *client, char text[QUOTA_TEXT]) {
+int caps_admit(const struct grants *grants, const struct client *client, char text[CAPS_TEXT]) {
         const struct account *account = client->account;
-        uint64_t of_uid = sharing_uid_cap(account), of_cgroup = sharing_cgroup_cap(account);
+        uint64_t of_uid = fair_share_uid_cap(account), of_cgroup = fair_share_cgroup_cap(account);
         struct tally uid, cgroup;
         char number[16];
 
-        count(allot, account, NULL, allot_standing, &uid, &cgroup);
+        count(grants, account, NULL, grants_standing, &uid, &cgroup);
         snprintf(number, sizeof(number), "%u", (unsigned)account_uid(account));
         if (full(of_uid, &uid, client->n_lanes))
                 return refuse(text, "uid", number, of_uid, uid.positions);
         if (full(of_cgroup, &cgroup, client->n_lanes))
                 return refuse(text, "cgroup", account_cgroup(account), of_cgroup,
                               cgroup.positions);
-        if (!account_limited(account) || uid.lanes + client->n_lanes <= lanes_of_one(allot))
+        if (!account_limited(account) || uid.lanes + client->n_lanes <= lanes_of_one(grants))
                 return 0;
-        snprintf(text, QUOTA_TEXT, "uid %s has %" PRIu32 " lanes; with this id.layout and "
+        snprintf(text, CAPS_TEXT,
+                 "uid %s has %" PRIu32 " lanes; with this id.layout and "
                  "workers.count one user may have %" PRIu32 ", half of all: close idle clients or "
-                 "raise workers.count", number, uid.lanes, lanes_of_one(allot));
+                 "raise workers.count",
+                 number, uid.lanes, lanes_of_one(grants));
         return -EDQUOT;
 }

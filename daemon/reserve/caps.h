@@ -8,15 +8,15 @@
 
 #include "daemon/reserve/grants.h"
 
-#define QUOTA_TEXT 256u
+#define CAPS_TEXT 256u
 
 /* May this client, not in the list yet, be let in? 0, or -EDQUOT and in `text`
  * a sentence that names the limit. */
-int quota_admit(const struct allot *allot, const struct client *client, char text[QUOTA_TEXT]);
+int caps_admit(const struct grants *grants, const struct client *client, char text[CAPS_TEXT]);
 
 /* The most positions a standing reservation of the lane may have, UINT64_MAX
  * without a cap. 0: the others hold all of the cap, until the next plan. Capped
  * ones are as narrow as in a run of that many positions, so that there is room
  * for more of them. */
-uint64_t quota_standing(const struct allot *allot, const struct client *client,
-                        const struct client_lane *lane);
+uint64_t caps_standing(const struct grants *grants, const struct client *client,
+                       const struct client_lane *lane);

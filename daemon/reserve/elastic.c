@@ -13,8 +13,8 @@ struct window {
 };
 
 void elastic_fini(struct elastic *elastic) {
-        free(elastic->seekers);
-        elastic->seekers = NULL;
+        free(elastic->bidders);
+        elastic->bidders = NULL;
         elastic->room = 0;
 }
 
@@ -34,26 +34,26 @@ bool elastic_busy(const struct elastic *elastic, uint64_t now_tick) {
         return recent(elastic, elastic->busy_tick, now_tick);
 }
 
-static uint64_t period_of(const struct elastic *elastic, const struct allot *allot) {
-        return allot->now / elastic->period_ticks;
+static uint64_t period_of(const struct elastic *elastic, const struct grants *grants) {
+        return grants->now / elastic->period_ticks;
 }
 
 /* The first tick `n` periods after the present one began. */
-static uint64_t boundary(const struct elastic *elastic, const struct allot *allot, uint64_t n) {
-        return (period_of(elastic, allot) + n) * elastic->period_ticks;
+static uint64_t boundary(const struct elastic *elastic, const struct grants *grants, uint64_t n) {
+        return (period_of(elastic, grants) + n) * elastic->period_ticks;
 }
 
-bool elastic_plan_due(const struct elastic *elastic, const struct allot *allot) {
-        return elastic_busy(elastic, allot->now) &&
-               elastic->planned_at != period_of(elastic, allot);
+bool elastic_plan_due(const struct elastic *elastic, const struct grants *grants) {
+        return elastic_busy(elastic, grants->now) &&
+               elastic->planned_at != period_of(elastic, grants);
 }
 
-uint64_t elastic_plan_end(const struct elastic *elastic, const struct allot *allot) {
-        return boundary(elastic, allot, 2);
+uint64_t elastic_plan_end(const struct elastic *elastic, const struct grants *grants) {
+        return boundary(elastic, grants, 2);
 }
 
-uint64_t elastic_due(const struct elastic *elastic, const struct allot *allot) {
-        return elastic_busy(elastic, allot->now) ? boundary(elastic, allot, 1) : UINT64_MAX;
+uint64_t elastic_due(const struct elastic *elastic, const struct grants *grants) {
+        return elastic_busy(elastic, grants->now) ? boundary(elastic, grants, 1) : UINT64_MAX;
 }
 
 static void mark_busy(struct elastic *elastic, struct client_lane *lane, uint64_t tick) {
@@ -85,54 +85,54 @@ static void count_overflows(struct elastic *elastic, uint64_t overflows, uint64_
         elastic->demand.overflows += overflows < elapsed ? overflows : elapsed;
 }
 
-static void measure(struct elastic *elastic, const struct allot *allot, uint64_t elapsed) {
+static void measure(struct elastic *elastic, const struct grants *grants, uint64_t elapsed) {
         uint64_t most, ids = 0;
 
-        if (__builtin_mul_overflow(elapsed, allot_run_width(allot), &most))
+        if (__builtin_mul_overflow(elapsed, grants_run_width(grants), &most))
                 most = UINT64_MAX;
         elastic->demand.ticks += elapsed;
-        for (size_t c = 0; c < allot->n_clients; c++) {
-                struct client *client = allot->clients[c];
+        for (size_t c = 0; c < grants->n_clients; c++) {
+                struct client *client = grants->clients[c];
 
                 for (uint32_t i = 0; i < client->n_lanes; i++) {
                         struct client_lane *lane = &client->lanes[i];
 
-                        if (!recent(elastic, lane->busy_tick, allot->now))
+                        if (!recent(elastic, lane->busy_tick, grants->now))
                                 continue;
                         look(client, lane, most);
                         ids = lane->used < most - ids ? ids + lane->used : most;
                         count_overflows(elastic, lane->new_overflows, elapsed);
                         if (lane->new_overflows > 0 || lane->used / ELASTIC_BUSY_IDS >= elapsed)
-                                mark_busy(elastic, lane, allot->now);
+                                mark_busy(elastic, lane, grants->now);
                 }
         }
         if (__builtin_add_overflow(elastic->demand.ids, ids, &elastic->demand.ids))
                 elastic->demand.ids = UINT64_MAX;
 }
 
-static int seekers_room(struct elastic *elastic, uint32_t n_lanes) {
-        struct seeker *seekers;
+static int bidders_room(struct elastic *elastic, uint32_t n_lanes) {
+        struct bidder *bidders;
 
         if (n_lanes <= elastic->room)
                 return 0;
-        seekers = reallocarray(elastic->seekers, 2 * (size_t)n_lanes, sizeof(*seekers));
-        if (!seekers)
+        bidders = reallocarray(elastic->bidders, 2 * (size_t)n_lanes, sizeof(*bidders));
+        if (!bidders)
                 return -ENOMEM;
-        elastic->seekers = seekers;
+        elastic->bidders = bidders;
         elastic->room = 2 * (size_t)n_lanes;
         return 0;
 }
 
 /* What the lane has of that time already. One that does not seek, but counts
  * against a cap, has what stands. */
-static uint32_t kept_in(const struct allot *allot, const struct client_lane *lane,
+static uint32_t kept_in(const struct grants *grants, const struct client_lane *lane,
                         const struct window *window, bool seeks) {
         uint32_t width = seeks ? 0 : lane->standing;
 
         for (unsigned slot = SLOT_ELASTIC_A; slot <= SLOT_ELASTIC_B; slot++) {
                 struct rectangle r;
 
-                if (ledger_slot(allot->ledger, lane->entry, slot, &r) && r.t0 < window->t1 &&
+                if (ledger_slot(grants->ledger, lane->entry, slot, &r) && r.t0 < window->t1 &&
                     r.t1 > window->t0 && r.width > width)
                         width = r.width;
         }
@@ -142,57 +142,59 @@ static uint32_t kept_in(const struct allot *allot, const struct client_lane *lan
 /* All busy lanes, and the idle ones which count against a cap; returns how many.
  * `*ret_wanting`: the busy without anything in the window. Without memory nobody
  * is served now, and tried again later. */
-static size_t gather(struct elastic *elastic, const struct allot *allot,
+static size_t gather(struct elastic *elastic, const struct grants *grants,
                      const struct window *window, size_t *ret_wanting) {
         size_t n = 0, wanting = 0;
 
         *ret_wanting = 0;
-        if (seekers_room(elastic, allot->n_lanes) < 0)
+        if (bidders_room(elastic, grants->n_lanes) < 0)
                 return 0;
-        for (size_t c = 0; c < allot->n_clients; c++) {
-                struct client *client = allot->clients[c];
+        for (size_t c = 0; c < grants->n_clients; c++) {
+                struct client *client = grants->clients[c];
 
                 for (uint32_t i = 0; i < client->n_lanes; i++) {
                         struct client_lane *lane = &client->lanes[i];
                         struct rectangle held = { .width = 0 };
-                        bool seeks = recent(elastic, lane->busy_tick, allot->now);
+                        bool seeks = recent(elastic, lane->busy_tick, grants->now);
                         unsigned slot;
 
-                        if (!seeks && !sharing_capped(client->account))
+                        if (!seeks && !fair_share_capped(client->account))
                                 continue;
-                        if (!allot_newest(allot, lane, SLOT_ELASTIC_A, &slot, &held))
+                        if (!grants_newest(grants, lane, SLOT_ELASTIC_A, &slot, &held))
                                 held.width = lane->standing;
-                        elastic->seekers[n] = (struct seeker){
-                                .client = client, .lane = lane, .held = held.width,
-                                .keeps = kept_in(allot, lane, window, seeks),
-                                .standing = allot_standing(allot, lane) };
-                        wanting += elastic->seekers[n++].keeps == 0;
+                        elastic->bidders[n] =
+                                (struct bidder){ .client = client,
+                                                 .lane = lane,
+                                                 .held = held.width,
+                                                 .keeps = kept_in(grants, lane, window, seeks),
+                                                 .standing = grants_standing(grants, lane) };
+                        wanting += elastic->bidders[n++].keeps == 0;
                 }
         }
         *ret_wanting = wanting;
         return n;
 }
 
-static uint32_t usable(const struct allot *allot, const struct window *window,
+static uint32_t usable(const struct grants *grants, const struct window *window,
                        uint32_t *ret_start) {
         uint32_t width;
 
-        ledger_widest_gap(allot->ledger, window->t0, window->t1, ret_start, &width);
+        ledger_widest_gap(grants->ledger, window->t0, window->t1, ret_start, &width);
         return width > window->spare ? width - (uint32_t)window->spare : 0;
 }
 
 /* The plan is what they have but for rounding: nobody needs another place. */
-static bool keepable(const struct allot *allot, const struct seeker *seekers, size_t n,
+static bool keepable(const struct grants *grants, const struct bidder *bidders, size_t n,
                      const struct window *window, uint32_t start, uint32_t width) {
         for (size_t i = 0; i < n; i++) {
-                const struct client_lane *lane = seekers[i].lane;
+                const struct client_lane *lane = bidders[i].lane;
                 struct rectangle r;
                 unsigned slot;
 
-                if (seekers[i].keeps > 0)
+                if (bidders[i].keeps > 0)
                         continue;
-                if (!allot_newest(allot, lane, SLOT_ELASTIC_A, &slot, &r) || r.t1 != window->t0 ||
-                    (r.width > lane->planned && sharing_capped(seekers[i].client->account)) ||
+                if (!grants_newest(grants, lane, SLOT_ELASTIC_A, &slot, &r) || r.t1 != window->t0 ||
+                    (r.width > lane->planned && fair_share_capped(bidders[i].client->account)) ||
                     !planner_close_enough(r.width, lane->planned) || r.start < start ||
                     (uint64_t)r.start + r.width > (uint64_t)start + width)
                         return false;
@@ -200,124 +202,125 @@ static bool keepable(const struct allot *allot, const struct seeker *seekers, si
         return true;
 }
 
-static void extend(struct allot *allot, const struct seeker *seekers, size_t n, uint64_t t1) {
+static void extend(struct grants *grants, const struct bidder *bidders, size_t n, uint64_t t1) {
         for (size_t i = 0; i < n; i++) {
                 struct rectangle r;
                 unsigned slot;
 
-                if (seekers[i].keeps == 0 &&
-                    allot_newest(allot, seekers[i].lane, SLOT_ELASTIC_A, &slot, &r) &&
-                    allot_extend(allot, seekers[i].client, seekers[i].lane, slot, t1) == 0)
-                        seekers[i].lane->wanted = 0;
+                if (bidders[i].keeps == 0 &&
+                    grants_newest(grants, bidders[i].lane, SLOT_ELASTIC_A, &slot, &r) &&
+                    grants_extend(grants, bidders[i].client, bidders[i].lane, slot, t1) == 0)
+                        bidders[i].lane->wanted = 0;
         }
 }
 
-static void partition(struct allot *allot, const struct seeker *seekers, size_t n,
+static void partition(struct grants *grants, const struct bidder *bidders, size_t n,
                       const struct window *window, uint32_t start) {
         for (size_t i = 0; i < n; i++) {
-                struct client_lane *lane = seekers[i].lane;
+                struct client_lane *lane = bidders[i].lane;
                 struct rectangle r = { .start = start, .width = lane->planned,
                                        .t0 = window->t0, .t1 = window->t1 };
 
-                if (seekers[i].keeps > 0 || r.width == 0)
+                if (bidders[i].keeps > 0 || r.width == 0)
                         continue;
-                if (allot_grant(allot, seekers[i].client, lane, SLOT_ELASTIC_A, r) == 0)
+                if (grants_issue(grants, bidders[i].client, lane, SLOT_ELASTIC_A, r) == 0)
                         lane->wanted = 0;
                 start += r.width;
         }
-        if (window->t1 > allot->planned_end)
-                allot->planned_end = window->t1;
+        if (window->t1 > grants->planned_end)
+                grants->planned_end = window->t1;
 }
 
 /* Divides what is free in the window among the busy that have nothing in it. */
-static void divide(struct elastic *elastic, struct allot *allot, const struct window *window,
+static void divide(struct elastic *elastic, struct grants *grants, const struct window *window,
                    uint64_t measured_ticks) {
-        uint32_t start, width = usable(allot, window, &start);
+        uint32_t start, width = usable(grants, window, &start);
         size_t wanting, n;
 
         if (width == 0) /* the cheap question first: a thousand may hint at once */
                 return;
-        n = gather(elastic, allot, window, &wanting);
-        if (wanting == 0 || sharing_plan(elastic->seekers, n, width, measured_ticks) < 0)
+        n = gather(elastic, grants, window, &wanting);
+        if (wanting == 0 || fair_share_plan(elastic->bidders, n, width, measured_ticks) < 0)
                 return;
-        if (keepable(allot, elastic->seekers, n, window, start, width)) {
-                extend(allot, elastic->seekers, n, window->t1);
-                allot->planned_end = window->t1;
+        if (keepable(grants, elastic->bidders, n, window, start, width)) {
+                extend(grants, elastic->bidders, n, window->t1);
+                grants->planned_end = window->t1;
         } else {
-                partition(allot, elastic->seekers, n, window, start);
+                partition(grants, elastic->bidders, n, window, start);
         }
 }
 
 /* The next period: from where nearly everything ends to the end after. */
-static void plan(struct elastic *elastic, struct allot *allot, uint64_t waiting) {
-        uint64_t elapsed = allot->now > elastic->measured_tick ?
-                           allot->now - elastic->measured_tick : 1;
-        struct window next = { .t0 = boundary(elastic, allot, 1),
-                               .t1 = boundary(elastic, allot, 2),
+static void plan(struct elastic *elastic, struct grants *grants, uint64_t waiting) {
+        uint64_t elapsed =
+                grants->now > elastic->measured_tick ? grants->now - elastic->measured_tick : 1;
+        struct window next = { .t0 = boundary(elastic, grants, 1),
+                               .t1 = boundary(elastic, grants, 2),
                                .spare = elastic->newcomers + waiting };
 
-        measure(elastic, allot, elapsed);
-        elastic->measured_tick = allot->now;
-        elastic->planned_at = period_of(elastic, allot);
-        divide(elastic, allot, &next, elapsed);
+        measure(elastic, grants, elapsed);
+        elastic->measured_tick = grants->now;
+        elastic->planned_at = period_of(elastic, grants);
+        divide(elastic, grants, &next, elapsed);
 }
 
 /* Who is busy and holds nothing now gets what is free until the end of what is
  * planned, or at least of this period. */
-static void serve(struct elastic *elastic, struct allot *allot) {
-        struct window window = { .t0 = allot->now, .t1 = boundary(elastic, allot, 2),
+static void serve(struct elastic *elastic, struct grants *grants) {
+        struct window window = { .t0 = grants->now,
+                                 .t1 = boundary(elastic, grants, 2),
                                  .spare = elastic->newcomers };
 
-        if (elastic->planned_at == period_of(elastic, allot))
-                divide(elastic, allot, &window, elastic->period_ticks);
-        window.t1 = boundary(elastic, allot, 1);
-        divide(elastic, allot, &window, elastic->period_ticks);
+        if (elastic->planned_at == period_of(elastic, grants))
+                divide(elastic, grants, &window, elastic->period_ticks);
+        window.t1 = boundary(elastic, grants, 1);
+        divide(elastic, grants, &window, elastic->period_ticks);
 }
 
-void elastic_run(struct elastic *elastic, struct allot *allot, uint64_t waiting) {
-        if (!elastic_busy(elastic, allot->now))
+void elastic_run(struct elastic *elastic, struct grants *grants, uint64_t waiting) {
+        if (!elastic_busy(elastic, grants->now))
                 return;
-        if (elastic_plan_due(elastic, allot))
-                plan(elastic, allot, waiting);
-        serve(elastic, allot);
+        if (elastic_plan_due(elastic, grants))
+                plan(elastic, grants, waiting);
+        serve(elastic, grants);
 }
 
 /* Nothing was looked at while nobody was busy, and nothing is planned: what is
  * served now lasts until the next plan's begin. */
-static void begin_looking(struct elastic *elastic, const struct allot *allot) {
-        elastic->measured_tick = allot->now;
-        elastic->planned_at = period_of(elastic, allot);
+static void begin_looking(struct elastic *elastic, const struct grants *grants) {
+        elastic->measured_tick = grants->now;
+        elastic->planned_at = period_of(elastic, grants);
 }
 
-void elastic_adopt(struct elastic *elastic, struct allot *allot, struct client *client) {
+void elastic_adopt(struct elastic *elastic, struct grants *grants, struct client *client) {
         for (uint32_t i = 0; i < client->n_lanes; i++) {
                 struct client_lane *lane = &client->lanes[i];
                 struct rectangle r;
                 unsigned slot;
 
                 look(client, lane, 0);
-                if (!allot_newest(allot, lane, SLOT_ELASTIC_A, &slot, &r))
+                if (!grants_newest(grants, lane, SLOT_ELASTIC_A, &slot, &r))
                         continue;
-                if (!elastic_busy(elastic, allot->now))
-                        begin_looking(elastic, allot);
-                mark_busy(elastic, lane, allot->now);
-                if (r.t1 > allot->planned_end)
-                        allot->planned_end = r.t1;
+                if (!elastic_busy(elastic, grants->now))
+                        begin_looking(elastic, grants);
+                mark_busy(elastic, lane, grants->now);
+                if (r.t1 > grants->planned_end)
+                        grants->planned_end = r.t1;
         }
 }
 
-void elastic_want(struct elastic *elastic, struct allot *allot, struct client *client,
+void elastic_want(struct elastic *elastic, struct grants *grants, struct client *client,
                   struct client_lane *lane, uint32_t count) {
-        bool tried = lane->busy_tick == allot->now;
+        bool tried = lane->busy_tick == grants->now;
         struct rectangle r;
 
-        if (!elastic_busy(elastic, allot->now))
-                begin_looking(elastic, allot);
-        if (!recent(elastic, lane->busy_tick, allot->now))
+        if (!elastic_busy(elastic, grants->now))
+                begin_looking(elastic, grants);
+        if (!recent(elastic, lane->busy_tick, grants->now))
                 look(client, lane, 0);
         lane->wanted = count == 0 ? UINT32_MAX : count;
-        mark_busy(elastic, lane, allot->now);
+        mark_busy(elastic, lane, grants->now);
         /* once a tick, so that a flood of hints costs nobody anything */
-        if (!tried && !allot_at(allot, lane, SLOT_ELASTIC_A, allot->now, &r))
-                serve(elastic, allot);
+        if (!tried && !grants_at(grants, lane, SLOT_ELASTIC_A, grants->now, &r))
+                serve(elastic, grants);
 }

@@ -28,7 +28,7 @@ struct elastic {
         uint64_t busy_tick;     /* the latest of all lanes' */
         struct elastic_demand demand; /* since the last elastic_take_demand() */
         uint32_t newcomers;     /* positions which the newest plan gives to nobody */
-        struct seeker *seekers; /* scratch */
+        struct bidder *bidders; /* scratch */
         size_t room;
 };
 
@@ -38,18 +38,18 @@ struct elastic_demand elastic_take_demand(struct elastic *elastic);
 bool elastic_busy(const struct elastic *elastic, uint64_t now_tick);
 
 /* A hint. */
-void elastic_want(struct elastic *elastic, struct allot *allot, struct client *client,
+void elastic_want(struct elastic *elastic, struct grants *grants, struct client *client,
                   struct client_lane *lane, uint32_t count);
 
 /* A client of the daemon before, in the list: what its lanes hold by demand goes
  * on as long as they use it, and what they have used so far is no demand. */
-void elastic_adopt(struct elastic *elastic, struct allot *allot, struct client *client);
+void elastic_adopt(struct elastic *elastic, struct grants *grants, struct client *client);
 
 /* Is a plan due, now being in a period without one? Then the standing ones go
  * first, to the end of what will be planned. */
-bool elastic_plan_due(const struct elastic *elastic, const struct allot *allot);
-uint64_t elastic_plan_end(const struct elastic *elastic, const struct allot *allot);
+bool elastic_plan_due(const struct elastic *elastic, const struct grants *grants);
+uint64_t elastic_plan_end(const struct elastic *elastic, const struct grants *grants);
 /* Plans when it is due, `waiting` positions being kept free for clients that
  * wait for a standing one; then serves who is busy and holds nothing. */
-void elastic_run(struct elastic *elastic, struct allot *allot, uint64_t waiting);
-uint64_t elastic_due(const struct elastic *elastic, const struct allot *allot);
+void elastic_run(struct elastic *elastic, struct grants *grants, uint64_t waiting);
+uint64_t elastic_due(const struct elastic *elastic, const struct grants *grants);

@@ -12,15 +12,15 @@ static uint64_t positions_per_tick(uint64_t ids_per_second) {
         return ids_per_second / 1000 + (ids_per_second % 1000 != 0);
 }
 
-uint64_t sharing_uid_cap(const struct account *account) {
+uint64_t fair_share_uid_cap(const struct account *account) {
         return positions_per_tick(account_uid_cap(account));
 }
 
-uint64_t sharing_cgroup_cap(const struct account *account) {
+uint64_t fair_share_cgroup_cap(const struct account *account) {
         return positions_per_tick(account_cgroup_cap(account));
 }
 
-bool sharing_capped(const struct account *account) {
+bool fair_share_capped(const struct account *account) {
         return account_uid_cap(account) != UINT64_MAX ||
                account_cgroup_cap(account) != UINT64_MAX;
 }
@@ -31,7 +31,7 @@ static int order(uint64_t a, uint64_t b) {
 
 /* By uid, account, then age, so that a plan is repeated with the same demand. */
 static int compare(const void *first, const void *second) {
-        const struct seeker *a = first, *b = second;
+        const struct bidder *a = first, *b = second;
         int by_uid = order(account_uid(a->client->account), account_uid(b->client->account));
         int by_account = order((uintptr_t)a->client->account, (uintptr_t)b->client->account);
         int by_client = order(a->client->id, b->client->id);
@@ -54,63 +54,63 @@ static void lower_cap(struct planner_group *group, uint32_t kept) {
                 group->cap = group->cap > kept ? group->cap - kept : 0;
 }
 
-/* What the seeker may use besides what is planned for it now. A lane uses one
+/* What the bidder may use besides what is planned for it now. A lane uses one
  * slot in a tick, the widest: of a standing one of s positions beside a planned
  * one of at least 1 no more than s - 1 count. */
-static uint32_t besides(const struct seeker *seeker, bool scarce) {
-        if (seeker->keeps == 0)
-                return scarce || seeker->standing == 0 ? seeker->standing : seeker->standing - 1;
-        return seeker->keeps > seeker->standing ? seeker->keeps : seeker->standing;
+static uint32_t besides(const struct bidder *bidder, bool scarce) {
+        if (bidder->keeps == 0)
+                return scarce || bidder->standing == 0 ? bidder->standing : bidder->standing - 1;
+        return bidder->keeps > bidder->standing ? bidder->keeps : bidder->standing;
 }
 
 /* `scarce`: there are fewer positions than lanes, some get none. */
-static void groups_add(struct groups *groups, const struct seeker *seeker,
-                       const struct seeker *before, bool scarce) {
-        const struct account *account = seeker->client->account;
+static void groups_add(struct groups *groups, const struct bidder *bidder,
+                       const struct bidder *before, bool scarce) {
+        const struct account *account = bidder->client->account;
 
         if (!before || account_uid(before->client->account) != account_uid(account))
-                groups->uids[groups->n_uids++] = (struct planner_group){
-                        .weight = account_uid_weight(account),
-                        .cap = sharing_uid_cap(account) };
+                groups->uids[groups->n_uids++] =
+                        (struct planner_group){ .weight = account_uid_weight(account),
+                                                .cap = fair_share_uid_cap(account) };
         if (!before || before->client->account != account)
-                groups->cgroups[groups->n_cgroups++] = (struct planner_group){
-                        .parent = (uint32_t)groups->n_uids - 1,
-                        .weight = account_cgroup_weight(account),
-                        .cap = sharing_cgroup_cap(account) };
-        lower_cap(&groups->uids[groups->n_uids - 1], besides(seeker, scarce));
-        lower_cap(&groups->cgroups[groups->n_cgroups - 1], besides(seeker, scarce));
-        if (seeker->keeps > 0)
+                groups->cgroups[groups->n_cgroups++] =
+                        (struct planner_group){ .parent = (uint32_t)groups->n_uids - 1,
+                                                .weight = account_cgroup_weight(account),
+                                                .cap = fair_share_cgroup_cap(account) };
+        lower_cap(&groups->uids[groups->n_uids - 1], besides(bidder, scarce));
+        lower_cap(&groups->cgroups[groups->n_cgroups - 1], besides(bidder, scarce));
+        if (bidder->keeps > 0)
                 return;
-        groups->lanes[groups->n_lanes++] = (struct planner_lane){
-                .cgroup = (uint32_t)groups->n_cgroups - 1,
-                .used = seeker->lane->used,
-                .overflows = seeker->lane->new_overflows,
-                .wanted = seeker->lane->wanted,
-                .width = seeker->held };
+        groups->lanes[groups->n_lanes++] =
+                (struct planner_lane){ .cgroup = (uint32_t)groups->n_cgroups - 1,
+                                       .used = bidder->lane->used,
+                                       .overflows = bidder->lane->new_overflows,
+                                       .wanted = bidder->lane->wanted,
+                                       .width = bidder->held };
 }
 
-static int plan(struct groups *groups, struct seeker *seekers, size_t n, uint64_t positions,
+static int plan(struct groups *groups, struct bidder *bidders, size_t n, uint64_t positions,
                 uint64_t period_ticks) {
         const struct planner_lane *planned = groups->lanes;
         size_t wanting = 0;
         int result;
 
         for (size_t i = 0; i < n; i++)
-                wanting += seekers[i].keeps == 0;
+                wanting += bidders[i].keeps == 0;
         for (size_t i = 0; i < n; i++)
-                groups_add(groups, &seekers[i], i > 0 ? &seekers[i - 1] : NULL,
+                groups_add(groups, &bidders[i], i > 0 ? &bidders[i - 1] : NULL,
                            positions < wanting);
         result = planner_plan(groups->lanes, groups->n_lanes, groups->cgroups, groups->n_cgroups,
                               groups->uids, groups->n_uids, positions, period_ticks);
         if (result < 0)
                 return result;
         for (size_t i = 0; i < n; i++)
-                if (seekers[i].keeps == 0)
-                        seekers[i].lane->planned = planned++->width;
+                if (bidders[i].keeps == 0)
+                        bidders[i].lane->planned = planned++->width;
         return 0;
 }
 
-int sharing_plan(struct seeker *seekers, size_t n, uint64_t positions, uint64_t period_ticks) {
+int fair_share_plan(struct bidder *bidders, size_t n, uint64_t positions, uint64_t period_ticks) {
         struct groups groups = {
                 .uids = calloc(n + 1, sizeof(*groups.uids)),
                 .cgroups = calloc(n + 1, sizeof(*groups.cgroups)),
@@ -119,8 +119,8 @@ int sharing_plan(struct seeker *seekers, size_t n, uint64_t positions, uint64_t 
         int result = -ENOMEM;
 
         if (groups.uids && groups.cgroups && groups.lanes) {
-                qsort(seekers, n, sizeof(*seekers), compare);
-                result = plan(&groups, seekers, n, positions, period_ticks);
+                qsort(bidders, n, sizeof(*bidders), compare);
+                result = plan(&groups, bidders, n, positions, period_ticks);
         }
         free(groups.uids);
         free(groups.cgroups);

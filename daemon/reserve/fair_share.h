@@ -11,7 +11,7 @@
 #include "daemon/client/client.h"
 
 /* A busy lane, or an idle one of somebody with a cap, in a round of planning. */
-struct seeker {
+struct bidder {
         struct client *client;
         struct client_lane *lane; /* lane->planned: out */
         uint32_t held;  /* width of what it has at present; 0: nothing */
@@ -21,10 +21,10 @@ struct seeker {
 };
 
 /* The caps (IDs per second) of uid and cgroup as positions per tick. */
-uint64_t sharing_uid_cap(const struct account *account);
-uint64_t sharing_cgroup_cap(const struct account *account);
-bool sharing_capped(const struct account *account);
+uint64_t fair_share_uid_cap(const struct account *account);
+uint64_t fair_share_cgroup_cap(const struct account *account);
+bool fair_share_capped(const struct account *account);
 
-/* Reorders the seekers; divides the positions among those that keep nothing.
+/* Reorders the bidders; divides the positions among those that keep nothing.
  * 0, -EINVAL or -ENOMEM. */
-int sharing_plan(struct seeker *seekers, size_t n, uint64_t positions, uint64_t period_ticks);
+int fair_share_plan(struct bidder *bidders, size_t n, uint64_t positions, uint64_t period_ticks);

@@ -12,7 +12,7 @@
 #include "daemon/client/client.h"
 #include "daemon/ledger/ledger.h"
 
-struct allot {
+struct grants {
         struct ledger *ledger;
         uint64_t now;         /* tick */
         uint64_t planned_end; /* the last tick any elastic reservation was granted up to */
@@ -20,35 +20,35 @@ struct allot {
         size_t n_clients, room;
         uint32_t n_lanes; /* of all clients */
         void (*wake)(struct client *client);
-        uint64_t grants, extensions;
+        uint64_t issued, extensions;
 };
 
-static inline uint32_t allot_run_width(const struct allot *allot) {
-        return ledger_run(allot->ledger).width;
+static inline uint32_t grants_run_width(const struct grants *grants) {
+        return ledger_run(grants->ledger).width;
 }
 
-int allot_add(struct allot *allot, struct client *client); /* 0 or -ENOMEM */
-bool allot_remove(struct allot *allot, const struct client *client);
+int grants_add(struct grants *grants, struct client *client); /* 0 or -ENOMEM */
+bool grants_remove(struct grants *grants, const struct client *client);
 
 /* The live grant of the pair that ends last; false when there is none. */
-bool allot_newest(const struct allot *allot, const struct client_lane *lane, unsigned first,
-                  unsigned *ret_slot, struct rectangle *ret);
+bool grants_newest(const struct grants *grants, const struct client_lane *lane, unsigned first,
+                   unsigned *ret_slot, struct rectangle *ret);
 /* The grant of the pair that holds at `tick`. */
-bool allot_at(const struct allot *allot, const struct client_lane *lane, unsigned first,
-              uint64_t tick, struct rectangle *ret);
+bool grants_at(const struct grants *grants, const struct client_lane *lane, unsigned first,
+               uint64_t tick, struct rectangle *ret);
 
 /* The widest standing reservation of the lane that is live or asked for, and
  * the widest of any kind. */
-uint32_t allot_standing(const struct allot *allot, const struct client_lane *lane);
-uint32_t allot_widest(const struct allot *allot, const struct client_lane *lane);
+uint32_t grants_standing(const struct grants *grants, const struct client_lane *lane);
+uint32_t grants_widest(const struct grants *grants, const struct client_lane *lane);
 
 /* How far this client's reservations may reach: the fence (U3), and what its
  * cursors can count. */
-uint64_t allot_limit(const struct allot *allot, const struct client *client, uint64_t t1);
+uint64_t grants_limit(const struct grants *grants, const struct client *client, uint64_t t1);
 
 /* Both shorten t1 to the limit; nothing left is -ERANGE. Grant: -EBUSY when no
  * slot of the pair is free or the positions are not. */
-int allot_grant(struct allot *allot, struct client *client, struct client_lane *lane,
-                unsigned first, struct rectangle r);
-int allot_extend(struct allot *allot, struct client *client, struct client_lane *lane,
-                 unsigned slot, uint64_t t1);
+int grants_issue(struct grants *grants, struct client *client, struct client_lane *lane,
+                 unsigned first, struct rectangle r);
+int grants_extend(struct grants *grants, struct client *client, struct client_lane *lane,
+                  unsigned slot, uint64_t t1);

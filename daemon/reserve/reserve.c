@@ -10,7 +10,7 @@
 #include "daemon/reserve/standing.h"
 
 struct reserve {
-        struct allot allot;
+        struct grants grants;
         struct standing standing;
         struct elastic elastic;
         struct fence *fence;
@@ -45,7 +45,7 @@ int reserve_new(struct reserve **ret, const struct config *config, struct ledger
         if (!reserve)
                 return -ENOMEM;
         *reserve = (struct reserve){
-                .allot = { .ledger = ledger, .wake = wake },
+                .grants = { .ledger = ledger, .wake = wake },
                 .elastic = { .newcomers = planner_newcomers(ledger_run(ledger).width) },
                 .fence = fence,
         };
@@ -59,7 +59,7 @@ void reserve_reload(struct reserve *reserve, const struct config *config) {
         reserve->due = 0;
 }
 
-void reserve_adopted(struct reserve *reserve, uint64_t now_tick) {
+void reserve_begin_grace(struct reserve *reserve, uint64_t now_tick) {
         reserve->standing.adopted_until = now_tick + STANDING_ADOPTED_TICKS;
 }
 
@@ -67,16 +67,16 @@ struct reserve *reserve_free(struct reserve *reserve) {
         if (!reserve)
                 return NULL;
         elastic_fini(&reserve->elastic);
-        free(reserve->allot.clients);
+        free(reserve->grants.clients);
         free(reserve);
         return NULL;
 }
 
 /* Time goes on: what has run out is forgotten, the newest fence holds. */
 static void begin(struct reserve *reserve, uint64_t now_tick) {
-        if (now_tick > reserve->allot.now)
-                reserve->allot.now = now_tick;
-        ledger_set_now(reserve->allot.ledger, reserve->allot.now);
+        if (now_tick > reserve->grants.now)
+                reserve->grants.now = now_tick;
+        ledger_set_now(reserve->grants.ledger, reserve->grants.now);
         fence_take(reserve->fence);
 }
 
@@ -88,14 +88,14 @@ static void publish_client(struct reserve *reserve, struct client *client) {
         for (uint32_t i = 0; i < client->n_lanes; i++) {
                 const struct client_lane *lane = &client->lanes[i];
 
-                if (allot_at(&reserve->allot, lane, SLOT_STANDING_A, reserve->allot.now, &r)) {
+                if (grants_at(&reserve->grants, lane, SLOT_STANDING_A, reserve->grants.now, &r)) {
                         standing += r.width;
                         own = r.width > own ? r.width : own;
                 }
-                if (allot_at(&reserve->allot, lane, SLOT_ELASTIC_A, reserve->allot.now, &r))
+                if (grants_at(&reserve->grants, lane, SLOT_ELASTIC_A, reserve->grants.now, &r))
                         elastic += r.width;
         }
-        most = allot_run_width(&reserve->allot);
+        most = grants_run_width(&reserve->grants);
         most -= planner_newcomers(most);
         most = most > own ? most - own : 1;
         /* relaxed: numbers on their own */
@@ -109,9 +109,9 @@ static void publish_client(struct reserve *reserve, struct client *client) {
 }
 
 static void publish(struct reserve *reserve) {
-        reserve->totals = (struct reserve_totals){ .lanes = reserve->allot.n_lanes };
-        for (size_t i = 0; i < reserve->allot.n_clients; i++)
-                publish_client(reserve, reserve->allot.clients[i]);
+        reserve->totals = (struct reserve_totals){ .lanes = reserve->grants.n_lanes };
+        for (size_t i = 0; i < reserve->grants.n_clients; i++)
+                publish_client(reserve, reserve->grants.clients[i]);
 }
 
 static void due_by(struct reserve *reserve, uint64_t tick) {
@@ -122,18 +122,18 @@ static void due_by(struct reserve *reserve, uint64_t tick) {
 static uint64_t next_boundary(const struct reserve *reserve) {
         uint64_t period = reserve->elastic.period_ticks;
 
-        return (reserve->allot.now / period + 1) * period;
+        return (reserve->grants.now / period + 1) * period;
 }
 
 int reserve_attach(struct reserve *reserve, struct client *client, uint64_t now_tick) {
         int result;
 
         begin(reserve, now_tick);
-        result = standing_attach(&reserve->standing, &reserve->allot, client);
+        result = standing_attach(&reserve->standing, &reserve->grants, client);
         if (result < 0 && result != -EAGAIN)
                 return result;
         publish_client(reserve, client);
-        due_by(reserve, result == 0 ? reserve->allot.now + STANDING_STEP_TICKS / 2 + 1
+        due_by(reserve, result == 0 ? reserve->grants.now + STANDING_STEP_TICKS / 2 + 1
                                     : next_boundary(reserve));
         return result;
 }
@@ -142,12 +142,12 @@ int reserve_adopt(struct reserve *reserve, struct client *client, uint64_t now_t
         int result;
 
         begin(reserve, now_tick);
-        result = standing_adopt(&reserve->standing, &reserve->allot, client);
+        result = standing_adopt(&reserve->standing, &reserve->grants, client);
         if (result < 0)
                 return result;
-        elastic_adopt(&reserve->elastic, &reserve->allot, client);
+        elastic_adopt(&reserve->elastic, &reserve->grants, client);
         publish_client(reserve, client);
-        due_by(reserve, reserve->allot.now);
+        due_by(reserve, reserve->grants.now);
         return 0;
 }
 
@@ -156,14 +156,14 @@ const char *reserve_refusal(const struct reserve *reserve) {
 }
 
 bool reserve_ready(const struct reserve *reserve, const struct client *client, uint64_t now_tick) {
-        struct allot at = reserve->allot;
+        struct grants at = reserve->grants;
 
         at.now = now_tick > at.now ? now_tick : at.now;
         return standing_ready(&at, client);
 }
 
 void reserve_detach(struct reserve *reserve, struct client *client) {
-        if (!allot_remove(&reserve->allot, client))
+        if (!grants_remove(&reserve->grants, client))
                 return;
         standing_detach(&reserve->standing, client);
         atomic_store_explicit(&client->standing_width, 0, memory_order_relaxed);
@@ -175,60 +175,60 @@ void reserve_want(struct reserve *reserve, struct client *client, uint32_t lane,
         if (lane >= client->n_lanes)
                 return;
         begin(reserve, now_tick);
-        elastic_want(&reserve->elastic, &reserve->allot, client, &client->lanes[lane], count);
-        due_by(reserve, elastic_due(&reserve->elastic, &reserve->allot));
+        elastic_want(&reserve->elastic, &reserve->grants, client, &client->lanes[lane], count);
+        due_by(reserve, elastic_due(&reserve->elastic, &reserve->grants));
 }
 
-bool reserve_carry(struct reserve *reserve, uint64_t to_tick) {
+bool reserve_prepare_step(struct reserve *reserve, uint64_t to_tick) {
         if (!fence_prepare(reserve->fence, to_tick))
                 return false;
-        standing_carry(&reserve->standing, &reserve->allot, to_tick);
+        standing_prepare_step(&reserve->standing, &reserve->grants, to_tick);
         return true;
 }
 
-void reserve_level(struct reserve *reserve, uint64_t now_tick) {
+void reserve_align_ends(struct reserve *reserve, uint64_t now_tick) {
         begin(reserve, now_tick);
-        standing_level(&reserve->allot);
+        standing_align_ends(&reserve->grants);
 }
 
 uint64_t reserve_run(struct reserve *reserve, uint64_t now_tick) {
-        struct allot *allot = &reserve->allot;
+        struct grants *grants = &reserve->grants;
         uint64_t waiting;
         bool planning;
 
-        if (now_tick < reserve->due && now_tick >= allot->now &&
+        if (now_tick < reserve->due && now_tick >= grants->now &&
             fence_durable(reserve->fence) == reserve->fence_tick)
                 return reserve->due;
         begin(reserve, now_tick);
-        reserve->fence_tick = ledger_fence(allot->ledger);
-        reserve->due = fence_raise(reserve->fence, allot->now);
+        reserve->fence_tick = ledger_fence(grants->ledger);
+        reserve->due = fence_raise(reserve->fence, grants->now);
 
-        planning = elastic_plan_due(&reserve->elastic, allot);
+        planning = elastic_plan_due(&reserve->elastic, grants);
         if (planning) {
                 reserve->elastic.newcomers =
-                        planner_spare(allot_run_width(allot), reserve->standing.taken);
+                        planner_spare(grants_run_width(grants), reserve->standing.taken);
                 reserve->standing.taken = 0;
         }
-        standing_run(&reserve->standing, allot,
-                     planning ? elastic_plan_end(&reserve->elastic, allot) : 0);
-        waiting = (uint64_t)(allot->now < reserve->grown_until ? allot->n_lanes :
-                                                                 reserve->standing.waiting) *
-                  planner_standing(allot_run_width(allot), allot->n_lanes);
-        if (waiting > allot_run_width(allot) / 2)
-                waiting = allot_run_width(allot) / 2;
-        elastic_run(&reserve->elastic, allot, waiting);
+        standing_run(&reserve->standing, grants,
+                     planning ? elastic_plan_end(&reserve->elastic, grants) : 0);
+        waiting = (uint64_t)(grants->now < reserve->grown_until ? grants->n_lanes
+                                                                : reserve->standing.waiting) *
+                  planner_standing(grants_run_width(grants), grants->n_lanes);
+        if (waiting > grants_run_width(grants) / 2)
+                waiting = grants_run_width(grants) / 2;
+        elastic_run(&reserve->elastic, grants, waiting);
 
-        due_by(reserve, standing_due(&reserve->standing, allot, next_boundary(reserve)));
-        due_by(reserve, elastic_due(&reserve->elastic, allot));
+        due_by(reserve, standing_due(&reserve->standing, grants, next_boundary(reserve)));
+        due_by(reserve, elastic_due(&reserve->elastic, grants));
         publish(reserve);
         return reserve->due;
 }
 
 void reserve_set_run(struct reserve *reserve, uint32_t run_width, uint64_t now_tick) {
         begin(reserve, now_tick);
-        if (run_width > allot_run_width(&reserve->allot))
-                reserve->grown_until = reserve->allot.now + reserve->standing.ticks;
-        ledger_resize_run(reserve->allot.ledger, run_width);
+        if (run_width > grants_run_width(&reserve->grants))
+                reserve->grown_until = reserve->grants.now + reserve->standing.ticks;
+        ledger_resize_run(reserve->grants.ledger, run_width);
         reserve->due = 0;
 }
 
@@ -247,9 +247,9 @@ bool reserve_busy(const struct reserve *reserve, uint64_t now_tick) {
 struct reserve_totals reserve_totals(const struct reserve *reserve) {
         struct reserve_totals totals = reserve->totals;
 
-        totals.grants = reserve->allot.grants;
-        totals.extensions = reserve->allot.extensions;
-        totals.lanes = reserve->allot.n_lanes;
-        totals.positions = allot_run_width(&reserve->allot);
+        totals.grants = reserve->grants.issued;
+        totals.extensions = reserve->grants.extensions;
+        totals.lanes = reserve->grants.n_lanes;
+        totals.positions = grants_run_width(&reserve->grants);
         return totals;
 }

@@ -7,7 +7,7 @@
  * Standing: slots A and B in turn, placed from the top of the run downward.
  * The first is 100 ms long and is kept going in such steps for a second, then
  * it reaches `reserve.standing` ahead. Not so for the clients of an earlier
- * daemon: see reserve_adopted().
+ * daemon: see reserve_begin_grace().
  *
  * Elastic: time is cut into periods of reserve.elastic / 2. At the beginning
  * of each the next one is planned, so that every busy lane always holds
@@ -49,7 +49,7 @@ struct reserve *reserve_free(struct reserve *reserve);
  * dies as well. So that one-shot clients cannot pin the run in that time, the
  * widths shrink with the number that came, and a quarter of the run's width is
  * the most lanes it holds for. Call once, before any client attaches. */
-void reserve_adopted(struct reserve *reserve, uint64_t now_tick);
+void reserve_begin_grace(struct reserve *reserve, uint64_t now_tick);
 
 /* A new client, its lanes open in the ledger: first standing grants.
  * -ENOSPC: standing reservations hold half the run already (refuse, say so);
@@ -60,7 +60,7 @@ void reserve_adopted(struct reserve *reserve, uint64_t now_tick);
  * then: ask reserve_ready()). */
 int reserve_attach(struct reserve *reserve, struct client *client, uint64_t now_tick);
 /* A client which the daemon before attached, its lanes adopted by the ledger: it
- * keeps what it holds, whatever the limits are now. After reserve_adopted(). 0 or
+ * keeps what it holds, whatever the limits are now. After reserve_begin_grace(). 0 or
  * -ENOMEM. */
 int reserve_adopt(struct reserve *reserve, struct client *client, uint64_t now_tick);
 const char *reserve_refusal(const struct reserve *reserve);
@@ -80,12 +80,12 @@ uint64_t reserve_run(struct reserve *reserve, uint64_t now_tick);
  * at that tick. True when that is done. Elastic ones are given anew there, within
  * milliseconds: should the clock not move after all, their positions are not gone
  * until then. */
-bool reserve_carry(struct reserve *reserve, uint64_t to_tick);
+bool reserve_prepare_step(struct reserve *reserve, uint64_t to_tick);
 
 /* At a clean stop: all standing reservations end together, at the last promise, to which
  * the fence comes down. A next daemon that cannot read the ledger begins right there, and
  * nobody has run out before. */
-void reserve_level(struct reserve *reserve, uint64_t now_tick);
+void reserve_align_ends(struct reserve *reserve, uint64_t now_tick);
 
 /* The run has another length; longer ones are all of the caller's, in ticks from now on.
  * Of a shorter one, what is held beyond its end runs out: the ledger knows when. Call

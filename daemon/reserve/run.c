@@ -32,13 +32,12 @@ void run_keeper_init(struct run_keeper *keeper) {
 static void write_used(struct run_keeper *keeper, uint32_t used) {
         keeper->used = used;
         /* relaxed: numbers on their own, the first is read when this process is dead */
-        atomic_store_explicit(&keeper->ledger_segment->worker_count, used,
-                              memory_order_relaxed);
-        fault_step();
+        atomic_store_explicit(&keeper->ledger_segment->worker_count, used, memory_order_relaxed);
+        kill_point();
         /* the compiler keeps the order, as in ledger.c */
         atomic_signal_fence(memory_order_seq_cst);
         atomic_store_explicit(&keeper->clock->worker_count, used, memory_order_relaxed);
-        fault_step();
+        kill_point();
 }
 
 static void set_run(struct run_keeper *keeper, uint32_t run, uint64_t now_tick) {
@@ -49,9 +48,10 @@ static void set_run(struct run_keeper *keeper, uint32_t run, uint64_t now_tick) 
 static void grow(struct run_keeper *keeper, uint32_t run, int64_t now_ns, uint64_t now_tick) {
         uint32_t first = keeper->clock->worker_first;
 
-        log_event(LOG_LEVEL_NOTICE, "run-grown", "callers waited for room: the run grows from %"
-                  PRIu32 " to %" PRIu32 " worker IDs, %" PRIu32 " to %" PRIu32, keeper->run, run,
-                  first, first + run - 1);
+        log_event(LOG_LEVEL_NOTICE, "run-grown",
+                  "callers waited for room: the run grows from %" PRIu32 " to %" PRIu32
+                  " worker IDs, %" PRIu32 " to %" PRIu32,
+                  keeper->run, run, first, first + run - 1);
         if (run > keeper->used)
                 write_used(keeper, run);
         set_run(keeper, run, now_tick);
@@ -71,7 +71,8 @@ static bool pursue(struct run_keeper *keeper, const struct lease_run *lease, int
                 grow(keeper, run, now_ns, now_tick);
                 return true;
         }
-        log_event(LOG_LEVEL_NOTICE, "run-full", "the run of %" PRIu32 " worker IDs cannot grow "
+        log_event(LOG_LEVEL_NOTICE, "run-full",
+                  "the run of %" PRIu32 " worker IDs cannot grow "
                   "now: those that follow it are another host's, or rest, or the coordinator "
                   "does not serve. It is tried again; workers.count gives more from the start",
                   keeper->run);
@@ -101,9 +102,10 @@ static bool follow(struct run_keeper *keeper, const struct lease_run *lease, int
         }
         if (keeper->wanted == keeper->run)
                 return false;
-        log_event(LOG_LEVEL_INFO, "run-shrinks", "the run shrinks from %" PRIu32 " to %" PRIu32
-                  " worker IDs, when what clients hold of the others has run out", keeper->run,
-                  keeper->wanted);
+        log_event(LOG_LEVEL_INFO, "run-shrinks",
+                  "the run shrinks from %" PRIu32 " to %" PRIu32
+                  " worker IDs, when what clients hold of the others has run out",
+                  keeper->run, keeper->wanted);
         set_run(keeper, keeper->wanted, now_tick);
         return true;
 }
@@ -122,7 +124,8 @@ static void give_back(struct run_keeper *keeper, const struct lease_run *lease, 
             now_ns - keeper->offered_ns < OFFER_NS)
                 return;
         keeper->offered_ns = now_ns;
-        lease_request_resize(keeper->lease, keeper->run, last_tick > now_tick ? last_tick : now_tick);
+        lease_request_resize(keeper->lease, keeper->run,
+                             last_tick > now_tick ? last_tick : now_tick);
 }
 
 /* Nothing changes by itself where the run is as configured and nobody is busy. */

@@ -15,9 +15,11 @@ static uint32_t twice(const struct run_policy *policy, uint32_t workers) {
         return workers < policy->max_count - workers ? 2 * workers : policy->max_count;
 }
 
-void run_policy_init(struct run_policy *policy, uint32_t count, uint32_t max_count, uint32_t positions) {
-        *policy = (struct run_policy){ .count = count, .max_count = max_count,
-                                   .positions = positions };
+void run_policy_init(struct run_policy *policy, uint32_t count, uint32_t max_count,
+                     uint32_t positions) {
+        *policy = (struct run_policy){ .count = count,
+                                       .max_count = max_count,
+                                       .positions = positions };
 }
 
 /* For each lane eight positions, so that standing reservations find room. */
@@ -46,7 +48,8 @@ static bool overflows(const struct run_policy *policy, const struct run_policy_s
         return sample->ticks > 0 && seen >= sample->ticks && sample->ids >= half / 2;
 }
 
-static bool grow(struct run_policy *policy, const struct run_policy_sample *sample, int64_t elapsed_ns) {
+static bool grow(struct run_policy *policy, const struct run_policy_sample *sample,
+                 int64_t elapsed_ns) {
         if (overflows(policy, sample))
                 policy->over_ns += elapsed_ns;
         else
@@ -113,7 +116,8 @@ int run_policy_check(const struct config *config, const struct lease_grant *gran
 
         if (granted->worker_count == 0 || shift > 22 || end > (UINT64_C(1) << 32) >> shift ||
             most > RUN_WIDTH_MAX >> shift)
-                return log_failure(ERANGE, "workers", "%" PRIu32 " workers of 2^%u IDs a tick are "
+                return log_failure(ERANGE, "workers",
+                                   "%" PRIu32 " workers of 2^%u IDs a tick are "
                                    "more than the %u positions a host can use: lower "
                                    "workers.count or the sequence bits of id.layout",
                                    most, shift, (unsigned)RUN_WIDTH_MAX);
@@ -121,12 +125,12 @@ int run_policy_check(const struct config *config, const struct lease_grant *gran
 }
 
 uint32_t run_policy_most(const struct config *config, const struct lease_grant *granted) {
-        return config->max_count > granted->worker_count ? config->max_count :
-                                                           granted->worker_count;
+        return config->max_count > granted->worker_count ? config->max_count
+                                                         : granted->worker_count;
 }
 
 uint32_t run_policy_at_start(const struct config *config, const struct lease_grant *granted,
-                      uint32_t adopted) {
+                             uint32_t adopted) {
         uint32_t count = adopted > 0 ? adopted : config->count;
 
         return count > 0 && count < granted->worker_count ? count : granted->worker_count;

@@ -45,7 +45,8 @@ struct run_policy {
         int64_t pause_ns;
 };
 
-void run_policy_init(struct run_policy *policy, uint32_t count, uint32_t max_count, uint32_t positions);
+void run_policy_init(struct run_policy *policy, uint32_t count, uint32_t max_count,
+                     uint32_t positions);
 /* The worker IDs that are wanted; sample->run: no others. */
 uint32_t run_policy_decide(struct run_policy *policy, const struct run_policy_sample *sample);
 /* A growth was had: what it is good for shows after `settle_ns`. */
@@ -63,4 +64,4 @@ uint32_t run_policy_most(const struct config *config, const struct lease_grant *
  * is a new one, and the clock above all fences; then workers.count. See run.h.
  */
 uint32_t run_policy_at_start(const struct config *config, const struct lease_grant *granted,
-                      uint32_t adopted);
+                             uint32_t adopted);

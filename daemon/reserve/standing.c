@@ -10,35 +10,35 @@ static uint64_t later(uint64_t a, uint64_t b) {
         return a > b ? a : b;
 }
 
-static bool young(const struct allot *allot, const struct client *client) {
-        return allot->now < client->young_until;
+static bool young(const struct grants *grants, const struct client *client) {
+        return grants->now < client->young_until;
 }
 
 /* After the start of a daemon that adopted: an earlier one's client, and not
  * more of them than can have theirs together? */
-static bool known(const struct standing *standing, const struct allot *allot,
+static bool known(const struct standing *standing, const struct grants *grants,
                   const struct client *client) {
         return client->attached_tick < standing->adopted_until &&
-               standing->known_lanes + client->n_lanes <= allot_run_width(allot) / 4;
+               standing->known_lanes + client->n_lanes <= grants_run_width(grants) / 4;
 }
 
-static uint64_t ahead(const struct standing *standing, const struct allot *allot,
+static uint64_t ahead(const struct standing *standing, const struct grants *grants,
                       const struct client *client) {
-        return allot->now + (young(allot, client) ? STANDING_STEP_TICKS : standing->ticks);
+        return grants->now + (young(grants, client) ? STANDING_STEP_TICKS : standing->ticks);
 }
 
 /* The width a lane should have: at least 1, within the caps and the half. */
-static uint32_t wish(const struct standing *standing, const struct allot *allot,
+static uint32_t wish(const struct standing *standing, const struct grants *grants,
                      const struct client *client, const struct client_lane *lane) {
-        uint32_t lanes = allot->n_lanes;
+        uint32_t lanes = grants->n_lanes;
         uint64_t others = standing->positions - lane->standing, width;
-        uint64_t total = planner_standing_total(allot_run_width(allot));
-        uint64_t cap = quota_standing(allot, client, lane);
+        uint64_t total = planner_standing_total(grants_run_width(grants));
+        uint64_t cap = caps_standing(grants, client, lane);
 
         /* the known ones that have gone again left their places behind */
-        if (allot->now < standing->adopted_until && standing->known_lanes > lanes)
+        if (grants->now < standing->adopted_until && standing->known_lanes > lanes)
                 lanes = standing->known_lanes;
-        width = planner_standing(allot_run_width(allot), lanes);
+        width = planner_standing(grants_run_width(grants), lanes);
         if (width > cap)
                 width = cap;
         if (others >= total || width > total - others)
@@ -53,14 +53,14 @@ static void charge(struct standing *standing, struct client_lane *lane, uint32_t
 
 /* The highest place. Of what is free, which on a busy daemon is what was kept
  * for newcomers, it takes a sixteenth at most, so that dozens find room there. */
-static int place(const struct allot *allot, uint64_t t0, uint64_t t1, uint32_t width,
+static int place(const struct grants *grants, uint64_t t0, uint64_t t1, uint32_t width,
                  struct rectangle *ret) {
         uint32_t start, free;
 
-        ledger_widest_gap(allot->ledger, t0, t1, &start, &free);
+        ledger_widest_gap(grants->ledger, t0, t1, &start, &free);
         if (width > free / 16)
                 width = free / 16 > 1 ? free / 16 : 1;
-        if (ledger_find_high(allot->ledger, t0, t1, width, &start) < 0)
+        if (ledger_find_high(grants->ledger, t0, t1, width, &start) < 0)
                 return -EAGAIN;
         *ret = (struct rectangle){ .start = start, .width = width, .t0 = t0, .t1 = t1 };
         return 0;
@@ -68,47 +68,48 @@ static int place(const struct allot *allot, uint64_t t0, uint64_t t1, uint32_t w
 
 /* A place where it can go on: free up to where elastic ones are planned. One
  * that is free for now is taken when there is no other. */
-static int grant(struct standing *standing, struct allot *allot, struct client *client,
+static int grant(struct standing *standing, struct grants *grants, struct client *client,
                  struct client_lane *lane, uint64_t t0, uint64_t t1) {
-        uint32_t width = wish(standing, allot, client, lane);
+        uint32_t width = wish(standing, grants, client, lane);
         struct rectangle r;
 
-        if (quota_standing(allot, client, lane) == 0)
+        if (caps_standing(grants, client, lane) == 0)
                 return -EAGAIN; /* the next plan leaves room */
-        if (place(allot, t0, later(t1, allot->planned_end), width, &r) < 0 &&
-            place(allot, t0, t1, width, &r) < 0)
+        if (place(grants, t0, later(t1, grants->planned_end), width, &r) < 0 &&
+            place(grants, t0, t1, width, &r) < 0)
                 return -EAGAIN;
         r.t1 = t1;
-        if (allot_grant(allot, client, lane, SLOT_STANDING_A, r) < 0)
+        if (grants_issue(grants, client, lane, SLOT_STANDING_A, r) < 0)
                 return -EAGAIN;
         charge(standing, lane, r.width);
-        if (allot->planned_end > allot->now)
+        if (grants->planned_end > grants->now)
                 standing->taken += r.width;
         return 0;
 }
 
-int standing_attach(struct standing *standing, struct allot *allot, struct client *client) {
+int standing_attach(struct standing *standing, struct grants *grants, struct client *client) {
         uint64_t t1;
         int result = 0;
 
-        if (standing->positions + client->n_lanes > planner_standing_total(allot_run_width(allot)))
+        if (standing->positions + client->n_lanes >
+            planner_standing_total(grants_run_width(grants)))
                 return -ENOSPC;
-        if (quota_admit(allot, client, standing->refusal) < 0)
+        if (caps_admit(grants, client, standing->refusal) < 0)
                 return -EDQUOT;
-        if (allot_add(allot, client) < 0)
+        if (grants_add(grants, client) < 0)
                 return -ENOMEM;
         for (uint32_t i = 0; i < client->n_lanes; i++) {
                 client->lanes[i].standing = 0;
                 charge(standing, &client->lanes[i], 1);
         }
         client->young_until = client->attached_tick + STANDING_YOUNG_TICKS;
-        if (known(standing, allot, client)) {
+        if (known(standing, grants, client)) {
                 client->young_until = 0;
                 standing->known_lanes += client->n_lanes;
         }
-        t1 = ahead(standing, allot, client);
+        t1 = ahead(standing, grants, client);
         for (uint32_t i = 0; i < client->n_lanes; i++) {
-                if (grant(standing, allot, client, &client->lanes[i], allot->now, t1) == 0)
+                if (grant(standing, grants, client, &client->lanes[i], grants->now, t1) == 0)
                         continue;
                 standing->waiting++;
                 result = -EAGAIN;
@@ -118,15 +119,15 @@ int standing_attach(struct standing *standing, struct allot *allot, struct clien
 
 /* It is one of those which the time after the start is for (known()), and leaves
  * less room for others of them. */
-int standing_adopt(struct standing *standing, struct allot *allot, struct client *client) {
-        if (allot_add(allot, client) < 0)
+int standing_adopt(struct standing *standing, struct grants *grants, struct client *client) {
+        if (grants_add(grants, client) < 0)
                 return -ENOMEM;
         for (uint32_t i = 0; i < client->n_lanes; i++) {
                 struct client_lane *lane = &client->lanes[i];
                 struct rectangle held = { .width = 1 };
                 unsigned slot;
 
-                (void)allot_newest(allot, lane, SLOT_STANDING_A, &slot, &held);
+                (void)grants_newest(grants, lane, SLOT_STANDING_A, &slot, &held);
                 lane->standing = 0;
                 charge(standing, lane, held.width);
         }
@@ -140,11 +141,11 @@ void standing_detach(struct standing *standing, const struct client *client) {
                 standing->positions -= client->lanes[i].standing;
 }
 
-bool standing_ready(const struct allot *allot, const struct client *client) {
+bool standing_ready(const struct grants *grants, const struct client *client) {
         struct rectangle r;
 
         for (uint32_t i = 0; i < client->n_lanes; i++)
-                if (!allot_at(allot, &client->lanes[i], SLOT_STANDING_A, allot->now, &r))
+                if (!grants_at(grants, &client->lanes[i], SLOT_STANDING_A, grants->now, &r))
                         return false;
         return true;
 }
@@ -152,15 +153,15 @@ bool standing_ready(const struct allot *allot, const struct client *client) {
 /* Is another width wanted, or is there room higher up (which keeps the room
  * below in one piece)? Looked for from now on, not from the successor's t0:
  * there every other client's place would look free. */
-static bool better_place(const struct standing *standing, const struct allot *allot,
+static bool better_place(const struct standing *standing, const struct grants *grants,
                          const struct client *client, const struct client_lane *lane,
                          const struct rectangle *held, uint64_t t1, struct rectangle *ret) {
-        uint32_t width = wish(standing, allot, client, lane), start;
+        uint32_t width = wish(standing, grants, client, lane), start;
         bool resize = width >= 2 * (uint64_t)held->width || held->width >= 2 * (uint64_t)width;
 
         if (!resize)
                 width = held->width;
-        if (ledger_find_high(allot->ledger, allot->now, t1, width, &start) < 0)
+        if (ledger_find_high(grants->ledger, grants->now, t1, width, &start) < 0)
                 start = held->start;
         if (start <= held->start && width < held->width)
                 start = held->start + (held->width - width); /* shrinks where it is */
@@ -170,121 +171,124 @@ static bool better_place(const struct standing *standing, const struct allot *al
         return true;
 }
 
-static void extend(struct standing *standing, struct allot *allot, struct client *client,
+static void extend(struct standing *standing, struct grants *grants, struct client *client,
                    struct client_lane *lane, unsigned slot, const struct rectangle *held,
                    uint64_t t1) {
         struct rectangle successor;
         int r;
 
-        if (!young(allot, client) &&
-            better_place(standing, allot, client, lane, held, t1, &successor) &&
-            allot_grant(allot, client, lane, SLOT_STANDING_A, successor) == 0) {
+        if (!young(grants, client) &&
+            better_place(standing, grants, client, lane, held, t1, &successor) &&
+            grants_issue(grants, client, lane, SLOT_STANDING_A, successor) == 0) {
                 charge(standing, lane, successor.width);
                 return;
         }
         /* a place that was only free for now, or that the run has no more: go on elsewhere */
-        r = allot_extend(allot, client, lane, slot, t1);
+        r = grants_extend(grants, client, lane, slot, t1);
         if (r == -EBUSY || r == -EINVAL)
-                (void)grant(standing, allot, client, lane, held->t1, t1);
+                (void)grant(standing, grants, client, lane, held->t1, t1);
 }
 
-static void run_lane(struct standing *standing, struct allot *allot, struct client *client,
+static void run_lane(struct standing *standing, struct grants *grants, struct client *client,
                      struct client_lane *lane, uint64_t at_least) {
-        uint64_t t1 = later(ahead(standing, allot, client), at_least);
+        uint64_t t1 = later(ahead(standing, grants, client), at_least);
         struct rectangle held;
         unsigned slot;
 
-        if (!allot_newest(allot, lane, SLOT_STANDING_A, &slot, &held)) {
-                if (grant(standing, allot, client, lane, allot->now, t1) < 0)
+        if (!grants_newest(grants, lane, SLOT_STANDING_A, &slot, &held)) {
+                if (grant(standing, grants, client, lane, grants->now, t1) < 0)
                         standing->waiting++;
                 return;
         }
         /* those which are nearly due go with the one that is */
-        if (held.t1 < at_least || held.t1 - allot->now < (t1 - allot->now) / 4 * 3)
-                extend(standing, allot, client, lane, slot, &held, t1);
+        if (held.t1 < at_least || held.t1 - grants->now < (t1 - grants->now) / 4 * 3)
+                extend(standing, grants, client, lane, slot, &held, t1);
 }
 
-void standing_run(struct standing *standing, struct allot *allot, uint64_t at_least) {
+void standing_run(struct standing *standing, struct grants *grants, uint64_t at_least) {
         standing->waiting = 0;
-        for (size_t c = 0; c < allot->n_clients; c++)
-                for (uint32_t i = 0; i < allot->clients[c]->n_lanes; i++)
-                        run_lane(standing, allot, allot->clients[c], &allot->clients[c]->lanes[i],
-                                 at_least);
+        for (size_t c = 0; c < grants->n_clients; c++)
+                for (uint32_t i = 0; i < grants->clients[c]->n_lanes; i++)
+                        run_lane(standing, grants, grants->clients[c],
+                                 &grants->clients[c]->lanes[i], at_least);
 }
 
-void standing_carry(const struct standing *standing, struct allot *allot, uint64_t to_tick) {
-        for (size_t c = 0; c < allot->n_clients; c++) {
-                struct client *client = allot->clients[c];
-                uint64_t t1 = ahead(standing, allot, client) - allot->now + to_tick;
+void standing_prepare_step(const struct standing *standing, struct grants *grants,
+                           uint64_t to_tick) {
+        for (size_t c = 0; c < grants->n_clients; c++) {
+                struct client *client = grants->clients[c];
+                uint64_t t1 = ahead(standing, grants, client) - grants->now + to_tick;
 
                 for (uint32_t i = 0; i < client->n_lanes; i++) {
                         struct rectangle held;
                         unsigned slot;
 
-                        if (allot_newest(allot, &client->lanes[i], SLOT_STANDING_A, &slot, &held))
-                                (void)allot_extend(allot, client, &client->lanes[i], slot, t1);
+                        if (grants_newest(grants, &client->lanes[i], SLOT_STANDING_A, &slot, &held))
+                                (void)grants_extend(grants, client, &client->lanes[i], slot, t1);
                 }
         }
 }
 
-static uint64_t latest_end(const struct allot *allot) {
+static uint64_t latest_end(const struct grants *grants) {
         uint64_t latest = 0;
 
-        for (size_t c = 0; c < allot->n_clients; c++)
-                for (uint32_t i = 0; i < allot->clients[c]->n_lanes; i++) {
+        for (size_t c = 0; c < grants->n_clients; c++)
+                for (uint32_t i = 0; i < grants->clients[c]->n_lanes; i++) {
                         struct rectangle held;
                         unsigned slot;
 
-                        if (allot_newest(allot, &allot->clients[c]->lanes[i], SLOT_STANDING_A,
-                                         &slot, &held))
+                        if (grants_newest(grants, &grants->clients[c]->lanes[i], SLOT_STANDING_A,
+                                          &slot, &held))
                                 latest = later(latest, held.t1);
                 }
         return latest;
 }
 
-void standing_level(struct allot *allot) {
-        uint64_t t1 = latest_end(allot);
+void standing_align_ends(struct grants *grants) {
+        uint64_t t1 = latest_end(grants);
 
-        for (size_t c = 0; c < allot->n_clients; c++) {
-                struct client *client = allot->clients[c];
+        for (size_t c = 0; c < grants->n_clients; c++) {
+                struct client *client = grants->clients[c];
 
                 for (uint32_t i = 0; i < client->n_lanes; i++) {
                         struct rectangle held;
                         unsigned slot;
 
-                        if (!young(allot, client) &&
-                            allot_newest(allot, &client->lanes[i], SLOT_STANDING_A, &slot, &held) &&
+                        if (!young(grants, client) &&
+                            grants_newest(grants, &client->lanes[i], SLOT_STANDING_A, &slot,
+                                          &held) &&
                             held.t1 < t1)
-                                (void)allot_extend(allot, client, &client->lanes[i], slot, t1);
+                                (void)grants_extend(grants, client, &client->lanes[i], slot, t1);
                 }
         }
 }
 
 /* While young with less than half a step left, later with less than two thirds. */
-static uint64_t lane_due(const struct standing *standing, const struct allot *allot,
+static uint64_t lane_due(const struct standing *standing, const struct grants *grants,
                          const struct client *client, const struct client_lane *lane,
                          uint64_t retry) {
-        uint64_t reserve = young(allot, client) ? STANDING_STEP_TICKS / 2
-                                                : STANDING_LEFT(standing->ticks);
+        uint64_t reserve =
+                young(grants, client) ? STANDING_STEP_TICKS / 2 : STANDING_LEFT(standing->ticks);
         struct rectangle held;
         unsigned slot;
 
-        if (!allot_newest(allot, lane, SLOT_STANDING_A, &slot, &held))
+        if (!grants_newest(grants, lane, SLOT_STANDING_A, &slot, &held))
                 return retry;
-        if (allot_limit(allot, client, UINT64_MAX) <= held.t1)
+        if (grants_limit(grants, client, UINT64_MAX) <= held.t1)
                 return UINT64_MAX; /* the fence's turn first */
-        if (held.t1 < reserve || held.t1 - reserve < allot->now)
+        if (held.t1 < reserve || held.t1 - reserve < grants->now)
                 return retry;
         return held.t1 - reserve + 1;
 }
 
-uint64_t standing_due(const struct standing *standing, const struct allot *allot, uint64_t retry) {
+uint64_t standing_due(const struct standing *standing, const struct grants *grants,
+                      uint64_t retry) {
         uint64_t due = UINT64_MAX;
 
-        for (size_t c = 0; c < allot->n_clients; c++)
-                for (uint32_t i = 0; i < allot->clients[c]->n_lanes; i++) {
-                        uint64_t lane = lane_due(standing, allot, allot->clients[c],
-                                                 &allot->clients[c]->lanes[i], retry);
+        for (size_t c = 0; c < grants->n_clients; c++)
+                for (uint32_t i = 0; i < grants->clients[c]->n_lanes; i++) {
+                        uint64_t lane = lane_due(standing, grants, grants->clients[c],
+                                                 &grants->clients[c]->lanes[i], retry);
                         due = lane < due ? lane : due;
                 }
         return due;

@@ -28,29 +28,30 @@ struct standing {
         uint32_t known_lanes;   /* that came before it and are never young; gone ones too */
         uint64_t taken;         /* positions granted anew while elastic ones were planned */
         uint32_t waiting;       /* lanes without a standing reservation, at the last look */
-        char refusal[QUOTA_TEXT]; /* why, after -EDQUOT */
+        char refusal[CAPS_TEXT]; /* why, after -EDQUOT */
 };
 
 /* Adds the client to the list and grants; errors as reserve_attach(). Not in
  * the list after -ENOSPC, -EDQUOT and -ENOMEM. */
-int standing_attach(struct standing *standing, struct allot *allot, struct client *client);
+int standing_attach(struct standing *standing, struct grants *grants, struct client *client);
 /* The same for a client that goes on with what it was granted by the daemon
  * before: asks for no limit and grants nothing. 0 or -ENOMEM. */
-int standing_adopt(struct standing *standing, struct allot *allot, struct client *client);
+int standing_adopt(struct standing *standing, struct grants *grants, struct client *client);
 void standing_detach(struct standing *standing, const struct client *client);
-bool standing_ready(const struct allot *allot, const struct client *client);
+bool standing_ready(const struct grants *grants, const struct client *client);
 
 /* Grants what is waited for and extends what is due; every one then reaches to
  * `at_least`, so that a plan of elastic reservations up to there sees them all. */
-void standing_run(struct standing *standing, struct allot *allot, uint64_t at_least);
+void standing_run(struct standing *standing, struct grants *grants, uint64_t at_least);
 
-/* The clock is about to move forward, see reserve_carry(). What cannot be held
+/* The clock is about to move forward, see reserve_prepare_step(). What cannot be held
  * there is granted anew when it is there. */
-void standing_carry(const struct standing *standing, struct allot *allot, uint64_t to_tick);
+void standing_prepare_step(const struct standing *standing, struct grants *grants,
+                           uint64_t to_tick);
 
 /* The daemon is about to stop: what is held reaches as far as the furthest does, but
  * for young clients' and what would meet another's place. */
-void standing_level(struct allot *allot);
+void standing_align_ends(struct grants *grants);
 
 /* When standing_run() is due next; what is due but failed waits for `retry`. */
-uint64_t standing_due(const struct standing *standing, const struct allot *allot, uint64_t retry);
+uint64_t standing_due(const struct standing *standing, const struct grants *grants, uint64_t retry);

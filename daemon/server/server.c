@@ -91,7 +91,7 @@ static int watch_all(struct server *server) {
 static bool prepare_step(void *context, uint64_t tick) {
         struct server *server = context;
 
-        return reserve_carry(server->attach.reserve, tick);
+        return reserve_prepare_step(server->attach.reserve, tick);
 }
 
 static void wake_clients(void *context) {
@@ -121,7 +121,7 @@ static int prepare(struct server *server) {
         if (r < 0)
                 return r;
         if (parts->adopted)
-                reserve_adopted(server->attach.reserve,
+                reserve_begin_grace(server->attach.reserve,
                                 guard_tick(parts->guard, time_ns(CLOCK_BOOTTIME)));
         server->run = (struct run_keeper){
                 .config = parts->config,
@@ -459,7 +459,7 @@ int server_run(struct server *server) {
                 settle(server);
         }
         if (server->ready)
-                reserve_level(server->attach.reserve,
+                reserve_align_ends(server->attach.reserve,
                               guard_tick(server->parts->guard, time_ns(CLOCK_BOOTTIME)));
         return 0;
 }

@@ -9,7 +9,7 @@
 
 /* Counts only once the variable is there, so that a test may set things up
  * before it arms its child. */
-void fault_step(void) {
+void kill_point(void) {
         static _Atomic unsigned long visited;
         const char *at = getenv("SFSHM_FAULT_AT");
 

@@ -62,7 +62,7 @@ static void lease_begin(struct lease *lease) {
 static bool prepare_step(void *context, uint64_t tick) {
         struct sim_daemon *d = context;
 
-        return reserve_carry(d->reserve, tick);
+        return reserve_prepare_step(d->reserve, tick);
 }
 
 /* Clients of the simulation sleep by the clock, not on their pages. */
@@ -92,7 +92,7 @@ static int open_all(void) {
         if (r < 0)
                 return r;
         if (d->state.adopted)
-                reserve_adopted(d->reserve, tick_now());
+                reserve_begin_grace(d->reserve, tick_now());
         d->keeper = (struct timekeeper){
                 .guard = &d->state.guard, .clock = state_clock(&d->state),
                 .hooks = &timekeeper_hooks, .context = d };

@@ -24,10 +24,6 @@ void kill_point(void) {
                 longjmp(world.death, 1);
 }
 
-void fault_step(void) {
-        kill_point();
-}
-
 /* ---- log, service manager */
 
 void log_event(enum log_level level, const char *event, const char *format, ...) {

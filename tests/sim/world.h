@@ -111,7 +111,6 @@ bool world_chance(uint64_t one_in);
 void *world_memory(size_t size);
 
 /* kernel.c */
-void kill_point(void);
 int64_t lease_due(const struct lease *lease);
 void lease_go_on(struct lease *lease);
 /* Time goes by, nobody's turn comes. */

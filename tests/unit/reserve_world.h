@@ -201,7 +201,7 @@ static inline void restart_daemon(void) {
                 fakes[i].client = NULL;
         }
         start_daemon();
-        reserve_adopted(reserve, now);
+        reserve_begin_grace(reserve, now);
 }
 
 /* The last tick promised in a standing reservation, and one. */

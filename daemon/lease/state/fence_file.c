@@ -151,7 +151,7 @@ static int write_all(int fd, const char *bytes, size_t size, const struct fence_
                         return -EIO;
                 bytes += n;
                 size -= (size_t)n;
-                fault_step();
+                kill_point();
         }
         return 0;
 }
@@ -165,12 +165,12 @@ static int write_new(int dir_fd, const char *text, size_t size,
 
         if (unlinkat(dir_fd, FENCE_FILE_NEW_NAME, 0) < 0 && errno != ENOENT)
                 return -errno;
-        fault_step();
+        kill_point();
         fd = openat(dir_fd, FENCE_FILE_NEW_NAME,
                     O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
         if (fd < 0)
                 return -errno;
-        fault_step();
+        kill_point();
         r = write_all(fd, text, size, calls);
         if (r == 0 && calls->fsync(fd) < 0)
                 r = -errno;
@@ -183,7 +183,7 @@ int fence_file_write(int dir_fd, const struct fence_state *state,
         char text[FENCE_FILE_TEXT_MAX];
         int r = write_new(dir_fd, text, fence_file_encode(state, text), calls);
 
-        fault_step();
+        kill_point();
         if (r < 0) {
                 /* gives the room back on a full disk; the error is what counts */
                 unlinkat(dir_fd, FENCE_FILE_NEW_NAME, 0);
@@ -191,9 +191,9 @@ int fence_file_write(int dir_fd, const struct fence_state *state,
         }
         if (calls->renameat(dir_fd, FENCE_FILE_NEW_NAME, dir_fd, FENCE_FILE_NAME) < 0)
                 return -errno;
-        fault_step();
+        kill_point();
         if (calls->fsync(dir_fd) < 0)
                 return -errno;
-        fault_step();
+        kill_point();
         return 0;
 }

@@ -125,7 +125,7 @@ static void take_until_attached_anew(sfshm *s, const struct attachment *before) 
  * Killed over and over, each time before a client that has attached anew could
  * grow old, and away longer than a young one's reservation: no call fails.
  * Turns red when the first clients of a daemon that adopted count as young
- * (reserve_adopted() in server.c).
+ * (reserve_begin_grace() in server.c).
  */
 Test(A1, crash_loop) {
         sfshm *s;

@@ -173,7 +173,7 @@ Test(fdstore, statistics_do_not_jump) {
 }
 
 /* Also in the take-over. Red when a client is given up whose slot is not as the
- * ledger's (heritage_mend()): it attaches anew. What must be in its slots then is
+ * ledger's (recovery_repair_slot()): it attaches anew. What must be in its slots then is
  * test_kill_points' to say. */
 Test(fdstore, the_daemon_is_killed_at_every_store) {
         const unsigned points = getenv("SFSHM_LONG") != NULL ? 200 : 60;

@@ -245,7 +245,7 @@ static void check_adopted(const struct act *act, struct ledger *ledger, unsigned
                      at);
 }
 
-/* Red when heritage_mend() leaves a slot as it is, empties an odd one, or copies
+/* Red when recovery_repair_slot() leaves a slot as it is, empties an odd one, or copies
  * only what is even. */
 Test(kill_points, the_lane_goes_on_with_its_client) {
         for (size_t i = 0; i < sizeof(acts) / sizeof(acts[0]); i++) {

@@ -100,9 +100,11 @@ static void live(uint32_t from, uint32_t count) {
         fence_init(&fence, NULL, ledger, id_tick_max(&config.layout));
         if (reserve_new(&reserve, &config, ledger, &fence, NULL) < 0)
                 _exit(1);
-        keeper = (struct run_keeper){ .config = &config, .ledger = ledger,
+        keeper = (struct run_keeper){ .config = &config,
+                                      .ledger = ledger,
                                       .ledger_segment = &world->segment,
-                                      .clock = &world->clock, .reserve = reserve };
+                                      .clock = &world->clock,
+                                      .reserve = reserve };
         run_keeper_init(&keeper);
         for (int64_t second = 1; second < 100; second++)
                 (void)run_keeper_look(&keeper, second * 1000000000, NOW + (uint64_t)second * 1000);

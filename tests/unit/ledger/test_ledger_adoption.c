@@ -125,7 +125,7 @@ Test(adoption, refuses_what_no_kill_leaves) {
         cr_expect_eq(ledger_adopt_lane(ledger, 4, 0, pages[3], &entry), 0);
 }
 
-/* Red when heritage_mend() copies what has run out. */
+/* Red when recovery_repair_slot() copies what has run out. */
 Test(adoption, of_a_record_which_was_anothers) {
         struct rectangle r;
 

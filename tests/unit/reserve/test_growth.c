@@ -80,8 +80,11 @@ static void begin_growth(uint32_t count) {
         due = reserve_run(reserve, now);
         atomic_store(&segment->worker_count, count);
         atomic_store(&clock_segment->worker_count, count);
-        keeper = (struct run_keeper){ .config = &few, .lease = &lease, .ledger = ledger,
-                                      .ledger_segment = segment, .clock = clock_segment,
+        keeper = (struct run_keeper){ .config = &few,
+                                      .lease = &lease,
+                                      .ledger = ledger,
+                                      .ledger_segment = segment,
+                                      .clock = clock_segment,
                                       .reserve = reserve };
         run_keeper_init(&keeper);
 }

@@ -11,7 +11,7 @@ static void take_over(void) {
         cr_assert_eq(ledger_new(&ledger, segment, (struct run){ RUN_START, RUN_WIDTH }, now), 0);
         fence_init(&fence, &lease, ledger, id_tick_max(&config.layout));
         cr_assert_eq(reserve_new(&reserve, &config, ledger, &fence, NULL), 0);
-        reserve_adopted(reserve, now);
+        reserve_begin_grace(reserve, now);
         for (unsigned i = 0; i < n_fakes; i++) {
                 struct client *client = fakes[i].client;
 

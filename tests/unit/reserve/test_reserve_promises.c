@@ -64,7 +64,7 @@ Test(A1, a_daemon_that_stays_away_leaves_the_standing_one) {
 }
 
 /* At a clean stop all end together, and no later than the one that ended last. Red
- * without standing_level(): they differ by up to a third of reserve.standing. */
+ * without standing_align_ends(): they differ by up to a third of reserve.standing. */
 Test(A1, a_clean_stop_levels_the_standing_ones) {
         uint64_t latest = 0;
 
@@ -75,7 +75,7 @@ Test(A1, a_clean_stop_levels_the_standing_ones) {
         cr_assert_eq(attach(0, 1), 0);
         for (unsigned i = 0; i < 5; i++)
                 latest = standing_end(&fakes[i]) > latest ? standing_end(&fakes[i]) : latest;
-        reserve_level(reserve, now);
+        reserve_align_ends(reserve, now);
         check_pages();
         for (unsigned i = 0; i < 5; i++)
                 cr_expect_eq(standing_end(&fakes[i]), latest);
