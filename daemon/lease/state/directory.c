@@ -131,11 +131,19 @@ int directory_sign(const struct directory *dir) {
                            dir->path, strerror(errno ? errno : EIO));
 }
 
+static bool is_evidence(const struct directory *dir, const char *name) {
+        struct stat st;
+
+        if (strcmp(name, LOCK_NAME) == 0)
+                return fstat(dir->lock_fd, &st) < 0 || st.st_size > 0;
+        return strcmp(name, ".") != 0 && strcmp(name, "..") != 0 &&
+               strcmp(name, FENCE_FILE_NEW_NAME) != 0 && strcmp(name, "lost+found") != 0;
+}
+
 int directory_evidence(const struct directory *dir, char name[256]) {
         int fd = openat(dir->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         DIR *list = fd < 0 ? NULL : fdopendir(fd);
         const struct dirent *entry;
-        struct stat st;
         int found = 0;
 
         if (!list) {
@@ -145,17 +153,13 @@ int directory_evidence(const struct directory *dir, char name[256]) {
                         close(fd);
                 return r;
         }
-        while (found == 0 && (entry = readdir(list)) != NULL) {
-                const char *n = entry->d_name;
-
-                if (strcmp(n, LOCK_NAME) == 0)
-                        found = fstat(dir->lock_fd, &st) < 0 || st.st_size > 0;
-                else
-                        found = strcmp(n, ".") != 0 && strcmp(n, "..") != 0 &&
-                                strcmp(n, FENCE_FILE_NEW_NAME) != 0 && strcmp(n, "lost+found") != 0;
-                if (found)
-                        snprintf(name, 256, "%s", n);
-        }
+        /* the first by name, whatever order the file system lists them in */
+        while ((entry = readdir(list)) != NULL)
+                if (is_evidence(dir, entry->d_name) &&
+                    (!found || strcmp(entry->d_name, name) < 0)) {
+                        snprintf(name, 256, "%s", entry->d_name);
+                        found = 1;
+                }
         closedir(list);
         return found;
 }

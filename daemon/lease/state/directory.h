@@ -23,7 +23,8 @@ int directory_open(struct directory *ret, const char *path);
 int directory_sign(const struct directory *dir);
 
 /* Whether there is what a first start does not find: a lock which was signed, or
- * anything that is not ours. 1, and its name; 0; or -errno, silent. */
+ * anything that is not ours. 1, and the first such name by bytes; 0; or -errno,
+ * silent. */
 int directory_evidence(const struct directory *dir, char name[256]);
 
 /* Unlocks. */

@@ -104,6 +104,10 @@ static void lengthen_file(void) {
 static void lose_file(void) {
         cr_assert_eq(unlink(path_of("fence")), 0);
 }
+static void leave_lock(void) {
+        lose_file();
+        cr_assert_eq(unlink(path_of("ledger-lineage")), 0);
+}
 static void leave_foreign_files(void) {
         lose_file();
         cr_assert_eq(unlink(path_of("lock")), 0);
@@ -147,7 +151,8 @@ static const struct {
         { "empty", empty_file, "torn or damaged", "Put back a good copy", true },
         { "bit-flipped", flip_bit, "torn or damaged", "Put back a good copy", true },
         { "longer", lengthen_file, "torn or damaged", "Put back a good copy", true },
-        { "lost", lose_file, "lock shows that this is no first start", "Put the file back", true },
+        { "lost", lose_file, "ledger-lineage shows that this", "Put the file back", true },
+        { "all but the lock", leave_lock, "lock shows that this is no", "Put the file back", true },
         { "foreign files", leave_foreign_files, "something shows that", "Put the file back", true },
         { "a link", link_file, "cannot read", "move the file away", true },
         { "of another machine", other_machine, "on another machine", "workers.first", true },
