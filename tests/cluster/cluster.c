@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "tests/cluster/clients.h"
+#include "tests/support/scratch.h"
 
 #define FIRST_NODE 11u
 #define FIRST_HOST 31u
@@ -279,8 +280,8 @@ void cluster_begin(struct cluster *c, unsigned n_nodes, unsigned n_hosts) {
         *c = (struct cluster){ .kind = kind_under_test(), .n_nodes = n_nodes,
                                 .n_hosts = n_hosts };
         net_begin();
-        strcpy(c->directory, "/tmp/sfshm-cluster-XXXXXX");
-        cr_assert_not_null(mkdtemp(c->directory), "mkdtemp: %s", strerror(errno));
+        /* an etcd node begins with a log of 64 MB */
+        scratch_fast_directory(c->directory, "cluster", UINT64_C(2) << 30);
         for (unsigned i = 0; i < n_nodes; i++) {
                 snprintf(c->nodes[i].directory, sizeof(c->nodes[i].directory), "%s/%u",
                          c->directory, i);

@@ -9,6 +9,7 @@
 #include "tests/cluster/net.h"
 #include "tests/support/collect.h"
 #include "tests/support/private_daemon.h"
+#include "tests/support/scratch.h"
 
 #define CLUSTER_HOSTS 4u
 #define CLUSTER_NODES 3u
@@ -57,7 +58,7 @@ extern const struct coordinator_kind coordinator_zookeeper; /* where it was buil
 
 struct cluster {
         const struct coordinator_kind *kind;
-        char directory[64];
+        char directory[SCRATCH_MAX];
         unsigned n_nodes, n_hosts;
         struct cluster_node nodes[CLUSTER_NODES];
         struct cluster_host hosts[CLUSTER_HOSTS];

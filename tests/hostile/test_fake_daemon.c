@@ -21,15 +21,15 @@
 #include <unistd.h>
 
 #include "shm/clock.h"
+#include "tests/support/scratch.h"
 
-static char directory[64], path[80];
+static char directory[SCRATCH_MAX], path[SCRATCH_MAX + 8];
 static int listener = -1;
 
 static void set_up(void) {
         struct sockaddr_un address = { .sun_family = AF_UNIX };
 
-        strcpy(directory, "/tmp/sfshm-test-XXXXXX");
-        cr_assert_not_null(mkdtemp(directory));
+        scratch_directory(directory, "test");
         snprintf(path, sizeof(path), "%s/sock", directory);
         snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
         listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);

@@ -1,22 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 #include "tests/support/etcd_nodes.h"
 
-#include <arpa/inet.h>
 #include <criterion/criterion.h>
-#include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
-#include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/support/ports.h"
 #include "tests/support/private_daemon.h"
 #include "tests/support/remove_tree.h"
 
@@ -62,24 +58,6 @@ void etcd_nodes_certify(const struct etcd_nodes *e, const char *name, const char
 }
 
 /* ---- nodes */
-
-/* All at once, so that they differ. */
-static void find_ports(unsigned *ports, unsigned n) {
-        int fds[2 * ETCD_NODES];
-
-        for (unsigned i = 0; i < n; i++) {
-                struct sockaddr_in address = { .sin_family = AF_INET,
-                                               .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-                socklen_t size = sizeof(address);
-
-                fds[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-                cr_assert_eq(bind(fds[i], (struct sockaddr *)&address, sizeof(address)), 0);
-                cr_assert_eq(getsockname(fds[i], (struct sockaddr *)&address, &size), 0);
-                ports[i] = ntohs(address.sin_port);
-        }
-        for (unsigned i = 0; i < n; i++)
-                close(fds[i]);
-}
 
 static void run(const struct etcd_nodes *e, unsigned node) {
         const char *url = e->node[node].url, *peer = e->node[node].peer_url;
@@ -247,33 +225,20 @@ unsigned etcd_nodes_leader(const struct etcd_nodes *e) {
 
 /* ---- begin and end */
 
-/* In memory where there is room: other people's writes to the disk delay no answer. */
-static const char *fastest_place(void) {
-        struct statvfs room;
-
-        if (statvfs("/dev/shm", &room) == 0 && room.f_bavail * room.f_frsize >= ROOM_BYTES)
-                return "/dev/shm";
-        return "/tmp";
-}
-
 void etcd_nodes_begin(struct etcd_nodes *e) {
-        unsigned ports[2 * ETCD_NODES];
-
-        snprintf(e->directory, sizeof(e->directory), "%s/sfshm-etcd-XXXXXX", fastest_place());
-        cr_assert_not_null(mkdtemp(e->directory), "mkdtemp: %s", strerror(errno));
+        scratch_fast_directory(e->directory, "etcd", ROOM_BYTES);
         if (e->tls) {
                 make_authority(e);
                 etcd_nodes_certify(e, "server", "/O=test");
                 etcd_nodes_certify(e, "admin", "/O=test");
         }
-        find_ports(ports, 2 * e->n);
         for (unsigned i = 0; i < e->n; i++) {
                 size_t used = strlen(e->endpoints);
 
                 snprintf(e->node[i].url, sizeof(e->node[i].url), "%s://127.0.0.1:%u",
-                         e->tls ? "https" : "http", ports[2 * i]);
+                         e->tls ? "https" : "http", port_reserve());
                 snprintf(e->node[i].peer_url, sizeof(e->node[i].peer_url), "http://127.0.0.1:%u",
-                         ports[2 * i + 1]);
+                         port_reserve());
                 snprintf(e->endpoints + used, sizeof(e->endpoints) - used, "%s%s",
                          i > 0 ? " " : "", e->node[i].url);
         }

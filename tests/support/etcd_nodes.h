@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "tests/support/scratch.h"
+
 #define ETCD_NODES 3
 
 struct etcd_nodes {
@@ -16,7 +18,7 @@ struct etcd_nodes {
         bool tls;           /* and a client needs a certificate of our CA */
         unsigned token_ttl; /* in seconds; 0: etcd's own, five minutes */
 
-        char directory[64];
+        char directory[SCRATCH_MAX];
         char endpoints[256]; /* of all nodes, by blanks */
         char user[32];       /* of etcd_nodes_ctl(): "root:word"; "": none */
         struct {

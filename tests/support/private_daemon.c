@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "tests/support/remove_tree.h"
+#include "tests/support/scratch.h"
 
 #define START_LIMIT_MS 30000
 
@@ -65,8 +66,7 @@ void private_daemon_unset_first(struct private_daemon *d) {
 
 void private_daemon_prepare(struct private_daemon *d) {
         *d = (struct private_daemon){ .uid = geteuid() };
-        strcpy(d->directory, "/tmp/sfshm-test-XXXXXX");
-        cr_assert_not_null(mkdtemp(d->directory), "mkdtemp: %s", strerror(errno));
+        scratch_directory(d->directory, "test");
         cr_assert_eq(chmod(d->directory, 0755), 0);
         snprintf(d->socket, sizeof(d->socket), "%s/sock", d->directory);
         snprintf(d->state, sizeof(d->state), "%s/state", d->directory);

@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include "libclient/sfshm.h"
+#include "tests/support/scratch.h"
 
 #define PRIVATE_DAEMON_SETS 24
 
@@ -18,7 +19,7 @@ struct private_daemon {
         uid_t uid; /* runs as that user when the test is root */
         const char *binary; /* NULL: $SFSHMD */
         const char *config; /* NULL: no --config */
-        char directory[64];
+        char directory[SCRATCH_MAX];
         char socket[96];
         char state[96];
         char shm[96];

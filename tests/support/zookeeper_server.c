@@ -19,24 +19,14 @@
 #include <unistd.h>
 #include <zookeeper/zookeeper.h>
 
+#include "tests/support/ports.h"
 #include "tests/support/private_daemon.h"
 #include "tests/support/remove_tree.h"
+#include "tests/support/scratch.h"
 
 #define SESSION_MS 5000
 
 /* ---- the nodes */
-
-static unsigned free_port(void) {
-        struct sockaddr_in address = { .sin_family = AF_INET,
-                                       .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-        socklen_t size = sizeof(address);
-        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-        cr_assert_eq(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
-        cr_assert_eq(getsockname(fd, (struct sockaddr *)&address, &size), 0);
-        close(fd);
-        return ntohs(address.sin_port);
-}
 
 static void node_path(const struct zookeeper_server *z, unsigned node, const char *name,
                       char path[128]) {
@@ -189,11 +179,10 @@ void zookeeper_server_begin(struct zookeeper_server *z, unsigned n) {
         size_t used = 0;
 
         *z = (struct zookeeper_server){ .n = n };
-        strcpy(z->directory, "/tmp/sfshm-zookeeper-XXXXXX");
-        cr_assert_not_null(mkdtemp(z->directory), "mkdtemp: %s", strerror(errno));
+        scratch_directory(z->directory, "zookeeper");
         for (unsigned i = 0; i < n; i++) {
-                z->nodes[i] = (struct zookeeper_node_process){ 0, free_port(), free_port(),
-                                                               free_port() };
+                z->nodes[i] = (struct zookeeper_node_process){ 0, port_reserve(), port_reserve(),
+                                                               port_reserve() };
                 used += (size_t)snprintf(z->hosts + used, sizeof(z->hosts) - used,
                                          "%s127.0.0.1:%u", i > 0 ? "," : "",
                                          z->nodes[i].client_port);

@@ -9,6 +9,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "tests/support/scratch.h"
+
 #define ZOOKEEPER_NODES_MAX 5u
 
 struct zookeeper_node_process {
@@ -17,7 +19,7 @@ struct zookeeper_node_process {
 };
 
 struct zookeeper_server {
-        char directory[64];
+        char directory[SCRATCH_MAX];
         char hosts[160]; /* for zookeeper.hosts */
         unsigned n;
         struct zookeeper_node_process nodes[ZOOKEEPER_NODES_MAX];

@@ -9,13 +9,14 @@
 #include <sys/stat.h>
 
 #include "daemon/config/config.h"
+#include "tests/support/scratch.h"
 #include "tests/unit/capture.h"
 
 #define FIRST "[workers]\nfirst = 0\n"
 #define ETCD "[workers]\nbackend = etcd\n[etcd]\n"
 #define ZOOKEEPER "[workers]\nbackend = zookeeper\n[zookeeper]\n"
 
-static char directory[] = "/tmp/sfshm-test-config-XXXXXX";
+static char directory[SCRATCH_MAX];
 static char path[256];
 
 static inline void write_bytes(const char *where, const char *bytes, size_t n) {
@@ -36,7 +37,7 @@ static inline void write_file(const char *name, const char *text) {
 static inline void set_up(void) {
         char below[512];
 
-        cr_assert_not_null(mkdtemp(directory));
+        scratch_directory(directory, "config");
         snprintf(path, sizeof(path), "%s/sfshmd.conf", directory);
         snprintf(below, sizeof(below), "%s.d", path);
         cr_assert_eq(mkdir(below, 0700), 0);

@@ -9,17 +9,17 @@
 #include <unistd.h>
 
 #include "daemon/host/vmclock.h"
+#include "tests/support/scratch.h"
 
 struct vmclock_fixture {
-        char path[64];
+        char path[SCRATCH_MAX];
         struct vmclock_page *page;
 };
 
 static inline struct vmclock_fixture vmclock_fixture_new(void) {
-        struct vmclock_fixture fixture = { .path = "/tmp/sfshm-vmclock-XXXXXX" };
-        int fd = mkstemp(fixture.path);
+        struct vmclock_fixture fixture;
+        int fd = scratch_file(fixture.path, "vmclock");
 
-        cr_assert(fd >= 0);
         cr_assert_eq(ftruncate(fd, 4096), 0);
         fixture.page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
         cr_assert(fixture.page != MAP_FAILED);

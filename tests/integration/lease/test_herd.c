@@ -19,6 +19,7 @@
 #include "tests/support/private_daemon.h"
 #include "tests/support/relay.h"
 #include "tests/support/remove_tree.h"
+#include "tests/support/scratch.h"
 #include "tests/support/test_coordinator.h"
 #include "tests/unit/capture.h"
 
@@ -32,7 +33,7 @@ TestSuite(herd, .timeout = 230);
 #define REQUESTS 4
 
 static const struct test_coordinator *const coordinator = &SFSHM_TEST_COORDINATOR;
-static char directory[] = "/tmp/sfshm-herd-XXXXXX"; /* of the hosts' states */
+static char directory[SCRATCH_MAX]; /* of the hosts' states */
 static struct relay *relay;
 static struct clock_segment clock_segment;
 static struct host {
@@ -134,7 +135,7 @@ Test(herd, hosts_do_not_come_back_together) {
         files.rlim_cur = files.rlim_max;
         cr_assert_eq(setrlimit(RLIMIT_NOFILE, &files), 0);
         coordinator->begin();
-        cr_assert_not_null(mkdtemp(directory));
+        scratch_directory(directory, "herd");
         relay = relay_new(coordinator->url(), RELAY_PASS);
         capture_begin();
         for (int i = 0; i < HOSTS; i++)

@@ -12,11 +12,12 @@
 #include "shm/clock.h"
 #include "shm/statistics.h"
 #include "tests/integration/tool.h"
+#include "tests/support/scratch.h"
 
 #define CLIENTS 2u
 
 static struct tool_result result;
-static char directory[64];
+static char directory[SCRATCH_MAX];
 static struct clock_segment clock_segment;
 static struct {
         struct statistics_segment header;
@@ -60,8 +61,7 @@ static void write_file(const char *name, const void *data, size_t size) {
 static void setup(void) {
         struct clock_line line = { .boot_base_ns = boottime_ns(), .guarded_base_ns = 5000000000 };
 
-        strcpy(directory, "/tmp/sfshm-stat-test-XXXXXX");
-        cr_assert_not_null(mkdtemp(directory));
+        scratch_directory(directory, "stat");
         memcpy(clock_segment.magic, CLOCK_MAGIC, 8);
         clock_segment.version = CLOCK_VERSION;
         clock_segment.size = CLOCK_SIZE;

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "tests/support/private_daemon.h"
+#include "tests/support/scratch.h"
 #include "tests/unit/fake_etcd.h"
 
 #define RANGE "/v3/kv/range"
@@ -212,10 +213,10 @@ Test(etcd_http, endpoints_of_two_clusters_are_refused) {
 
 /* ---- headers, users */
 
-static char password_file[] = "/tmp/sfshm-test-password-XXXXXX";
+static char password_file[SCRATCH_MAX];
 
 static void with_user(const char *password, size_t size) {
-        int fd = mkstemp(password_file);
+        int fd = scratch_file(password_file, "password");
 
         cr_assert_eq(write(fd, password, size), (ssize_t)size);
         close(fd);

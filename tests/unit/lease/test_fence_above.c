@@ -20,16 +20,17 @@
 #include "daemon/lease/lease.h"
 #include "daemon/lease/state/fence_file.h"
 #include "daemon/lease/state/ledger_id.h"
+#include "tests/support/scratch.h"
 #include "tests/unit/capture.h"
 
 #define DAY_MS INT64_C(86400000)
 
-static char base[] = "/tmp/sfshm-test-above-XXXXXX";
+static char base[SCRATCH_MAX];
 static char dir[128];
 static struct config config;
 
 static void setup(void) {
-        cr_assert_not_null(mkdtemp(base));
+        scratch_directory(base, "above");
         snprintf(dir, sizeof(dir), "%s/state", base);
         config = (struct config){ .state_dir = dir,
                                   .backend = (char *)"local",

@@ -14,15 +14,16 @@
 #include "daemon/lease/lease.h"
 #include "daemon/lease/state/fence_file.h"
 #include "daemon/segment/segment.h"
+#include "tests/support/scratch.h"
 #include "tests/unit/capture.h"
 #include "tests/unit/until.h"
 
-static char base[] = "/tmp/sfshm-test-lease-XXXXXX";
+static char base[SCRATCH_MAX];
 static char dir[128];
 static struct config config;
 
 static void setup(void) {
-        cr_assert_not_null(mkdtemp(base));
+        scratch_directory(base, "lease");
         snprintf(dir, sizeof(dir), "%s/state", base);
         config = (struct config){ .state_dir = dir,
                                   .backend = (char *)"local",

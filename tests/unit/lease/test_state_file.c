@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "daemon/lease/state/fence_file.h"
+#include "tests/support/scratch.h"
 
 Test(state_file, a_state_survives_its_text) {
         struct fence_state state = { .worker_first = UINT32_MAX,
@@ -68,10 +69,10 @@ static const struct fence_file_calls failing = { failing_write, failing_fsync, f
 Test(state_file, a_failed_write_leaves_a_whole_state) {
         const int errors[] = { ENOSPC, EIO, EDQUOT };
         struct fence_state old = { .fence_tick = 1000 }, new, found;
-        char dir[] = "/tmp/sfshm-test-state-XXXXXX";
+        char dir[SCRATCH_MAX];
         int dir_fd, fails_at = 1, r;
 
-        cr_assert_not_null(mkdtemp(dir));
+        scratch_directory(dir, "state");
         dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         cr_assert(dir_fd >= 0);
 

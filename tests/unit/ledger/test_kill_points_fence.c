@@ -18,17 +18,18 @@
 #include <unistd.h>
 
 #include "daemon/lease/state/fence_file.h"
+#include "tests/support/scratch.h"
 
 /* unlink, create, write, sync, rename, sync of the directory */
 #define STEPS_OF_A_FENCE_WRITE 6u
 #define OLD_FENCE UINT64_C(1000)
 #define NEW_FENCE UINT64_C(2000)
 
-static char directory[] = "/tmp/sfshm-test-fence-XXXXXX";
+static char directory[SCRATCH_MAX];
 static int dir_fd;
 
 static void set_up(void) {
-        cr_assert_not_null(mkdtemp(directory));
+        scratch_directory(directory, "fence");
         dir_fd = open(directory, O_RDONLY | O_DIRECTORY);
         cr_assert_geq(dir_fd, 0);
 }

@@ -11,13 +11,14 @@
 #include <unistd.h>
 
 #include "daemon/server/listener.h"
+#include "tests/support/scratch.h"
 #include "tests/unit/capture.h"
 
-static char directory[] = "/tmp/sfshm-test-listener-XXXXXX";
-static char path[64];
+static char directory[SCRATCH_MAX];
+static char path[SCRATCH_MAX + 8];
 
 static void set_up(void) {
-        cr_assert_not_null(mkdtemp(directory));
+        scratch_directory(directory, "listener");
         snprintf(path, sizeof(path), "%s/passed", directory);
         capture_begin();
 }

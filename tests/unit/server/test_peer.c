@@ -14,6 +14,7 @@
 
 #include "daemon/server/message.h"
 #include "daemon/server/peer.h"
+#include "tests/support/scratch.h"
 
 /* Red when the pid, the uid or the comm is taken from anywhere else. */
 Test(peer, knows_pid_uid_and_comm_of_a_living_peer) {
@@ -45,13 +46,13 @@ Test(peer, knows_pid_uid_and_comm_of_a_living_peer) {
  * after the reading, or when the pid is not the connecting process's. */
 Test(peer, knows_nothing_from_proc_of_a_dead_peer) {
         struct sockaddr_un address = { .sun_family = AF_UNIX };
-        char directory[] = "/tmp/sfshm-peer-XXXXXX";
+        char directory[SCRATCH_MAX];
         struct peer peer;
         int listener, connection, hold[2];
         pid_t child;
         char byte;
 
-        cr_assert_not_null(mkdtemp(directory));
+        scratch_directory(directory, "peer");
         snprintf(address.sun_path, sizeof(address.sun_path), "%s/s", directory);
         listener = socket(AF_UNIX, SOCK_SEQPACKET, 0);
         cr_assert_eq(bind(listener, (struct sockaddr *)&address, sizeof(address)), 0);
