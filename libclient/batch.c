@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 
-#include "libclient/claim.h"
-#include "libclient/guarded.h"
-#include "libclient/lane_of_thread.h"
+#include "libclient/clock.h"
+#include "libclient/cpu_lane.h"
 #include "libclient/sfshm.h"
+#include "libclient/wait_claim.h"
 
 #if defined(__GNUC__) && !defined(__clang__)
 #define VECTORIZED __attribute__((optimize("O3"))) /* clang does it at -O2 */
@@ -44,7 +44,7 @@ static bool possible(const struct sfshm *s, uint64_t n, int64_t timeout_ns) {
         if (timeout_ns < 0)
                 return true;
         widest = atomic_load_explicit(&attachment_grants(a)->widest, memory_order_relaxed);
-        here = lane_widest(a, lane_of_thread(a), guarded_tick(a, NULL), &begins);
+        here = lane_widest(a, cpu_lane(a), clock_tick_now(a, NULL), &begins);
         if (here > widest)
                 widest = here;
         ticks = (uint64_t)(timeout_ns / NS_PER_TICK) + 1 + a->reach_back_ticks;
@@ -52,16 +52,16 @@ static bool possible(const struct sfshm *s, uint64_t n, int64_t timeout_ns) {
 }
 
 int sfshm_next_batch(sfshm *s, uint64_t *ids, size_t n) {
-        struct patience patience = patience_of(s);
+        struct deadline deadline = deadline_of(s);
         /* without waiting it is all or nothing at once */
-        bool whole = patience.timeout_ns == 0;
+        bool whole = deadline.timeout_ns == 0;
         size_t done = 0;
 
-        if (!possible(s, n, patience.timeout_ns))
+        if (!possible(s, n, deadline.timeout_ns))
                 return -EMSGSIZE;
         while (done < n) {
                 struct claim c;
-                int r = claim(s, whole ? n : 1, n - done, true, &patience, &c);
+                int r = wait_claim(s, whole ? n : 1, n - done, true, &deadline, &c);
 
                 if (r < 0)
                         return r;
@@ -72,13 +72,13 @@ int sfshm_next_batch(sfshm *s, uint64_t *ids, size_t n) {
 }
 
 int sfshm_next_span(sfshm *s, uint32_t want, uint64_t *ret_first, uint32_t *ret_count) {
-        struct patience patience = patience_of(s);
+        struct deadline deadline = deadline_of(s);
         struct claim c;
         int r;
 
         if (want == 0)
                 return -EINVAL;
-        r = claim(s, 1, want, false, &patience, &c);
+        r = wait_claim(s, 1, want, false, &deadline, &c);
         if (r < 0)
                 return r;
         *ret_first = claim_first_id(&c);

@@ -6,8 +6,9 @@
 #include <stdint.h>
 
 #include "libclient/attachment.h"
-#include "libclient/reattach.h"
 #include "libclient/sfshm.h"
+
+struct reattach;
 
 struct sfshm {
         /* The newest attachment. Stored (release) when it is complete and the

@@ -7,7 +7,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "libclient/guarded.h"
+#include "libclient/clock.h"
 
 static int connect_to(const char *address, int *ret_socket) {
         struct sockaddr_un sun = { .sun_family = AF_UNIX };
@@ -87,7 +87,7 @@ static int judge(const union wire_message *message, size_t length, const int *fd
 
         if (whole && message->header.type == WIRE_WELCOME && n_fds == WIRE_WELCOME_FDS) {
                 if (message->welcome.boot_ns >= begun_boot_ns &&
-                    message->welcome.boot_ns <= boottime_ns())
+                    message->welcome.boot_ns <= clock_boottime_ns())
                         return attachment_new(ret, &message->welcome, fds, socket);
                 close_all(fds, n_fds); /* another time namespace */
                 return -EPROTO;

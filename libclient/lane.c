@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "libclient/lane.h"
 
+#include "libclient/clock.h"
 #include "libclient/count.h"
-#include "libclient/guarded.h"
 
 static const struct slot *slots_of(const struct attachment *a, uint32_t lane) {
         return attachment_grants(a)->slots[lane];
@@ -76,7 +76,7 @@ bool lane_judge(struct attachment *a, uint32_t lane, uint64_t cursor, struct cla
         struct rectangle r;
 
         if (cursor_closed(cursor) || !slot_of_cursor(a, lane, cursor, &r) ||
-            !span_fits(cursor_offset(cursor), 1, r.width) || guarded_tick(a, ret_boot_ns) != tick)
+            !span_fits(cursor_offset(cursor), 1, r.width) || clock_tick_now(a, ret_boot_ns) != tick)
                 return false;
         *ret = (struct claim){ .tick = tick, .start = r.start, .width = r.width,
                                .offset = (uint32_t)cursor_offset(cursor),
@@ -194,7 +194,7 @@ enum claim_result lane_claim(struct attachment *a, uint32_t lane, uint64_t min, 
                 /* acquire: pairs with the release of whoever moved it */
                 uint64_t cursor = atomic_load_explicit(&words->cursor, memory_order_acquire);
                 uint64_t at = a->base_tick + cursor_tick(cursor);
-                uint64_t tick = guarded_tick(a, ret_boot_ns);
+                uint64_t tick = clock_tick_now(a, ret_boot_ns);
                 enum claim_result result;
 
                 *ret_tick = tick;

@@ -19,6 +19,10 @@ struct claim {
         uint64_t count;
 };
 
+static inline uint64_t claim_first_id(const struct claim *c) {
+        return (c->tick << c->position_bits) + c->start + c->offset;
+}
+
 enum claim_result {
         CLAIM_GOT,
         CLAIM_FULL,    /* the lane has used up its width in this tick */

@@ -1,26 +1,27 @@
 /* SPDX-License-Identifier: MIT */
 #include "libclient/sfshm.h"
 
-#include "libclient/claim.h"
-#include "libclient/guarded.h"
-#include "libclient/lane_of_thread.h"
+#include "libclient/clock.h"
+#include "libclient/cpu_lane.h"
+#include "libclient/reattach.h"
+#include "libclient/wait_claim.h"
 
 /* Everything the hot path is not sure of. `cursor` is what the caller's add
  * returned, if it made one: it is used if it is good after all. */
 static __attribute__((noinline, cold)) int next_slow(struct sfshm *s, struct attachment *a,
                                                      const struct lane_at *at, bool added,
                                                      uint64_t cursor, uint64_t *ret_id) {
-        struct patience patience = patience_of(s);
+        struct deadline deadline = deadline_of(s);
         struct claim c;
         int64_t boot_ns;
         int r;
 
         if (added && lane_judge(a, lane_of(a, at), cursor, &c, &boot_ns)) {
                 *ret_id = claim_first_id(&c);
-                claim_upkeep(s, a, boot_ns);
+                reattach_upkeep(s, a, boot_ns);
                 return 0;
         }
-        r = claim(s, 1, 1, false, &patience, &c);
+        r = wait_claim(s, 1, 1, false, &deadline, &c);
         if (r < 0)
                 return r;
         *ret_id = claim_first_id(&c);
@@ -34,9 +35,9 @@ static __attribute__((noinline)) int next_verified(struct sfshm *s, struct attac
                                                    uint64_t id, uint64_t *ret_id) {
         int64_t boot_ns;
 
-        if (!guarded_within(a, id >> a->position_bits, &boot_ns))
+        if (!clock_is_at(a, id >> a->position_bits, &boot_ns))
                 return next_slow(s, a, at, true, cursor, ret_id);
-        claim_upkeep(s, a, boot_ns);
+        reattach_upkeep(s, a, boot_ns);
         *ret_id = id;
         return 0;
 }
@@ -88,7 +89,7 @@ static inline __attribute__((always_inline)) int next_in(struct sfshm *s, struct
 /* Apart, so that the ordered handle's path is the shorter one. */
 static __attribute__((noinline, aligned(64))) int next_parallel(struct sfshm *s, struct attachment *a,
                                                    uint64_t *ret_id) {
-        return next_in(s, a, lane_at(a, lane_of_cpu(a)), ret_id);
+        return next_in(s, a, lane_at(a, cpu_lane_parallel(a)), ret_id);
 }
 
 /* Aligned: elsewhere it was measured a cycle slower. */

@@ -7,7 +7,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "libclient/guarded.h"
+#include "libclient/clock.h"
 #include "libclient/handle.h"
 #include "libclient/handshake.h"
 #include "libclient/lane.h"
@@ -46,7 +46,7 @@ struct reattach *reattach_free(struct reattach *reattach) {
 
 /* Jitter: between half and all of it. */
 static int64_t jittered(int64_t ns) {
-        uint64_t mixed = (uint64_t)monotonic_ns() * UINT64_C(0x9e3779b97f4a7c15) +
+        uint64_t mixed = (uint64_t)clock_monotonic_ns() * UINT64_C(0x9e3779b97f4a7c15) +
                          (uint64_t)syscall(SYS_gettid);
 
         mixed ^= mixed >> 31;
@@ -66,7 +66,7 @@ static int failed(struct sfshm *s, int error) {
         drop_pending(s);
         r->failures++;
         r->error = error;
-        atomic_store_explicit(&r->next_ns, monotonic_ns() + jittered(BACKOFF_FIRST_NS << doublings),
+        atomic_store_explicit(&r->next_ns, clock_monotonic_ns() + jittered(BACKOFF_FIRST_NS << doublings),
                               memory_order_relaxed);
         return error;
 }
@@ -91,9 +91,9 @@ static int begin(struct sfshm *s) {
         int error, fd = -1;
 
         drop_pending(s);
-        if (monotonic_ns() < atomic_load_explicit(&r->next_ns, memory_order_relaxed))
+        if (clock_monotonic_ns() < atomic_load_explicit(&r->next_ns, memory_order_relaxed))
                 return r->error != 0 ? r->error : -EAGAIN;
-        r->begun_boot_ns = boottime_ns();
+        r->begun_boot_ns = clock_boottime_ns();
         error = handshake_begin(s->address, s->lanes, &fd);
         if (error == 0 && (error = own_socket_of(fd, &s->pending)) < 0)
                 close(fd);
@@ -125,7 +125,7 @@ static int step(struct sfshm *s, struct attachment *a) {
                 return failed(s, -ECONNRESET);
         }
         error = handshake_finish(s->pending.fd, r->begun_boot_ns, &fresh);
-        if (error == -EAGAIN && boottime_ns() - r->begun_boot_ns < ANSWER_WITHIN_NS)
+        if (error == -EAGAIN && clock_boottime_ns() - r->begun_boot_ns < ANSWER_WITHIN_NS)
                 return -EAGAIN;
         if (error < 0)
                 return failed(s, error == -EAGAIN ? -ETIMEDOUT : error);
@@ -163,7 +163,8 @@ int reattach_step(struct sfshm *s, struct attachment *a) {
         return result;
 }
 
-void reattach_poke(struct sfshm *s, struct attachment *a, int64_t boot_ns) {
+/* Is the daemon's end of `a` gone? Then takes a step. Looks at most once a millisecond. */
+static void poke(struct sfshm *s, struct attachment *a, int64_t boot_ns) {
         const struct clock_segment *clock = attachment_clock(a);
         int64_t looked = atomic_load_explicit(&a->looked_boot_ns, memory_order_relaxed);
 
@@ -181,8 +182,18 @@ void reattach_poke(struct sfshm *s, struct attachment *a, int64_t boot_ns) {
                 (void)reattach_step(s, a);
 }
 
-void reattach_wait(int64_t deadline_ns) {
-        int64_t until = monotonic_ns() + STEP_EVERY_NS;
+void reattach_upkeep(struct sfshm *s, struct attachment *a, int64_t boot_ns) {
+        const struct clock_segment *clock = attachment_clock(a);
+        uint32_t owner = atomic_load_explicit(&clock->owner, memory_order_relaxed);
+        uint32_t generation = atomic_load_explicit(&clock->generation, memory_order_relaxed);
 
-        sleep_until_monotonic(deadline_ns < until ? deadline_ns : until);
+        if (!clock_owner_live(owner) ||
+            generation != atomic_load_explicit(&a->generation, memory_order_relaxed))
+                poke(s, a, boot_ns);
+}
+
+void reattach_wait(int64_t deadline_ns) {
+        int64_t until = clock_monotonic_ns() + STEP_EVERY_NS;
+
+        clock_sleep_until(deadline_ns < until ? deadline_ns : until);
 }

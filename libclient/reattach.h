@@ -28,9 +28,9 @@ struct reattach {
 int reattach_new(struct reattach **ret);
 struct reattach *reattach_free(struct reattach *reattach);
 
-/* Is the daemon's end of `a` gone? Then take a step. For calls that hold a
- * valid reservation: looks at most once a millisecond. */
-void reattach_poke(struct sfshm *s, struct attachment *a, int64_t boot_ns);
+/* For calls that hold a valid reservation: when the clock segment shows that the daemon
+ * died or came back, looks whether it closed the connection of `a`, and takes a step if so. */
+void reattach_upkeep(struct sfshm *s, struct attachment *a, int64_t boot_ns);
 
 /*
  * One step towards a new attachment in place of `a`, whose connection is dead

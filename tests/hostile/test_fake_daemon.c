@@ -341,7 +341,7 @@ Test(hostile_fake_daemon, descriptors_that_are_none) {
 }
 
 /* Pages of the right shape, full of noise: any number or error, no crash. Run
- * with UBSan it sees shifts and sums as well. Red when guarded_wait() does not look
+ * with UBSan it sees shifts and sums as well. Red when clock_wait() does not look
  * at the deadline: a clock that stands still is waited for. */
 Test(hostile_fake_daemon, noise_in_the_pages) {
         uint64_t seed = 88172645463325252u, *ids = calloc(5000, sizeof(*ids));

@@ -243,7 +243,7 @@ static int call_over_noise(void *context) {
         return 0;
 }
 
-/* Red when guarded_wait() does not look at the deadline: a cursor far in the
+/* Red when clock_wait() does not look at the deadline: a cursor far in the
  * future is waited for. */
 Test(hostile_scribble, s1_the_library_survives_its_own_page) {
         struct arena *arena = arena_new(1, 1 << 20);

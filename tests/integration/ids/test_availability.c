@@ -10,8 +10,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "libclient/clock.h"
 #include "libclient/handle.h"
-#include "libclient/guarded.h"
 #include "libclient/lane.h"
 #include "tests/support/private_daemon.h"
 
@@ -251,7 +251,7 @@ static bool elastic_is_over(void *handle) {
         const struct attachment *a = atomic_load(&((sfshm *)handle)->attachment);
         uint64_t begins;
 
-        return lane_widest(a, 0, guarded_tick(a, NULL), &begins) < 500;
+        return lane_widest(a, 0, clock_tick_now(a, NULL), &begins) < 500;
 }
 
 /* A batch that may not wait, after a quiet time: it is too wide for the standing

@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "libclient/guarded.h"
+#include "libclient/clock.h"
 #include "libclient/handle.h"
 #include "libclient/lane.h"
 #include "tests/support/private_daemon.h"
@@ -116,7 +116,7 @@ Test(O1, one_lane_across_fork) {
 }
 
 static uint64_t guarded_now(const sfshm *s) {
-        return guarded_tick(atomic_load(&s->attachment), NULL);
+        return clock_tick_now(atomic_load(&s->attachment), NULL);
 }
 
 /* Takes one ID; is it of a tick earlier than the guarded clock at the call? None
@@ -182,7 +182,7 @@ static bool nothing_valid(void *handle) {
         const struct attachment *a = atomic_load(&((sfshm *)handle)->attachment);
         uint64_t begins;
 
-        return lane_widest(a, 0, guarded_tick(a, NULL), &begins) == 0;
+        return lane_widest(a, 0, clock_tick_now(a, NULL), &begins) == 0;
 }
 
 /*

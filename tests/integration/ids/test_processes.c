@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "libclient/handle.h"
+#include "libclient/reattach.h"
 #include "tests/support/collect.h"
 #include "tests/support/private_daemon.h"
 

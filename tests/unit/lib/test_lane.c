@@ -7,7 +7,7 @@
 #include <sys/mman.h>
 
 #include "libclient/count.h"
-#include "libclient/guarded.h"
+#include "libclient/clock.h"
 #include "libclient/lane.h"
 
 #define BASE UINT64_C(1000)
@@ -20,7 +20,7 @@ static void no_step(void) {
 /* Guarded time stands still at the beginning of `tick`: the line's slope is
  * all slewed away, but for one part in 10^9. */
 static void set_tick(uint64_t tick) {
-        int64_t boot = boottime_ns();
+        int64_t boot = clock_boottime_ns();
         struct clock_line line = {
                 .boot_base_ns = boot,
                 .guarded_base_ns = (int64_t)tick * NS_PER_TICK + NS_PER_TICK / 2,

@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#include "libclient/handle.h"
-
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
@@ -10,9 +8,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "libclient/guarded.h"
+#include "libclient/clock.h"
+#include "libclient/cpu_lane.h"
+#include "libclient/handle.h"
 #include "libclient/handshake.h"
-#include "libclient/lane_of_thread.h"
+#include "libclient/reattach.h"
 
 #define DEFAULT_ADDRESS "/run/sfshm/sfshm.sock"
 #define OPEN_WITHIN_NS (5 * NS_PER_SECOND)
@@ -23,7 +23,7 @@ static uint32_t lanes_wanted(unsigned flags) {
         long cpus = sysconf(_SC_NPROCESSORS_CONF);
         uint32_t lanes = 1;
 
-        if ((flags & SFSHM_PARALLEL) == 0 || !thread_cpu_find())
+        if ((flags & SFSHM_PARALLEL) == 0 || !cpu_lane_find())
                 return 1;
         while (lanes < LANES_MAX && (long)lanes < cpus)
                 lanes *= 2;
@@ -42,20 +42,20 @@ static int begin(const char *address, uint32_t lanes, int64_t deadline_ns, int64
         for (;;) {
                 int r;
 
-                *ret_begun_ns = boottime_ns();
+                *ret_begun_ns = clock_boottime_ns();
                 r = handshake_begin(address, lanes, ret_socket);
                 if (r != -EAGAIN)
                         return r;
-                if (monotonic_ns() >= deadline_ns)
+                if (clock_monotonic_ns() >= deadline_ns)
                         return -ETIMEDOUT;
-                sleep_until_monotonic(monotonic_ns() + BACKLOG_RETRY_NS);
+                clock_sleep_until(clock_monotonic_ns() + BACKLOG_RETRY_NS);
         }
 }
 
 static int finish(int socket, int64_t begun_ns, int64_t deadline_ns, struct attachment **ret) {
         for (;;) {
                 struct pollfd pollfd = { .fd = socket, .events = POLLIN };
-                int64_t left = deadline_ns - monotonic_ns();
+                int64_t left = deadline_ns - clock_monotonic_ns();
                 struct timespec ts = { .tv_sec = left / NS_PER_SECOND,
                                        .tv_nsec = left % NS_PER_SECOND };
                 int r;
@@ -70,7 +70,7 @@ static int finish(int socket, int64_t begun_ns, int64_t deadline_ns, struct atta
 }
 
 static int attach(const char *address, uint32_t lanes, struct attachment **ret) {
-        int64_t deadline_ns = monotonic_ns() + OPEN_WITHIN_NS, begun_ns = 0;
+        int64_t deadline_ns = clock_monotonic_ns() + OPEN_WITHIN_NS, begun_ns = 0;
         int fd = -1, r = begin(address, lanes, deadline_ns, &begun_ns, &fd);
 
         if (r < 0)

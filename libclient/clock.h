@@ -8,19 +8,19 @@
 
 #define NS_PER_SECOND INT64_C(1000000000)
 
-int64_t boottime_ns(void);
-int64_t monotonic_ns(void);
+int64_t clock_boottime_ns(void);
+int64_t clock_monotonic_ns(void);
 
 /* The current tick by CLOCK_BOOTTIME and the published line; CLOCK_NOW_INVALID
  * before the epoch. *ret_boot_ns (may be NULL) is the reading it was made from. */
-uint64_t guarded_tick(const struct attachment *a, int64_t *ret_boot_ns);
+uint64_t clock_tick_now(const struct attachment *a, int64_t *ret_boot_ns);
 
-/* Is it `tick` now? As guarded_tick() == tick, but cheaper on the usual line,
+/* Is it `tick` now? As clock_tick_now() == tick, but cheaper on the usual line,
  * one without slew. */
-bool guarded_within(const struct attachment *a, uint64_t tick, int64_t *ret_boot_ns);
+bool clock_is_at(const struct attachment *a, uint64_t tick, int64_t *ret_boot_ns);
 
 /* CLOCK_BOOTTIME ns at which `tick` begins, by the line as it is now. */
-int64_t guarded_boot_of(const struct attachment *a, uint64_t tick);
+int64_t clock_boot_of(const struct attachment *a, uint64_t tick);
 
 /*
  * Returns when `tick` has begun (0), with -ETIME once clock_held(), or with
@@ -29,10 +29,10 @@ int64_t guarded_boot_of(const struct attachment *a, uint64_t tick);
  * spins: 98.7 % of the ceiling for 11 % of a core, against 96 % for sleeping
  * and 100 % of a core for spinning. No cancellation point.
  */
-int guarded_wait(const struct attachment *a, uint64_t tick, int64_t deadline_ns);
+int clock_wait(const struct attachment *a, uint64_t tick, int64_t deadline_ns);
 
 /* Sleeps until that CLOCK_MONOTONIC time; no cancellation point. */
-void sleep_until_monotonic(int64_t at_ns);
+void clock_sleep_until(int64_t at_ns);
 
 static inline void cpu_relax(void) {
 #if defined(__x86_64__) || defined(__i386__)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "libclient/guarded.h"
+#include "libclient/clock.h"
 
 #include <errno.h>
 #include <sys/syscall.h>
@@ -16,15 +16,15 @@ static int64_t clock_ns(clockid_t clock) {
         return (int64_t)ts.tv_sec * NS_PER_SECOND + ts.tv_nsec;
 }
 
-int64_t boottime_ns(void) {
+int64_t clock_boottime_ns(void) {
         return clock_ns(CLOCK_BOOTTIME);
 }
 
-int64_t monotonic_ns(void) {
+int64_t clock_monotonic_ns(void) {
         return clock_ns(CLOCK_MONOTONIC);
 }
 
-uint64_t guarded_tick(const struct attachment *a, int64_t *ret_boot_ns) {
+uint64_t clock_tick_now(const struct attachment *a, int64_t *ret_boot_ns) {
         struct clock_reading reading;
         uint64_t tick = clock_tick_of(clock_read(attachment_clock(a), clock_ns, &reading));
 
@@ -33,22 +33,22 @@ uint64_t guarded_tick(const struct attachment *a, int64_t *ret_boot_ns) {
         return tick;
 }
 
-bool guarded_within(const struct attachment *a, uint64_t tick, int64_t *ret_boot_ns) {
+bool clock_is_at(const struct attachment *a, uint64_t tick, int64_t *ret_boot_ns) {
         const struct clock_segment *clock = attachment_clock(a);
         struct clock_line line;
         uint32_t begun = clock_latch_begin(clock, &line);
-        int64_t boot = boottime_ns();
+        int64_t boot = clock_boottime_ns();
 
         *ret_boot_ns = boot;
         if (line.slew_ppb != 0 || clock_latch_retry(clock, begun))
-                return guarded_tick(a, ret_boot_ns) == tick;
+                return clock_tick_now(a, ret_boot_ns) == tick;
         /* ns since the tick began, if it has and is not over; unsigned, so that
          * nothing overflows and a time before it is a large number */
         return (uint64_t)line.guarded_base_ns + (uint64_t)boot - (uint64_t)line.boot_base_ns -
                        tick * (uint64_t)NS_PER_TICK < (uint64_t)NS_PER_TICK;
 }
 
-int64_t guarded_boot_of(const struct attachment *a, uint64_t tick) {
+int64_t clock_boot_of(const struct attachment *a, uint64_t tick) {
         struct clock_reading reading;
 
         (void)clock_read(attachment_clock(a), clock_ns, &reading);
@@ -62,11 +62,11 @@ static void sleep_until(clockid_t clock, int64_t at_ns) {
         (void)syscall(SYS_clock_nanosleep, clock, TIMER_ABSTIME, &ts, NULL);
 }
 
-void sleep_until_monotonic(int64_t at_ns) {
+void clock_sleep_until(int64_t at_ns) {
         sleep_until(CLOCK_MONOTONIC, at_ns);
 }
 
-int guarded_wait(const struct attachment *a, uint64_t tick, int64_t deadline_ns) {
+int clock_wait(const struct attachment *a, uint64_t tick, int64_t deadline_ns) {
         for (;;) {
                 struct clock_reading reading;
                 uint64_t now = clock_tick_of(clock_read(attachment_clock(a), clock_ns, &reading));
@@ -78,7 +78,7 @@ int guarded_wait(const struct attachment *a, uint64_t tick, int64_t deadline_ns)
                         return -ETIME;
                 left = clock_line_boot_of(&reading.line, tick) - reading.boot_ns;
                 if (deadline_ns != INT64_MAX) {
-                        int64_t allowed = deadline_ns - monotonic_ns();
+                        int64_t allowed = deadline_ns - clock_monotonic_ns();
 
                         if (allowed <= 0)
                                 return -ETIMEDOUT;

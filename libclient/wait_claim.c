@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "libclient/claim.h"
+#include "libclient/wait_claim.h"
 
 #include <errno.h>
 #include <linux/futex.h>
@@ -7,9 +7,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "libclient/clock.h"
 #include "libclient/count.h"
-#include "libclient/guarded.h"
-#include "libclient/lane_of_thread.h"
+#include "libclient/cpu_lane.h"
+#include "libclient/reattach.h"
 
 #define HINT_EVERY_NS INT64_C(5000000) /* at most one WANT in that time */
 #define GRANT_SLICE_TICKS 20u /* waiting for a grant: look at the socket so often */
@@ -17,26 +18,26 @@
 #define SELF_CLOCKED_TICKS 16u /* more than SELF_CLOCKED_CALLS calls without the ticker in */
 #define SELF_CLOCKED_CALLS 64u /* that many ticks: ask the daemon to run it */
 
-struct patience patience_of(const struct sfshm *s) {
-        return (struct patience){
+struct deadline deadline_of(const struct sfshm *s) {
+        return (struct deadline){
                 .timeout_ns = atomic_load_explicit(&s->timeout_ns, memory_order_relaxed) };
 }
 
 /* CLOCK_MONOTONIC at which to give up; INT64_MAX: never. */
-static int64_t deadline_of(struct patience *p) {
-        if (p->timeout_ns < 0)
+static int64_t deadline_ns(struct deadline *d) {
+        if (d->timeout_ns < 0)
                 return INT64_MAX;
-        if (p->deadline_ns == 0 &&
-            __builtin_add_overflow(monotonic_ns(), p->timeout_ns, &p->deadline_ns))
-                p->deadline_ns = INT64_MAX;
-        return p->deadline_ns;
+        if (d->at_ns == 0 &&
+            __builtin_add_overflow(clock_monotonic_ns(), d->timeout_ns, &d->at_ns))
+                d->at_ns = INT64_MAX;
+        return d->at_ns;
 }
 
 /* -EAGAIN, to be tried again when CLOCK_BOOTTIME has moved on from boot_ns to at_ns. */
 static int again(struct sfshm *s, int64_t boot_ns, int64_t at_ns) {
         int64_t left = at_ns > boot_ns ? at_ns - boot_ns : 0;
 
-        atomic_store_explicit(&s->retry_at_ns, monotonic_ns() + left, memory_order_relaxed);
+        atomic_store_explicit(&s->retry_at_ns, clock_monotonic_ns() + left, memory_order_relaxed);
         return -EAGAIN;
 }
 
@@ -55,16 +56,6 @@ static void want(struct sfshm *s, struct attachment *a, uint32_t lane, uint64_t 
                                                      memory_order_relaxed, memory_order_relaxed))
                 return;
         attachment_send(a, &message, sizeof(message));
-}
-
-void claim_upkeep(struct sfshm *s, struct attachment *a, int64_t boot_ns) {
-        const struct clock_segment *clock = attachment_clock(a);
-        uint32_t owner = atomic_load_explicit(&clock->owner, memory_order_relaxed);
-        uint32_t generation = atomic_load_explicit(&clock->generation, memory_order_relaxed);
-
-        if (!clock_owner_live(owner) ||
-            generation != atomic_load_explicit(&a->generation, memory_order_relaxed))
-                reattach_poke(s, a, boot_ns);
 }
 
 /* The ticker is idle; many calls like this one mean that it should run. */
@@ -100,18 +91,18 @@ static int reattach_error(int error) {
 }
 
 /* The lane is closed, or nothing is valid and the daemon's end is gone. */
-static int attach_anew(struct sfshm *s, struct attachment *a, struct patience *p, int64_t boot_ns) {
+static int attach_anew(struct sfshm *s, struct attachment *a, struct deadline *d, int64_t boot_ns) {
         int r = reattach_step(s, a);
 
         if (r == 0)
                 return 0;
         if (r != -EAGAIN)
                 return reattach_error(r);
-        if (p->timeout_ns == 0)
+        if (d->timeout_ns == 0)
                 return again(s, boot_ns, boot_ns + 1000000);
-        if (monotonic_ns() >= deadline_of(p))
+        if (clock_monotonic_ns() >= deadline_ns(d))
                 return -ETIMEDOUT;
-        reattach_wait(deadline_of(p));
+        reattach_wait(deadline_ns(d));
         return 0;
 }
 
@@ -124,7 +115,7 @@ static void wait_for_grant(const struct attachment *a, uint32_t seen, int64_t le
 }
 
 static int no_slot(struct sfshm *s, struct attachment *a, uint32_t lane, uint64_t count,
-                   struct patience *p, uint64_t tick, int64_t boot_ns) {
+                   struct deadline *d, uint64_t tick, int64_t boot_ns) {
         const struct grants_page *grants = attachment_grants(a);
         /* acquire: pairs with the daemon's release; loaded before the slots are
          * looked at once more, so a grant in between ends the wait at once */
@@ -136,15 +127,15 @@ static int no_slot(struct sfshm *s, struct attachment *a, uint32_t lane, uint64_
         if (lane_widest(a, lane, tick, &begins) != 0)
                 return 0;
         if (!attachment_connected(a))
-                return attach_anew(s, a, p, boot_ns);
+                return attach_anew(s, a, d, boot_ns);
         if (state == CLOCK_STATE_FAILED || tick == CLOCK_NOW_INVALID)
                 return -ETIME;
         want(s, a, lane, count, boot_ns);
-        if (p->timeout_ns == 0)
+        if (d->timeout_ns == 0)
                 return again(s, boot_ns, boot_ns + 1000000);
         if (begins - tick <= GRANT_SLICE_TICKS)
-                return guarded_wait(a, begins, deadline_of(p));
-        left = p->timeout_ns < 0 ? INT64_MAX : deadline_of(p) - monotonic_ns();
+                return clock_wait(a, begins, deadline_ns(d));
+        left = d->timeout_ns < 0 ? INT64_MAX : deadline_ns(d) - clock_monotonic_ns();
         if (left <= 0)
                 return state == CLOCK_STATE_WAITING ? -ETIME : -ETIMEDOUT;
         wait_for_grant(a, seen, left);
@@ -159,7 +150,7 @@ static bool stands_still(const struct attachment *a) {
 }
 
 static int full(struct sfshm *s, struct attachment *a, uint32_t lane, uint64_t count,
-                struct patience *p, uint64_t tick, int64_t boot_ns) {
+                struct deadline *d, uint64_t tick, int64_t boot_ns) {
         int64_t waited;
         int r;
 
@@ -167,22 +158,22 @@ static int full(struct sfshm *s, struct attachment *a, uint32_t lane, uint64_t c
          * reservation; any other must speak up. */
         if (!lane_on_elastic(a, lane, tick))
                 want(s, a, lane, count, boot_ns);
-        if (p->timeout_ns == 0) {
+        if (d->timeout_ns == 0) {
                 count_overflow(a, lane, 0);
-                return again(s, boot_ns, guarded_boot_of(a, tick + 1));
+                return again(s, boot_ns, clock_boot_of(a, tick + 1));
         }
-        r = guarded_wait(a, tick + 1, deadline_of(p));
-        waited = boottime_ns() - boot_ns;
+        r = clock_wait(a, tick + 1, deadline_ns(d));
+        waited = clock_boottime_ns() - boot_ns;
         count_overflow(a, lane, waited);
         return r == -ETIMEDOUT && stands_still(a) ? -ETIME : r;
 }
 
-int claim(struct sfshm *s, uint64_t min, uint64_t max, bool reach_back, struct patience *p,
-          struct claim *ret) {
+int wait_claim(struct sfshm *s, uint64_t min, uint64_t max, bool reach_back, struct deadline *d,
+               struct claim *ret) {
         for (;;) {
                 struct attachment *a = atomic_load_explicit(&s->attachment, memory_order_acquire);
                 const struct clock_segment *clock = attachment_clock(a);
-                uint32_t lane = lane_of_thread(a);
+                uint32_t lane = cpu_lane(a);
                 uint64_t tick;
                 int64_t boot_ns;
                 int r = 0;
@@ -196,17 +187,17 @@ int claim(struct sfshm *s, uint64_t min, uint64_t max, bool reach_back, struct p
                         if (atomic_load_explicit(&clock->now, memory_order_relaxed) ==
                             CLOCK_NOW_INVALID)
                                 note_self_clocked(s, a, lane, tick, boot_ns);
-                        claim_upkeep(s, a, boot_ns);
+                        reattach_upkeep(s, a, boot_ns);
                         return 0;
                 case CLAIM_FULL:
-                        claim_upkeep(s, a, boot_ns);
-                        r = full(s, a, lane, max, p, tick, boot_ns);
+                        reattach_upkeep(s, a, boot_ns);
+                        r = full(s, a, lane, max, d, tick, boot_ns);
                         break;
                 case CLAIM_NO_SLOT:
-                        r = no_slot(s, a, lane, max, p, tick, boot_ns);
+                        r = no_slot(s, a, lane, max, d, tick, boot_ns);
                         break;
                 case CLAIM_CLOSED:
-                        r = attach_anew(s, a, p, boot_ns);
+                        r = attach_anew(s, a, d, boot_ns);
                         break;
                 case CLAIM_LOST:
                         break;

@@ -7,12 +7,12 @@
 #include "libclient/lane.h"
 
 /* How long a call may wait. The clock is read at the first wait only. */
-struct patience {
+struct deadline {
         int64_t timeout_ns; /* -1: for ever; 0: not at all */
-        int64_t deadline_ns; /* CLOCK_MONOTONIC; 0: not read yet */
+        int64_t at_ns; /* CLOCK_MONOTONIC; 0: not read yet */
 };
 
-struct patience patience_of(const struct sfshm *s);
+struct deadline deadline_of(const struct sfshm *s);
 
 /*
  * Claims at least `min` and at most `max` positions from the lane of the
@@ -20,13 +20,5 @@ struct patience patience_of(const struct sfshm *s);
  * past if the daemon allows it and `reach_back` is set. 0, or what
  * sfshm_next() returns.
  */
-int claim(struct sfshm *s, uint64_t min, uint64_t max, bool reach_back, struct patience *patience,
-          struct claim *ret);
-
-
-/* The slow path's upkeep: has the daemon died or come back? */
-void claim_upkeep(struct sfshm *s, struct attachment *a, int64_t boot_ns);
-
-static inline uint64_t claim_first_id(const struct claim *c) {
-        return (c->tick << c->position_bits) + c->start + c->offset;
-}
+int wait_claim(struct sfshm *s, uint64_t min, uint64_t max, bool reach_back, struct deadline *deadline,
+               struct claim *ret);
