@@ -9,6 +9,8 @@
 #include <sys/resource.h>
 #include <systemd/sd-daemon.h>
 
+#include "daemon/config/keys.h"
+#include "daemon/config/load.h"
 #include "daemon/repair/fence_above.h"
 #include "daemon/repair/workers.h"
 #include "daemon/util/log.h"

@@ -1,22 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* What only several keys together can show to be wrong. */
+#include "daemon/config/check.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 
 #include "daemon/config/check_coordinator.h"
-#include "daemon/config/internal.h"
 #include "daemon/util/log.h"
 #include "shm/id.h"
 #include "shm/slot.h"
 
 #define POSITION_BITS_MAX 32u /* a rectangle's start is a 32-bit number */
-
-static const char *origin(const struct config_loader *loader, const char *name) {
-        const char *found = loader->origins[config_key_index(config_key_find(name))];
-
-        return found ? found : "default";
-}
 
 static int check_layout(const struct config_loader *loader) {
         const struct id_layout *layout = &loader->config->layout;
@@ -26,14 +20,14 @@ static int check_layout(const struct config_loader *loader) {
                                    "id.layout = %u/%u/%u (%s) has %u bits for worker and sequence; "
                                    "at most %u are possible: give the tick %u or more",
                                    layout->tick_bits, layout->worker_bits, layout->sequence_bits,
-                                   origin(loader, "id.layout"), id_position_bits(layout),
+                                   config_origin(loader, "id.layout"), id_position_bits(layout),
                                    POSITION_BITS_MAX, ID_BITS - POSITION_BITS_MAX);
         if (layout->region_bits > layout->worker_bits)
                 return log_failure(EINVAL, "config.region",
                                    "id.region_bits = %u (%s) are more than the %u worker bits of "
                                    "id.layout (%s), of which the region is a part",
-                                   layout->region_bits, origin(loader, "id.region_bits"),
-                                   layout->worker_bits, origin(loader, "id.layout"));
+                                   layout->region_bits, config_origin(loader, "id.region_bits"),
+                                   layout->worker_bits, config_origin(loader, "id.layout"));
         return 0;
 }
 
@@ -47,12 +41,12 @@ static int check_region(const struct config_loader *loader) {
                 return log_failure(EINVAL, "config.region",
                                    "id.region = %" PRIu32 " (%s) needs bits to stand in; set "
                                    "id.region_bits, the same on all hosts, or leave id.region out",
-                                   config->region, origin(loader, "id.region"));
+                                   config->region, config_origin(loader, "id.region"));
         return log_failure(EINVAL, "config.region",
                            "id.region = %" PRIu32 " (%s) does not fit id.region_bits = %u (%s); "
                            "regions go from 0 to %" PRIu64,
-                           config->region, origin(loader, "id.region"), config->layout.region_bits,
-                           origin(loader, "id.region_bits"), regions - 1);
+                           config->region, config_origin(loader, "id.region"), config->layout.region_bits,
+                           config_origin(loader, "id.region_bits"), regions - 1);
 }
 
 static int check_first(const struct config_loader *loader) {
@@ -61,8 +55,8 @@ static int check_first(const struct config_loader *loader) {
         if (coordinated && loader->config->has_first)
                 return log_failure(EINVAL, "config.first", "workers.first = %" PRIu32 " (%s) cannot "
                                    "be said with workers.backend = %s (%s), which decides: leave "
-                                   "it out", loader->config->first, origin(loader, "workers.first"),
-                                   loader->config->backend, origin(loader, "workers.backend"));
+                                   "it out", loader->config->first, config_origin(loader, "workers.first"),
+                                   loader->config->backend, config_origin(loader, "workers.backend"));
         if (loader->config->has_first || coordinated)
                 return 0;
         return log_failure(EINVAL, "config.first",
@@ -78,8 +72,8 @@ static int check_growth(const struct config_loader *loader) {
         return log_failure(EINVAL, "config.run",
                            "workers.max_count = %" PRIu32 " (%s) is below workers.count = %" PRIu32
                            " (%s); it is what the run may grow to",
-                           config->max_count, origin(loader, "workers.max_count"), config->count,
-                           origin(loader, "workers.count"));
+                           config->max_count, config_origin(loader, "workers.max_count"), config->count,
+                           config_origin(loader, "workers.count"));
 }
 
 /* The key that says how wide the run can become. */
@@ -100,17 +94,17 @@ static int check_range(const struct config_loader *loader) {
                 return log_failure(EINVAL, "config.run",
                                    "%" PRIu32 " worker IDs (%s, %s) are more than there are: "
                                    "id.layout (%s) and id.region_bits (%s) leave %" PRIu64
-                                   "; lower %s", config->max_count, key, origin(loader, key),
-                                   origin(loader, "id.layout"), origin(loader, "id.region_bits"),
+                                   "; lower %s", config->max_count, key, config_origin(loader, key),
+                                   config_origin(loader, "id.layout"), config_origin(loader, "id.region_bits"),
                                    workers, key);
         return log_failure(EINVAL, "config.run",
                            "the %" PRIu32 " worker IDs (%s, %s) from workers.first = %" PRIu32
                            " (%s) on end above the last one, %" PRIu64
                            ": id.layout (%s) and id.region_bits (%s) leave %" PRIu64
                            "; lower workers.first or %s",
-                           config->max_count, key, origin(loader, key), config->first,
-                           origin(loader, "workers.first"), workers - 1,
-                           origin(loader, "id.layout"), origin(loader, "id.region_bits"), workers,
+                           config->max_count, key, config_origin(loader, key), config->first,
+                           config_origin(loader, "workers.first"), workers - 1,
+                           config_origin(loader, "id.layout"), config_origin(loader, "id.region_bits"), workers,
                            key);
 }
 
@@ -127,8 +121,8 @@ static int check_width(const struct config_loader *loader) {
                            "%" PRIu32 " worker IDs (%s, %s) of %u sequence bits (id.layout, %s) "
                            "are more than %" PRIu32 " positions, the most one host can use; with "
                            "this layout at most %" PRIu64 " worker IDs are possible",
-                           config->max_count, key, origin(loader, key), sequence_bits,
-                           origin(loader, "id.layout"), RUN_WIDTH_MAX,
+                           config->max_count, key, config_origin(loader, key), sequence_bits,
+                           config_origin(loader, "id.layout"), RUN_WIDTH_MAX,
                            workers_max);
 }
 
@@ -140,7 +134,7 @@ static int check_times(const struct config_loader *loader) {
         return log_failure(EINVAL, "config.horizon",
                            "workers.horizon (%s) is shorter than reserve.standing (%s); no "
                            "reservation may reach beyond the fence: make workers.horizon longer",
-                           origin(loader, "workers.horizon"), origin(loader, "reserve.standing"));
+                           config_origin(loader, "workers.horizon"), config_origin(loader, "reserve.standing"));
 }
 
 int config_check(const struct config_loader *loader) {

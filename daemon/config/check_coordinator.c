@@ -10,12 +10,6 @@
 static const char *const coordinators[] = { "etcd", "zookeeper" };
 #define N_COORDINATORS (sizeof(coordinators) / sizeof(coordinators[0]))
 
-static const char *origin(const struct config_loader *loader, const char *name) {
-        const char *found = loader->origins[config_key_index(config_key_find(name))];
-
-        return found ? found : "default";
-}
-
 bool config_is_coordinated(const struct config *config) {
         for (size_t i = 0; i < N_COORDINATORS; i++)
                 if (strcmp(config->backend, coordinators[i]) == 0)
@@ -34,7 +28,7 @@ static int check_unused(const struct config_loader *loader, const char *section)
                                            "workers.backend = %s (%s): leave it out, or set the "
                                            "backend to %s", config_keys[i].name,
                                            loader->origins[i], loader->config->backend,
-                                           origin(loader, "workers.backend"), section);
+                                           config_origin(loader, "workers.backend"), section);
         return 0;
 }
 
@@ -43,7 +37,7 @@ static int check_pair(const struct config_loader *loader, const char *a, const c
         if ((a_value[0] == '\0') == (b_value[0] == '\0'))
                 return 0;
         return log_failure(EINVAL, "config.backend", "%s (%s) and %s (%s) are only of use together: "
-                           "set both or none", a, origin(loader, a), b, origin(loader, b));
+                           "set both or none", a, config_origin(loader, a), b, config_origin(loader, b));
 }
 
 static int check_path(const struct config_loader *loader, const char *name, const char *value,
@@ -51,7 +45,7 @@ static int check_path(const struct config_loader *loader, const char *name, cons
         if (value[0] == '\0' || (value[0] == '/' && allowed))
                 return 0;
         return log_failure(EINVAL, "config.backend", "%s = \"%s\" (%s) %s", name, value,
-                           origin(loader, name), value[0] != '/' ? "is no absolute path" :
+                           config_origin(loader, name), value[0] != '/' ? "is no absolute path" :
                            "is not used with etcd.endpoints of http://: say https://, or leave it "
                            "out");
 }
@@ -76,7 +70,7 @@ static int check_prefix(const struct config_loader *loader, const char *event, c
                 return 0;
         return log_failure(EINVAL, event, "%s = \"%s\" (%s) is no path as /a/b: leave out a slash "
                            "at its end, and parts that are empty, . or ..", name, value,
-                           origin(loader, name));
+                           config_origin(loader, name));
 }
 
 static int check_etcd(const struct config_loader *loader) {
@@ -88,7 +82,7 @@ static int check_etcd(const struct config_loader *loader) {
                 return log_failure(EINVAL, "config.etcd", "etcd.endpoints = \"%s\" (%s) is not 1 to "
                                    "16 URLs as http://10.0.0.1:2379, all of http:// or all of "
                                    "https://, separated by blanks or commas", config->etcd_endpoints,
-                                   origin(loader, "etcd.endpoints"));
+                                   config_origin(loader, "etcd.endpoints"));
         r = check_prefix(loader, "config.etcd", "etcd.prefix", config->etcd_prefix);
         if (r == 0)
                 r = check_pair(loader, "etcd.username", config->etcd_username,
@@ -114,12 +108,12 @@ static int check_zookeeper(const struct config_loader *loader) {
                                    "1 to 16 of HOST:PORT as 10.0.0.1:2181 or [fd00::1]:2181, "
                                    "separated by blanks or commas; a path goes into "
                                    "zookeeper.prefix", config->zookeeper_hosts,
-                                   origin(loader, "zookeeper.hosts"));
+                                   config_origin(loader, "zookeeper.hosts"));
         if (strchr(config->zookeeper_username, ':') != NULL)
                 return log_failure(EINVAL, "config.zookeeper", "zookeeper.username = \"%s\" (%s) has "
                                    "a colon, which ZooKeeper takes for its end",
                                    config->zookeeper_username,
-                                   origin(loader, "zookeeper.username"));
+                                   config_origin(loader, "zookeeper.username"));
         r = check_prefix(loader, "config.zookeeper", "zookeeper.prefix", config->zookeeper_prefix);
         if (r == 0)
                 r = check_pair(loader, "zookeeper.username", config->zookeeper_username,
@@ -136,7 +130,7 @@ static int check_region_size(const struct config_loader *loader) {
         return log_failure(EINVAL, "config.backend", "id.layout (%s) and id.region_bits (%s) "
                            "give a region more than 65536 worker IDs, the most that %s "
                            "can keep: give it more region bits, or the sequence more",
-                           origin(loader, "id.layout"), origin(loader, "id.region_bits"),
+                           config_origin(loader, "id.layout"), config_origin(loader, "id.region_bits"),
                            config->backend);
 }
 

@@ -1,16 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * /etc/sfshm/sfshmd.conf (INI), *.conf in its .conf.d directory in the order of
- * their names, then --set section.key=value, the last one wins. Every key
- * stands once, in the table in config_table.c: name, type, range, default, help.
- * An unknown or bad key is an error that names key, file, line, and what is
- * allowed.
+ * The configuration as one checked struct. keys.h has the table of all keys, load.h
+ * reads them.
  */
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <sys/types.h>
 
 #include "daemon/clock/guard.h"
@@ -67,7 +63,7 @@ struct config {
         int64_t reach_back_ns;  /* 0..1s */
         /* [limits] per uid and per cgroup; 0: none. root and the daemon's uid have none */
         uint32_t uid_clients;   /* 1024 */
-        uint32_t uid_lanes;     /* 2048 */
+        uint32_t uid_lanes;     /* 1024 */
         uint64_t uid_bytes;     /* 64 MiB of shared memory */
         uint32_t cgroup_clients; /* of a cgroup within a uid; 0, as the two below */
         uint32_t cgroup_lanes;
@@ -78,23 +74,6 @@ struct config {
         struct config_rule *caps;
         size_t n_caps;
 };
-
-/* Reads `path` (NULL: the default file, which may be missing; a named one may
- * not), its conf.d, then `sets` ("section.key=value", NULL-terminated).
- * 0, or -errno after logging what is wrong and where. */
-int config_load(struct config **ret, const char *path, char *const sets[]);
-/* The keys that can change in a running daemon, from a configuration that has the
- * same value of every other one; `loaded` may then only be freed. Text that cannot
- * change stays where it is: others keep pointers to it. */
-void config_take_live(struct config *config, struct config *loaded);
-struct config *config_free(struct config *config); /* NULL allowed, returns NULL */
-
-/* Every key as "key<TAB>default<TAB>help", in the order of the manual page. */
-void config_print_keys(FILE *file);
-
-/* "15s", "100ms", "2min", "1h", "500us", "10ns", "3d", "0": a whole number
- * and its unit. 0 or -EINVAL, also when it does not fit. Pure. */
-int config_duration(const char *text, int64_t *ret_ns);
 
 /* Worker IDs of the whole field: region << (worker_bits - region_bits) | first. */
 uint32_t config_worker_first(const struct config *config);

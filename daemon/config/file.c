@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#include "daemon/config/file.h"
+
 /*
  * Configuration files. libinih splits the lines; what it would read otherwise
  * than its author meant is refused before it gets there: indented lines (it
@@ -14,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/config/internal.h"
+#include "daemon/config/unknown.h"
 #include "daemon/util/log.h"
 
 #define BLANKS " \t\r\n\v\f"

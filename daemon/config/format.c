@@ -1,44 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* From values to text, and in words what is allowed. */
+#include "daemon/config/format.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/config/internal.h"
+#include "daemon/config/parse.h"
+#include "daemon/config/units.h"
 #include "shm/isotime.h"
-
-const struct config_unit config_duration_units[] = {
-        { "ns", 1 },
-        { "us", 1000 },
-        { "ms", 1000000 },
-        { "s", UINT64_C(1000000000) },
-        { "min", UINT64_C(60000000000) },
-        { "h", UINT64_C(3600000000000) },
-        { "d", UINT64_C(86400000000000) },
-        { NULL, 0 },
-};
-
-const struct config_unit config_size_units[] = {
-        { "", 1 },
-        { "B", 1 },
-        { "KiB", UINT64_C(1) << 10 },
-        { "MiB", UINT64_C(1) << 20 },
-        { "GiB", UINT64_C(1) << 30 },
-        { "TiB", UINT64_C(1) << 40 },
-        { NULL, 0 },
-};
-
-/* In the largest unit that leaves no remainder. */
-static void put_with_unit(const struct config_unit *units, uint64_t value, char *ret, size_t size) {
-        const struct config_unit *best = units;
-
-        for (; units->name; units++)
-                if (value != 0 && value % units->factor == 0)
-                        best = units;
-        snprintf(ret, size, "%" PRIu64 "%s", value / best->factor, best->name);
-}
 
 void config_value_allowed(const struct config_key *key, char *ret, size_t size) {
         static const char *const words[] = {
@@ -57,11 +28,11 @@ void config_value_allowed(const struct config_key *key, char *ret, size_t size) 
         char min[32], max[32];
 
         if (key->type == KEY_DURATION) {
-                put_with_unit(config_duration_units, key->min, min, sizeof(min));
-                put_with_unit(config_duration_units, key->max, max, sizeof(max));
+                config_duration_text((int64_t)key->min, min, sizeof(min));
+                config_duration_text((int64_t)key->max, max, sizeof(max));
                 snprintf(ret, size,
                          "a duration from %s to %s: a whole number and ns, us, ms, s, min, h or d",
-                         key->min == 0 ? "0" : min, max);
+                         min, max);
         } else if (key->type == KEY_SIZE) {
                 snprintf(ret, size, "a number of bytes, or of KiB, MiB, GiB or TiB as in 64MiB");
         } else if (key->type == KEY_PATH) {
@@ -115,12 +86,11 @@ static void put_number(const void *field, enum key_type type, FILE *stream) {
 
         switch (type) {
         case KEY_DURATION:
-                put_with_unit(config_duration_units, (uint64_t)*(const int64_t *)field, text,
-                              sizeof(text));
-                fputs(*(const int64_t *)field == 0 ? "0" : text, stream);
+                config_duration_text(*(const int64_t *)field, text, sizeof(text));
+                fputs(text, stream);
                 return;
         case KEY_SIZE:
-                put_with_unit(config_size_units, *(const uint64_t *)field, text, sizeof(text));
+                config_size_text(*(const uint64_t *)field, text, sizeof(text));
                 fputs(text, stream);
                 return;
         case KEY_MODE:

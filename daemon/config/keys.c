@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Every key of the configuration, once. */
-#include <errno.h>
-#include <stdlib.h>
+#include "daemon/config/keys.h"
+
 #include <string.h>
 
-#include "daemon/config/internal.h"
-#include "daemon/util/log.h"
+#include "daemon/config/config.h"
 
 #define AT(field) offsetof(struct config, field)
 #define SECOND UINT64_C(1000000000)
@@ -161,142 +159,16 @@ const struct config_key *config_key_find(const char *name) {
         return NULL;
 }
 
-#define NAME_MAX_COMPARED 48u
-
-/* Levenshtein: single characters to insert, remove or replace. */
-static size_t edit_distance(const char *a, const char *b) {
-        size_t row[NAME_MAX_COMPARED + 1], n = strlen(b);
-
-        if (n > NAME_MAX_COMPARED || strlen(a) > NAME_MAX_COMPARED)
-                return SIZE_MAX;
-        for (size_t j = 0; j <= n; j++)
-                row[j] = j;
-        for (size_t i = 1; a[i - 1]; i++) {
-                size_t diagonal = row[0];
-
-                row[0] = i;
-                for (size_t j = 1; j <= n; j++) {
-                        size_t best = diagonal + (a[i - 1] != b[j - 1]);
-
-                        diagonal = row[j];
-                        if (row[j] + 1 < best)
-                                best = row[j] + 1;
-                        if (row[j - 1] + 1 < best)
-                                best = row[j - 1] + 1;
-                        row[j] = best;
-                }
-        }
-        return row[n];
-}
-
-/* The key nearest to `name`: a few typing errors, or the right key in another
- * section; NULL when nothing is near. */
-static const struct config_key *nearest(const char *name) {
-        const struct config_key *found = NULL;
-        const char *dot = strchr(name, '.');
-        size_t least = 4;
-
-        for (const struct config_key *key = config_keys; key < config_keys + config_n_keys; key++) {
-                size_t distance = edit_distance(name, key->name);
-
-                if (dot && strcmp(dot, strchr(key->name, '.')) == 0)
-                        distance = 1;
-                if (distance < least) {
-                        least = distance;
-                        found = key;
-                }
-        }
-        return found;
-}
-
-static bool same_section(const char *name, const struct config_key *key) {
-        size_t n = (size_t)(strchr(key->name, '.') - key->name) + 1;
-
-        return strncmp(name, key->name, n) == 0;
-}
-
-static bool begins_section(size_t i) {
-        return i == 0 || !same_section(config_keys[i].name, &config_keys[i - 1]);
-}
-
-static int section_length(const char *key) {
-        return (int)(strchr(key, '.') - key);
+size_t config_key_section_length(const struct config_key *key) {
+        return (size_t)(strchr(key->name, '.') - key->name);
 }
 
 bool config_section_known(const char *section) {
-        for (size_t i = 0; i < config_n_keys; i++) {
-                size_t n = (size_t)section_length(config_keys[i].name);
+        size_t length = strlen(section);
 
-                if (strlen(section) == n && strncmp(section, config_keys[i].name, n) == 0)
-                        return true;
-        }
-        return false;
-}
-
-static void list_keys(const char *name, FILE *stream) {
-        const char *before = "allowed are ";
-
-        for (size_t i = 0; i < config_n_keys; i++) {
-                if (!same_section(name, &config_keys[i]))
-                        continue;
-                fprintf(stream, "%s%s", before, config_keys[i].name);
-                before = ", ";
-        }
-}
-
-static void list_sections(FILE *stream) {
-        for (size_t i = 0; i < config_n_keys; i++)
-                if (begins_section(i))
-                        fprintf(stream, "%s[%.*s]", i == 0 ? "the sections are " : ", ",
-                                section_length(config_keys[i].name), config_keys[i].name);
-}
-
-/* `name` as "section.key"; NULL lists the sections. */
-static char *allowed_text(const char *name) {
-        char *text = NULL;
-        size_t size = 0;
-        FILE *stream = open_memstream(&text, &size);
-
-        if (!stream)
-                return NULL;
-        if (name)
-                list_keys(name, stream);
-        else
-                list_sections(stream);
-        if (fclose(stream) != 0) {
-                free(text);
-                return NULL;
-        }
-        return text;
-}
-
-static bool has_known_section(const char *name) {
-        for (size_t i = 0; i < config_n_keys; i++)
-                if (same_section(name, &config_keys[i]))
+        for (const struct config_key *key = config_keys; key < config_keys + config_n_keys; key++)
+                if (config_key_section_length(key) == length &&
+                    strncmp(section, key->name, length) == 0)
                         return true;
         return false;
-}
-
-int config_key_unknown(const char *origin, const char *name) {
-        const struct config_key *near = nearest(name);
-        char *allowed = allowed_text(has_known_section(name) ? name : NULL);
-
-        if (!allowed)
-                return -ENOMEM;
-        (void)log_failure(EINVAL, "config.unknown", "%s: unknown key %s%s%s%s; %s", origin, name,
-                          near ? "; did you mean " : "", near ? near->name : "", near ? "?" : "",
-                          allowed);
-        free(allowed);
-        return -EINVAL;
-}
-
-int config_section_unknown(const char *origin, const char *section) {
-        char *allowed = allowed_text(NULL);
-
-        if (!allowed)
-                return -ENOMEM;
-        (void)log_failure(EINVAL, "config.unknown", "%s: unknown section [%s]; %s", origin, section,
-                          allowed);
-        free(allowed);
-        return -EINVAL;
 }

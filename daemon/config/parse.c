@@ -1,64 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* From text to values. */
+#include "daemon/config/parse.h"
+
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/config/internal.h"
-
-/* Decimal digits alone: no sign, no blank. */
-static int take_digits(const char **text, uint64_t *ret) {
-        const char *p = *text;
-        uint64_t value = 0;
-
-        if (*p < '0' || *p > '9')
-                return -EINVAL;
-        for (; *p >= '0' && *p <= '9'; p++)
-                if (__builtin_mul_overflow(value, UINT64_C(10), &value) ||
-                    __builtin_add_overflow(value, (uint64_t)(*p - '0'), &value))
-                        return -EINVAL;
-        *text = p;
-        *ret = value;
-        return 0;
-}
-
-static int parse_with_unit(const char *text, const struct config_unit *units, uint64_t *ret) {
-        uint64_t value;
-
-        if (take_digits(&text, &value) < 0)
-                return -EINVAL;
-        while (units->name && strcmp(units->name, text) != 0)
-                units++;
-        if (!units->name || __builtin_mul_overflow(value, units->factor, &value))
-                return -EINVAL;
-        *ret = value;
-        return 0;
-}
-
-int config_duration(const char *text, int64_t *ret_ns) {
-        uint64_t ns = 0;
-
-        if (strcmp(text, "0") != 0 && parse_with_unit(text, config_duration_units, &ns) < 0)
-                return -EINVAL;
-        if (ns > INT64_MAX)
-                return -EINVAL;
-        *ret_ns = (int64_t)ns;
-        return 0;
-}
-
-int config_parse_size(const char *text, uint64_t *ret) {
-        return parse_with_unit(text, config_size_units, ret);
-}
-
-int config_parse_u64(const char *text, uint64_t min, uint64_t max, uint64_t *ret) {
-        uint64_t value;
-
-        if (take_digits(&text, &value) < 0 || *text != '\0' || value < min || value > max)
-                return -EINVAL;
-        *ret = value;
-        return 0;
-}
+#include "daemon/config/units.h"
+#include "shm/id.h"
 
 static int set_epoch(int64_t *field, const char *text) {
         int64_t unix_ms;
@@ -136,7 +84,7 @@ static int set_number(void *field, const struct config_key *key, const char *tex
 
         switch (key->type) {
         case KEY_DURATION:
-                if (config_duration(text, &ns) < 0 || (uint64_t)ns < key->min ||
+                if (config_parse_duration(text, &ns) < 0 || (uint64_t)ns < key->min ||
                     (uint64_t)ns > key->max)
                         return -EINVAL;
                 *(int64_t *)field = ns;

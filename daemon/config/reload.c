@@ -5,7 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/config/internal.h"
+#include "daemon/config/format.h"
+#include "daemon/config/keys.h"
+#include "daemon/config/load.h"
 #include "daemon/util/log.h"
 
 /* The value in both, malloc'ed; equal ones are equal texts. */
@@ -60,6 +62,27 @@ static int report_all(const struct config *before, const struct config *after,
         return n;
 }
 
+/* Takes the keys that can change; `loaded` may then only be freed. Of the keys that cannot,
+ * text differs by its address. It stays where it is: others keep pointers to it. */
+static void take_live(struct config *config, struct config *loaded) {
+        struct config before = *config;
+
+        *config = *loaded;
+        *loaded = before;
+        for (size_t i = 0; i < config_n_keys; i++) {
+                const struct config_key *key = &config_keys[i];
+
+                if (config_key_is_text(key) && key->change != KEY_LIVE) {
+                        char **here = (char **)((char *)config + key->offset);
+                        char **there = (char **)((char *)loaded + key->offset);
+                        char *text = *here;
+
+                        *here = *there;
+                        *there = text;
+                }
+        }
+}
+
 static int take_over(struct config *config, struct config *loaded) {
         int n = report_all(config, loaded, KEY_RESTART);
 
@@ -72,7 +95,7 @@ static int take_over(struct config *config, struct config *loaded) {
         if (n < 0)
                 return log_failure(-n, "reload", "there is no memory left to compare the "
                                    "configurations; nothing is applied, send SIGHUP again");
-        config_take_live(config, loaded);
+        take_live(config, loaded);
         log_event(LOG_LEVEL_NOTICE, "reload", "the configuration is reloaded; keys that changed: "
                   "%d", n);
         return 0;

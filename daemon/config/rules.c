@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Weights and caps: keys that name a uid or a cgroup. */
+#include "daemon/config/rules.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/config/internal.h"
+#include "daemon/config/units.h"
 
 static int rule_subject(struct config_rule *rule, const char *subject) {
         uint64_t uid;

@@ -13,7 +13,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "daemon/config/internal.h"
+#include "daemon/config/keys.h"
 #include "shm/statistics.h"
 
 static char *read_file(const char *path) {

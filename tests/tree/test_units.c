@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/config/config.h"
+#include "daemon/config/load.h"
+#include "daemon/config/units.h"
 #include "daemon/reserve/standing.h"
 #include "daemon/host/exit_status.h"
 
@@ -54,7 +55,7 @@ static const char *value_of(const char *unit, const char *key) {
 static int64_t duration_of(const char *key) {
         int64_t ns;
 
-        cr_assert_eq(config_duration(value_of("sfshmd.service", key), &ns), 0, "%s", key);
+        cr_assert_eq(config_parse_duration(value_of("sfshmd.service", key), &ns), 0, "%s", key);
         return ns;
 }
 

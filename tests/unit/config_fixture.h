@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#include "daemon/config/config.h"
+#include "daemon/config/load.h"
 #include "tests/support/scratch.h"
 #include "tests/unit/capture.h"
 

@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "daemon/config/config.h"
+#include "daemon/config/load.h"
 #include "daemon/lease/lease.h"
 #include "shm/clock.h"
 #include "tests/support/private_daemon.h"

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Configurations that are read. */
-#include "daemon/config/internal.h"
+#include "daemon/config/format.h"
+#include "daemon/config/keys.h"
+#include "daemon/config/units.h"
 #include "tests/unit/config_fixture.h"
 
 TestSuite(config, .init = set_up, .fini = tear_down);
@@ -161,9 +163,9 @@ Test(config, durations) {
         int64_t ns = 42;
 
         for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-                cr_assert(config_duration(bad[i], &ns) == -EINVAL && ns == 42, "%s", bad[i]);
+                cr_assert(config_parse_duration(bad[i], &ns) == -EINVAL && ns == 42, "%s", bad[i]);
         for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
-                cr_assert(config_duration(good[i].text, &ns) == 0 && ns == good[i].ns, "%s",
+                cr_assert(config_parse_duration(good[i].text, &ns) == 0 && ns == good[i].ns, "%s",
                           good[i].text);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What SIGHUP does to the configuration: all of what is new, or nothing. */
-#include "daemon/config/internal.h"
+#include "daemon/config/format.h"
+#include "daemon/config/keys.h"
 #include "daemon/config/reload.h"
 #include "tests/unit/config_fixture.h"
 

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * The sources of the configuration: /etc/sfshm/sfshmd.conf (INI), the *.conf files in
+ * its .conf.d directory in the order of their names, then --set section.key=value. The
+ * last value of a key wins. An unknown key or a refused value is an error that names
+ * key, file, line, and what is allowed.
+ */
+#include "daemon/config/config.h"
+
+/* Reads `path` (NULL: the default file, which may be missing; a named one may
+ * not), its conf.d, then `sets` ("section.key=value", NULL-terminated).
+ * 0, or -errno after logging what is wrong and where. */
+int config_load(struct config **ret, const char *path, char *const sets[]);
+struct config *config_free(struct config *config); /* NULL allowed, returns NULL */
