@@ -1,17 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/config/file.h"
 
-/*
- * Configuration files. libinih splits the lines; what it would read otherwise
- * than its author meant is refused before it gets there: indented lines (it
- * takes them for a continuation of the value above), a comment behind a value
- * (it cuts at " ;" but not at " #"), over-long lines (it splits them), text
- * behind a section's bracket (it drops it). Its handler is called line by line,
- * so the reader's count is the line of the key.
- */
 #include <dirent.h>
 #include <errno.h>
-#include <ini.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +11,7 @@
 #include "daemon/util/log.h"
 
 #define BLANKS " \t\r\n\v\f"
-#define SECTION_MAX 49u /* libinih cuts longer ones */
+#define VALUE_LENGTH_MAX 65536u
 
 struct seen {
         struct seen *next;
@@ -31,11 +22,8 @@ struct seen {
 struct reader {
         struct config_loader *loader;
         const char *path;
-        FILE *file;
         unsigned line;
-        int error; /* the first; nothing is read after it */
-        char *buffer;
-        size_t capacity;
+        const struct config_key *section; /* its first key; NULL before the first section */
         struct seen *seen;
 };
 
@@ -43,148 +31,166 @@ static int refuse_line(const struct reader *reader, const char *what) {
         return log_failure(EINVAL, "config.syntax", "%s:%u: %s", reader->path, reader->line, what);
 }
 
-/* `text` is behind the opening bracket. */
-static int check_section(const struct reader *reader, const char *text) {
-        char origin[4200], name[SECTION_MAX + 1];
-        size_t n = strcspn(text, "]");
+/* "FILE:LINE", malloc'ed; NULL without memory. */
+static char *origin_of(const struct reader *reader) {
+        char *origin = NULL;
 
-        if (text[n] != ']')
-                return refuse_line(reader, "a section's name ends with ']'");
-        if (text[n + 1 + strspn(text + n + 1, BLANKS)] != '\0')
-                return refuse_line(reader, "there is text behind the section's name; it needs a "
+        return asprintf(&origin, "%s:%u", reader->path, reader->line) < 0 ? NULL : origin;
+}
+
+static void trim_end(char *text, size_t length) {
+        while (length > 0 && strchr(BLANKS, text[length - 1]) != NULL)
+                text[--length] = '\0';
+}
+
+static int refuse_section(const struct reader *reader, const char *name) {
+        char *origin = origin_of(reader);
+        int r = origin ? config_section_unknown(origin, name) : -ENOMEM;
+
+        free(origin);
+        return r;
+}
+
+/* `text` follows the opening bracket. */
+static int read_section(struct reader *reader, char *text) {
+        char *end = strchr(text, ']');
+
+        if (!end)
+                return refuse_line(reader, "the name of a section ends with ']'");
+        if (end[1] != '\0')
+                return refuse_line(reader, "text follows the name of the section: put it on a "
                                            "line of its own");
-        if (n > SECTION_MAX)
-                return refuse_line(reader, "a section of so long a name does not exist");
-        memcpy(name, text, n);
-        name[n] = '\0';
-        if (config_section_known(name))
-                return 0;
-        snprintf(origin, sizeof(origin), "%s:%u", reader->path, reader->line);
-        return config_section_unknown(origin, name);
+        *end = '\0';
+        reader->section = config_section_find(text);
+        return reader->section ? 0 : refuse_section(reader, text);
 }
 
-static int check_pair(const struct reader *reader, const char *text) {
-        size_t n = strcspn(text, "=:");
-
-        if (text[n] == '\0')
-                return refuse_line(reader, "this is neither [section] nor key = value");
-        if (text[n] == ':')
-                return refuse_line(reader, "a key is followed by '='; a cgroup with a ':' in its "
-                                           "path can be given with --set");
-        for (const char *p = text + 1; *p; p++)
-                if ((*p == ';' || *p == '#') && strchr(BLANKS, p[-1]))
-                        return refuse_line(reader, "a comment needs a line of its own; behind a "
-                                                   "value it might be taken for part of it");
-        return 0;
-}
-
-static int check_line(const struct reader *reader, size_t length, size_t room) {
-        const char *line = reader->buffer, *text;
-
-        if (strlen(line) != length)
-                return refuse_line(reader, "the line holds a zero byte; this is no text file");
-        if (length >= room)
-                return refuse_line(reader, "the line is too long (over 190 bytes); --set takes "
-                                           "values of any length");
-        if (reader->line == 1 && strncmp(line, "\xEF\xBB\xBF", 3) == 0)
-                line += 3;
-        text = line + strspn(line, BLANKS);
-        if (*text == '\0' || *text == ';' || *text == '#')
-                return 0;
-        if (text != line)
-                return refuse_line(reader, "the line is indented; keys and sections begin in the "
-                                           "first column, and no value goes on in a next line");
-        return *text == '[' ? check_section(reader, text + 1) : check_pair(reader, text);
-}
-
-/* For libinih: as fgets(). */
-static char *read_line(char *to, int room, void *stream) {
-        struct reader *reader = stream;
-        ssize_t n;
-
-        if (reader->error < 0)
-                return NULL;
-        errno = 0;
-        n = getline(&reader->buffer, &reader->capacity, reader->file);
-        if (n < 0) {
-                if (!feof(reader->file))
-                        reader->error = log_failure(errno ? errno : EIO, "config.read",
-                                                    "cannot read %s: %m", reader->path);
-                return NULL;
-        }
-        reader->line++;
-        /* two bytes less than there are: libinih splits a line that fills them */
-        reader->error = check_line(reader, (size_t)n, (size_t)room - 2);
-        if (reader->error < 0)
-                return NULL;
-        memcpy(to, reader->buffer, (size_t)n + 1);
-        return to;
-}
-
+/* Refuses a name that the file has set before. */
 static int remember(struct reader *reader, const char *name) {
-        size_t length = strlen(name) + 1;
+        size_t size = strlen(name) + 1;
         struct seen *seen;
 
         for (seen = reader->seen; seen; seen = seen->next)
                 if (strcmp(seen->name, name) == 0)
                         return log_failure(EINVAL, "config.duplicate",
                                            "%s:%u: %s is set a second time in this file, first in "
-                                           "line %u; remove one of the two",
+                                           "line %u: remove one of the two",
                                            reader->path, reader->line, name, seen->line);
-        seen = malloc(sizeof(*seen) + length);
+        seen = malloc(sizeof(*seen) + size);
         if (!seen)
                 return -ENOMEM;
         *seen = (struct seen){ .next = reader->seen, .line = reader->line };
-        memcpy(seen->name, name, length);
+        memcpy(seen->name, name, size);
         reader->seen = seen;
         return 0;
 }
 
-/* For libinih: 1 goes on, 0 is an error. */
-static int take_pair(void *user, const char *section, const char *key, const char *value) {
-        struct reader *reader = user;
-        char *name = NULL, *origin = NULL;
+static int assign(struct reader *reader, const char *name, const char *value) {
+        size_t length = strlen(value);
+        char *origin;
+        int r;
 
-        if (section[0] == '\0') {
-                reader->error = refuse_line(reader, "a key stands before the first [section]");
-                return 0;
-        }
-        if (asprintf(&name, "%s.%s", section, key) < 0)
-                name = NULL;
-        if (asprintf(&origin, "%s:%u", reader->path, reader->line) < 0)
-                origin = NULL;
-        reader->error = name && origin ? remember(reader, name) : -ENOMEM;
-        if (reader->error == 0)
-                reader->error = config_assign(reader->loader, origin, name, value);
-        free(name);
+        if (length > VALUE_LENGTH_MAX)
+                return log_failure(EINVAL, "config.value",
+                                   "%s:%u: the value of %s has %zu bytes; at most %u are allowed",
+                                   reader->path, reader->line, name, length, VALUE_LENGTH_MAX);
+        r = remember(reader, name);
+        if (r < 0)
+                return r;
+        origin = origin_of(reader);
+        r = origin ? config_assign(reader->loader, origin, name, value) : -ENOMEM;
         free(origin);
-        return reader->error == 0;
+        return r;
+}
+
+static bool has_comment(const char *text) {
+        for (const char *p = text + 1; *p; p++)
+                if ((*p == ';' || *p == '#') && strchr(BLANKS, p[-1]) != NULL)
+                        return true;
+        return false;
+}
+
+static int read_pair(struct reader *reader, char *text) {
+        char *equals = text + strcspn(text, "=:"), *name;
+        int r;
+
+        if (*equals == '\0')
+                return refuse_line(reader, "this is neither [section] nor key = value");
+        if (*equals == ':')
+                return refuse_line(reader, "a key is followed by '='; use --set for a cgroup with "
+                                           "a ':' in its path");
+        if (has_comment(text))
+                return refuse_line(reader, "a comment needs a line of its own: after a value it "
+                                           "could be taken for part of it");
+        if (!reader->section)
+                return refuse_line(reader, "a key precedes the first [section]");
+        *equals = '\0';
+        trim_end(text, (size_t)(equals - text));
+        if (asprintf(&name, "%.*s.%s", (int)config_key_section_length(reader->section),
+                     reader->section->name, text) < 0)
+                return -ENOMEM;
+        r = assign(reader, name, equals + 1 + strspn(equals + 1, BLANKS));
+        free(name);
+        return r;
+}
+
+static int read_line(struct reader *reader, char *line, size_t length) {
+        char *text;
+
+        if (strlen(line) != length)
+                return refuse_line(reader, "the line holds a zero byte; this is no text file");
+        trim_end(line, length);
+        if (reader->line == 1 && strncmp(line, "\xEF\xBB\xBF", 3) == 0)
+                line += 3;
+        text = line + strspn(line, BLANKS);
+        if (*text == '\0' || *text == ';' || *text == '#')
+                return 0;
+        if (text != line)
+                return refuse_line(reader, "the line is indented: keys and sections begin in the "
+                                           "first column, and a value does not continue on the "
+                                           "next line");
+        return *text == '[' ? read_section(reader, text + 1) : read_pair(reader, text);
+}
+
+static int read_lines(struct reader *reader, FILE *file) {
+        char *line = NULL;
+        size_t capacity = 0;
+        ssize_t length;
+        int r = 0;
+
+        errno = 0;
+        while (r == 0 && (length = getline(&line, &capacity, file)) >= 0) {
+                reader->line++;
+                r = read_line(reader, line, (size_t)length);
+                errno = 0;
+        }
+        if (r == 0 && !feof(file))
+                r = log_failure(errno ? errno : EIO, "config.read", "cannot read %s: %m",
+                                reader->path);
+        free(line);
+        return r;
 }
 
 int config_read_file(struct config_loader *loader, const char *path, bool may_be_missing) {
-        struct reader reader = { .loader = loader, .path = path, .file = fopen(path, "re") };
-        int line;
+        struct reader reader = { .loader = loader, .path = path };
+        FILE *file = fopen(path, "re");
+        int r;
 
-        if (!reader.file) {
+        if (!file) {
                 if (errno == ENOENT && may_be_missing)
                         return 0;
                 return log_failure(errno, "config.read", "cannot read the configuration %s: %m",
                                    path);
         }
-        line = ini_parse_stream(read_line, &reader, take_pair, &reader);
-        if (reader.error == 0 && line != 0)
-                reader.error = log_failure(EINVAL, "config.syntax",
-                                           "%s:%d: this is neither [section] nor key = value", path,
-                                           line);
-        (void)fclose(reader.file);
-        free(reader.buffer);
+        r = read_lines(&reader, file);
+        (void)fclose(file);
         while (reader.seen) {
                 struct seen *next = reader.seen->next;
 
                 free(reader.seen);
                 reader.seen = next;
         }
-        return reader.error;
+        return r;
 }
 
 static int is_conf(const struct dirent *entry) {

@@ -163,12 +163,12 @@ size_t config_key_section_length(const struct config_key *key) {
         return (size_t)(strchr(key->name, '.') - key->name);
 }
 
-bool config_section_known(const char *section) {
+const struct config_key *config_section_find(const char *section) {
         size_t length = strlen(section);
 
         for (const struct config_key *key = config_keys; key < config_keys + config_n_keys; key++)
                 if (config_key_section_length(key) == length &&
                     strncmp(section, key->name, length) == 0)
-                        return true;
-        return false;
+                        return key;
+        return NULL;
 }

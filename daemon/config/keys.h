@@ -54,7 +54,8 @@ bool config_key_is_text(const struct config_key *key); /* char * */
 size_t config_key_index(const struct config_key *key);
 size_t config_key_section_length(const struct config_key *key);
 
-bool config_section_known(const char *section);
+/* The first key of that section; NULL. */
+const struct config_key *config_section_find(const char *section);
 
 /* Every key as "key<TAB>default<TAB>help", in the order of the manual page. */
 void config_print_keys(FILE *file);

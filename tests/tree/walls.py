@@ -25,7 +25,6 @@ LIBRARIES = {
     "libcurl": re.compile(r"curl/"),
     "jansson": re.compile(r"jansson\.h"),
     "libzookeeper": re.compile(r"zookeeper/"),
-    "inih": re.compile(r"ini\.h"),
 }
 LIBC = re.compile(
     r"(linux|sys|netinet|arpa)/\w+\.h|(assert|ctype|dirent|endian|errno|fcntl|getopt|grp|inttypes|"
