@@ -17,17 +17,18 @@ bool config_is_coordinated(const struct config *config) {
         return false;
 }
 
-/* What only another backend reads is a mistake. */
+/* A key that only another backend reads is a mistake. */
 static int check_unused(const struct config_loader *loader, const char *section) {
         size_t length = strlen(section);
 
         for (size_t i = 0; i < config_n_keys; i++)
                 if (strncmp(config_keys[i].name, section, length) == 0 &&
                     config_keys[i].name[length] == '.' && loader->origins[i] != NULL)
-                        return log_failure(EINVAL, "config.backend", "%s (%s) is not used with "
-                                           "workers.backend = %s (%s): leave it out, or set the "
-                                           "backend to %s", config_keys[i].name,
-                                           loader->origins[i], loader->config->backend,
+                        return log_failure(EINVAL, "config.backend",
+                                           "%s (%s) is not used with workers.backend = %s (%s): "
+                                           "remove it, or set the backend to %s",
+                                           config_keys[i].name, loader->origins[i],
+                                           loader->config->backend,
                                            config_origin(loader, "workers.backend"), section);
         return 0;
 }
@@ -36,8 +37,9 @@ static int check_pair(const struct config_loader *loader, const char *a, const c
                       const char *b, const char *b_value) {
         if ((a_value[0] == '\0') == (b_value[0] == '\0'))
                 return 0;
-        return log_failure(EINVAL, "config.backend", "%s (%s) and %s (%s) are only of use together: "
-                           "set both or none", a, config_origin(loader, a), b, config_origin(loader, b));
+        return log_failure(EINVAL, "config.backend",
+                           "%s (%s) and %s (%s) need each other: set both or none", a,
+                           config_origin(loader, a), b, config_origin(loader, b));
 }
 
 static int check_path(const struct config_loader *loader, const char *name, const char *value,
@@ -45,13 +47,14 @@ static int check_path(const struct config_loader *loader, const char *name, cons
         if (value[0] == '\0' || (value[0] == '/' && allowed))
                 return 0;
         return log_failure(EINVAL, "config.backend", "%s = \"%s\" (%s) %s", name, value,
-                           config_origin(loader, name), value[0] != '/' ? "is no absolute path" :
-                           "is not used with etcd.endpoints of http://: say https://, or leave it "
-                           "out");
+                           config_origin(loader, name),
+                           value[0] != '/' ? "is not an absolute path" :
+                                             "is not used when etcd.endpoints has http:// URLs: "
+                                             "use https:// there, or remove it");
 }
 
-/* ZooKeeper takes no path that ends with a slash or has an empty part, "." or "..". For
- * etcd "/a" and "/a/" are two ID spaces, which one slash too many would have made. */
+/* ZooKeeper refuses a path that ends with a slash or has an empty part, "." or "..". For
+ * etcd "/a" and "/a/" would be two ID spaces, the second made by one slash too many. */
 static bool is_node_path(const char *path) {
         while (*path == '/') {
                 size_t length = strcspn(++path, "/");
@@ -68,9 +71,10 @@ static int check_prefix(const struct config_loader *loader, const char *event, c
                         const char *value) {
         if (is_node_path(value))
                 return 0;
-        return log_failure(EINVAL, event, "%s = \"%s\" (%s) is no path as /a/b: leave out a slash "
-                           "at its end, and parts that are empty, . or ..", name, value,
-                           config_origin(loader, name));
+        return log_failure(EINVAL, event,
+                           "%s = \"%s\" (%s) is not a path such as /a/b: remove a slash at its "
+                           "end and parts that are empty, \".\" or \"..\"",
+                           name, value, config_origin(loader, name));
 }
 
 static int check_etcd(const struct config_loader *loader) {
@@ -79,10 +83,10 @@ static int check_etcd(const struct config_loader *loader) {
         int r;
 
         if (addresses_check_urls(config->etcd_endpoints, &tls) < 0)
-                return log_failure(EINVAL, "config.etcd", "etcd.endpoints = \"%s\" (%s) is not 1 to "
-                                   "16 URLs as http://10.0.0.1:2379, all of http:// or all of "
-                                   "https://, separated by blanks or commas", config->etcd_endpoints,
-                                   config_origin(loader, "etcd.endpoints"));
+                return log_failure(EINVAL, "config.etcd", "etcd.endpoints = \"%s\" (%s) is not a "
+                                   "list of 1 to 16 URLs such as http://10.0.0.1:2379, all http:// "
+                                   "or all https://, separated by blanks or commas",
+                                   config->etcd_endpoints, config_origin(loader, "etcd.endpoints"));
         r = check_prefix(loader, "config.etcd", "etcd.prefix", config->etcd_prefix);
         if (r == 0)
                 r = check_pair(loader, "etcd.username", config->etcd_username,
@@ -104,14 +108,14 @@ static int check_zookeeper(const struct config_loader *loader) {
         int r;
 
         if (addresses_check_hosts(config->zookeeper_hosts) < 0)
-                return log_failure(EINVAL, "config.zookeeper", "zookeeper.hosts = \"%s\" (%s) is not "
-                                   "1 to 16 of HOST:PORT as 10.0.0.1:2181 or [fd00::1]:2181, "
-                                   "separated by blanks or commas; a path goes into "
-                                   "zookeeper.prefix", config->zookeeper_hosts,
+                return log_failure(EINVAL, "config.zookeeper", "zookeeper.hosts = \"%s\" (%s) is "
+                                   "not a list of 1 to 16 servers HOST:PORT, such as 10.0.0.1:2181 "
+                                   "or [fd00::1]:2181, separated by blanks or commas; a path "
+                                   "belongs in zookeeper.prefix", config->zookeeper_hosts,
                                    config_origin(loader, "zookeeper.hosts"));
         if (strchr(config->zookeeper_username, ':') != NULL)
-                return log_failure(EINVAL, "config.zookeeper", "zookeeper.username = \"%s\" (%s) has "
-                                   "a colon, which ZooKeeper takes for its end",
+                return log_failure(EINVAL, "config.zookeeper", "zookeeper.username = \"%s\" (%s) "
+                                   "has a colon, which ends a user name in ZooKeeper",
                                    config->zookeeper_username,
                                    config_origin(loader, "zookeeper.username"));
         r = check_prefix(loader, "config.zookeeper", "zookeeper.prefix", config->zookeeper_prefix);
@@ -127,11 +131,12 @@ static int check_region_size(const struct config_loader *loader) {
 
         if (config->layout.worker_bits - config->layout.region_bits <= 16)
                 return 0;
-        return log_failure(EINVAL, "config.backend", "id.layout (%s) and id.region_bits (%s) "
-                           "give a region more than 65536 worker IDs, the most that %s "
-                           "can keep: give it more region bits, or the sequence more",
-                           config_origin(loader, "id.layout"), config_origin(loader, "id.region_bits"),
-                           config->backend);
+        return log_failure(EINVAL, "config.backend",
+                           "id.layout (%s) and id.region_bits (%s) give a region more than 65536 "
+                           "worker IDs, the most that %s can hold: use more region bits or more "
+                           "sequence bits",
+                           config_origin(loader, "id.layout"),
+                           config_origin(loader, "id.region_bits"), config->backend);
 }
 
 int config_check_coordinator(const struct config_loader *loader) {

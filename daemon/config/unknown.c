@@ -79,10 +79,13 @@ static void list_keys(const char *name, FILE *stream) {
 }
 
 static void list_sections(FILE *stream) {
-        for (size_t i = 0; i < config_n_keys; i++)
+        for (size_t i = 0; i < config_n_keys; i++) {
+                const struct config_key *key = &config_keys[i];
+
                 if (begins_section(i))
                         fprintf(stream, "%s[%.*s]", i == 0 ? "the sections are " : ", ",
-                                (int)config_key_section_length(&config_keys[i]), config_keys[i].name);
+                                (int)config_key_section_length(key), key->name);
+        }
 }
 
 /* `name` as "section.key"; NULL lists the sections. */
