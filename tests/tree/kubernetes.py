@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The manifest for Kubernetes: well-formed (yamllint), each field known and of its
-type (kubectl, without a cluster, drops or refuses others), its parts fit together,
-and sfshmd understands the configuration in it."""
+"""The Kubernetes manifest: it is well-formed (yamllint), each field is known and has the
+right type (kubectl, without a cluster, drops or refuses others), its parts fit together,
+and sfshmd accepts the configuration in it."""
 import json
 import os
 import subprocess
@@ -31,7 +31,7 @@ def missing(wanted, found, path):
 
 
 def typed(document):
-    """What is left of it as an object of its kind."""
+    """The document as kubectl reads it."""
     first = document["spec"]["template"]["spec"]["containers"][0]
     run = subprocess.run(["kubectl", "set", "image", "--local", "-f", "-", "-o", "json",
                           f"{first['name']}={first['image']}x"],
@@ -60,8 +60,8 @@ def check_volumes(document, drivers):
 
 
 def accepted(text):
-    """The daemon understands that configuration: what it misses is the coordinator alone.
-    Exit status 2 would be the configuration, see refusal.h."""
+    """The daemon accepts that configuration and lacks only the coordinator: exit status 2
+    would mean the configuration, see exit_status.h."""
     with tempfile.TemporaryDirectory(prefix="sfshm.") as directory:
         path = os.path.join(directory, "sfshmd.conf")
         with open(path, "w", encoding="utf-8") as file:

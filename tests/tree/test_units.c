@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The systemd units against the daemon: what stands in both agrees. */
+/* The systemd units against the daemon: what both state agrees. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -48,7 +48,7 @@ static const char *value_of(const char *unit, const char *key) {
                 found++;
         }
         fclose(file);
-        cr_assert_eq(found, 1, "%s= stands %u times in %s", key, found, unit);
+        cr_assert_eq(found, 1, "%s= appears %u times in %s", key, found, unit);
         return value;
 }
 
@@ -93,7 +93,7 @@ Test(units, paths_and_modes_are_the_defaults) {
         cr_expect_str_eq(value_of("sfshmd.service", "User"), "sfshm");
 }
 
-/* What a person must settle is not tried again for ever. */
+/* What needs the operator is not retried. */
 Test(units, refusals_are_not_restarted) {
         char statuses[32];
 
@@ -104,7 +104,7 @@ Test(units, refusals_are_not_restarted) {
         cr_expect_str_eq(value_of("sfshmd.service", "RestartSec"), "0");
 }
 
-/* Each would break something that only shows in a real system. */
+/* Each of these would break something that shows only on a real system. */
 Test(units, what_must_not_be_hardened_is_not) {
         cr_expect_str_eq(value_of("sfshmd.service", "PrivateUsers"), "no");
         cr_expect_str_eq(value_of("sfshmd.service", "RemoveIPC"), "no");

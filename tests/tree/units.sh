@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# systemd finds nothing wrong with the units, and little that they leave open.
+# systemd accepts the units and finds little that their sandbox leaves open.
 set -eu
 
 if ! command -v systemd-analyze >/dev/null; then
@@ -10,7 +10,7 @@ fi
 directory=$(mktemp -d "${TMPDIR:-/tmp}/sfshm.XXXXXX")
 trap 'rm -rf "$directory"' EXIT
 cp "$SFSHM_SOURCE/daemon/units/sfshmd.socket" "$directory"
-# the program must exist, and this one is not installed
+# the program must exist: use the built one, it is not installed
 sed "s|^ExecStart=/usr/sbin/sfshmd|ExecStart=$SFSHMD|" "$SFSHM_SOURCE/daemon/units/sfshmd.service" \
         >"$directory/sfshmd.service"
 systemd-analyze verify --man=no "$directory/sfshmd.socket" "$directory/sfshmd.service" \
@@ -21,7 +21,7 @@ if [ -s "$directory/verify" ]; then
 fi
 # in tenths
 systemd-analyze security --offline=true --no-pager --threshold=15 "$directory/sfshmd.service"
-# an account which systemd-sysusers can make
+# systemd-sysusers can create the account
 mkdir "$directory/etc"
 systemd-sysusers --root="$directory" "$SFSHM_SOURCE/daemon/units/sfshm.sysusers"
 grep -q '^sfshm:' "$directory/etc/passwd"
