@@ -14,11 +14,11 @@
 void config_value_allowed(const struct config_key *key, char *ret, size_t size) {
         static const char *const words[] = {
                 [KEY_PATH] = "an absolute path",
-                [KEY_SHM] = "a POSIX name such as /sfshm, or a directory such as /run/sfshm/shm "
-                            "(one slash makes it a name)",
+                [KEY_SHM] = "a POSIX name such as /sfshm, or a directory with a second slash, such "
+                            "as /run/sfshm/shm",
                 [KEY_WORD] = "a name",
-                [KEY_OFF] = "off and nothing else yet",
-                [KEY_BACKEND] = "local, etcd or zookeeper; any other is an unknown backend",
+                [KEY_OFF] = "only off in this version",
+                [KEY_BACKEND] = "local, etcd or zookeeper",
                 [KEY_MODE] = "octal permissions from 0 to 0777",
                 [KEY_YES_NO] = "yes or no",
                 [KEY_ROLLBACK] = "offset, wait or fail",
@@ -34,7 +34,7 @@ void config_value_allowed(const struct config_key *key, char *ret, size_t size) 
                          "a duration from %s to %s: a whole number and ns, us, ms, s, min, h or d",
                          min, max);
         } else if (key->type == KEY_SIZE) {
-                snprintf(ret, size, "a number of bytes, or of KiB, MiB, GiB or TiB as in 64MiB");
+                snprintf(ret, size, "a number of bytes, or of KiB, MiB, GiB or TiB such as 64MiB");
         } else if (key->type == KEY_PATH) {
                 snprintf(ret, size, "%s of at most %" PRIu64 " bytes", words[key->type], key->max);
         } else if (config_key_is_rule(key)) {
@@ -61,7 +61,7 @@ static void put_layout(const struct id_layout *layout, FILE *stream) {
                 layout->sequence_bits);
 }
 
-/* Those of the kind the key is for: "uid.1000=4, uid.1001=2". */
+/* The rules of the kind that the key is for: "uid.1000=4, uid.1001=2". */
 static void put_rules(const struct config *config, const struct config_key *key, FILE *stream) {
         bool is_weight = key->type == KEY_WEIGHT, for_uids = strstr(key->name, ".uid.") != NULL;
         const struct config_rule *rules = is_weight ? config->weights : config->caps;

@@ -27,24 +27,24 @@ enum key_type {
 
 /* Whether a running daemon can take a new value. */
 enum key_change {
-        KEY_RESTART = 1, /* not without a restart */
+        KEY_RESTART = 1, /* only by a restart */
         KEY_LIVE,        /* on SIGHUP */
 };
 
 struct config_key {
-        const char *name; /* "section.key"; for rules with a word in capitals at its end */
+        const char *name; /* "section.key"; a rule ends with a word in capitals */
         enum key_type type;
         size_t offset;
         uint64_t min, max;
-        const char *default_text; /* as the manual page has it */
-        bool computed;            /* the default is no value but words: nothing to parse */
+        const char *default_text; /* as in the manual page */
+        bool computed;            /* default_text describes the default, it is no value */
         enum key_change change;
         const char *help;
 };
 
 extern const struct config_key config_keys[];
 extern const size_t config_n_keys;
-/* at least config_n_keys, asserted there */
+/* at least config_n_keys; keys.c asserts it */
 #define CONFIG_KEYS_MAX 64u
 
 /* The key of that name, rules included; NULL. */

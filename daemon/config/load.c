@@ -66,7 +66,7 @@ static int load_set(struct config_loader *loader, const char *set) {
 
         if (!equals)
                 return log_failure(EINVAL, "config.set",
-                                   "--set %s: there is no '='; write --set section.key=value", set);
+                                   "--set %s: '=' is missing: write --set section.key=value", set);
         name = strndup(set, (size_t)(equals - set));
         if (!name)
                 return -ENOMEM;
@@ -107,7 +107,7 @@ int config_load(struct config **ret, const char *path, char *const sets[]) {
 
         if (r == -ENOMEM)
                 (void)log_failure(ENOMEM, "config.memory",
-                                  "there is no memory left to read the configuration");
+                                  "out of memory while reading the configuration");
         for (size_t i = 0; i < CONFIG_KEYS_MAX; i++)
                 free(loader.origins[i]);
         if (r < 0) {

@@ -10,7 +10,7 @@
 #include "daemon/config/load.h"
 #include "daemon/util/log.h"
 
-/* The value in both, malloc'ed; equal ones are equal texts. */
+/* The text of a key in both configurations, malloc'ed. Equal texts are equal values. */
 struct difference {
         char *before, *after;
 };
@@ -30,7 +30,7 @@ static void difference_clear(struct difference *difference) {
 
 static void report(const struct config_key *key, const struct difference *difference) {
         if (key->change == KEY_LIVE)
-                log_event(LOG_LEVEL_NOTICE, "reload.key", "%s is \"%s\" now, it was \"%s\"",
+                log_event(LOG_LEVEL_NOTICE, "reload.key", "%s is now \"%s\" (was \"%s\")",
                           key->name, difference->after, difference->before);
         else
                 log_event(LOG_LEVEL_ERROR, "reload.key", "restart needed: %s is \"%s\" and cannot "
@@ -47,7 +47,7 @@ static int report_all(const struct config *before, const struct config *after,
                 struct difference difference = { .before = NULL };
                 int r;
 
-                /* a key of which nobody has said that it is live is none */
+                /* a key that does not say that it is live is not */
                 if ((config_keys[i].change == KEY_LIVE) != (change == KEY_LIVE))
                         continue;
                 r = compare(before, after, &config_keys[i], &difference);
@@ -87,14 +87,14 @@ static int take_over(struct config *config, struct config *loaded) {
         int n = report_all(config, loaded, KEY_RESTART);
 
         if (n > 0)
-                return log_failure(EBUSY, "reload", "nothing of the new configuration is applied: "
-                                   "put %s back, or restart sfshmd",
+                return log_failure(EBUSY, "reload", "the new configuration is not applied: "
+                                   "restore %s, or restart sfshmd",
                                    n == 1 ? "that key" : "those keys");
         if (n == 0)
                 n = report_all(config, loaded, KEY_LIVE);
         if (n < 0)
-                return log_failure(-n, "reload", "there is no memory left to compare the "
-                                   "configurations; nothing is applied, send SIGHUP again");
+                return log_failure(-n, "reload", "out of memory: the new configuration is "
+                                   "not applied; send SIGHUP again");
         take_live(config, loaded);
         log_event(LOG_LEVEL_NOTICE, "reload", "the configuration is reloaded; keys that changed: "
                   "%d", n);
@@ -106,9 +106,9 @@ int reload_config(struct reload *reload) {
         int r = config_load(&loaded, reload->path, reload->sets);
 
         if (r < 0)
-                return log_failure(-r, "reload", "the configuration cannot be loaded, the one of "
-                                   "before stays in force: put right what is named above and send "
-                                   "SIGHUP again");
+                return log_failure(-r, "reload", "the new configuration cannot be loaded and "
+                                   "the old one stays in force: correct what is named above and "
+                                   "send SIGHUP again");
         r = take_over(reload->config, loaded);
         config_free(loaded);
         return r;

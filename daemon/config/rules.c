@@ -12,7 +12,7 @@ static int rule_subject(struct config_rule *rule, const char *subject) {
 
         if (strncmp(subject, "uid.", 4) == 0) {
                 subject += 4;
-                /* UINT32_MAX is nobody: the kernel's "leave unchanged" */
+                /* UINT32_MAX is no uid: to the kernel it means "leave unchanged" */
                 if ((subject[0] == '0' && subject[1] != '\0') ||
                     config_parse_u64(subject, 0, UINT32_MAX - 1, &uid) < 0)
                         return -EINVAL;
@@ -33,7 +33,7 @@ static bool rule_same(const struct config_rule *a, const struct config_rule *b) 
         return strcmp(a->cgroup, b->cgroup) == 0;
 }
 
-/* Takes rule->cgroup over, or frees it. */
+/* Takes ownership of rule->cgroup. */
 static int rule_put(struct config_rule **rules, size_t *n, struct config_rule *rule) {
         struct config_rule *grown;
 

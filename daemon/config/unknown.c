@@ -13,7 +13,7 @@
 
 #define NAME_MAX_COMPARED 48u
 
-/* Levenshtein: single characters to insert, remove or replace. */
+/* Levenshtein distance: single characters to insert, remove or replace. */
 static size_t edit_distance(const char *a, const char *b) {
         size_t row[NAME_MAX_COMPARED + 1], n = strlen(b);
 
@@ -39,8 +39,8 @@ static size_t edit_distance(const char *a, const char *b) {
         return row[n];
 }
 
-/* The key nearest to `name`: a few typing errors, or the right key in another
- * section; NULL when nothing is near. */
+/* The key nearest to `name`: at most three edits away, or the same key in another
+ * section; NULL if there is none. */
 static const struct config_key *nearest(const char *name) {
         const struct config_key *found = NULL;
         const char *dot = strchr(name, '.');

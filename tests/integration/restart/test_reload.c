@@ -123,7 +123,7 @@ Test(reload, a_cap_comes_and_goes) {
         cr_assert_null(strstr(reload(capped), "STATUS="));
         take(s, 1000);
         cr_expect_eq(open_another(), -EDQUOT);
-        expect_logged("caps.uid.UID is \"uid.");
+        expect_logged("caps.uid.UID is now \"uid.");
         (void)reload("");
         cr_expect_eq(open_another(), 0);
         take(s, 10000);
@@ -170,7 +170,7 @@ Test(reload, a_lower_limit_refuses_the_next_attach) {
         cr_assert_eq(waitpid(child, &status, 0), child);
         cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 0, "the child: %#x",
                   (unsigned)status);
-        expect_logged("limits.uid_clients is \"1\" now, it was \"1024\"");
+        expect_logged("limits.uid_clients is now \"1\" (was \"1024\")");
         end(NULL);
 }
 
@@ -193,7 +193,7 @@ Test(reload, what_is_wrong_or_needs_a_restart_changes_nothing) {
         cr_expect_eq(open_another(), 0);
         cr_expect_not_null(strstr(reload("[limits]\nuid_lanes = 9\n"),
                                   "STATUS=The configuration is reloaded."));
-        expect_logged("limits.uid_lanes is \"9\" now, it was \"1024\"");
+        expect_logged("limits.uid_lanes is now \"9\" (was \"1024\")");
         take(s, 1000);
         end(s);
 }

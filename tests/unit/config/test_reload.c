@@ -91,8 +91,8 @@ Test(reload, each_key_that_cannot_change_is_refused_by_name_and_nothing_applied)
                          "become \"", key->name, text_of(reload.config, key));
                 cr_assert_contains(log, expected);
                 cr_assert_null(strstr(strstr(log, "restart needed") + 1, "restart needed"));
-                cr_assert_contains(log, "nothing of the new configuration is applied: put that "
-                                        "key back");
+                cr_assert_contains(log, "the new configuration is not applied: restore that "
+                                        "key, or restart sfshmd");
                 cr_assert_eq(reload.config->uid_clients, 1024);
                 cr_assert_eq(reload.config->clock.on_rollback, GUARD_OFFSET);
                 cr_assert_eq(reload.config->n_weights, 0);
@@ -112,7 +112,7 @@ Test(reload, several_are_all_named) {
         cr_assert_contains(log, "daemon.max_clients is \"4096\" and cannot become \"5\"");
         cr_assert_contains(log, "daemon.shm is \"/sfshm\" and cannot become \"/other\"");
         cr_assert_contains(log, "workers.count is \"1\" and cannot become \"2\"");
-        cr_assert_contains(log, "put those keys back, or restart sfshmd");
+        cr_assert_contains(log, "restore those keys, or restart sfshmd");
         config_free(reload.config);
 }
 
@@ -136,7 +136,7 @@ Test(reload, each_key_that_can_change_is_applied_and_named) {
 
                         cr_expect_eq(as_others, round == 0 || key->change == KEY_RESTART, "%s",
                                      key->name);
-                        snprintf(expected, sizeof(expected), "%s is \"%s\" now, it was \"",
+                        snprintf(expected, sizeof(expected), "%s is now \"%s\" (was \"",
                                  key->name, text_of(reload.config, key));
                         cr_expect_eq(strstr(log, expected) != NULL, key->change == KEY_LIVE,
                                      "%s in %s", expected, log);
@@ -168,10 +168,10 @@ Test(reload, what_cannot_be_loaded_changes_nothing) {
         cr_assert_eq(reload_config(&reload), -EINVAL);
         log = capture_take();
         cr_assert_contains(log, "sfshmd.conf:5: limits.uid_clients = \"x\" is not allowed");
-        cr_assert_contains(log, "the one of before stays in force");
+        cr_assert_contains(log, "the old one stays in force");
         cr_assert_eq(unlink(path), 0);
         cr_assert_eq(reload_config(&reload), -ENOENT);
-        cr_assert_contains(capture_take(), "the one of before stays in force");
+        cr_assert_contains(capture_take(), "the old one stays in force");
         cr_assert_eq(reload.config->uid_lanes, 77);
         config_free(reload.config);
 }
