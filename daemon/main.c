@@ -164,7 +164,7 @@ static void prepare_process(void) {
 struct daemon {
         struct passed passed;
         struct lease *lease;
-        struct state state;
+        struct segments segments;
         struct ledger *ledger;
         struct fence fence;
         struct ticker *ticker;
@@ -178,47 +178,48 @@ struct daemon {
 };
 
 static uint64_t tick_now(const struct daemon *daemon) {
-        return state_tick(&daemon->state, time_ns(CLOCK_BOOTTIME));
+        return segments_tick(&daemon->segments, time_ns(CLOCK_BOOTTIME));
 }
 
 static int start_parts(struct daemon *daemon, struct reload *reload) {
-        struct state *state = &daemon->state;
+        struct segments *segments = &daemon->segments;
         int r;
 
-        lease_start_renewal(daemon->lease, state_clock(state));
-        r = ledger_new(&daemon->ledger, state_ledger(state), state->run, tick_now(daemon));
+        lease_start_renewal(daemon->lease, segments_clock(segments));
+        r = ledger_new(&daemon->ledger, segments_ledger(segments), segments->run, tick_now(daemon));
         if (r == 0) {
-                ledger_copy_fence(daemon->ledger, &state_clock(state)->fence);
+                ledger_copy_fence(daemon->ledger, &segments_clock(segments)->fence);
                 fence_init(&daemon->fence, daemon->lease, daemon->ledger,
                            id_tick_max(&reload->config->layout));
-                r = ticker_new(&daemon->ticker, state_clock(state));
+                r = ticker_new(&daemon->ticker, segments_clock(segments));
         }
         if (r == 0)
                 r = readings_new(&daemon->readings, &readings_kernel);
         if (r == 0)
                 r = machine_new(&daemon->machine, &machine_kernel);
         if (r == 0)
-                r = statistics_new(&daemon->statistics, state_statistics(state), &daemon->clients,
-                                   &daemon->inputs, daemon->ticker, daemon->lease);
+                r = statistics_new(&daemon->statistics, segments_statistics(segments),
+                                   &daemon->clients, &daemon->inputs, daemon->ticker,
+                                   daemon->lease);
         if (r < 0)
                 return log_failure(-r, "start", "the daemon cannot start: %s", strerror(-r));
         daemon->parts = (struct server_parts){
                 .config = reload->config,
                 .reload = reload,
-                .clock = &state->clock,
-                .guard = &state->guard,
+                .clock = &segments->clock,
+                .guard = &segments->guard,
                 .readings = daemon->readings,
                 .machine = daemon->machine,
                 .ticker = daemon->ticker,
                 .lease = daemon->lease,
                 .ledger = daemon->ledger,
                 .fence = &daemon->fence,
-                .ledger_segment = state_ledger(state),
+                .ledger_segment = segments_ledger(segments),
                 .clients = &daemon->clients,
                 .inputs = &daemon->inputs,
                 .statistics = daemon->statistics,
                 .passed = &daemon->passed,
-                .adopted = state->adopted,
+                .adopted = segments->adopted,
         };
         return server_new(&daemon->server, &daemon->parts);
 }
@@ -230,7 +231,7 @@ static void release_lease(struct daemon *daemon) {
                 lease_release(daemon->lease, 0);
         else
                 fence_release(&daemon->fence,
-                              guard_above_fence(&daemon->state.guard, now_tick) ? now_tick : 0);
+                              guard_above_fence(&daemon->segments.guard, now_tick) ? now_tick : 0);
 }
 
 static void stop_parts(struct daemon *daemon) {
@@ -243,14 +244,15 @@ static void stop_parts(struct daemon *daemon) {
         machine_free(daemon->machine);
         release_lease(daemon);
         ledger_free(daemon->ledger);
-        state_close(&daemon->state);
+        segments_close(&daemon->segments);
         passed_free(&daemon->passed);
 }
 
 /* Its exit status. */
 static int run(struct reload *reload) {
-        struct daemon daemon = { .state = { .clock = SEGMENT_NONE, .ledger = SEGMENT_NONE,
-                                            .statistics = SEGMENT_NONE } };
+        struct daemon daemon = { .segments = { .clock = SEGMENT_NONE,
+                                               .ledger = SEGMENT_NONE,
+                                               .statistics = SEGMENT_NONE } };
         int r, status = EXIT_SUCCESS;
         bool ready = false;
 
@@ -259,17 +261,16 @@ static int run(struct reload *reload) {
         if (r == 0)
                 r = lease_new(&daemon.lease, reload->config);
         if (r == 0)
-                r = state_open(&daemon.state, reload->config, daemon.lease);
+                r = segments_start(&daemon.segments, reload->config, daemon.lease);
         if (r == 0)
                 r = start_parts(&daemon, reload);
         if (r == 0) {
-                const struct lease_grant *granted = lease_granted(daemon.lease);
+                const struct run run = ledger_run(daemon.ledger);
+                const unsigned bits = reload->config->layout.sequence_bits;
 
                 log_event(LOG_LEVEL_INFO, "start", "sfshmd " SFSHM_VERSION " serves workers %"
-                          PRIu32 " to %" PRIu32 " on %s", granted->worker_first,
-                          granted->worker_first +
-                          (ledger_run(daemon.ledger).width >> reload->config->layout.sequence_bits) - 1,
-                          server_socket(daemon.server));
+                          PRIu32 " to %" PRIu64 " on %s", run.start >> bits,
+                          (run_end(run) >> bits) - 1, server_socket(daemon.server));
                 sd_notify(0, "READY=1");
                 ready = true;
                 r = server_run(daemon.server);

@@ -7,7 +7,7 @@
  *
  * Taken over is a client whose three descriptors are what they should be, whose
  * pages fit together, and whose lanes the ledger knows; so not when the ledger is
- * new, or the clock (state.c). Whatever else is under a client's name is shut
+ * new, or the clock (startup/segments.c). Whatever else is under a client's name is shut
  * down, closed and removed from the store: its client attaches anew.
  */
 #include "daemon/server/connection.h"

@@ -7,9 +7,9 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#include "daemon/util/log.h"
 #include "daemon/segment/place.h"
-#include "daemon/startup/segments.h"
+#include "daemon/startup/adopt.h"
+#include "daemon/util/log.h"
 
 /* The start of every segment, in every version. */
 struct start {
@@ -101,11 +101,11 @@ static int lock(int fd, const struct config *config) {
                            strerror(errno));
 }
 
-int predecessor_find(struct predecessor *ret, const struct config *config) {
+int other_version_find(struct other_version *ret, const struct config *config) {
         int fd = -1, r = look_at(&clock_kind, config, sizeof(struct clock_segment));
 
         if (r == 0)
-                r = find(&ledger_kind, config, ledger_segment_size(STATE_LEDGER_RECORDS), &fd);
+                r = find(&ledger_kind, config, ledger_segment_size(ADOPT_LEDGER_RECORDS), &fd);
         if (r > 0) {
                 r = lock(fd, config);
                 if (r < 0)
@@ -118,8 +118,8 @@ int predecessor_find(struct predecessor *ret, const struct config *config) {
         return r;
 }
 
-void predecessor_forget(struct predecessor *predecessor) {
-        if (predecessor->ledger_fd >= 0)
-                close(predecessor->ledger_fd);
-        *predecessor = PREDECESSOR_NONE;
+void other_version_release(struct other_version *other) {
+        if (other->ledger_fd >= 0)
+                close(other->ledger_fd);
+        *other = OTHER_VERSION_NONE;
 }

@@ -10,12 +10,12 @@
  */
 #include "daemon/config/config.h"
 
-struct predecessor {
+struct other_version {
         int ledger_fd; /* holds the lock of a ledger that cannot be taken over; else -1 */
 };
-#define PREDECESSOR_NONE ((struct predecessor){ .ledger_fd = -1 })
+#define OTHER_VERSION_NONE ((struct other_version){ .ledger_fd = -1 })
 
 /* -EBUSY when the daemon of such a ledger still runs. Logs what it finds, and its errors. */
-int predecessor_find(struct predecessor *ret, const struct config *config);
+int other_version_find(struct other_version *ret, const struct config *config);
 /* Once the new segments have their names. */
-void predecessor_forget(struct predecessor *predecessor);
+void other_version_release(struct other_version *other);

@@ -185,7 +185,7 @@ void check_cut(void) {
 
 /* What was accepted goes on, whatever the policy is now. */
 void check_started(void) {
-        struct clock_segment *clock = state_clock(&world.daemon.state);
+        struct clock_segment *clock = segments_clock(&world.daemon.segments);
         int64_t ahead_ns;
 
         unsettle();
@@ -197,7 +197,7 @@ void check_started(void) {
         if (atomic_load(&clock->accepted) != 0 && served(clock) &&
             ahead_ns < now.ahead_ns + TOLERANCE_NS)
                 now.accepted_ns = ahead_ns;
-        if (!world.daemon.state.adopted)
+        if (!world.daemon.segments.adopted)
                 promises_new_owner();
 }
 
@@ -210,7 +210,7 @@ static void check_truth(const struct sim_client *c, uint64_t tick) {
                                                                  : world.disk_good_ns;
 
         if (!world.daemon.up || !world.daemon.looked || world.stepped ||
-            c->clock != state_clock(&world.daemon.state))
+            c->clock != segments_clock(&world.daemon.segments))
                 return;
         if (too_far_ahead(ahead_ns) && (!now.standing || tick > now.stand_tick))
                 fail("T1: an ID %" PRId64 " us ahead of the wall clock", ahead_ns / US);
@@ -230,7 +230,7 @@ void check_id(struct sim_client *c, const struct rectangle *r, uint64_t tick) {
 /* ---- rounds */
 
 void check_before_round(void) {
-        struct clock_segment *clock = state_clock(&world.daemon.state);
+        struct clock_segment *clock = segments_clock(&world.daemon.segments);
 
         take_note_of_steps();
         (void)clock_latch_begin(clock, &now.line);
@@ -290,7 +290,7 @@ void check_carried(void) {
         (void)clock_latch_begin(now.clock, &line);
         old = clock_tick_of(clock_line_at(&now.line, world.boot_ns));
         new = clock_tick_of(clock_line_at(&line, world.boot_ns));
-        if (!now.served || !world.daemon.looked || world.daemon.state.adopted || new <= old + 1)
+        if (!now.served || !world.daemon.looked || world.daemon.segments.adopted || new <= old + 1)
                 return;
         for (unsigned i = 0; i < CLIENTS; i++) {
                 const struct sim_client *c = &world.clients[i];
@@ -306,7 +306,7 @@ void check_carried(void) {
  * the daemon waits for its clock or the disk. */
 void check_served(void) {
         const struct sim_daemon *d = &world.daemon;
-        uint64_t tick = clock_tick_of(check_reader(state_clock(&d->state)));
+        uint64_t tick = clock_tick_of(check_reader(segments_clock(&d->segments)));
 
         trace("  %s, %s; tick %" PRIu64 ", fence %" PRIu64, clock_state_name(d->keeper.state),
               clock_reason_name(d->keeper.reason), tick, d->lease.fence);
@@ -323,7 +323,7 @@ void check_served(void) {
 }
 
 void check_after_round(void) {
-        struct clock_segment *clock = state_clock(&world.daemon.state);
+        struct clock_segment *clock = segments_clock(&world.daemon.segments);
         int64_t guarded_ns = check_reader(clock), ahead_ns = guarded_ns - world.wall_ns;
         struct clock_line line;
 

@@ -20,7 +20,7 @@ void client_connect(struct sim_client *c) {
         c->attach_ns = NEVER;
         c->client = client;
         c->page = client_grants(client);
-        c->clock = state_clock(&world.daemon.state);
+        c->clock = segments_clock(&world.daemon.segments);
         c->attached_ns = world.boot_ns;
         memset(c->seen, 0, sizeof(c->seen));
 }

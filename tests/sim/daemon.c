@@ -7,7 +7,7 @@
 #include "world.h"
 
 static uint64_t tick_now(void) {
-        return guard_tick(&world.daemon.state.guard, world.boot_ns);
+        return guard_tick(&world.daemon.segments.guard, world.boot_ns);
 }
 
 /* The process is gone; the others and what it left stay. */
@@ -78,24 +78,25 @@ static const struct timekeeper_hooks timekeeper_hooks = {
 /* As main.c does. */
 static int open_all(void) {
         struct sim_daemon *d = &world.daemon;
-        int r = state_open(&d->state, &world.config, &d->lease);
+        int r = segments_start(&d->segments, &world.config, &d->lease);
 
         if (r < 0)
                 return r;
-        r = ledger_new(&d->ledger, state_ledger(&d->state), d->state.run,
-                       state_tick(&d->state, world.boot_ns));
+        r = ledger_new(&d->ledger, segments_ledger(&d->segments), d->segments.run,
+                       segments_tick(&d->segments, world.boot_ns));
         if (r < 0)
                 return r;
-        ledger_copy_fence(d->ledger, &state_clock(&d->state)->fence);
+        ledger_copy_fence(d->ledger, &segments_clock(&d->segments)->fence);
         fence_init(&d->fence, &d->lease, d->ledger, id_tick_max(&world.config.layout));
         r = reserve_new(&d->reserve, &world.config, d->ledger, &d->fence, client_wake);
         if (r < 0)
                 return r;
-        if (d->state.adopted)
+        if (d->segments.adopted)
                 reserve_begin_grace(d->reserve, tick_now());
-        d->keeper = (struct timekeeper){
-                .guard = &d->state.guard, .clock = state_clock(&d->state),
-                .hooks = &timekeeper_hooks, .context = d };
+        d->keeper = (struct timekeeper){ .guard = &d->segments.guard,
+                                         .clock = segments_clock(&d->segments),
+                                         .hooks = &timekeeper_hooks,
+                                         .context = d };
         timekeeper_init(&d->keeper);
         return 0;
 }
@@ -124,7 +125,7 @@ static void settle(void) {
         bool ready;
 
         timekeeper_look(&d->keeper);
-        ready = guard_ready(&d->state.guard);
+        ready = guard_ready(&d->segments.guard);
         if (ready && !d->ready)
                 d->changed = true;
         d->ready = ready;
@@ -173,7 +174,7 @@ int64_t daemon_deadline(void) {
         if (!d->up)
                 return NEVER;
         /* not each second as well while something is out of order: years would pass */
-        next_ns = guard_deadline(&d->state.guard);
+        next_ns = guard_deadline(&d->segments.guard);
         for (unsigned i = 0; i < CLIENTS && daemon_welcomes(); i++)
                 if (world.clients[i].attach_ns < next_ns)
                         next_ns = world.clients[i].attach_ns;
@@ -181,7 +182,7 @@ int64_t daemon_deadline(void) {
                 return world.boot_ns;
         if (!d->ready || d->reserve_tick == UINT64_MAX)
                 return next_ns;
-        at_ns = clock_line_boot_of(&d->state.guard.line, d->reserve_tick);
+        at_ns = clock_line_boot_of(&d->segments.guard.line, d->reserve_tick);
         return at_ns < next_ns ? at_ns : next_ns;
 }
 
@@ -193,9 +194,8 @@ static void stop(void) {
         clocks_pass(world.exact ? 0 : (int64_t)world_below(3000) * US);
         clients_take();
         now_tick = tick_now();
-        fence_release(&d->fence,
-                      guard_above_fence(&d->state.guard, now_tick) ? now_tick : 0);
-        state_close(&d->state);
+        fence_release(&d->fence, guard_above_fence(&d->segments.guard, now_tick) ? now_tick : 0);
+        segments_close(&d->segments);
 }
 
 void daemon_stop(void) {
@@ -232,7 +232,7 @@ struct client *daemon_attach(struct sim_client *c) {
         struct client *client = world_memory(sizeof(*client) + sizeof(client->lanes[0]));
         int r;
 
-        client->id = atomic_fetch_add(&state_ledger(&d->state)->next_client, 1);
+        client->id = atomic_fetch_add(&segments_ledger(&d->segments)->next_client, 1);
         client->uid = (uid_t)(c - world.clients);
         client->n_lanes = 1;
         client->attached_tick = tick_now();

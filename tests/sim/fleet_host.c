@@ -183,7 +183,7 @@ static void check_uses(const struct sim_host *host, uint32_t run) {
                            host->count + host->grown->count, run);
 }
 
-/* What state.c makes of the grant and of this boot's shared memory. */
+/* What startup/segments.c makes of the grant and of this boot's shared memory. */
 static int open_state(struct sim_host *host, const struct lease_grant *grant) {
         uint32_t first = grant->worker_first & (region_end() - 1);
         uint64_t known = grant->fence_tick;

@@ -79,7 +79,7 @@ int64_t readings_take(struct readings *readings, bool ask_synchronised, struct g
         if (world.boot_ns - ret->boottime_ns > 2 * MS)
                 check_stopped();
         lease_go_on(&world.daemon.lease);
-        (void)check_reader(state_clock(&world.daemon.state));
+        (void)check_reader(segments_clock(&world.daemon.segments));
         clients_take();
         kill_point();
         return 0;
@@ -287,13 +287,13 @@ int segment_lock(const struct segment *segment) {
 }
 
 /* There is no other version here. */
-int predecessor_find(struct predecessor *ret, const struct config *config) {
+int other_version_find(struct other_version *ret, const struct config *config) {
         (void)ret, (void)config;
         return 0;
 }
 
-void predecessor_forget(struct predecessor *predecessor) {
-        (void)predecessor;
+void other_version_release(struct other_version *other) {
+        (void)other;
 }
 
 int segment_boot_id(uint8_t ret[16]) {

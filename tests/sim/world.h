@@ -58,7 +58,7 @@ struct sim_daemon {
         bool up;
         bool looked; /* a round is done since it started, or was stopped */
         struct lease lease;
-        struct state state;
+        struct segments segments;
         struct ledger *ledger;
         struct fence fence;
         struct reserve *reserve;

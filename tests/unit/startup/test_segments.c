@@ -7,10 +7,10 @@
 
 #include <unistd.h>
 
-#include "daemon/util/time.h"
 #include "daemon/clock/ticker.h"
 #include "daemon/clock/timekeeper.h"
 #include "daemon/ledger/ledger.h"
+#include "daemon/util/time.h"
 #include "tests/unit/config_fixture.h"
 
 #define AHEAD_TICKS 60000u
@@ -18,7 +18,7 @@
 struct daemon_run {
         struct config *config;
         struct lease *lease;
-        struct state state;
+        struct segments segments;
 };
 
 static const char *state_name = "state";
@@ -46,9 +46,10 @@ static int open_anew(void **ret_backend, const struct config *config, struct lea
 static void prepare(struct daemon_run *run, const char *suffix, unsigned first_worker) {
         char text[1024];
 
-        snprintf(text, sizeof(text), "[workers]\nfirst = %u\nmax_count = %u\n[daemon]\n"
-                 "state_dir = %s/%s\nshm = %s\n[clock]\non_rollback = wait\n", first_worker,
-                 max_count, directory, state_name, shm_name(suffix));
+        snprintf(text, sizeof(text),
+                 "[workers]\nfirst = %u\nmax_count = %u\n[daemon]\n"
+                 "state_dir = %s/%s\nshm = %s\n[clock]\non_rollback = wait\n",
+                 first_worker, max_count, directory, state_name, shm_name(suffix));
         run->config = load(text, (char *[]){ NULL });
         cr_assert_eq(lease_new_with(&run->lease, anew ? &anew_backend : &lease_local, run->config),
                      0, "%s", capture_take());
@@ -67,9 +68,11 @@ static void keep_time(struct daemon_run *run) {
 
         cr_assert_eq(readings_new(&readings, &readings_kernel), 0);
         cr_assert_eq(machine_new(&machine, &machine_kernel), 0);
-        keeper = (struct timekeeper){
-                .guard = &run->state.guard, .clock = state_clock(&run->state),
-                .readings = readings, .machine = machine, .hooks = &hooks };
+        keeper = (struct timekeeper){ .guard = &run->segments.guard,
+                                      .clock = segments_clock(&run->segments),
+                                      .readings = readings,
+                                      .machine = machine,
+                                      .hooks = &hooks };
         timekeeper_init(&keeper);
         timekeeper_look(&keeper);
         machine_free(machine);
@@ -80,26 +83,26 @@ static struct daemon_run start(const char *suffix, unsigned first_worker) {
         struct daemon_run run;
 
         prepare(&run, suffix, first_worker);
-        cr_assert_eq(state_open(&run.state, run.config, run.lease), 0, "%s", capture_take());
+        cr_assert_eq(segments_start(&run.segments, run.config, run.lease), 0, "%s", capture_take());
         keep_time(&run);
         return run;
 }
 
 static uint64_t tick_of(const struct daemon_run *run) {
-        return guard_tick(&run->state.guard, time_ns(CLOCK_BOOTTIME));
+        return guard_tick(&run->segments.guard, time_ns(CLOCK_BOOTTIME));
 }
 
 /* As if killed, with the fence as far ahead as it may be. */
 static void end(struct daemon_run *run) {
         uint64_t fence = tick_of(run) + AHEAD_TICKS;
 
-        state_close(&run->state);
+        segments_close(&run->segments);
         lease_release(run->lease, fence);
         config_free(run->config);
 }
 
 static bool ready(const struct daemon_run *run) {
-        return guard_ready(&run->state.guard);
+        return guard_ready(&run->segments.guard);
 }
 
 static void lose(const char *suffix, const char *segment) {
@@ -127,19 +130,19 @@ static void clean(void) {
 
 /* Red when the line is made anew or the fence is waited for although the ledger
  * is there (A1, rule 9). */
-Test(state, goes_on_at_once_with_clock_and_ledger, .init = set_up, .fini = clean) {
+Test(segments, goes_on_at_once_with_clock_and_ledger, .init = set_up, .fini = clean) {
         struct daemon_run run = start("", 0);
-        struct clock_line line = run.state.guard.line;
-        uint32_t generation = atomic_load(&state_clock(&run.state)->generation);
+        struct clock_line line = run.segments.guard.line;
+        uint32_t generation = atomic_load(&segments_clock(&run.segments)->generation);
 
         cr_expect(ready(&run), "a first start has no fence to wait for");
-        atomic_store(&state_ledger(&run.state)->next_client, 77);
+        atomic_store(&segments_ledger(&run.segments)->next_client, 77);
         end(&run);
         run = start("", 0);
         cr_expect(ready(&run));
-        cr_expect_arr_eq(&run.state.guard.line, &line, sizeof(line));
-        cr_expect_eq(atomic_load(&state_ledger(&run.state)->next_client), 77);
-        cr_expect_eq(atomic_load(&state_clock(&run.state)->generation), generation + 1);
+        cr_expect_arr_eq(&run.segments.guard.line, &line, sizeof(line));
+        cr_expect_eq(atomic_load(&segments_ledger(&run.segments)->next_client), 77);
+        cr_expect_eq(atomic_load(&segments_clock(&run.segments)->generation), generation + 1);
         end(&run);
 }
 
@@ -151,29 +154,29 @@ static void waits_without(const char *lost) {
         lose("", lost);
         run = start("", 0);
         cr_expect_not(ready(&run));
-        resume_ns = atomic_load(&state_clock(&run.state)->resume_boot_ns);
+        resume_ns = atomic_load(&segments_clock(&run.segments)->resume_boot_ns);
         cr_expect_gt(resume_ns, time_ns(CLOCK_BOOTTIME));
         end(&run);
         run = start("", 0);
         cr_expect_not(ready(&run), "killed while waiting");
-        cr_expect_geq(atomic_load(&state_clock(&run.state)->resume_boot_ns),
+        cr_expect_geq(atomic_load(&segments_clock(&run.segments)->resume_boot_ns),
                       resume_ns - NS_PER_TICK);
         end(&run);
 }
 
 /* U1, both. Red when the fence is not waited for, or when a daemon that died
  * while it waited leaves a clock and a ledger which the next one believes. */
-Test(state, waits_for_the_fence_without_its_ledger, .init = set_up, .fini = clean) {
+Test(segments, waits_for_the_fence_without_its_ledger, .init = set_up, .fini = clean) {
         waits_without("ledger");
 }
 
-Test(state, waits_for_the_fence_without_its_clock, .init = set_up, .fini = clean) {
+Test(segments, waits_for_the_fence_without_its_clock, .init = set_up, .fini = clean) {
         waits_without("clock");
 }
 
 /* U1. Red when a ledger is adopted beside which another daemon served the same
  * workers. */
-Test(state, does_not_adopt_a_ledger_that_missed_something, .init = set_up, .fini = clean) {
+Test(segments, does_not_adopt_a_ledger_that_missed_something, .init = set_up, .fini = clean) {
         struct daemon_run run = start("", 0);
 
         end(&run);
@@ -186,29 +189,29 @@ Test(state, does_not_adopt_a_ledger_that_missed_something, .init = set_up, .fini
 }
 
 /* Red when the run of workers is left out of what an adopted segment must show. */
-Test(state, does_not_adopt_segments_of_other_workers, .init = set_up, .fini = clean) {
+Test(segments, does_not_adopt_segments_of_other_workers, .init = set_up, .fini = clean) {
         struct daemon_run run = start("", 0);
 
         end(&run);
         run = start("", 1);
-        cr_expect_eq(state_clock(&run.state)->worker_first, 1);
-        cr_expect_eq(state_ledger(&run.state)->worker_first, 1);
+        cr_expect_eq(segments_clock(&run.segments)->worker_first, 1);
+        cr_expect_eq(segments_ledger(&run.segments)->worker_first, 1);
         cr_expect_not(ready(&run));
         end(&run);
 }
 
 /* A state directory that was taken away does not take the promises with it. Red
  * when the t1 of a ledger that is not adopted are not looked at. */
-Test(state, keeps_what_a_foreign_ledger_promised, .init = set_up, .fini = clean) {
+Test(segments, keeps_what_a_foreign_ledger_promised, .init = set_up, .fini = clean) {
         struct daemon_run run = start("", 0);
         uint64_t promised = tick_of(&run) + 5000;
 
-        atomic_store(&state_ledger(&run.state)->lanes[123].slots[1].t1, promised);
+        atomic_store(&segments_ledger(&run.segments)->lanes[123].slots[1].t1, promised);
         end(&run);
         lose_state_directory();
         run = start("", 0);
         cr_expect_not(ready(&run));
-        cr_expect_geq(run.state.guard.first_tick, promised);
+        cr_expect_geq(run.segments.guard.first_tick, promised);
         end(&run);
 }
 
@@ -216,7 +219,7 @@ Test(state, keeps_what_a_foreign_ledger_promised, .init = set_up, .fini = clean)
 static void end_killed(struct daemon_run *run) {
         uint64_t found = lease_granted(run->lease)->fence_tick;
 
-        state_close(&run->state);
+        segments_close(&run->segments);
         lease_release(run->lease, found);
         config_free(run->config);
 }
@@ -226,67 +229,68 @@ static void end_killed(struct daemon_run *run) {
  * each time something else is lost. Red when a new ledger does not take over the
  * highest promise of the one it replaces.
  */
-Test(state, remembers_a_promise_over_several_losses, .init = set_up, .fini = clean) {
+Test(segments, remembers_a_promise_over_several_losses, .init = set_up, .fini = clean) {
         struct daemon_run run = start("", 0);
         uint64_t promised = tick_of(&run) + 5000;
 
-        atomic_store(&state_ledger(&run.state)->lanes[123].slots[1].t1, promised);
+        atomic_store(&segments_ledger(&run.segments)->lanes[123].slots[1].t1, promised);
         end_killed(&run);
         lose_state_directory();
         run = start("", 0);
         cr_expect_not(ready(&run));
-        cr_expect_eq(atomic_load(&state_ledger(&run.state)->fence), promised);
+        cr_expect_eq(atomic_load(&segments_ledger(&run.segments)->fence), promised);
         end_killed(&run);
         lose("", "clock");
         run = start("", 0);
         cr_expect_not(ready(&run), "the ledger forgot");
-        cr_expect_geq(run.state.guard.first_tick, promised);
+        cr_expect_geq(run.segments.guard.first_tick, promised);
         end_killed(&run);
         lose_state_directory();
         lose("", "ledger");
         run = start("", 5); /* other workers: the clock's own wait is not taken over */
         cr_expect_not(ready(&run), "the clock forgot");
-        cr_expect_geq(run.state.guard.first_tick, promised);
+        cr_expect_geq(run.segments.guard.first_tick, promised);
         end_killed(&run);
 }
 
 /* U1: the clock alone is left. Red when a start with an empty state directory
  * and no ledger is believed to be a first one. */
-Test(state, a_clock_of_this_boot_is_no_first_start, .init = set_up, .fini = clean) {
+Test(segments, a_clock_of_this_boot_is_no_first_start, .init = set_up, .fini = clean) {
         struct daemon_run run = start("", 0);
         uint64_t fence = tick_of(&run) + AHEAD_TICKS;
 
-        atomic_store(&state_clock(&run.state)->fence, fence);
+        atomic_store(&segments_clock(&run.segments)->fence, fence);
         end_killed(&run);
         lose_state_directory();
         lose("", "ledger");
         capture_take();
         run = start("", 0);
         cr_expect_not(ready(&run));
-        cr_expect_eq(run.state.guard.first_tick, fence + 1);
+        cr_expect_eq(run.segments.guard.first_tick, fence + 1);
         cr_assert_contains(capture_take(), "check daemon.state_dir");
         end_killed(&run);
         /* of other workers it is not adopted, and still tells */
         run = start("", 7);
-        cr_expect_eq(run.state.guard.first_tick, fence + 1);
+        cr_expect_eq(run.segments.guard.first_tick, fence + 1);
         end_killed(&run);
 }
 
 /* Red when a clean stop leaves the fence of a segment where it was. */
-Test(state, a_lowered_fence_is_not_waited_for, .init = set_up, .fini = clean) {
+Test(segments, a_lowered_fence_is_not_waited_for, .init = set_up, .fini = clean) {
         struct daemon_run run = start("", 0);
         uint64_t last = tick_of(&run);
         struct ledger *ledger;
 
-        atomic_store(&state_clock(&run.state)->fence, last + AHEAD_TICKS);
-        atomic_store(&state_ledger(&run.state)->fence, last + AHEAD_TICKS);
-        cr_assert_eq(ledger_new(&ledger, state_ledger(&run.state), run.state.run, last), 0);
-        ledger_copy_fence(ledger, &state_clock(&run.state)->fence);
+        atomic_store(&segments_clock(&run.segments)->fence, last + AHEAD_TICKS);
+        atomic_store(&segments_ledger(&run.segments)->fence, last + AHEAD_TICKS);
+        cr_assert_eq(ledger_new(&ledger, segments_ledger(&run.segments), run.segments.run, last),
+                     0);
+        ledger_copy_fence(ledger, &segments_clock(&run.segments)->fence);
         ledger_lower_fence(ledger, last);
         ledger_free(ledger);
         end_killed(&run);
         run = start("", 1);
-        cr_expect_eq(run.state.guard.first_tick, last + 1);
+        cr_expect_eq(run.segments.guard.first_tick, last + 1);
         end_killed(&run);
 }
 
@@ -317,41 +321,45 @@ static const char *place_of_nothing(void *backend) {
 }
 
 static struct daemon_run start_with(uint64_t fence_tick, bool taken_anew) {
-        static const struct lease_backend backend = {
-                .name = "test", .open = open_coming_back, .write_fence = write_nowhere,
-                .close = close_nothing, .place = place_of_nothing };
+        static const struct lease_backend backend = { .name = "test",
+                                                      .open = open_coming_back,
+                                                      .write_fence = write_nowhere,
+                                                      .close = close_nothing,
+                                                      .place = place_of_nothing };
         struct daemon_run run;
 
         prepare(&run, "", 3);
         lease_release(run.lease, 0);
-        coming_back = (struct lease_grant){ .worker_first = 3, .worker_count = 1,
-                                            .fence_tick = fence_tick, .fence_of_run = true,
+        coming_back = (struct lease_grant){ .worker_first = 3,
+                                            .worker_count = 1,
+                                            .fence_tick = fence_tick,
+                                            .fence_of_run = true,
                                             .taken_anew = taken_anew };
         cr_assert_eq(lease_new_with(&run.lease, &backend, run.config), 0);
-        cr_assert_eq(state_open(&run.state, run.config, run.lease), 0, "%s", capture_take());
+        cr_assert_eq(segments_start(&run.segments, run.config, run.lease), 0, "%s", capture_take());
         keep_time(&run);
         return run;
 }
 
 /* Red when clock and ledger of this boot count for more than the fence of whoever had
  * the run since: the published line may be behind it. */
-Test(state, a_run_that_was_anothers_is_waited_for, .init = set_up, .fini = clean) {
+Test(segments, a_run_that_was_anothers_is_waited_for, .init = set_up, .fini = clean) {
         struct daemon_run run = start("", 3);
         uint64_t fence = tick_of(&run) + AHEAD_TICKS;
 
         cr_assert(ready(&run));
         end(&run);
         run = start_with(fence, true);
-        cr_assert_not(run.state.adopted, "it knows nothing of the others' IDs");
+        cr_assert_not(run.segments.adopted, "it knows nothing of the others' IDs");
         cr_assert_not(ready(&run));
-        cr_assert_gt(run.state.guard.first_tick, fence);
+        cr_assert_gt(run.segments.guard.first_tick, fence);
         end(&run);
         run = start_with(fence, false);
         cr_assert_not(ready(&run), "the next daemon waits as well");
         end(&run);
 }
 
-Test(state, is_not_shared_by_two_daemons, .init = set_up, .fini = clean) {
+Test(segments, is_not_shared_by_two_daemons, .init = set_up, .fini = clean) {
         struct daemon_run run = start("", 0), second;
         struct ticker *ticker = NULL;
 
@@ -359,10 +367,10 @@ Test(state, is_not_shared_by_two_daemons, .init = set_up, .fini = clean) {
         state_name = "state-2";
         prepare(&second, "", 0);
         capture_take();
-        cr_expect_eq(state_open(&second.state, second.config, second.lease), -EBUSY);
+        cr_expect_eq(segments_start(&second.segments, second.config, second.lease), -EBUSY);
         cr_assert_contains(capture_take(), "locked by another daemon");
-        cr_assert_eq(ticker_new(&ticker, state_clock(&run.state)), 0);
-        cr_expect_eq(state_open(&second.state, second.config, second.lease), -EBUSY);
+        cr_assert_eq(ticker_new(&ticker, segments_clock(&run.segments)), 0);
+        cr_expect_eq(segments_start(&second.segments, second.config, second.lease), -EBUSY);
         cr_assert_contains(capture_take(), "its ticker is thread");
         ticker_free(ticker);
         lease_release(second.lease, 0);
@@ -372,23 +380,25 @@ Test(state, is_not_shared_by_two_daemons, .init = set_up, .fini = clean) {
 
 /* A run that had grown goes on as it was, with its ledger; as far as it is still ours.
  * Red when same_run() compares the count, or begin_run() takes workers.count. */
-Test(state, a_grown_run_goes_on, .init = set_up, .fini = clean) {
-        static const struct { unsigned max_count, used, then; } cases[] = {
+Test(segments, a_grown_run_goes_on, .init = set_up, .fini = clean) {
+        static const struct {
+                unsigned max_count, used, then;
+        } cases[] = {
                 { 4, 1, 1 }, { 4, 4, 4 }, { 2, 4, 2 }, { 8, 2, 2 }, { 1, 2, 1 },
         };
         struct daemon_run run = start("", 3);
 
-        cr_assert_eq(run.state.run.width, 4096);
+        cr_assert_eq(run.segments.run.width, 4096);
         for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-                atomic_store(&state_ledger(&run.state)->worker_count, cases[i].used);
+                atomic_store(&segments_ledger(&run.segments)->worker_count, cases[i].used);
                 end(&run);
                 max_count = cases[i].max_count;
                 run = start("", 3);
-                cr_expect(run.state.adopted && ready(&run), "case %zu", i);
-                cr_expect_eq(run.state.run.width, 4096 * cases[i].then, "case %zu", i);
-                cr_expect_eq(state_ledger(&run.state)->worker_count, cases[i].then);
-                cr_expect_eq(state_clock(&run.state)->worker_count, cases[i].then);
-                cr_expect_eq(state_statistics(&run.state)->worker_count, max_count);
+                cr_expect(run.segments.adopted && ready(&run), "case %zu", i);
+                cr_expect_eq(run.segments.run.width, 4096 * cases[i].then, "case %zu", i);
+                cr_expect_eq(segments_ledger(&run.segments)->worker_count, cases[i].then);
+                cr_expect_eq(segments_clock(&run.segments)->worker_count, cases[i].then);
+                cr_expect_eq(segments_statistics(&run.segments)->worker_count, max_count);
         }
         end(&run);
 }
@@ -396,7 +406,7 @@ Test(state, a_grown_run_goes_on, .init = set_up, .fini = clean) {
 /* Its own ledger knows nothing of the fence of whoever had the run in between, and a line
  * that goes on may be behind the wall clock by which the run had rested. Red when
  * ledger_fits() does not look at taken_anew: it goes on below the fence. */
-Test(state, a_run_that_was_anothers_meanwhile, .init = set_up, .fini = clean) {
+Test(segments, a_run_that_was_anothers_meanwhile, .init = set_up, .fini = clean) {
         struct daemon_run run = start("", 3);
 
         anew_backend = lease_local;
@@ -404,7 +414,7 @@ Test(state, a_run_that_was_anothers_meanwhile, .init = set_up, .fini = clean) {
         end(&run);
         anew = true;
         run = start("", 3);
-        cr_expect_not(run.state.adopted);
+        cr_expect_not(run.segments.adopted);
         cr_expect_not(ready(&run));
         end(&run);
 }

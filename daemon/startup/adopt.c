@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/startup/adopt.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+
+#include "daemon/reserve/run_policy.h"
+
+static bool same_layout(const struct id_layout *a, const struct id_layout *b) {
+        return a->tick_bits == b->tick_bits && a->worker_bits == b->worker_bits &&
+               a->sequence_bits == b->sequence_bits && a->region_bits == b->region_bits &&
+               a->epoch_unix_ms == b->epoch_unix_ms;
+}
+
+/* A run grows and shrinks at its end, so only its first worker ID tells. */
+static bool same_run(const struct adopt *adopt, uint32_t worker_first) {
+        return worker_first == adopt->granted->worker_first;
+}
+
+static uint32_t load_count(const _Atomic uint32_t *worker_count) {
+        /* relaxed: the writer is dead */
+        return atomic_load_explicit(worker_count, memory_order_relaxed);
+}
+
+/* The kernel clears the owner word when its thread dies, so a live one belongs to another
+ * daemon. The exception is a daemon that was killed for lack of memory: there the kernel
+ * may have failed to clear it, but at least the thread is gone. */
+static bool ticker_lives(uint32_t owner) {
+        return clock_owner_live(owner) && (kill((pid_t)owner, 0) == 0 || errno == EPERM);
+}
+
+/* A fence that is kept for each run of worker IDs stands where the run's next owner reads
+ * it. What the shared memory knows about other worker IDs does not matter then. */
+static bool concerns(const struct adopt *adopt, uint32_t first, uint32_t count) {
+        const struct lease_grant *granted = adopt->granted;
+
+        return !granted->fence_of_run || (first < granted->worker_first + granted->worker_count &&
+                                          granted->worker_first < first + count);
+}
+
+static void learn(const struct adopt *adopt, uint64_t tick) {
+        if (tick > adopt->findings->known_tick)
+                adopt->findings->known_tick = tick;
+}
+
+bool adopt_clock(const void *map, size_t size, const void *context) {
+        const struct clock_segment *clock = map;
+        const struct adopt *adopt = context;
+        uint32_t owner;
+
+        if (memcmp(clock->magic, CLOCK_MAGIC, sizeof(clock->magic)) != 0 ||
+            clock->version != CLOCK_VERSION || clock->size != size ||
+            memcmp(clock->boot_id, adopt->boot_id, sizeof(clock->boot_id)) != 0)
+                return false;
+        /* relaxed: only whether it is live matters */
+        owner = atomic_load_explicit(&clock->owner, memory_order_relaxed);
+        if (ticker_lives(owner))
+                adopt->findings->other_ticker = owner;
+        /* relaxed: the writer is dead. The fence counts for other worker IDs as well: it is
+         * one number for everything that daemons of this host held. */
+        if (clock->layout.epoch_unix_ms == adopt->config->layout.epoch_unix_ms &&
+            concerns(adopt, clock->worker_first, load_count(&clock->worker_count)))
+                learn(adopt, atomic_load_explicit(&clock->fence, memory_order_relaxed));
+        return !adopt->granted->taken_anew && same_layout(&clock->layout, &adopt->config->layout) &&
+               same_run(adopt, clock->worker_first);
+}
+
+/* relaxed: the ledger is locked, and its writer is dead */
+static void learn_promises(const struct adopt *adopt, const struct ledger_segment *ledger) {
+        for (uint32_t i = 0; i < ledger->capacity; i++)
+                for (unsigned slot = 0; slot < SLOTS_PER_LANE; slot++)
+                        learn(adopt, atomic_load_explicit(&ledger->lanes[i].slots[slot].t1,
+                                                          memory_order_relaxed));
+        learn(adopt, atomic_load_explicit(&ledger->fence, memory_order_relaxed));
+}
+
+bool adopt_ledger(const void *map, size_t size, const void *context) {
+        const struct ledger_segment *ledger = map;
+        const struct adopt *adopt = context;
+
+        if (memcmp(ledger->magic, LEDGER_MAGIC, sizeof(ledger->magic)) != 0 ||
+            ledger->version != LEDGER_VERSION || ledger->size != size ||
+            ledger->capacity != ADOPT_LEDGER_RECORDS ||
+            memcmp(ledger->boot_id, adopt->boot_id, sizeof(ledger->boot_id)) != 0 ||
+            ledger->layout.epoch_unix_ms != adopt->config->layout.epoch_unix_ms)
+                return false;
+        if (concerns(adopt, ledger->worker_first, load_count(&ledger->worker_count)))
+                learn_promises(adopt, ledger);
+        return !adopt->granted->taken_anew &&
+               same_layout(&ledger->layout, &adopt->config->layout) && adopt->has_ledger_id &&
+               same_run(adopt, ledger->worker_first) && load_count(&ledger->worker_count) > 0 &&
+               memcmp(ledger->lineage, adopt->ledger_id, LEDGER_ID_SIZE) == 0;
+}
+
+bool adopt_statistics(const void *map, size_t size, const void *context) {
+        const struct statistics_segment *statistics = map;
+        const struct adopt *adopt = context;
+
+        return memcmp(statistics->magic, STATISTICS_MAGIC, sizeof(statistics->magic)) == 0 &&
+               statistics->version == STATISTICS_VERSION && statistics->size == size &&
+               statistics->client_capacity == adopt->config->max_clients &&
+               memcmp(statistics->boot_id, adopt->boot_id, sizeof(statistics->boot_id)) == 0 &&
+               same_layout(&statistics->layout, &adopt->config->layout) &&
+               same_run(adopt, statistics->worker_first) &&
+               statistics->worker_count == run_policy_most(adopt->config, adopt->granted);
+}
