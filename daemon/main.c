@@ -11,6 +11,7 @@
 
 #include "daemon/config/keys.h"
 #include "daemon/config/load.h"
+#include "daemon/lease/backends.h"
 #include "daemon/repair/fence_above.h"
 #include "daemon/repair/workers.h"
 #include "daemon/util/log.h"
@@ -259,7 +260,7 @@ static int run(struct reload *reload) {
         CDS_INIT_LIST_HEAD(&daemon.clients);
         r = passed_take(&daemon.passed);
         if (r == 0)
-                r = lease_new(&daemon.lease, reload->config);
+                r = backends_lease_new(&daemon.lease, reload->config);
         if (r == 0)
                 r = segments_start(&daemon.segments, reload->config, daemon.lease);
         if (r == 0)

@@ -10,188 +10,10 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "daemon/lease/backoff.h"
-#include "daemon/lease/horizon.h"
-#include "daemon/lease/resize.h"
+#include "daemon/lease/internal.h"
+#include "daemon/lease/writer.h"
 #include "daemon/util/log.h"
 #include "daemon/util/thread.h"
-#include "daemon/util/time.h"
-#include "shm/clock.h"
-
-#define RETRY_FIRST_NS (100 * NS_PER_MS)
-#define RETRY_LAST_NS (10 * NS_PER_S)
-
-struct lease {
-        const struct lease_backend *backend;
-        void *state; /* the backend's */
-        struct lease_grant grant;
-        struct resize resize;
-        int event_fd;
-        pthread_t thread;
-        pthread_mutex_t mutex; /* never held while the backend works */
-        pthread_cond_t changed;
-        uint64_t target;  /* the highest fence asked for; under the mutex */
-        bool stop;        /* under the mutex */
-        uint32_t question; /* the watchdog's last; under the mutex */
-        _Atomic uint32_t answer;
-        _Atomic bool in_backend; /* the thread is in one of its calls */
-        const struct clock_segment *clock; /* to renew by; NULL: not yet. Under the mutex */
-        _Atomic int64_t horizon_ns;
-        bool over;        /* -ESTALE: it is another's. The thread's */
-        int64_t retry_ns; /* the thread's: 0, or the wait before the next attempt */
-        _Atomic uint64_t fence;
-        _Atomic int error;
-};
-
-static const struct lease_backend *const backends[] = { &lease_local, &lease_etcd,
-                                                       &lease_zookeeper };
-
-static void notify(struct lease *lease) {
-        uint64_t one = 1;
-
-        /* cannot fail but by a full counter, and then it is readable anyway */
-        if (write(lease->event_fd, &one, sizeof(one)) < 0)
-                return;
-}
-
-static bool wanted(struct lease *lease) {
-        /* relaxed: only this thread stores it */
-        return resize_run(&lease->resize).asked ||
-               lease->target > atomic_load_explicit(&lease->fence, memory_order_relaxed);
-}
-
-static void succeeded(struct lease *lease, uint64_t fence_tick) {
-        if (lease->retry_ns != 0)
-                log_event(LOG_LEVEL_NOTICE, "fence-recovered",
-                          "the fence in %s can be written again",
-                          lease->backend->place(lease->state));
-        lease->retry_ns = 0;
-        atomic_store_explicit(&lease->error, 0, memory_order_relaxed);
-        /* release: pairs with the acquire in lease_fence(); the write has
-         * returned before anybody promises anything below the new fence (U3) */
-        atomic_store_explicit(&lease->fence, fence_tick, memory_order_release);
-}
-
-static void failed(struct lease *lease, int error) {
-        lease->over = error == -ESTALE; /* the backend has told of it */
-        if (lease->retry_ns == 0 && !lease->over)
-                log_failure(-error, "fence-write",
-                            "cannot write the fence to %s: %s; IDs are handed out up to the fence "
-                            "of tick %" PRIu64 " already written, then no more; trying again until "
-                            "it works: %s",
-                            lease->backend->place(lease->state), lease_error_text(lease, error),
-                            atomic_load_explicit(&lease->fence, memory_order_relaxed),
-                            lease_remedy(lease));
-        lease->retry_ns = backoff_next(lease->retry_ns, RETRY_FIRST_NS, RETRY_LAST_NS);
-        /* relaxed: a number to look at; the eventfd orders it for the reader */
-        atomic_store_explicit(&lease->error, error, memory_order_relaxed);
-}
-
-/* Called with the mutex, before each wait. */
-static void answer(struct lease *lease) {
-        /* relaxed: a number to look at */
-        atomic_store_explicit(&lease->answer, lease->question, memory_order_relaxed);
-}
-
-static bool renews(const struct lease *lease) {
-        return lease->backend->renew_due != NULL && lease->clock != NULL && !lease->over;
-}
-
-/* Called with the mutex: until there is news, or that time on CLOCK_BOOTTIME. */
-static void wait_until_due(struct lease *lease, int64_t due_boot_ns) {
-        int64_t left_ns = due_boot_ns - time_ns(CLOCK_BOOTTIME);
-        struct timespec until;
-
-        answer(lease);
-        if (left_ns <= 0)
-                return;
-        until = thread_deadline(left_ns);
-        (void)pthread_cond_timedwait(&lease->changed, &lease->mutex, &until);
-}
-
-/* Called with the mutex; waits until a write is due (true) or it shall stop. */
-static bool wait_for_work(struct lease *lease) {
-        int64_t due_ns = INT64_MAX;
-
-        if (lease->retry_ns != 0 && !lease->over) {
-                int64_t delay_ns = backoff_jittered(lease->retry_ns, backoff_random());
-                struct timespec until = thread_deadline(delay_ns);
-
-                /* a higher target changes what is written, not when */
-                do
-                        answer(lease);
-                while (!lease->stop &&
-                       pthread_cond_timedwait(&lease->changed, &lease->mutex, &until) != ETIMEDOUT);
-        }
-        while (!lease->stop && (lease->over || !wanted(lease))) {
-                if (!renews(lease)) {
-                        answer(lease);
-                        pthread_cond_wait(&lease->changed, &lease->mutex);
-                        continue;
-                }
-                if (due_ns == INT64_MAX) {
-                        int64_t now_ns = time_ns(CLOCK_BOOTTIME);
-                        int64_t left_ns = lease->backend->renew_due(lease->state) - now_ns;
-
-                        /* up to half as much later, never earlier */
-                        due_ns = left_ns > 0 ? now_ns + left_ns / 2 +
-                                         backoff_jittered(left_ns, backoff_random()) : now_ns;
-                }
-                if (lease->retry_ns != 0 || time_ns(CLOCK_BOOTTIME) >= due_ns)
-                        break;
-                wait_until_due(lease, due_ns);
-        }
-        return !lease->stop;
-}
-
-/* Called with the mutex: what the next write says. */
-static uint64_t next_fence(const struct lease *lease) {
-        /* relaxed: only this thread stores the one, the other is a number */
-        uint64_t fence = atomic_load_explicit(&lease->fence, memory_order_relaxed), ahead;
-        int64_t horizon_ns = atomic_load_explicit(&lease->horizon_ns, memory_order_relaxed);
-
-        if (lease->target > fence)
-                fence = lease->target;
-        /* acquire: the line comes first. One without an ID is a wall clock's, right or wrong */
-        if (!renews(lease) ||
-            atomic_load_explicit(&lease->clock->unserved, memory_order_acquire) != 0)
-                return fence;
-        ahead = horizon_tick(lease->clock, horizon_ns);
-        return ahead > fence ? ahead : fence;
-}
-
-static int write_fence(struct lease *lease, uint64_t fence_tick) {
-        int r;
-
-        /* relaxed, both: the watchdog only looks */
-        atomic_store_explicit(&lease->in_backend, true, memory_order_relaxed);
-        resize_serve(&lease->resize, lease->backend, lease->state);
-        r = lease->backend->write_fence(lease->state, fence_tick);
-        resize_look(&lease->resize, lease->backend, lease->state);
-        atomic_store_explicit(&lease->in_backend, false, memory_order_relaxed);
-        return r;
-}
-
-static void *lease_thread(void *context) {
-        struct lease *lease = context;
-
-        pthread_mutex_lock(&lease->mutex);
-        while (wait_for_work(lease)) {
-                uint64_t target = next_fence(lease);
-                int r;
-
-                pthread_mutex_unlock(&lease->mutex);
-                r = write_fence(lease, target);
-                if (r < 0)
-                        failed(lease, r);
-                else
-                        succeeded(lease, target);
-                notify(lease);
-                pthread_mutex_lock(&lease->mutex);
-        }
-        pthread_mutex_unlock(&lease->mutex);
-        return NULL;
-}
 
 static struct lease *lease_free(struct lease *lease) {
         if (lease->state)
@@ -230,14 +52,14 @@ static int lease_prepare(struct lease **ret, const struct lease_backend *backend
         return 0;
 }
 
-int lease_new_with(struct lease **ret, const struct lease_backend *backend,
-                   const struct config *config) {
+int lease_new(struct lease **ret, const struct lease_backend *backend,
+              const struct fleet_kind *kind, const struct config *config) {
         struct lease *lease = NULL;
         int r = lease_prepare(&lease, backend);
 
         if (r < 0)
                 return log_failure(-r, "lease", "cannot set up the lease: %s", strerror(-r));
-        r = backend->open(&lease->state, config, &lease->grant);
+        r = backend->open(&lease->state, kind, config, &lease->grant);
         if (r < 0) {
                 lease_free(lease);
                 return r;
@@ -246,7 +68,7 @@ int lease_new_with(struct lease **ret, const struct lease_backend *backend,
         atomic_init(&lease->fence, lease->grant.fence_tick);
         atomic_init(&lease->horizon_ns, config->horizon_ns);
         lease->target = lease->grant.fence_tick;
-        r = thread_start(&lease->thread, "sfshmd-lease", lease_thread, lease);
+        r = thread_start(&lease->thread, "sfshmd-lease", writer_run, lease);
         if (r < 0) {
                 lease_free(lease);
                 return log_failure(-r, "lease", "cannot start the lease's thread: %s",
@@ -254,15 +76,6 @@ int lease_new_with(struct lease **ret, const struct lease_backend *backend,
         }
         *ret = lease;
         return 0;
-}
-
-int lease_new(struct lease **ret, const struct config *config) {
-        for (size_t i = 0; i < sizeof(backends) / sizeof(backends[0]); i++)
-                if (strcmp(backends[i]->name, config->backend) == 0)
-                        return lease_new_with(ret, backends[i], config);
-        return log_failure(EINVAL, "lease",
-                           "workers.backend=%s: there is no such backend; use local, etcd or "
-                           "zookeeper", config->backend);
 }
 
 static void lower_fence(struct lease *lease, uint64_t last_tick) {
@@ -307,7 +120,7 @@ int lease_persist(struct lease *lease, uint64_t fence_tick) {
         pthread_mutex_lock(&lease->mutex);
         lease->target = fence_tick;
         pthread_mutex_unlock(&lease->mutex);
-        /* release: as in succeeded() */
+        /* release: as in take_success() */
         atomic_store_explicit(&lease->fence, fence_tick, memory_order_release);
         return 0;
 }
@@ -317,7 +130,7 @@ const struct lease_grant *lease_granted(const struct lease *lease) {
 }
 
 uint64_t lease_fence(const struct lease *lease) {
-        /* acquire: pairs with the release in succeeded() */
+        /* acquire: pairs with the release in take_success() */
         return atomic_load_explicit(&lease->fence, memory_order_acquire);
 }
 
@@ -346,11 +159,20 @@ struct lease_run lease_run(struct lease *lease) {
         return resize_run(&lease->resize);
 }
 
-void lease_request_resize(struct lease *lease, uint32_t count, uint64_t last_tick) {
-        resize_ask(&lease->resize, count, last_tick);
+static void wake_writer(struct lease *lease) {
         pthread_mutex_lock(&lease->mutex);
         pthread_cond_signal(&lease->changed);
         pthread_mutex_unlock(&lease->mutex);
+}
+
+void lease_request_growth(struct lease *lease, uint32_t count) {
+        resize_request_growth(&lease->resize, count);
+        wake_writer(lease);
+}
+
+void lease_request_shrink(struct lease *lease, uint32_t count, uint64_t last_tick) {
+        resize_request_shrink(&lease->resize, count, last_tick);
+        wake_writer(lease);
 }
 
 void lease_ask(void *context, uint32_t question) {
@@ -384,7 +206,7 @@ void lease_acknowledge(struct lease *lease) {
 }
 
 int lease_error(const struct lease *lease) {
-        /* relaxed: see failed() */
+        /* relaxed: see take_failure() */
         return atomic_load_explicit(&lease->error, memory_order_relaxed);
 }
 
@@ -393,8 +215,7 @@ bool lease_lost(const struct lease *lease) {
 }
 
 const char *lease_error_text(const struct lease *lease, int error) {
-        return lease->backend->error_text != NULL ? lease->backend->error_text(error) :
-                                                    strerror(-error);
+        return lease->backend->error_text(error);
 }
 
 const char *lease_place(const struct lease *lease) {
@@ -402,8 +223,7 @@ const char *lease_place(const struct lease *lease) {
 }
 
 const char *lease_remedy(const struct lease *lease) {
-        return lease->backend->remedy != NULL ? lease->backend->remedy :
-                                                "make room or repair the disk";
+        return lease->backend->remedy(lease->state);
 }
 
 const struct lease_counters *lease_counters(const struct lease *lease) {

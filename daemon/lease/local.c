@@ -1,18 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * The `local` backend: the worker IDs stand in the configuration, the fence in
- * a file of the state directory. A lock in that directory keeps a second daemon
- * out. Nothing here protects against two hosts configured with the same IDs.
- */
+#include "daemon/lease/local.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/lease/state/identity.h"
-#include "daemon/lease/lease.h"
 #include "daemon/lease/state/directory.h"
 #include "daemon/lease/state/fence_file.h"
+#include "daemon/lease/state/identity.h"
 #include "daemon/util/log.h"
 
 /* What a person does who knows what IDs there may be, and this file does not. */
@@ -145,10 +141,12 @@ static int local_start(struct local *local, const struct config *config, struct 
         return 0;
 }
 
-static int local_open(void **ret_backend, const struct config *config, struct lease_grant *ret) {
+static int local_open(void **ret_backend, const struct fleet_kind *kind,
+                      const struct config *config, struct lease_grant *ret) {
         struct local *local = calloc(1, sizeof(*local));
         int r;
 
+        (void)kind;
         if (!local)
                 return log_failure(ENOMEM, "state", "no memory for the local backend");
         local->dir = DIRECTORY_NONE;
@@ -169,12 +167,21 @@ static const char *local_place(void *backend) {
         return ((const struct local *)backend)->dir.place;
 }
 
+static const char *local_remedy(void *backend) {
+        (void)backend;
+        return "make room or repair the disk, it goes on by itself (if the state directory was "
+               "removed, start sfshmd anew)";
+}
+
+static const char *local_error_text(int error) {
+        return strerror(-error);
+}
+
 const struct lease_backend lease_local = {
-        .name = "local",
         .open = local_open,
         .write_fence = local_write_fence,
         .close = local_close,
         .place = local_place,
-        .remedy = "make room or repair the disk, it goes on by itself (if the state directory was "
-                  "removed, start sfshmd anew)",
+        .remedy = local_remedy,
+        .error_text = local_error_text,
 };

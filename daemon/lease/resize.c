@@ -2,7 +2,7 @@
 #include "daemon/lease/resize.h"
 
 void resize_init(struct resize *resize) {
-        *resize = (struct resize){ .wanted = 0 };
+        *resize = (struct resize){ .run = { .count = 0 } };
         pthread_mutex_init(&resize->mutex, NULL); /* cannot fail with default attributes */
 }
 
@@ -16,17 +16,24 @@ void resize_begin(struct resize *resize, const struct lease_backend *backend,
         resize->run = (struct lease_run){
                 .count = grant->worker_count,
                 .above_tick = grant->above_tick,
-                .resizes = backend->resize != NULL,
+                .resizes = backend->grow != NULL,
         };
         pthread_mutex_unlock(&resize->mutex);
 }
 
-void resize_ask(struct resize *resize, uint32_t count, uint64_t last_tick) {
+static void set_request(struct resize *resize, struct resize_request request) {
         pthread_mutex_lock(&resize->mutex);
         resize->run.asked = true;
-        resize->wanted = count;
-        resize->last_tick = last_tick;
+        resize->request = request;
         pthread_mutex_unlock(&resize->mutex);
+}
+
+void resize_request_growth(struct resize *resize, uint32_t count) {
+        set_request(resize, (struct resize_request){ .count = count });
+}
+
+void resize_request_shrink(struct resize *resize, uint32_t count, uint64_t last_tick) {
+        set_request(resize, (struct resize_request){ count, true, last_tick });
 }
 
 struct lease_run resize_run(struct resize *resize) {
@@ -53,20 +60,20 @@ void resize_look(struct resize *resize, const struct lease_backend *backend, voi
 }
 
 void resize_serve(struct resize *resize, const struct lease_backend *backend, void *state) {
-        uint64_t last_tick;
-        uint32_t wanted;
-        bool asked;
+        struct resize_request request;
+        struct lease_run run;
 
         pthread_mutex_lock(&resize->mutex);
-        asked = resize->run.asked;
-        wanted = resize->wanted;
-        last_tick = resize->last_tick;
+        run = resize->run;
+        request = resize->request;
         pthread_mutex_unlock(&resize->mutex);
-        if (!asked)
+        if (!run.asked)
                 return;
-        /* what came of it shows in the run's length; what went wrong is logged there */
-        if (backend->resize != NULL)
-                (void)backend->resize(state, wanted, last_tick);
+        /* the run's length shows the result; the backend logs what went wrong */
+        if (run.resizes && request.shrinks)
+                (void)backend->shrink(state, request.count, request.last_tick);
+        else if (run.resizes)
+                (void)backend->grow(state, request.count);
         resize_look(resize, backend, state);
         pthread_mutex_lock(&resize->mutex);
         resize->run.asked = false;

@@ -2,23 +2,14 @@
 #include "daemon/repair/connect.h"
 
 #include <errno.h>
-#include <string.h>
 
+#include "daemon/lease/backends.h"
 #include "daemon/util/log.h"
-
-static const struct fleet_kind *const kinds[] = { &fleet_kind_etcd, &fleet_kind_zookeeper };
-
-static const struct fleet_kind *kind_of(const struct config *config) {
-        for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
-                if (strcmp(kinds[i]->name, config->backend) == 0)
-                        return kinds[i];
-        return NULL;
-}
 
 int connect_open(struct connect *ret, const struct config *config) {
         int r;
 
-        *ret = (struct connect){ .kind = kind_of(config) };
+        *ret = (struct connect){ .kind = backends_coordinator(config) };
         if (ret->kind == NULL)
                 return log_failure(EOPNOTSUPP, "coordinator", "workers.backend = %s has no "
                                    "coordinator: each host has the workers.first of its own "

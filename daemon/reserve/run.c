@@ -97,7 +97,7 @@ static bool follow(struct run_keeper *keeper, const struct lease_run *lease, int
         if (keeper->wanted > keeper->run) {
                 if (keeper->wanted <= lease->count || !lease->resizes)
                         return pursue(keeper, lease, now_ns, now_tick);
-                lease_request_resize(keeper->lease, keeper->wanted, 0);
+                lease_request_growth(keeper->lease, keeper->wanted);
                 return false;
         }
         if (keeper->wanted == keeper->run)
@@ -124,7 +124,7 @@ static void give_back(struct run_keeper *keeper, const struct lease_run *lease, 
             now_ns - keeper->offered_ns < OFFER_NS)
                 return;
         keeper->offered_ns = now_ns;
-        lease_request_resize(keeper->lease, keeper->run,
+        lease_request_shrink(keeper->lease, keeper->run,
                              last_tick > now_tick ? last_tick : now_tick);
 }
 

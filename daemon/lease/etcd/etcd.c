@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* The `etcd` backend: worker IDs and their fences among many hosts, in etcd. */
+#include "daemon/lease/etcd/etcd.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "daemon/lease/etcd/calls.h"
-#include "daemon/lease/fleet/backend.h"
 #include "daemon/util/log.h"
 
 #define TIMEOUTS_IN_TTL 6 /* a renewal is three requests at most, and there is a second one */
 
-static int connect_to(const struct config *config, struct lease_counters *counters,
-                      struct fleet_connection *ret) {
+static int etcd_connect(const struct config *config, struct lease_counters *counters,
+                        struct fleet_connection *ret) {
         const struct etcd_http_options options = {
                 .endpoints = config->etcd_endpoints,
                 .timeout_ns = config->etcd_ttl_ns / TIMEOUTS_IN_TTL,
@@ -36,7 +36,7 @@ static int connect_to(const struct config *config, struct lease_counters *counte
         return etcd_http_new(&etcd->http, &options);
 }
 
-static void disconnect(struct fleet_connection *connection) {
+static void etcd_disconnect(struct fleet_connection *connection) {
         struct etcd_coordinator *etcd = connection->coordinator;
 
         if (etcd != NULL)
@@ -51,25 +51,7 @@ const struct fleet_kind fleet_kind_etcd = {
         .access_event = "etcd-access",
         .access_remedy = "correct what the warning before names: etcd.username and "
                          "etcd.password_file, the role there, or the files for TLS",
-        .connect = connect_to,
-        .disconnect = disconnect,
-};
-
-static int etcd_open(void **ret_backend, const struct config *config, struct lease_grant *ret) {
-        return fleet_backend_open(ret_backend, &fleet_kind_etcd, config, ret);
-}
-
-const struct lease_backend lease_etcd = {
-        .name = "etcd",
-        .open = etcd_open,
-        .write_fence = fleet_backend_write_fence,
-        .close = fleet_backend_close,
-        .place = fleet_backend_place,
         .remedy = "see to etcd, and to the way there; it goes on by itself",
-        .error_text = coordinator_error_text,
-        .renew_due = fleet_backend_renew_due,
-        .release = fleet_backend_release,
-        .counters = fleet_backend_counters,
-        .resize = fleet_backend_resize,
-        .run = fleet_backend_run,
+        .connect = etcd_connect,
+        .disconnect = etcd_disconnect,
 };

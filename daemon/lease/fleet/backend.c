@@ -264,7 +264,7 @@ static int start(struct fleet_backend *b, const struct config *config, struct le
         return 0;
 }
 
-void fleet_backend_close(void *backend) {
+static void backend_close(void *backend) {
         struct fleet_backend *b = backend;
 
         fleet_free(b->fleet);
@@ -273,8 +273,8 @@ void fleet_backend_close(void *backend) {
         free(b);
 }
 
-int fleet_backend_open(void **ret_backend, const struct fleet_kind *kind,
-                       const struct config *config, struct lease_grant *ret) {
+static int backend_open(void **ret_backend, const struct fleet_kind *kind,
+                        const struct config *config, struct lease_grant *ret) {
         struct fleet_backend *b = calloc(1, sizeof(*b));
         int r;
 
@@ -284,7 +284,7 @@ int fleet_backend_open(void **ret_backend, const struct fleet_kind *kind,
         b->dir = DIRECTORY_NONE;
         r = start(b, config, ret);
         if (r < 0) {
-                fleet_backend_close(b);
+                backend_close(b);
                 return r;
         }
         *ret_backend = b;
@@ -313,7 +313,7 @@ static void disown(struct fleet_backend *b) {
                           "anew", b->dir.path, strerror(-r));
 }
 
-int fleet_backend_write_fence(void *backend, uint64_t fence_tick) {
+static int backend_write_fence(void *backend, uint64_t fence_tick) {
         struct fleet_backend *b = backend;
         int r = fleet_renew(b->fleet, fence_tick);
 
@@ -321,7 +321,7 @@ int fleet_backend_write_fence(void *backend, uint64_t fence_tick) {
         return r;
 }
 
-int fleet_backend_release(void *backend, uint64_t fence_tick) {
+static int backend_release(void *backend, uint64_t fence_tick) {
         struct fleet_backend *b = backend;
         int r = fleet_release(b->fleet, fence_tick);
 
@@ -329,22 +329,45 @@ int fleet_backend_release(void *backend, uint64_t fence_tick) {
         return r;
 }
 
-int64_t fleet_backend_renew_due(void *backend) {
+static int64_t backend_renew_due(void *backend) {
         return fleet_renew_due(((struct fleet_backend *)backend)->fleet);
 }
 
-const char *fleet_backend_place(void *backend) {
+static const char *backend_place(void *backend) {
         return ((const struct fleet_backend *)backend)->connection.place;
 }
 
-struct lease_counters *fleet_backend_counters(void *backend) {
+static struct lease_counters *backend_counters(void *backend) {
         return &((struct fleet_backend *)backend)->counters;
 }
 
-int fleet_backend_resize(void *backend, uint32_t count, uint64_t last_tick) {
-        return fleet_resize(((struct fleet_backend *)backend)->fleet, count, last_tick);
+static const char *backend_remedy(void *backend) {
+        return ((const struct fleet_backend *)backend)->kind->remedy;
 }
 
-uint32_t fleet_backend_run(void *backend, uint64_t *ret_above_tick) {
+static int backend_grow(void *backend, uint32_t count) {
+        return fleet_grow(((struct fleet_backend *)backend)->fleet, count);
+}
+
+static int backend_shrink(void *backend, uint32_t count, uint64_t last_tick) {
+        return fleet_shrink(((struct fleet_backend *)backend)->fleet, count, last_tick);
+}
+
+static uint32_t backend_run(void *backend, uint64_t *ret_above_tick) {
         return fleet_run(((const struct fleet_backend *)backend)->fleet, ret_above_tick);
 }
+
+const struct lease_backend fleet_backend = {
+        .open = backend_open,
+        .write_fence = backend_write_fence,
+        .close = backend_close,
+        .place = backend_place,
+        .remedy = backend_remedy,
+        .error_text = coordinator_error_text,
+        .renew_due = backend_renew_due,
+        .release = backend_release,
+        .counters = backend_counters,
+        .grow = backend_grow,
+        .shrink = backend_shrink,
+        .run = backend_run,
+};

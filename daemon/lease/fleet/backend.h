@@ -5,8 +5,8 @@
  * state directory, which keeps which record is this host's; who the host is; the
  * claim with its pauses. A backend adds how to connect, and names for messages.
  */
+#include "daemon/lease/backend.h"
 #include "daemon/lease/fleet/coordinator.h"
-#include "daemon/lease/lease.h"
 
 struct fleet_connection {
         const struct coordinator_calls *calls;
@@ -18,7 +18,8 @@ struct fleet_connection {
 struct fleet_kind {
         const char *name; /* and the section of its keys: "etcd" */
         const char *claim_event, *access_event;
-        const char *access_remedy; /* what to correct when it does not let us in */
+        const char *access_remedy; /* what to correct when it denies access */
+        const char *remedy; /* what the operator can do when it does not serve */
         /* Reaches for nobody yet. Logs its errors; what it has made until then is in
          * `ret`, which was zeroed. `config` and `counters` outlive the connection. */
         int (*connect)(const struct config *config, struct lease_counters *counters,
@@ -26,17 +27,5 @@ struct fleet_kind {
         void (*disconnect)(struct fleet_connection *connection); /* zeroed or half-built as well */
 };
 
-extern const struct fleet_kind fleet_kind_etcd;
-extern const struct fleet_kind fleet_kind_zookeeper; /* refuses where it was not built */
-
-/* For struct lease_backend. */
-int fleet_backend_open(void **ret_backend, const struct fleet_kind *kind,
-                       const struct config *config, struct lease_grant *ret);
-int fleet_backend_write_fence(void *backend, uint64_t fence_tick);
-void fleet_backend_close(void *backend);
-const char *fleet_backend_place(void *backend);
-int64_t fleet_backend_renew_due(void *backend);
-int fleet_backend_release(void *backend, uint64_t fence_tick);
-struct lease_counters *fleet_backend_counters(void *backend);
-int fleet_backend_resize(void *backend, uint32_t count, uint64_t last_tick);
-uint32_t fleet_backend_run(void *backend, uint64_t *ret_above_tick);
+/* `kind` of its open() is needed. */
+extern const struct lease_backend fleet_backend;

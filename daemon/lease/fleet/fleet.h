@@ -20,7 +20,7 @@
 
 #include "daemon/lease/fleet/coordinator.h"
 #include "daemon/lease/fleet/view.h"
-#include "daemon/lease/lease.h"
+#include "daemon/lease/backend.h"
 
 struct fleet_environment {
         int64_t (*boot_ns)(void *context);     /* CLOCK_BOOTTIME */
@@ -73,14 +73,15 @@ int64_t fleet_renew_due(const struct fleet *fleet);
  * renewal; -ESTALE and the rest as above. It may also have grown, or shrunk, by a commit
  * whose answer came late: see fleet_run() after each call. What others had is theirs up to
  * a tick which fleet_run() tells; the fence never comes down below that.
+ *
+ * It only grows, and fleet_shrink() only shrinks. An earlier shrink whose answer was lost
+ * may have failed by now, so that the run is longer than `count`: there may be promises
+ * beyond it which this host does not know of.
  */
 int fleet_grow(struct fleet *fleet, uint32_t count);
 /* The run keeps its first `count`; the others are given back, in a record of their own.
  * IDs of those exist up to `last_tick` at most, and none will be above. */
 int fleet_shrink(struct fleet *fleet, uint32_t count, uint64_t last_tick);
-/* Either, for who asks without knowing how long the run is by now: with a `last_tick` of 0
- * it only grows, with another one it only shrinks. */
-int fleet_resize(struct fleet *fleet, uint32_t count, uint64_t last_tick);
 /* How many worker IDs the run has for certain; above `ret_above_tick` all of them are ours. */
 uint32_t fleet_run(const struct fleet *fleet, uint64_t *ret_above_tick);
 

@@ -192,9 +192,3 @@ int fleet_grow(struct fleet *f, uint32_t count) {
 int fleet_shrink(struct fleet *f, uint32_t count, uint64_t last_tick) {
         return change(f, count > 0 ? count : 1, false, last_tick);
 }
-
-/* A shrinking that was on its way may have failed by now, and the run be longer than what
- * it was asked to grow to: of what is beyond, promises may be that nobody has told us. */
-int fleet_resize(struct fleet *f, uint32_t count, uint64_t last_tick) {
-        return last_tick == 0 ? fleet_grow(f, count) : fleet_shrink(f, count, last_tick);
-}

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* The `zookeeper` backend: worker IDs and their fences among many hosts, in ZooKeeper. */
+#include "daemon/lease/zookeeper/zookeeper.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "daemon/lease/fleet/backend.h"
 #include "daemon/lease/zookeeper/calls.h"
 #include "daemon/util/log.h"
 
 #define TIMEOUTS_IN_TTL 6 /* a renewal is two calls, and there is a second one */
 
-static int connect_to(const struct config *config, struct lease_counters *counters,
-                      struct fleet_connection *ret) {
+static int zookeeper_connect(const struct config *config, struct lease_counters *counters,
+                             struct fleet_connection *ret) {
         const struct zookeeper_options options = {
                 .hosts = config->zookeeper_hosts,
                 .ttl_ns = config->zookeeper_ttl_ns,
@@ -34,7 +34,7 @@ static int connect_to(const struct config *config, struct lease_counters *counte
         return zookeeper_session_new(&zookeeper->session, &options);
 }
 
-static void disconnect(struct fleet_connection *connection) {
+static void zookeeper_disconnect(struct fleet_connection *connection) {
         struct zookeeper_coordinator *zookeeper = connection->coordinator;
 
         if (zookeeper != NULL)
@@ -49,26 +49,7 @@ const struct fleet_kind fleet_kind_zookeeper = {
         .access_event = "zookeeper-access",
         .access_remedy = "correct zookeeper.username and zookeeper.password_file, or the ACL of "
                          "its nodes (zkCli: getAcl)",
-        .connect = connect_to,
-        .disconnect = disconnect,
-};
-
-static int zookeeper_open(void **ret_backend, const struct config *config,
-                          struct lease_grant *ret) {
-        return fleet_backend_open(ret_backend, &fleet_kind_zookeeper, config, ret);
-}
-
-const struct lease_backend lease_zookeeper = {
-        .name = "zookeeper",
-        .open = zookeeper_open,
-        .write_fence = fleet_backend_write_fence,
-        .close = fleet_backend_close,
-        .place = fleet_backend_place,
         .remedy = "see to ZooKeeper, and to the way there; it goes on by itself",
-        .error_text = coordinator_error_text,
-        .renew_due = fleet_backend_renew_due,
-        .release = fleet_backend_release,
-        .counters = fleet_backend_counters,
-        .resize = fleet_backend_resize,
-        .run = fleet_backend_run,
+        .connect = zookeeper_connect,
+        .disconnect = zookeeper_disconnect,
 };

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "daemon/config/load.h"
-#include "daemon/lease/lease.h"
+#include "daemon/lease/backends.h"
 #include "shm/clock.h"
 #include "tests/support/private_daemon.h"
 #include "tests/support/relay.h"
@@ -65,7 +65,7 @@ static void claim(int i) {
         snprintf(ttl, sizeof(ttl), "%s.ttl=6s", coordinator->name);
         snprintf(state, sizeof(state), "daemon.state_dir=%s/%d", directory, i);
         cr_assert_eq(config_load(&h->config, "/dev/null", sets), 0, "%s", capture_take());
-        cr_assert_eq(lease_new(&h->lease, h->config), 0, "%s", capture_take());
+        cr_assert_eq(backends_lease_new(&h->lease, h->config), 0, "%s", capture_take());
         if (i == 0)
                 begin_clock();
         lease_start_renewal(h->lease, &clock_segment);

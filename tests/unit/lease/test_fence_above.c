@@ -16,9 +16,9 @@
 #include <unistd.h>
 
 #include "daemon/repair/fence_above.h"
-#include "daemon/lease/state/identity.h"
-#include "daemon/lease/lease.h"
+#include "daemon/lease/local.h"
 #include "daemon/lease/state/fence_file.h"
+#include "daemon/lease/state/identity.h"
 #include "daemon/lease/state/ledger_id.h"
 #include "tests/support/scratch.h"
 #include "tests/unit/capture.h"
@@ -117,7 +117,7 @@ static uint64_t fence_found(void) {
         struct lease_grant grant;
         void *backend = NULL;
 
-        cr_assert_eq(lease_local.open(&backend, &config, &grant), 0);
+        cr_assert_eq(lease_local.open(&backend, NULL, &config, &grant), 0);
         lease_local.close(backend);
         return grant.fence_tick;
 }
@@ -220,7 +220,7 @@ Test(fence_above, a_first_start_begins_above_migrated_ids) {
         cr_assert_eq(fence_above(&config, id_in(tick), false), 0);
         cr_assert_eq(unlink(file("fence")), 0);
         capture_begin();
-        cr_assert_eq(lease_local.open(&backend, &config, &grant), -ENOENT);
+        cr_assert_eq(lease_local.open(&backend, NULL, &config, &grant), -ENOENT);
         expect_done(tick);
 }
 
@@ -292,7 +292,7 @@ Test(fence_above, bad_texts_and_a_running_daemon_are_named) {
         write_state(1, NULL);
         expect_refused("yesterday", false, -EINVAL, "\"yesterday\" is neither an ID nor a time");
         expect_refused("2024-01-01T00:00:00Z", false, -ERANGE, "from 2025-01-01T00:00:00.001Z");
-        cr_assert_eq(lease_local.open(&backend, &config, &grant), 0);
+        cr_assert_eq(lease_local.open(&backend, NULL, &config, &grant), 0);
         expect_refused(id_in(tick_in(0)), false, -EBUSY, "stop it first");
         lease_local.close(backend);
         expect_done(tick_in(0));

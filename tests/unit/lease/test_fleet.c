@@ -533,23 +533,23 @@ Test(fleet, a_resize_whose_answer_is_lost) {
         cr_assert_not_null(strstr(memory_get(&memory, "region/0/host"), "\"workers\":\"0\""));
 }
 
-/* Red when fleet_resize() compares the lengths, as it did: then the run, which is longer
+/* Red when fleet_grow() compares the lengths, as it did: then the run, which is longer
  * again when that is asked for comes to be done, gives 2 and 3 back with a fence of 0. */
 Test(fleet, a_run_that_was_to_grow_gives_nothing_back) {
         struct host a;
 
         claim(&a, "1", 1);
-        cr_assert_eq(fleet_resize(a.fleet, 4, 0), 0);
+        cr_assert_eq(fleet_grow(a.fleet, 4), 0);
         cr_assert_eq(fleet_renew(a.fleet, NOW_TICK + 600000), 0);
         a.link.commit_loss = MEMORY_REQUEST_LATE;
-        cr_assert_eq(fleet_resize(a.fleet, 1, NOW_TICK + 5000), -ETIMEDOUT);
+        cr_assert_eq(fleet_shrink(a.fleet, 1, NOW_TICK + 5000), -ETIMEDOUT);
         expect_run(&a, 1); /* callers come, and two are asked for, while it renews */
         cr_assert_eq(fleet_renew(a.fleet, NOW_TICK + 600000), 0);
         expect_run(&a, 4);
-        cr_assert_eq(fleet_resize(a.fleet, 2, 0), 0);
+        cr_assert_eq(fleet_grow(a.fleet, 2), 0);
         expect_run(&a, 4);
         cr_assert_null(strstr(memory_get(&memory, "region/0/host"), "released"));
-        cr_assert_eq(fleet_resize(a.fleet, 2, NOW_TICK + 5000), 0);
+        cr_assert_eq(fleet_shrink(a.fleet, 2, NOW_TICK + 5000), 0);
         expect_run(&a, 2);
         cr_assert_eq(memory_deliver(&a.link), -EAGAIN);
         expect_run(&a, 2);

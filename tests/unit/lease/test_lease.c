@@ -17,8 +17,9 @@ static atomic_int mock_writes;
 static atomic_bool mock_blocked;
 static _Atomic uint64_t mock_fence;
 
-static int mock_open(void **ret_backend, const struct config *unused, struct lease_grant *ret) {
-        (void)unused;
+static int mock_open(void **ret_backend, const struct fleet_kind *kind,
+                     const struct config *unused, struct lease_grant *ret) {
+        (void)kind, (void)unused;
         *ret_backend = &mock_fence;
         *ret = (struct lease_grant){ .worker_count = 1, .fence_tick = 10 };
         return 0;
@@ -40,9 +41,21 @@ static const char *mock_place(void *backend) {
         (void)backend;
         return "the mock";
 }
-static const struct lease_backend mock = { .name = "mock", .open = mock_open,
-                                           .write_fence = mock_write, .close = mock_close,
-                                           .place = mock_place };
+static const char *mock_remedy(void *backend) {
+        (void)backend;
+        return "mend the mock";
+}
+static const char *mock_error_text(int error) {
+        return strerror(-error);
+}
+static const struct lease_backend mock = {
+        .open = mock_open,
+        .write_fence = mock_write,
+        .close = mock_close,
+        .place = mock_place,
+        .remedy = mock_remedy,
+        .error_text = mock_error_text,
+};
 
 static bool readable(int fd) {
         struct pollfd p = { .fd = fd, .events = POLLIN };
@@ -55,7 +68,7 @@ static bool readable(int fd) {
 Test(lease, requests_are_coalesced) {
         struct lease *lease = NULL;
 
-        cr_assert_eq(lease_new_with(&lease, &mock, &config), 0);
+        cr_assert_eq(lease_new(&lease, &mock, NULL, &config), 0);
         lease_raise(lease, 10);
         lease_raise(lease, 5);
         mock_blocked = true;
@@ -83,7 +96,7 @@ Test(lease, a_failed_write_is_tried_again) {
         const char *text;
 
         capture_begin();
-        cr_assert_eq(lease_new_with(&lease, &mock, &config), 0);
+        cr_assert_eq(lease_new(&lease, &mock, NULL, &config), 0);
         mock_result = -ENOSPC;
         lease_raise(lease, 100);
         UNTIL(lease_error(lease) == -ENOSPC);
@@ -108,7 +121,7 @@ Test(lease, answers_the_watchdog_idle_and_between_attempts) {
         struct lease *lease = NULL;
 
         capture_begin();
-        cr_assert_eq(lease_new_with(&lease, &mock, &config), 0);
+        cr_assert_eq(lease_new(&lease, &mock, NULL, &config), 0);
         for (uint32_t question = 1; question <= 1000; question++) {
                 lease_ask(lease, question);
                 UNTIL(lease_answered(lease, question));
@@ -128,7 +141,7 @@ Test(lease, answers_the_watchdog_idle_and_between_attempts) {
 Test(lease, counts_as_alive_while_the_backend_works) {
         struct lease *lease = NULL;
 
-        cr_assert_eq(lease_new_with(&lease, &mock, &config), 0);
+        cr_assert_eq(lease_new(&lease, &mock, NULL, &config), 0);
         mock_blocked = true;
         lease_raise(lease, 100);
         UNTIL(mock_writes == 1);
@@ -148,7 +161,7 @@ Test(lease, a_release_with_a_broken_disk_ends) {
         struct lease *lease = NULL;
 
         capture_begin();
-        cr_assert_eq(lease_new_with(&lease, &mock, &config), 0);
+        cr_assert_eq(lease_new(&lease, &mock, NULL, &config), 0);
         mock_result = -EIO;
         lease_raise(lease, 100);
         UNTIL(mock_writes >= 4); /* the next wait is up to 0.8 s */
@@ -160,13 +173,16 @@ Test(lease, a_release_with_a_broken_disk_ends) {
 static _Atomic uint32_t mock_run_count = 2;
 static _Atomic uint64_t mock_last_tick;
 
-static int mock_resize(void *backend, uint32_t count, uint64_t last_tick) {
+static int mock_grow(void *backend, uint32_t count) {
         (void)backend;
         if (mock_result < 0)
                 return mock_result;
         mock_run_count = count;
-        mock_last_tick = last_tick;
         return 0;
+}
+static int mock_shrink(void *backend, uint32_t count, uint64_t last_tick) {
+        mock_last_tick = last_tick;
+        return mock_grow(backend, count);
 }
 static uint32_t mock_run(void *backend, uint64_t *ret_above_tick) {
         (void)backend;
@@ -181,21 +197,22 @@ Test(lease, a_run_of_another_length) {
         struct lease_backend resizing = mock;
         struct lease *lease = NULL;
 
-        resizing.resize = mock_resize;
+        resizing.grow = mock_grow;
+        resizing.shrink = mock_shrink;
         resizing.run = mock_run;
-        cr_assert_eq(lease_new_with(&lease, &resizing, &config), 0);
+        cr_assert_eq(lease_new(&lease, &resizing, NULL, &config), 0);
         cr_assert(lease_run(lease).count == 1 && lease_run(lease).resizes);
         mock_run_count = 1;
-        lease_request_resize(lease, 4, 0);
+        lease_request_growth(lease, 4);
         UNTIL(!lease_run(lease).asked);
         UNTIL(readable(lease_fd(lease)));
         cr_assert(lease_run(lease).count == 4 && lease_run(lease).above_tick == 50);
         cr_assert_eq(lease_fence(lease), 10, "the fence is what it was");
-        lease_request_resize(lease, 2, 777);
+        lease_request_shrink(lease, 2, 777);
         UNTIL(!lease_run(lease).asked);
         cr_assert(lease_run(lease).count == 2 && mock_last_tick == 777);
         mock_result = -EIO;
-        lease_request_resize(lease, 4, 0);
+        lease_request_growth(lease, 4);
         UNTIL(!lease_run(lease).asked);
         cr_assert_eq(lease_run(lease).count, 2);
         mock_result = 0;
@@ -227,7 +244,7 @@ Test(lease, a_clock_of_which_nobody_has_an_id_raises_no_fence) {
                                            .sequence_bits = 12 };
         clock_latch_write(&clock, &line);
         atomic_store(&clock.unserved, 1);
-        cr_assert_eq(lease_new_with(&lease, &renewing, &far), 0);
+        cr_assert_eq(lease_new(&lease, &renewing, NULL, &far), 0);
         lease_start_renewal(lease, &clock);
         UNTIL(mock_writes >= 3);
         cr_assert_eq(mock_fence, 10);

@@ -11,7 +11,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "daemon/lease/lease.h"
+#include "daemon/lease/backends.h"
+#include "daemon/lease/local.h"
 #include "daemon/lease/state/fence_file.h"
 #include "daemon/segment/segment.h"
 #include "tests/support/scratch.h"
@@ -55,7 +56,7 @@ static struct lease_grant open_and_crash(uint64_t raise_to) {
         struct lease_grant grant;
         void *backend = NULL;
 
-        cr_assert_eq(lease_local.open(&backend, &config, &grant), 0);
+        cr_assert_eq(lease_local.open(&backend, NULL, &config, &grant), 0);
         if (raise_to != 0)
                 cr_assert_eq(lease_local.write_fence(backend, raise_to), 0);
         lease_local.close(backend);
@@ -68,7 +69,7 @@ static void expect_refused(int error, const char *part, const char *advice) {
         const char *text;
 
         capture_begin();
-        cr_assert_eq(lease_local.open(&backend, &config, &grant), error);
+        cr_assert_eq(lease_local.open(&backend, NULL, &config, &grant), error);
         text = capture_take();
         cr_assert_contains(text, part);
         cr_assert_contains(text, advice);
@@ -149,7 +150,7 @@ Test(lease_local, a_second_daemon_is_told_who_holds_the_state) {
         void *backend = NULL;
         char holder[64];
 
-        cr_assert_eq(lease_local.open(&backend, &config, &grant), 0);
+        cr_assert_eq(lease_local.open(&backend, NULL, &config, &grant), 0);
         snprintf(holder, sizeof(holder), "held by another sfshmd (pid %d)", getpid());
         expect_refused(-EBUSY, holder, "--set daemon.state_dir");
         lease_local.close(backend);
@@ -168,7 +169,8 @@ Test(lease_local, a_killed_holder_holds_nothing) {
                 void *backend = NULL;
 
                 prctl(PR_SET_PDEATHSIG, SIGKILL); /* not to outlive a test that failed */
-                if (lease_local.open(&backend, &config, &grant) < 0 || write(ready[1], "x", 1) != 1)
+                if (lease_local.open(&backend, NULL, &config, &grant) < 0 ||
+                    write(ready[1], "x", 1) != 1)
                         _exit(1);
                 for (;;)
                         pause();
@@ -341,7 +343,7 @@ Test(lease_local, an_unknown_backend_is_named) {
 
         config.backend = (char *)"etcetera";
         capture_begin();
-        cr_assert_eq(lease_new(&lease, &config), -EINVAL);
+        cr_assert_eq(backends_lease_new(&lease, &config), -EINVAL);
         cr_assert_contains(capture_take(), "workers.backend=etcetera");
         cr_assert_null(lease);
 }
@@ -358,7 +360,7 @@ static uint64_t fence_on_disk(void) {
 Test(lease_local, U3_a_raised_fence_is_on_disk_before_it_counts) {
         struct lease *lease = NULL;
 
-        cr_assert_eq(lease_new(&lease, &config), 0);
+        cr_assert_eq(backends_lease_new(&lease, &config), 0);
         cr_assert_eq(lease_fence(lease), 0);
         for (uint64_t fence = 1000; fence <= 20000; fence += 1000) {
                 lease_raise(lease, fence);
@@ -376,7 +378,7 @@ Test(lease_local, U3_a_release_without_a_promise_keeps_the_fence_found) {
         struct lease *lease = NULL;
 
         open_and_crash(5555);
-        cr_assert_eq(lease_new(&lease, &config), 0);
+        cr_assert_eq(backends_lease_new(&lease, &config), 0);
         cr_assert_eq(lease_fence(lease), 5555);
         lease_raise(lease, 9999);
         UNTIL(lease_fence(lease) == 9999);

@@ -43,7 +43,11 @@ struct lease_run lease_run(struct lease *lease) {
         return (struct lease_run){ .count = 4, .resizes = true };
 }
 
-void lease_request_resize(struct lease *lease, uint32_t count, uint64_t last_tick) {
+void lease_request_growth(struct lease *lease, uint32_t count) {
+        (void)lease, (void)count;
+}
+
+void lease_request_shrink(struct lease *lease, uint32_t count, uint64_t last_tick) {
         (void)lease, (void)last_tick;
         world->given = count;
 }

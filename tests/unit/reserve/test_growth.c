@@ -34,14 +34,23 @@ struct lease_run lease_run(struct lease *l) {
         return held;
 }
 
-void lease_request_resize(struct lease *l, uint32_t count, uint64_t last_tick) {
-        (void)l;
+static void request(uint32_t count, uint64_t last_tick) {
         held.asked = true;
         want.count = count;
         want.last_tick = last_tick;
         want.n++;
-        if (count >= held.count)
-                return;
+}
+
+void lease_request_growth(struct lease *l, uint32_t count) {
+        (void)l;
+        request(count, 0);
+        cr_assert_gt(count, held.count);
+}
+
+void lease_request_shrink(struct lease *l, uint32_t count, uint64_t last_tick) {
+        (void)l;
+        request(count, last_tick);
+        cr_assert_lt(count, held.count);
         cr_assert_leq(free_from(RUN_START + count * worker), now, "it is held still");
         cr_assert_geq(last_tick, now);
         cr_assert_eq(atomic_load(&segment->worker_count), count);
@@ -147,7 +156,7 @@ Test(growth, two_saturating_clients_get_more_and_give_it_back) {
         cr_assert_eq(reserve_totals(reserve).positions, 2 * WORKER);
         live(16000);
         cr_assert(want.count == 2 && held.asked,
-                  "lease_request_resize() checks that nobody holds it");
+                  "lease_request_shrink() checks that nobody holds it");
         answer(2);
         look();
         live(1000);

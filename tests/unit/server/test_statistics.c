@@ -25,8 +25,9 @@ static struct lease *lease;
 static struct statistics *statistics;
 static struct clock_segment *clock_page;
 
-static int mock_open(void **ret_backend, const struct config *config, struct lease_grant *ret) {
-        (void)config;
+static int mock_open(void **ret_backend, const struct fleet_kind *kind,
+                     const struct config *config, struct lease_grant *ret) {
+        (void)kind, (void)config;
         *ret_backend = &inputs;
         *ret = (struct lease_grant){ .worker_first = FIRST_WORKER,
                                      .worker_count = WORKERS,
@@ -43,7 +44,7 @@ static void mock_close(void *backend) {
 }
 /* nothing fails, so nobody asks for its place */
 static const struct lease_backend mock = {
-        .name = "mock", .open = mock_open, .write_fence = mock_write, .close = mock_close
+        .open = mock_open, .write_fence = mock_write, .close = mock_close
 };
 
 static void *pages(size_t size) {
@@ -70,7 +71,7 @@ static void setup(void) {
         clock_page = pages(sizeof(*clock_page));
         clock_latch_write(clock_page, &line);
         cr_assert_eq(ticker_new(&ticker, clock_page), 0);
-        cr_assert_eq(lease_new_with(&lease, &mock, &config), 0);
+        cr_assert_eq(lease_new(&lease, &mock, NULL, &config), 0);
 }
 
 static void start(void) {

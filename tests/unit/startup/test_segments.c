@@ -3,6 +3,7 @@
  * What a daemon goes on with when it starts. A daemon that was killed is one
  * whose fence stands ahead of the clock; nothing else tells it from a stop.
  */
+#include "daemon/lease/local.h"
 #include "daemon/startup/segments.h"
 
 #include <unistd.h>
@@ -36,8 +37,9 @@ static unsigned max_count = 1;
 static bool anew;
 static struct lease_backend anew_backend;
 
-static int open_anew(void **ret_backend, const struct config *config, struct lease_grant *ret) {
-        int r = lease_local.open(ret_backend, config, ret);
+static int open_anew(void **ret_backend, const struct fleet_kind *kind,
+                     const struct config *config, struct lease_grant *ret) {
+        int r = lease_local.open(ret_backend, kind, config, ret);
 
         ret->fence_of_run = ret->taken_anew = true;
         return r;
@@ -51,7 +53,7 @@ static void prepare(struct daemon_run *run, const char *suffix, unsigned first_w
                  "state_dir = %s/%s\nshm = %s\n[clock]\non_rollback = wait\n",
                  first_worker, max_count, directory, state_name, shm_name(suffix));
         run->config = load(text, (char *[]){ NULL });
-        cr_assert_eq(lease_new_with(&run->lease, anew ? &anew_backend : &lease_local, run->config),
+        cr_assert_eq(lease_new(&run->lease, anew ? &anew_backend : &lease_local, NULL, run->config),
                      0, "%s", capture_take());
 }
 
@@ -298,9 +300,9 @@ Test(segments, a_lowered_fence_is_not_waited_for, .init = set_up, .fini = clean)
 /* A coordinator gives the run back which another host had in between. */
 static struct lease_grant coming_back;
 
-static int open_coming_back(void **ret_backend, const struct config *config,
-                            struct lease_grant *ret) {
-        (void)config;
+static int open_coming_back(void **ret_backend, const struct fleet_kind *kind,
+                            const struct config *config, struct lease_grant *ret) {
+        (void)kind, (void)config;
         *ret_backend = &coming_back;
         *ret = coming_back;
         return 0;
@@ -321,8 +323,7 @@ static const char *place_of_nothing(void *backend) {
 }
 
 static struct daemon_run start_with(uint64_t fence_tick, bool taken_anew) {
-        static const struct lease_backend backend = { .name = "test",
-                                                      .open = open_coming_back,
+        static const struct lease_backend backend = { .open = open_coming_back,
                                                       .write_fence = write_nowhere,
                                                       .close = close_nothing,
                                                       .place = place_of_nothing };
@@ -335,7 +336,7 @@ static struct daemon_run start_with(uint64_t fence_tick, bool taken_anew) {
                                             .fence_tick = fence_tick,
                                             .fence_of_run = true,
                                             .taken_anew = taken_anew };
-        cr_assert_eq(lease_new_with(&run.lease, &backend, run.config), 0);
+        cr_assert_eq(lease_new(&run.lease, &backend, NULL, run.config), 0);
         cr_assert_eq(segments_start(&run.segments, run.config, run.lease), 0, "%s", capture_take());
         keep_time(&run);
         return run;

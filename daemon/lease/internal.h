@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/* The lease as its two sides share it: the callers' in lease.c, its thread's in writer.c. */
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "daemon/lease/backend.h"
+#include "daemon/lease/resize.h"
+#include "shm/clock.h"
+
+struct lease {
+        const struct lease_backend *backend;
+        void *state; /* the backend's */
+        struct lease_grant grant;
+        struct resize resize;
+        int event_fd;
+        pthread_t thread;
+        pthread_mutex_t mutex; /* never held while the backend works */
+        pthread_cond_t changed;
+        uint64_t target;   /* the highest fence requested; under the mutex */
+        bool stop;         /* under the mutex */
+        uint32_t question; /* the watchdog's last; under the mutex */
+        _Atomic uint32_t answer;
+        _Atomic bool in_backend; /* the thread is in one of the backend's calls */
+        const struct clock_segment *clock; /* to renew by; NULL: not yet. Under the mutex */
+        _Atomic int64_t horizon_ns;
+        bool over;        /* -ESTALE: another host has it. The thread's */
+        int64_t retry_ns; /* the thread's: 0, or the wait before the next attempt */
+        _Atomic uint64_t fence;
+        _Atomic int error;
+};

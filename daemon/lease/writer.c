@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/lease/writer.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdatomic.h>
+#include <unistd.h>
+
+#include "daemon/lease/backoff.h"
+#include "daemon/lease/internal.h"
+#include "daemon/util/log.h"
+#include "daemon/util/thread.h"
+#include "daemon/util/time.h"
+
+#define RETRY_FIRST_NS (100 * NS_PER_MS)
+#define RETRY_LAST_NS (10 * NS_PER_S)
+
+static void signal_event(struct lease *lease) {
+        uint64_t one = 1;
+
+        /* cannot fail but by a full counter, and then it is readable anyway */
+        if (write(lease->event_fd, &one, sizeof(one)) < 0)
+                return;
+}
+
+static bool is_write_requested(struct lease *lease) {
+        /* relaxed: only this thread stores it */
+        return resize_run(&lease->resize).asked ||
+               lease->target > atomic_load_explicit(&lease->fence, memory_order_relaxed);
+}
+
+static void take_success(struct lease *lease, uint64_t fence_tick) {
+        if (lease->retry_ns != 0)
+                log_event(LOG_LEVEL_NOTICE, "fence-recovered",
+                          "the fence in %s can be written again",
+                          lease->backend->place(lease->state));
+        lease->retry_ns = 0;
+        atomic_store_explicit(&lease->error, 0, memory_order_relaxed);
+        /* release: pairs with the acquire in lease_fence(); the write has
+         * returned before anybody promises anything below the new fence (U3) */
+        atomic_store_explicit(&lease->fence, fence_tick, memory_order_release);
+}
+
+static void take_failure(struct lease *lease, int error) {
+        lease->over = error == -ESTALE; /* the backend has told of it */
+        if (lease->retry_ns == 0 && !lease->over)
+                log_failure(-error, "fence-write",
+                            "cannot write the fence to %s: %s; IDs are handed out up to the fence "
+                            "of tick %" PRIu64 " already written, then no more; trying again until "
+                            "it works: %s",
+                            lease->backend->place(lease->state), lease->backend->error_text(error),
+                            atomic_load_explicit(&lease->fence, memory_order_relaxed),
+                            lease->backend->remedy(lease->state));
+        lease->retry_ns = backoff_next(lease->retry_ns, RETRY_FIRST_NS, RETRY_LAST_NS);
+        /* relaxed: a number to look at; the eventfd orders it for the reader */
+        atomic_store_explicit(&lease->error, error, memory_order_relaxed);
+}
+
+/* Called with the mutex, before each wait. */
+static void answer_watchdog(struct lease *lease) {
+        /* relaxed: a number to look at */
+        atomic_store_explicit(&lease->answer, lease->question, memory_order_relaxed);
+}
+
+static bool is_renewed(const struct lease *lease) {
+        return lease->backend->renew_due != NULL && lease->clock != NULL && !lease->over;
+}
+
+/* Called with the mutex: until there is news, or that time on CLOCK_BOOTTIME. */
+static void wait_until_due(struct lease *lease, int64_t due_boot_ns) {
+        int64_t left_ns = due_boot_ns - time_ns(CLOCK_BOOTTIME);
+        struct timespec until;
+
+        answer_watchdog(lease);
+        if (left_ns <= 0)
+                return;
+        until = thread_deadline(left_ns);
+        (void)pthread_cond_timedwait(&lease->changed, &lease->mutex, &until);
+}
+
+/* Called with the mutex; waits until a write is due (true) or it shall stop. */
+static bool wait_for_work(struct lease *lease) {
+        int64_t due_ns = INT64_MAX;
+
+        if (lease->retry_ns != 0 && !lease->over) {
+                int64_t delay_ns = backoff_jittered(lease->retry_ns, backoff_random());
+                struct timespec until = thread_deadline(delay_ns);
+
+                /* a higher target changes what is written, not when */
+                do
+                        answer_watchdog(lease);
+                while (!lease->stop &&
+                       pthread_cond_timedwait(&lease->changed, &lease->mutex, &until) != ETIMEDOUT);
+        }
+        while (!lease->stop && (lease->over || !is_write_requested(lease))) {
+                if (!is_renewed(lease)) {
+                        answer_watchdog(lease);
+                        pthread_cond_wait(&lease->changed, &lease->mutex);
+                        continue;
+                }
+                if (due_ns == INT64_MAX) {
+                        int64_t now_ns = time_ns(CLOCK_BOOTTIME);
+                        int64_t left_ns = lease->backend->renew_due(lease->state) - now_ns;
+
+                        /* up to half as much later, never earlier */
+                        due_ns = left_ns > 0 ? now_ns + left_ns / 2 +
+                                         backoff_jittered(left_ns, backoff_random()) : now_ns;
+                }
+                if (lease->retry_ns != 0 || time_ns(CLOCK_BOOTTIME) >= due_ns)
+                        break;
+                wait_until_due(lease, due_ns);
+        }
+        return !lease->stop;
+}
+
+/* That time after now, at most the layout's last tick; 0: beyond what can be counted. */
+static uint64_t horizon_tick(const struct clock_segment *clock, int64_t horizon_ns) {
+        uint64_t tick, last = id_tick_max(&clock->layout);
+        struct clock_reading reading;
+        int64_t ns = clock_read(clock, time_ns, &reading);
+
+        if (__builtin_add_overflow(ns, horizon_ns, &ns) || clock_tick_of(ns) == CLOCK_NOW_INVALID)
+                return 0;
+        tick = clock_tick_of(ns);
+        return tick < last ? tick : last;
+}
+
+/* Called with the mutex: what the next write says. */
+static uint64_t next_fence(const struct lease *lease) {
+        /* relaxed: only this thread stores the one, the other is a number */
+        uint64_t fence = atomic_load_explicit(&lease->fence, memory_order_relaxed), ahead;
+        int64_t horizon_ns = atomic_load_explicit(&lease->horizon_ns, memory_order_relaxed);
+
+        if (lease->target > fence)
+                fence = lease->target;
+        /* acquire: the line comes first. One without an ID is a wall clock's, right or wrong */
+        if (!is_renewed(lease) ||
+            atomic_load_explicit(&lease->clock->unserved, memory_order_acquire) != 0)
+                return fence;
+        ahead = horizon_tick(lease->clock, horizon_ns);
+        return ahead > fence ? ahead : fence;
+}
+
+static int write_fence(struct lease *lease, uint64_t fence_tick) {
+        int r;
+
+        /* relaxed, both: the watchdog only looks */
+        atomic_store_explicit(&lease->in_backend, true, memory_order_relaxed);
+        resize_serve(&lease->resize, lease->backend, lease->state);
+        r = lease->backend->write_fence(lease->state, fence_tick);
+        resize_look(&lease->resize, lease->backend, lease->state);
+        atomic_store_explicit(&lease->in_backend, false, memory_order_relaxed);
+        return r;
+}
+
+void *writer_run(void *context) {
+        struct lease *lease = context;
+
+        pthread_mutex_lock(&lease->mutex);
+        while (wait_for_work(lease)) {
+                uint64_t target = next_fence(lease);
+                int r;
+
+                pthread_mutex_unlock(&lease->mutex);
+                r = write_fence(lease, target);
+                if (r < 0)
+                        take_failure(lease, r);
+                else
+                        take_success(lease, target);
+                signal_event(lease);
+                pthread_mutex_lock(&lease->mutex);
+        }
+        pthread_mutex_unlock(&lease->mutex);
+        return NULL;
+}
+
