@@ -5,9 +5,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "libclient/tools/ask.h"
 #include "libclient/tools/command.h"
-#include "libclient/tools/place.h"
+#include "libclient/tools/daemon_socket.h"
 #include "libclient/tools/print.h"
 #include "libclient/tools/sample.h"
 #include "shm/isotime.h"
@@ -26,7 +25,7 @@ static int say_unanswered(const char *socket, int error) {
 
 static int accept_clock(const char *socket) {
         struct wire_answer answer;
-        int r = ask_daemon(socket, WIRE_ACCEPT, &answer);
+        int r = daemon_socket_ask(socket, WIRE_ACCEPT, &answer);
 
         if (r < 0)
                 return say_unanswered(socket, r);
@@ -79,7 +78,7 @@ static int show_clock(const struct command_options *options) {
         if (options->socket != NULL)
                 return print_error("'clock' reads --shm and asks no daemon; --socket is for "
                                    "'clock accept'");
-        if (place_check_shm(shm) != 0 || sample_take_clock(&sample, shm) != 0)
+        if (sample_take_clock(&sample, shm) != 0)
                 return 1;
         if (sample.state == SAMPLE_DEAD)
                 return print_error("sfshmd is not running (%s); start it", sample.dead_reason);
@@ -103,5 +102,5 @@ int command_clock(const struct command_options *options, char *const arguments[]
                                                 quoted));
         if (options->json || options->shm != NULL)
                 return print_error("'clock accept' takes only --socket");
-        return accept_clock(place_socket(options->socket));
+        return accept_clock(daemon_socket_path(options->socket));
 }

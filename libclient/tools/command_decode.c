@@ -5,9 +5,9 @@
 #include <time.h>
 
 #include "libclient/tools/command.h"
+#include "libclient/tools/id_line.h"
 #include "libclient/tools/number.h"
 #include "libclient/tools/print.h"
-#include "libclient/tools/record.h"
 #include "shm/isotime.h"
 
 #define ID_MAX ((uint64_t)INT64_MAX)
@@ -53,11 +53,11 @@ static int print_record(struct decoding *decoding, uint64_t id) {
         if (r < 0)
                 return r;
         if (decoding->json)
-                return record_print_json(stdout, &decoding->layout, id);
+                return id_line_print_json(stdout, &decoding->layout, id);
         if (!decoding->titled)
-                record_print_header(stdout, &decoding->layout);
+                id_line_print_header(stdout, &decoding->layout);
         decoding->titled = true;
-        return record_print_line(stdout, &decoding->layout, id);
+        return id_line_print(stdout, &decoding->layout, id);
 }
 
 /* `where` is "" or "standard input, line 7: ". Returns 0 or 1. */
@@ -173,7 +173,7 @@ int command_first(const struct command_options *options, char *const arguments[]
                                            ? "it lies before the epoch or after the layout's end"
                                            : sfshm_strerror(r));
         if (options->json)
-                record_print_json(stdout, &layout, id);
+                id_line_print_json(stdout, &layout, id);
         else
                 printf("%" PRIu64 "\n", id);
         return print_finish(stdout);

@@ -5,10 +5,9 @@
 #include <string.h>
 
 #include "libclient/tools/command.h"
-#include "libclient/tools/explain.h"
-#include "libclient/tools/place.h"
+#include "libclient/tools/daemon_socket.h"
+#include "libclient/tools/id_line.h"
 #include "libclient/tools/print.h"
-#include "libclient/tools/record.h"
 
 #define CHUNK 4096u /* IDs asked for at a time: a tick of one worker */
 
@@ -18,11 +17,11 @@ static bool refused_in_words(int error) {
 }
 
 int command_open(const struct command_options *options, unsigned flags, sfshm **ret) {
-        const char *socket = place_socket(options->socket);
+        const char *socket = daemon_socket_path(options->socket);
         int r = sfshm_open(ret, options->socket, flags);
-        char why[EXPLAIN_TEXT];
+        char why[DAEMON_SOCKET_TEXT];
 
-        if (refused_in_words(r) && explain(socket, why))
+        if (refused_in_words(r) && daemon_socket_explain(socket, why))
                 return print_error("cannot attach to sfshmd at %s: %s", socket, why);
         if (r < 0)
                 return print_error("cannot attach to sfshmd at %s: %s", socket, sfshm_strerror(r));
@@ -34,7 +33,7 @@ static int print_ids(const uint64_t *ids, size_t n, const struct sfshm_layout *l
                 int r = 0;
 
                 if (json)
-                        r = record_print_json(stdout, layout, ids[i]);
+                        r = id_line_print_json(stdout, layout, ids[i]);
                 else
                         printf("%" PRIu64 "\n", ids[i]);
                 if (r < 0)

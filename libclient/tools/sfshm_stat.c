@@ -5,8 +5,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "libclient/tools/daemon_socket.h"
 #include "libclient/tools/number.h"
-#include "libclient/tools/place.h"
 #include "libclient/tools/print.h"
 #include "libclient/tools/stat.h"
 
@@ -185,7 +185,7 @@ static void set_option(struct settings *settings, int code, const char *value) {
 int main(int argc, char *argv[]) {
         struct settings settings = {
                 .shm = SEGMENTS_DEFAULT_SHM,
-                .socket = place_socket(NULL),
+                .socket = daemon_socket_path(NULL),
         };
         int code;
 
@@ -205,8 +205,6 @@ int main(int argc, char *argv[]) {
         }
         if (settings.json && settings.prometheus)
                 return print_error("--json and --prometheus exclude each other");
-        if (place_check_shm(settings.shm) != 0)
-                return 1;
         if (read_words(&settings, argv + optind, argc - optind) != 0)
                 return 1;
         return show(&settings);

@@ -288,10 +288,6 @@ NOT_YET = (
     "circle by symbols: daemon/lease/zookeeper",
     "circle by symbols: daemon/repair",
     # files and folders
-    "libclient/tools: ",
-    "libclient/tools/command_fence",
-    "libclient/tools/command_workers",
-    "libclient/tools/sample_facts",
     "daemon/lease/fleet/resize",
 )
 

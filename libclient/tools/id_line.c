@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "libclient/tools/record.h"
+#include "libclient/tools/id_line.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -32,14 +32,14 @@ static struct widths widths_of(const struct sfshm_layout *layout) {
         };
 }
 
-void record_print_header(FILE *out, const struct sfshm_layout *layout) {
+void id_line_print_header(FILE *out, const struct sfshm_layout *layout) {
         struct widths w = widths_of(layout);
 
         fprintf(out, "%19s  %-*s  %*s  %*s  %*s\n", "ID", w.time, "TIME", w.region, "REGION",
                 w.worker, "WORKER", w.sequence, "SEQUENCE");
 }
 
-int record_print_line(FILE *out, const struct sfshm_layout *layout, uint64_t id) {
+int id_line_print(FILE *out, const struct sfshm_layout *layout, uint64_t id) {
         struct widths w = widths_of(layout);
         struct sfshm_parts parts;
         char time[ISOTIME_SIZE];
@@ -53,7 +53,7 @@ int record_print_line(FILE *out, const struct sfshm_layout *layout, uint64_t id)
         return 0;
 }
 
-int record_print_json(FILE *out, const struct sfshm_layout *layout, uint64_t id) {
+int id_line_print_json(FILE *out, const struct sfshm_layout *layout, uint64_t id) {
         struct sfshm_parts parts;
         char time[ISOTIME_SIZE];
         int r = sfshm_decode(layout, id, &parts);

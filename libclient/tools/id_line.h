@@ -8,9 +8,9 @@
 
 /* One object on one line. The ID is a string: JavaScript's numbers have 53 bits.
  * 0, or what sfshm_decode() said; nothing is printed then. */
-int record_print_json(FILE *out, const struct sfshm_layout *layout, uint64_t id);
+int id_line_print_json(FILE *out, const struct sfshm_layout *layout, uint64_t id);
 
 /* Columns as wide as the layout's largest values. */
-void record_print_header(FILE *out, const struct sfshm_layout *layout);
+void id_line_print_header(FILE *out, const struct sfshm_layout *layout);
 /* 0, or what sfshm_decode() said; nothing is printed then. */
-int record_print_line(FILE *out, const struct sfshm_layout *layout, uint64_t id);
+int id_line_print(FILE *out, const struct sfshm_layout *layout, uint64_t id);
