@@ -163,14 +163,14 @@ static void prepare_process(void) {
 }
 
 struct daemon {
-        struct passed passed;
+        struct listen_fds passed;
         struct lease *lease;
         struct segments segments;
         struct ledger *ledger;
         struct fence fence;
         struct ticker *ticker;
-        struct readings *readings;
-        struct machine *machine;
+        struct wall_clock *wall_clock;
+        struct clone_watch *clone_watch;
         struct statistics_inputs inputs;
         struct statistics *statistics;
         struct server *server;
@@ -195,9 +195,9 @@ static int start_parts(struct daemon *daemon, struct reload *reload) {
                 r = ticker_new(&daemon->ticker, segments_clock(segments));
         }
         if (r == 0)
-                r = readings_new(&daemon->readings, &readings_kernel);
+                r = wall_clock_new(&daemon->wall_clock, &wall_clock_kernel);
         if (r == 0)
-                r = machine_new(&daemon->machine, &machine_kernel);
+                r = clone_watch_new(&daemon->clone_watch, &clone_watch_kernel);
         if (r == 0)
                 r = statistics_new(&daemon->statistics, segments_statistics(segments),
                                    &daemon->clients, &daemon->inputs, daemon->ticker,
@@ -209,8 +209,8 @@ static int start_parts(struct daemon *daemon, struct reload *reload) {
                 .reload = reload,
                 .clock = &segments->clock,
                 .guard = &segments->guard,
-                .readings = daemon->readings,
-                .machine = daemon->machine,
+                .wall_clock = daemon->wall_clock,
+                .clone_watch = daemon->clone_watch,
                 .ticker = daemon->ticker,
                 .lease = daemon->lease,
                 .ledger = daemon->ledger,
@@ -241,12 +241,12 @@ static void stop_parts(struct daemon *daemon) {
         server_free(daemon->server);
         statistics_free(daemon->statistics);
         ticker_free(daemon->ticker);
-        readings_free(daemon->readings);
-        machine_free(daemon->machine);
+        wall_clock_free(daemon->wall_clock);
+        clone_watch_free(daemon->clone_watch);
         release_lease(daemon);
         ledger_free(daemon->ledger);
         segments_close(&daemon->segments);
-        passed_free(&daemon->passed);
+        listen_fds_free(&daemon->passed);
 }
 
 /* Its exit status. */
@@ -258,7 +258,7 @@ static int run(struct reload *reload) {
         bool ready = false;
 
         CDS_INIT_LIST_HEAD(&daemon.clients);
-        r = passed_take(&daemon.passed);
+        r = listen_fds_take(&daemon.passed);
         if (r == 0)
                 r = backends_lease_new(&daemon.lease, reload->config);
         if (r == 0)

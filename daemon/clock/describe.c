@@ -7,20 +7,20 @@
 #include "daemon/util/time.h"
 #include "shm/isotime.h"
 
-const char *clock_duration(int64_t ns, char text[CLOCK_DURATION_TEXT]) {
+const char *describe_duration(int64_t ns, char text[DESCRIBE_DURATION_TEXT]) {
         uint64_t size = ns < 0 ? 0 - (uint64_t)ns : (uint64_t)ns, s = size / NS_PER_S;
 
         if (s == 0)
-                snprintf(text, CLOCK_DURATION_TEXT, "%" PRIu64 " ms", size / NS_PER_MS);
+                snprintf(text, DESCRIBE_DURATION_TEXT, "%" PRIu64 " ms", size / NS_PER_MS);
         else if (s < 120)
-                snprintf(text, CLOCK_DURATION_TEXT, "%" PRIu64 ".%" PRIu64 " s", s,
+                snprintf(text, DESCRIBE_DURATION_TEXT, "%" PRIu64 ".%" PRIu64 " s", s,
                          size / (NS_PER_S / 10) % 10);
         else if (s < 7200)
-                snprintf(text, CLOCK_DURATION_TEXT, "%" PRIu64 " min", s / 60);
+                snprintf(text, DESCRIBE_DURATION_TEXT, "%" PRIu64 " min", s / 60);
         else if (s < 172800)
-                snprintf(text, CLOCK_DURATION_TEXT, "%" PRIu64 " h", s / 3600);
+                snprintf(text, DESCRIBE_DURATION_TEXT, "%" PRIu64 " h", s / 3600);
         else
-                snprintf(text, CLOCK_DURATION_TEXT, "%" PRIu64 " days", s / 86400);
+                snprintf(text, DESCRIBE_DURATION_TEXT, "%" PRIu64 " days", s / 86400);
         return text;
 }
 
@@ -41,56 +41,71 @@ static const char *until(const struct guard *guard, const struct guard_reading *
         return text;
 }
 
-const char *clock_text(const struct guard *guard, const struct guard_reading *reading,
-                       char text[CLOCK_TEXT]) {
-        char offset[CLOCK_DURATION_TEXT], end[96];
+const char *describe_clock(const struct guard *guard, const struct guard_reading *reading,
+                           char text[DESCRIBE_CLOCK_TEXT]) {
+        char offset[DESCRIBE_DURATION_TEXT], end[96];
 
-        clock_duration(guard->offset_ns, offset);
+        describe_duration(guard->offset_ns, offset);
         until(guard, reading, end, sizeof(end));
         text[0] = '\0';
         switch (guard->reason) {
         case CLOCK_REASON_NONE:
-                snprintf(text, CLOCK_TEXT, "Serving IDs.");
+                snprintf(text, DESCRIBE_CLOCK_TEXT, "Serving IDs.");
                 break;
         case CLOCK_REASON_SLEWING:
-                snprintf(text, CLOCK_TEXT, "Serving IDs; a difference of %s to the wall clock is "
-                         "being worked off.", offset);
+                snprintf(text, DESCRIBE_CLOCK_TEXT,
+                         "Serving IDs; a difference of %s to the wall clock is "
+                         "being worked off.",
+                         offset);
                 break;
         case CLOCK_REASON_OFFSET:
-                snprintf(text, CLOCK_TEXT, "Serving IDs, %s ahead of the wall clock, which was "
-                         "behind them; this is being worked off.", offset);
+                snprintf(text, DESCRIBE_CLOCK_TEXT,
+                         "Serving IDs, %s ahead of the wall clock, which was "
+                         "behind them; this is being worked off.",
+                         offset);
                 break;
         case CLOCK_REASON_STEPPING:
-                snprintf(text, CLOCK_TEXT, "Serving IDs, %s behind the wall clock, which was set "
-                         "forward; it is followed as soon as the fence is raised.", offset);
+                snprintf(text, DESCRIBE_CLOCK_TEXT,
+                         "Serving IDs, %s behind the wall clock, which was set "
+                         "forward; it is followed as soon as the fence is raised.",
+                         offset);
                 break;
         case CLOCK_REASON_HELD:
-                snprintf(text, CLOCK_TEXT, "Serving IDs, %s behind the wall clock: it jumped "
+                snprintf(text, DESCRIBE_CLOCK_TEXT,
+                         "Serving IDs, %s behind the wall clock: it jumped "
                          "forward by more than clock.max_forward_step and is not followed. If it "
-                         "is right, run 'sfshm clock accept'; if not, set it back.", offset);
+                         "is right, run 'sfshm clock accept'; if not, set it back.",
+                         offset);
                 break;
         case CLOCK_REASON_FENCE:
-                snprintf(text, CLOCK_TEXT, "No IDs %s: IDs up to the fence may have been issued "
+                snprintf(text, DESCRIBE_CLOCK_TEXT,
+                         "No IDs %s: IDs up to the fence may have been issued "
                          "before, and the clock is behind it. If it is wrong, set it right; see "
-                         "sfshm-clock(7).", end);
+                         "sfshm-clock(7).",
+                         end);
                 break;
         case CLOCK_REASON_ROLLBACK:
-                snprintf(text, CLOCK_TEXT, "No IDs %s: the wall clock is %s behind the last ones. "
+                snprintf(text, DESCRIBE_CLOCK_TEXT,
+                         "No IDs %s: the wall clock is %s behind the last ones. "
                          "If it is wrong, set it right; if it is right, 'sfshm clock accept' goes "
-                         "on at once, ahead of it.", end, offset);
+                         "on at once, ahead of it.",
+                         end, offset);
                 break;
         case CLOCK_REASON_UNSYNC:
-                snprintf(text, CLOCK_TEXT, "No IDs until the kernel's clock is synchronised "
+                snprintf(text, DESCRIBE_CLOCK_TEXT,
+                         "No IDs until the kernel's clock is synchronised "
                          "(clock.require_sync): start NTP, or run 'sfshm clock accept' if the "
                          "clock is right.");
                 break;
         case CLOCK_REASON_END:
-                snprintf(text, CLOCK_TEXT, "No IDs: the clock is at the last tick of id.layout "
+                snprintf(text, DESCRIBE_CLOCK_TEXT,
+                         "No IDs: the clock is at the last tick of id.layout "
                          "and id.epoch, or past it. If it is wrong, set it right; if it is right, "
                          "this ID space is used up.");
                 break;
         case CLOCK_REASON_CLONED:
-                snprintf(text, CLOCK_TEXT, "No IDs: this machine was cloned or reverted to an "
+                snprintf(text, DESCRIBE_CLOCK_TEXT,
+                         "No IDs: this machine was cloned or reverted to an "
                          "earlier state. If no other copy runs and the wall clock is right, run "
                          "'sfshm clock accept'; a copy needs workers.first of its own and an empty "
                          "daemon.state_dir.");

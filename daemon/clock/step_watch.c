@@ -4,7 +4,7 @@
 #include <time.h>
 
 /* By more than a slew does, and `unsure_ns` beside. */
-static bool moved(const struct readings_offset *from, const struct readings_offset *to,
+static bool moved(const struct wall_clock_offset *from, const struct wall_clock_offset *to,
                   int64_t unsure_ns) {
         int64_t by_ns;
 
@@ -14,27 +14,27 @@ static bool moved(const struct readings_offset *from, const struct readings_offs
         return by_ns > unsure_ns && by_ns - unsure_ns > STEP_WATCH_MIN_NS;
 }
 
-void step_watch_init(struct step_watch *watch, const struct readings_calls *calls) {
+void step_watch_init(struct step_watch *watch, const struct wall_clock_calls *calls) {
         watch->calls = calls;
-        watch->last = readings_offset(calls);
+        watch->last = wall_clock_offset(calls);
 }
 
 /* A slew is followed; by a reading which is torn apart nothing is. */
-static void follow(struct step_watch *watch, const struct readings_offset *seen) {
-        if (seen->width_ns < READINGS_NARROW_NS || seen->width_ns <= watch->last.width_ns)
+static void follow(struct step_watch *watch, const struct wall_clock_offset *seen) {
+        if (seen->width_ns < WALL_CLOCK_NARROW_NS || seen->width_ns <= watch->last.width_ns)
                 watch->last = *seen;
 }
 
 bool step_watch_look(struct step_watch *watch, int64_t boot_ns) {
         int64_t realtime_ns = watch->calls->clock_ns(CLOCK_REALTIME);
         int64_t after_ns = watch->calls->clock_ns(CLOCK_BOOTTIME);
-        struct readings_offset seen = readings_offset_of(boot_ns, realtime_ns, after_ns);
+        struct wall_clock_offset seen = wall_clock_offset_of(boot_ns, realtime_ns, after_ns);
 
         if (!moved(&watch->last, &seen, 0)) {
                 follow(watch, &seen);
                 return false;
         }
-        seen = readings_offset(watch->calls);
+        seen = wall_clock_offset(watch->calls);
         /* by more than both brackets can have made up */
         if (!moved(&watch->last, &seen, watch->last.width_ns / 2 + seen.width_ns / 2)) {
                 follow(watch, &seen);

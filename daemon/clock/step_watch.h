@@ -14,11 +14,11 @@
 #define STEP_WATCH_MIN_NS INT64_C(500000)
 
 struct step_watch {
-        const struct readings_calls *calls;
-        struct readings_offset last;
+        const struct wall_clock_calls *calls;
+        struct wall_clock_offset last;
 };
 
-void step_watch_init(struct step_watch *watch, const struct readings_calls *calls);
+void step_watch_init(struct step_watch *watch, const struct wall_clock_calls *calls);
 /*
  * Did the wall clock step since the last look? True once for each. `boot_ns` is
  * BOOTTIME as the caller read it just before: a look costs two readings more.

@@ -227,7 +227,7 @@ static struct ticker *ticker_dispose(struct ticker *ticker) {
 }
 
 int ticker_new_with(struct ticker **ret, struct clock_segment *segment,
-                    const struct readings_calls *calls) {
+                    const struct wall_clock_calls *calls) {
         struct ticker *ticker = calloc(1, sizeof(*ticker));
         int r;
 
@@ -248,7 +248,7 @@ int ticker_new_with(struct ticker **ret, struct clock_segment *segment,
 }
 
 int ticker_new(struct ticker **ret, struct clock_segment *segment) {
-        return ticker_new_with(ret, segment, &readings_kernel);
+        return ticker_new_with(ret, segment, &wall_clock_kernel);
 }
 
 struct ticker *ticker_free(struct ticker *ticker) {

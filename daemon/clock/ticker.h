@@ -6,7 +6,7 @@
  * ID is the segment's owner word, on its robust-futex list. While idle it
  * stores INVALID and waits on a futex: no wake-ups. While it ticks it also looks
  * for steps of the wall clock, which are thus noticed within a tick where the
- * kernel does not tell of them (readings_step_fd()).
+ * kernel does not tell of them (wall_clock_step_fd()).
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -19,7 +19,7 @@ struct ticker;
 int ticker_new(struct ticker **ret, struct clock_segment *segment);
 /* The same, its looks for steps by `calls`, which are called from its thread. */
 int ticker_new_with(struct ticker **ret, struct clock_segment *segment,
-                    const struct readings_calls *calls);
+                    const struct wall_clock_calls *calls);
 struct ticker *ticker_free(struct ticker *ticker); /* stores INVALID, joins the thread */
 
 /* From the ledger thread; cheap when nothing changes. */

@@ -89,7 +89,8 @@ static void tell(const struct timekeeper *keeper, bool first) {
 /* Takes over what was decided, and tells of it if it is news. */
 static void publish(struct timekeeper *keeper) {
         const struct guard *guard = keeper->guard;
-        bool stuck = keeper->stuck != NULL && guard_ready(guard); /* what the clock says comes first */
+        /* what the clock itself says comes first */
+        bool stuck = keeper->stuck != NULL && guard_ready(guard);
         enum clock_state state = stuck ? CLOCK_STATE_FAILED : guard->state;
         enum clock_reason reason = stuck ? CLOCK_REASON_STUCK : guard->reason;
         bool first = keeper->state == CLOCK_STATE_STARTING;
@@ -110,14 +111,16 @@ static void publish(struct timekeeper *keeper) {
 /* ---- looking */
 
 static void read_clocks(struct timekeeper *keeper, struct guard_reading *ret) {
-        char text[CLOCK_DURATION_TEXT];
+        char text[DESCRIBE_DURATION_TEXT];
         int64_t suspended_ns;
 
-        (void)readings_take(keeper->readings, keeper->guard->policy.require_sync, ret,
-                            &suspended_ns);
+        (void)wall_clock_take(keeper->wall_clock, keeper->guard->policy.require_sync, ret,
+                              &suspended_ns);
         if (suspended_ns > 0)
-                log_event(LOG_LEVEL_INFO, "suspend", "the machine was suspended for %s: the clock "
-                          "went on meanwhile", clock_duration(suspended_ns, text));
+                log_event(LOG_LEVEL_INFO, "suspend",
+                          "the machine was suspended for %s: the clock "
+                          "went on meanwhile",
+                          describe_duration(suspended_ns, text));
 }
 
 /* Rule 9: the fence, then the reservations, then the clock. */
@@ -151,9 +154,9 @@ static void warn_of_end(struct timekeeper *keeper) {
 }
 
 static void look_at_machine(struct timekeeper *keeper) {
-        if (machine_changed(keeper->machine))
+        if (clone_watch_changed(keeper->clone_watch))
                 guard_clone(keeper->guard);
-        if (machine_disrupted(keeper->machine))
+        if (clone_watch_disrupted(keeper->clone_watch))
                 log_event(LOG_LEVEL_NOTICE, "machine", "the hypervisor says that the clock may "
                           "have jumped, as by a migration: a step is dealt with like any other");
 }
@@ -226,7 +229,7 @@ uint64_t timekeeper_tick(const struct timekeeper *keeper, int64_t boot_ns) {
 
 const char *timekeeper_text(const struct timekeeper *keeper, char text[TIMEKEEPER_TEXT]) {
         if (keeper->reason != CLOCK_REASON_STUCK)
-                return clock_text(keeper->guard, &keeper->reading, text);
+                return describe_clock(keeper->guard, &keeper->reading, text);
         snprintf(text, TIMEKEEPER_TEXT, "%s", keeper->stuck);
         return text;
 }

@@ -27,8 +27,8 @@ struct timekeeper_hooks {
 struct timekeeper {
         struct guard *guard;
         struct clock_segment *clock;
-        struct readings *readings;
-        struct machine *machine;
+        struct wall_clock *wall_clock;
+        struct clone_watch *clone_watch;
         const struct timekeeper_hooks *hooks;
         void *context; /* of the hooks */
         struct guard_reading reading; /* the last */

@@ -18,8 +18,8 @@
 /* steps that come faster than the timer can be armed are one step */
 #define ARMS_MAX 4
 
-struct readings {
-        const struct readings_calls *calls;
+struct wall_clock {
+        const struct wall_clock_calls *calls;
         int step_fd;
         int64_t asleep_ns;       /* BOOTTIME − MONOTONIC at the last suspend, or at first, */
         int64_t asleep_width_ns; /* known within half of this */
@@ -69,7 +69,7 @@ static int kernel_timer_drain(int fd) {
         return read(fd, &expirations, sizeof(expirations)) < 0 ? -errno : 0;
 }
 
-const struct readings_calls readings_kernel = {
+const struct wall_clock_calls wall_clock_kernel = {
         .clock_ns = kernel_clock_ns,
         .adjtimex = kernel_adjtimex,
         .timer_open = kernel_timer_open,
@@ -96,17 +96,17 @@ static int64_t middle_of(const struct bracket *bracket) {
         return bracket->before_ns + width_of(bracket) / 2;
 }
 
-struct readings_offset readings_offset_of(int64_t before_ns, int64_t realtime_ns,
-                                          int64_t after_ns) {
+struct wall_clock_offset wall_clock_offset_of(int64_t before_ns, int64_t realtime_ns,
+                                              int64_t after_ns) {
         struct bracket bracket = { .before_ns = before_ns, .after_ns = after_ns };
 
-        return (struct readings_offset){
+        return (struct wall_clock_offset){
                 .offset_ns = difference(realtime_ns, middle_of(&bracket)),
                 .width_ns = width_of(&bracket),
         };
 }
 
-static struct bracket bracket_read(const struct readings_calls *calls) {
+static struct bracket bracket_read(const struct wall_clock_calls *calls) {
         struct bracket bracket;
 
         bracket.before_ns = calls->clock_ns(CLOCK_BOOTTIME);
@@ -118,10 +118,10 @@ static struct bracket bracket_read(const struct readings_calls *calls) {
 
 /* Preemption between two readings looks like a step, a suspend like one of
  * hours: the narrowest bracket has the least of it. */
-static struct bracket bracket_narrow(const struct readings_calls *calls) {
+static struct bracket bracket_narrow(const struct wall_clock_calls *calls) {
         struct bracket best = bracket_read(calls);
 
-        for (int i = 1; i < BRACKETS_MAX && width_of(&best) >= READINGS_NARROW_NS; i++) {
+        for (int i = 1; i < BRACKETS_MAX && width_of(&best) >= WALL_CLOCK_NARROW_NS; i++) {
                 struct bracket next = bracket_read(calls);
 
                 if (width_of(&next) < width_of(&best))
@@ -130,39 +130,39 @@ static struct bracket bracket_narrow(const struct readings_calls *calls) {
         return best;
 }
 
-struct readings_offset readings_offset(const struct readings_calls *calls) {
+struct wall_clock_offset wall_clock_offset(const struct wall_clock_calls *calls) {
         struct bracket bracket = bracket_narrow(calls);
 
-        return readings_offset_of(bracket.before_ns, bracket.realtime_ns, bracket.after_ns);
+        return wall_clock_offset_of(bracket.before_ns, bracket.realtime_ns, bracket.after_ns);
 }
 
-static void remember_asleep(struct readings *readings, const struct bracket *bracket) {
-        readings->asleep_ns = difference(middle_of(bracket), bracket->monotonic_ns);
-        readings->asleep_width_ns = width_of(bracket);
+static void remember_asleep(struct wall_clock *wall_clock, const struct bracket *bracket) {
+        wall_clock->asleep_ns = difference(middle_of(bracket), bracket->monotonic_ns);
+        wall_clock->asleep_width_ns = width_of(bracket);
 }
 
 /* A growth counts which is more than both brackets can have made up. */
-static int64_t suspended(struct readings *readings, const struct bracket *bracket) {
+static int64_t suspended(struct wall_clock *wall_clock, const struct bracket *bracket) {
         int64_t grown_ns = difference(difference(middle_of(bracket), bracket->monotonic_ns),
-                                      readings->asleep_ns);
-        int64_t unsure_ns = width_of(bracket) / 2 + readings->asleep_width_ns / 2;
+                                      wall_clock->asleep_ns);
+        int64_t unsure_ns = width_of(bracket) / 2 + wall_clock->asleep_width_ns / 2;
 
         if (difference(grown_ns, unsure_ns) > SUSPEND_MIN_NS) {
-                remember_asleep(readings, bracket);
+                remember_asleep(wall_clock, bracket);
                 return grown_ns;
         }
-        if (width_of(bracket) < readings->asleep_width_ns)
-                remember_asleep(readings, bracket);
+        if (width_of(bracket) < wall_clock->asleep_width_ns)
+                remember_asleep(wall_clock, bracket);
         return 0;
 }
 
 /* -EPERM is a sandbox's: nothing is changed here, and that needs no privilege. */
-static bool synchronised(struct readings *readings) {
+static bool synchronised(struct wall_clock *wall_clock) {
         struct timex timex = { .modes = 0 };
-        int state = readings->calls->adjtimex(&timex);
+        int state = wall_clock->calls->adjtimex(&timex);
 
-        if (state < 0 && !readings->sync_unknown) {
-                readings->sync_unknown = true;
+        if (state < 0 && !wall_clock->sync_unknown) {
+                wall_clock->sync_unknown = true;
                 log_event(LOG_LEVEL_INFO, "synchronised", "whether the wall clock is synchronised "
                           "cannot be known, it counts as not: adjtimex: %s; a service needs "
                           "ProtectClock=no and a system call filter that allows adjtimex for it",
@@ -171,80 +171,81 @@ static bool synchronised(struct readings *readings) {
         return state >= 0 && state != TIME_ERROR && (timex.status & STA_UNSYNC) == 0;
 }
 
-int64_t readings_take(struct readings *readings, bool ask_synchronised, struct guard_reading *ret,
-                      int64_t *ret_suspended_ns) {
-        struct bracket bracket = bracket_narrow(readings->calls);
+int64_t wall_clock_take(struct wall_clock *wall_clock, bool ask_synchronised,
+                        struct guard_reading *ret, int64_t *ret_suspended_ns) {
+        struct bracket bracket = bracket_narrow(wall_clock->calls);
 
-        *ret_suspended_ns = suspended(readings, &bracket);
+        *ret_suspended_ns = suspended(wall_clock, &bracket);
         *ret = (struct guard_reading){
                 .realtime_ns = bracket.realtime_ns,
                 .boottime_ns = middle_of(&bracket),
-                .synchronised = ask_synchronised && synchronised(readings),
+                .synchronised = ask_synchronised && synchronised(wall_clock),
         };
         return width_of(&bracket);
 }
 
 /* Whether a step came while it was being armed; negative: it cannot be. */
-static int arm(const struct readings *readings) {
+static int arm(const struct wall_clock *wall_clock) {
         int r = -ECANCELED;
         bool stepped = false;
 
         for (int i = 0; i < ARMS_MAX && r == -ECANCELED; i++) {
-                r = readings->calls->timer_arm(readings->step_fd);
+                r = wall_clock->calls->timer_arm(wall_clock->step_fd);
                 stepped = stepped || r == -ECANCELED;
         }
         return r < 0 && r != -ECANCELED ? r : stepped;
 }
 
-static void disarm(struct readings *readings, int error) {
+static void disarm(struct wall_clock *wall_clock, int error) {
         log_event(LOG_LEVEL_NOTICE, "steps", "the kernel does not tell when the wall clock is set "
                   "(%s): while no ticks run, a step is noticed late", strerror(error));
-        if (readings->step_fd >= 0)
-                close(readings->step_fd);
-        readings->step_fd = -1;
+        if (wall_clock->step_fd >= 0)
+                close(wall_clock->step_fd);
+        wall_clock->step_fd = -1;
 }
 
-int readings_new(struct readings **ret, const struct readings_calls *calls) {
-        struct readings *readings = calloc(1, sizeof(*readings));
+int wall_clock_new(struct wall_clock **ret, const struct wall_clock_calls *calls) {
+        struct wall_clock *wall_clock = calloc(1, sizeof(*wall_clock));
         struct bracket bracket;
         int r;
 
-        if (readings == NULL)
+        if (wall_clock == NULL)
                 return -ENOMEM;
-        readings->calls = calls;
-        r = readings->step_fd = calls->timer_open();
+        wall_clock->calls = calls;
+        r = wall_clock->step_fd = calls->timer_open();
         if (r >= 0)
-                r = arm(readings);
+                r = arm(wall_clock);
         if (r < 0)
-                disarm(readings, -r);
+                disarm(wall_clock, -r);
         bracket = bracket_narrow(calls);
-        remember_asleep(readings, &bracket);
-        *ret = readings;
+        remember_asleep(wall_clock, &bracket);
+        *ret = wall_clock;
         return 0;
 }
 
-struct readings *readings_free(struct readings *readings) {
-        if (readings == NULL)
+struct wall_clock *wall_clock_free(struct wall_clock *wall_clock) {
+        if (wall_clock == NULL)
                 return NULL;
-        if (readings->step_fd >= 0)
-                close(readings->step_fd);
-        free(readings);
+        if (wall_clock->step_fd >= 0)
+                close(wall_clock->step_fd);
+        free(wall_clock);
         return NULL;
 }
 
-int readings_step_fd(const struct readings *readings) {
-        return readings->step_fd;
+int wall_clock_step_fd(const struct wall_clock *wall_clock) {
+        return wall_clock->step_fd;
 }
 
-bool readings_stepped(struct readings *readings) {
+bool wall_clock_stepped(struct wall_clock *wall_clock) {
         int r;
 
-        if (readings->step_fd < 0 || readings->calls->timer_drain(readings->step_fd) == -EAGAIN)
+        if (wall_clock->step_fd < 0 ||
+            wall_clock->calls->timer_drain(wall_clock->step_fd) == -EAGAIN)
                 return false;
         /* before anybody reads the clocks: a step after this is told anew, one
          * before it is in the clocks */
-        r = arm(readings);
+        r = arm(wall_clock);
         if (r < 0)
-                disarm(readings, -r);
+                disarm(wall_clock, -r);
         return true;
 }

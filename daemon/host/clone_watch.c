@@ -17,8 +17,8 @@
 #define UEVENT_MAX 8192
 #define UEVENTS_AT_ONCE 64
 
-struct machine {
-        const struct machine_calls *calls;
+struct clone_watch {
+        const struct clone_watch_calls *calls;
         int uevent_fd;
         struct vmclock *vmclock; /* NULL: none */
         struct vmclock_state seen;
@@ -72,13 +72,13 @@ static int kernel_uevents_open(void) {
         return fd;
 }
 
-const struct machine_calls machine_kernel = {
+const struct clone_watch_calls clone_watch_kernel = {
         .vmclock_path = VMCLOCK_PATH,
         .uevents_open = kernel_uevents_open,
         .receive = recvmsg,
 };
 
-bool machine_uevent_tells(const char *message, size_t length) {
+bool clone_watch_uevent_tells(const char *message, size_t length) {
         static const char head[] = "change@/", entry[] = "NEW_VMGENID=1";
         const char *at = message, *end = message + length;
 
@@ -111,7 +111,7 @@ static bool from_kernel(struct msghdr *message) {
 }
 
 /* Positive: it tells of a new generation. 0: of something else. */
-static int receive_one(const struct machine *machine) {
+static int receive_one(const struct clone_watch *watch) {
         char text[UEVENT_MAX];
         union {
                 struct cmsghdr align;
@@ -127,31 +127,31 @@ static int receive_one(const struct machine *machine) {
                 .msg_control = &control,
                 .msg_controllen = sizeof(control),
         };
-        ssize_t n = machine->calls->receive(machine->uevent_fd, &message,
-                                            MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+        ssize_t n =
+                watch->calls->receive(watch->uevent_fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 
         if (n < 0)
                 return -errno;
         return (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) == 0 && from_kernel(&message) &&
-               machine_uevent_tells(text, (size_t)n);
+               clone_watch_uevent_tells(text, (size_t)n);
 }
 
-static void report_lost(struct machine *machine) {
-        if (!machine->lost_logged)
+static void report_lost(struct clone_watch *watch) {
+        if (!watch->lost_logged)
                 log_event(LOG_LEVEL_WARNING, "machine", "the kernel dropped events that were not "
                           "read in time: had one told of a copy of this machine, it is missed");
-        machine->lost_logged = true;
+        watch->lost_logged = true;
 }
 
 /* What is left over keeps the descriptor readable. */
-static bool uevents_tell(struct machine *machine) {
+static bool uevents_tell(struct clone_watch *watch) {
         bool told = false;
 
-        for (int i = 0; machine->uevent_fd >= 0 && i < UEVENTS_AT_ONCE; i++) {
-                int r = receive_one(machine);
+        for (int i = 0; watch->uevent_fd >= 0 && i < UEVENTS_AT_ONCE; i++) {
+                int r = receive_one(watch);
 
                 if (r == -ENOBUFS)
-                        report_lost(machine);
+                        report_lost(watch);
                 else if (r < 0 && r != -EINTR)
                         break;
                 told = told || r > 0;
@@ -160,53 +160,57 @@ static bool uevents_tell(struct machine *machine) {
 }
 
 /* The page's word, where it has one. Whether it could be read. */
-static bool page_read(struct machine *machine, struct vmclock_state *ret) {
-        if (machine->vmclock == NULL)
+static bool page_read(struct clone_watch *watch, struct vmclock_state *ret) {
+        if (watch->vmclock == NULL)
                 return false;
-        if (vmclock_read(machine->vmclock, ret) == 0)
+        if (vmclock_read(watch->vmclock, ret) == 0)
                 return true;
-        if (!machine->torn_logged)
-                log_event(LOG_LEVEL_WARNING, "machine", "%s is being changed and does not come to "
-                          "rest: it is read again later", machine->calls->vmclock_path);
-        machine->torn_logged = true;
+        if (!watch->torn_logged)
+                log_event(LOG_LEVEL_WARNING, "machine",
+                          "%s is being changed and does not come to "
+                          "rest: it is read again later",
+                          watch->calls->vmclock_path);
+        watch->torn_logged = true;
         return false;
 }
 
-bool machine_changed(struct machine *machine) {
-        bool told = uevents_tell(machine), generation_changed = false;
-        struct vmclock_state state, before = machine->seen;
+bool clone_watch_changed(struct clone_watch *watch) {
+        bool told = uevents_tell(watch), generation_changed = false;
+        struct vmclock_state state, before = watch->seen;
 
-        if (!page_read(machine, &state))
+        if (!page_read(watch, &state))
                 return told;
-        if (machine->seen_valid) {
+        if (watch->seen_valid) {
                 generation_changed = state.has_generation && before.has_generation &&
                                      state.generation != before.generation;
                 if (state.disruption != before.disruption && !generation_changed)
-                        machine->disrupted = true;
+                        watch->disrupted = true;
         }
-        machine->seen = state;
-        machine->seen_valid = true;
-        machine->counts = state.has_generation && (machine->counts || generation_changed);
+        watch->seen = state;
+        watch->seen_valid = true;
+        watch->counts = state.has_generation && (watch->counts || generation_changed);
         /* where the page counts the event is but its echo, which may come later */
-        return generation_changed || (told && !machine->counts);
+        return generation_changed || (told && !watch->counts);
 }
 
-bool machine_disrupted(struct machine *machine) {
-        bool disrupted = machine->disrupted;
+bool clone_watch_disrupted(struct clone_watch *watch) {
+        bool disrupted = watch->disrupted;
 
-        machine->disrupted = false;
+        watch->disrupted = false;
         return disrupted;
 }
 
-static void say_sources(const struct machine *machine, int uevents_error, int vmclock_error) {
-        const char *path = machine->calls->vmclock_path;
+static void say_sources(const struct clone_watch *watch, int uevents_error, int vmclock_error) {
+        const char *path = watch->calls->vmclock_path;
 
-        log_event(LOG_LEVEL_INFO, "machine", "a copy of this machine would be noticed: by kernel "
+        log_event(LOG_LEVEL_INFO, "machine",
+                  "a copy of this machine would be noticed: by kernel "
                   "events: %s; by VMClock: %s",
                   uevents_error < 0 ? strerror(-uevents_error) : "yes, if it has a vmgenid device",
-                  vmclock_error == -ENOENT ? "no such device" :
-                  vmclock_error < 0        ? strerror(-vmclock_error) :
-                  machine->seen.has_generation ? "yes" : "no, it counts no generations");
+                  vmclock_error == -ENOENT     ? "no such device"
+                  : vmclock_error < 0          ? strerror(-vmclock_error)
+                  : watch->seen.has_generation ? "yes"
+                                               : "no, it counts no generations");
         if (vmclock_error == -EACCES)
                 log_event(LOG_LEVEL_NOTICE, "machine", "%s cannot be opened: allow the daemon's "
                           "user to read it, by a rule of udev", path);
@@ -216,31 +220,31 @@ static void say_sources(const struct machine *machine, int uevents_error, int vm
                           VMCLOCK_PAGE_VERSION);
 }
 
-int machine_new(struct machine **ret, const struct machine_calls *calls) {
-        struct machine *machine = calloc(1, sizeof(*machine));
+int clone_watch_new(struct clone_watch **ret, const struct clone_watch_calls *calls) {
+        struct clone_watch *watch = calloc(1, sizeof(*watch));
         int vmclock_error;
 
-        if (machine == NULL)
+        if (watch == NULL)
                 return -ENOMEM;
-        machine->calls = calls;
-        machine->uevent_fd = calls->uevents_open();
-        vmclock_error = vmclock_open(&machine->vmclock, calls->vmclock_path);
-        machine->seen_valid = page_read(machine, &machine->seen);
-        say_sources(machine, machine->uevent_fd, vmclock_error);
-        *ret = machine;
+        watch->calls = calls;
+        watch->uevent_fd = calls->uevents_open();
+        vmclock_error = vmclock_open(&watch->vmclock, calls->vmclock_path);
+        watch->seen_valid = page_read(watch, &watch->seen);
+        say_sources(watch, watch->uevent_fd, vmclock_error);
+        *ret = watch;
         return 0;
 }
 
-struct machine *machine_free(struct machine *machine) {
-        if (machine == NULL)
+struct clone_watch *clone_watch_free(struct clone_watch *watch) {
+        if (watch == NULL)
                 return NULL;
-        if (machine->uevent_fd >= 0)
-                close(machine->uevent_fd);
-        vmclock_close(machine->vmclock);
-        free(machine);
+        if (watch->uevent_fd >= 0)
+                close(watch->uevent_fd);
+        vmclock_close(watch->vmclock);
+        free(watch);
         return NULL;
 }
 
-int machine_uevent_fd(const struct machine *machine) {
-        return machine->uevent_fd >= 0 ? machine->uevent_fd : -1;
+int clone_watch_uevent_fd(const struct clone_watch *watch) {
+        return watch->uevent_fd >= 0 ? watch->uevent_fd : -1;
 }

@@ -11,31 +11,31 @@
 #include <sys/socket.h>
 
 /* The layer below: the kernel, or a test's. */
-struct machine_calls {
+struct clone_watch_calls {
         const char *vmclock_path;
         int (*uevents_open)(void); /* a socket that does not block, or -errno */
         ssize_t (*receive)(int fd, struct msghdr *message, int flags); /* recvmsg(2) */
 };
-extern const struct machine_calls machine_kernel;
+extern const struct clone_watch_calls clone_watch_kernel;
 
-struct machine;
+struct clone_watch;
 
 /* That neither source is there is fine; what is there is logged. */
-int machine_new(struct machine **ret, const struct machine_calls *calls);
-struct machine *machine_free(struct machine *machine);
+int clone_watch_new(struct clone_watch **ret, const struct clone_watch_calls *calls);
+struct clone_watch *clone_watch_free(struct clone_watch *watch);
 
-/* Readable when machine_changed() is to be asked; -1: none. VMClock has none: it
- * is read whenever machine_changed() is asked, which is cheap but a system call. */
-int machine_uevent_fd(const struct machine *machine);
+/* Readable when clone_watch_changed() is to be asked; -1: none. VMClock has none: it
+ * is read whenever clone_watch_changed() is asked, which is cheap but a system call. */
+int clone_watch_uevent_fd(const struct clone_watch *watch);
 
 /* Was this machine cloned or restored? True once for each time. The caller logs. */
-bool machine_changed(struct machine *machine);
-/* Did VMClock tell, at the last machine_changed(), that the hardware's clock may
+bool clone_watch_changed(struct clone_watch *watch);
+/* Did VMClock tell, at the last clone_watch_changed(), that the hardware's clock may
  * have jumped though the machine is the same, as by a live migration? With a
  * hypervisor that counts no generations that can be a snapshot as well. True
  * once for each time. */
-bool machine_disrupted(struct machine *machine);
+bool clone_watch_disrupted(struct clone_watch *watch);
 
 /* Is this uevent the kernel's word that the machine's generation is new? Any
  * bytes are fine. Pure. */
-bool machine_uevent_tells(const char *message, size_t length);
+bool clone_watch_uevent_tells(const char *message, size_t length);

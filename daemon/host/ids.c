@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The IDs of this boot and this machine. */
+#include "daemon/host/ids.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
 #include <string.h>
 #include <unistd.h>
-
-#include "daemon/segment/segment.h"
 
 static int hex_digit(char c) {
         if (c >= '0' && c <= '9')
@@ -57,10 +56,10 @@ static int read_id(const char *path, uint8_t ret[16]) {
         return parse_id(text, ret);
 }
 
-int segment_boot_id(uint8_t ret[16]) {
+int ids_boot(uint8_t ret[16]) {
         return read_id("/proc/sys/kernel/random/boot_id", ret);
 }
 
-int segment_machine_id(uint8_t ret[16]) {
+int ids_machine(uint8_t ret[16]) {
         return read_id("/etc/machine-id", ret);
 }

@@ -16,18 +16,18 @@ struct named {
 };
 
 static bool of_client(const char *name) {
-        return strncmp(name, PASSED_CLIENT_PREFIX, strlen(PASSED_CLIENT_PREFIX)) == 0;
+        return strncmp(name, LISTEN_FDS_CLIENT_PREFIX, strlen(LISTEN_FDS_CLIENT_PREFIX)) == 0;
 }
 
-uint64_t passed_client_id(const char *name) {
-        char again[sizeof(PASSED_CLIENT_PREFIX) + 20];
+uint64_t listen_fds_client_id(const char *name) {
+        char again[sizeof(LISTEN_FDS_CLIENT_PREFIX) + 20];
         unsigned long long id;
 
         if (!of_client(name))
                 return 0;
-        id = strtoull(name + strlen(PASSED_CLIENT_PREFIX), NULL, 10);
+        id = strtoull(name + strlen(LISTEN_FDS_CLIENT_PREFIX), NULL, 10);
         /* no sign, space, zero in front or anything behind */
-        snprintf(again, sizeof(again), PASSED_CLIENT_PREFIX "%llu", id);
+        snprintf(again, sizeof(again), LISTEN_FDS_CLIENT_PREFIX "%llu", id);
         return strcmp(again, name) == 0 ? id : 0;
 }
 
@@ -39,7 +39,7 @@ static int compare(const void *a, const void *b) {
 }
 
 /* Sorted by name: those of a client are neighbours. */
-static void group(struct passed *passed, struct named *named, size_t n) {
+static void group(struct listen_fds *passed, struct named *named, size_t n) {
         qsort(named, n, sizeof(*named), compare);
         for (size_t i = 0; i < n; i++) {
                 int *fd = &passed->fds[passed->n_listening + i];
@@ -47,22 +47,22 @@ static void group(struct passed *passed, struct named *named, size_t n) {
                 *fd = named[i].fd;
                 passed->names[i] = named[i].name;
                 if (i == 0 || strcmp(named[i].name, named[i - 1].name) != 0)
-                        passed->clients[passed->n_clients++] = (struct passed_client){
-                                .name = named[i].name, .fds = fd };
+                        passed->clients[passed->n_clients++] =
+                                (struct listen_fds_client){ .name = named[i].name, .fds = fd };
                 passed->clients[passed->n_clients - 1].n_fds++;
         }
 }
 
-static int sort_out(struct passed *ret, char **names, size_t n) {
-        struct passed passed = { .fds = calloc(n, sizeof(int)),
-                                 .names = calloc(n + 1, sizeof(char *)),
-                                 .clients = calloc(n, sizeof(struct passed_client)) };
+static int sort_out(struct listen_fds *ret, char **names, size_t n) {
+        struct listen_fds passed = { .fds = calloc(n, sizeof(int)),
+                                     .names = calloc(n + 1, sizeof(char *)),
+                                     .clients = calloc(n, sizeof(struct listen_fds_client)) };
         struct named *named = calloc(n, sizeof(*named));
         size_t n_named = 0;
 
         if (!passed.fds || !passed.names || !passed.clients || !named) {
                 free(named);
-                passed_free(&passed);
+                listen_fds_free(&passed);
                 return -ENOMEM;
         }
         for (size_t i = 0; i < n; i++) {
@@ -82,7 +82,7 @@ static int sort_out(struct passed *ret, char **names, size_t n) {
         return 0;
 }
 
-int passed_take(struct passed *ret) {
+int listen_fds_take(struct listen_fds *ret) {
         char **names = NULL;
         int n = sd_listen_fds_with_names(1, &names), r;
 
@@ -91,7 +91,7 @@ int passed_take(struct passed *ret) {
                                    "understood (LISTEN_FDS, LISTEN_FDNAMES): %s", strerror(-n));
         if (n == 0) {
                 free(names);
-                *ret = (struct passed){ .fds = NULL };
+                *ret = (struct listen_fds){ .fds = NULL };
                 return 0;
         }
         r = sort_out(ret, names, (size_t)n);
@@ -104,11 +104,11 @@ int passed_take(struct passed *ret) {
         return r;
 }
 
-void passed_free(struct passed *passed) {
+void listen_fds_free(struct listen_fds *passed) {
         for (size_t i = 0; passed->names && passed->names[i]; i++)
                 free(passed->names[i]);
         free(passed->names);
         free(passed->clients);
         free(passed->fds);
-        *passed = (struct passed){ .fds = NULL };
+        *passed = (struct listen_fds){ .fds = NULL };
 }

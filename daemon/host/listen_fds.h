@@ -10,29 +10,29 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PASSED_CLIENT_PREFIX "client-"
-#define PASSED_CLIENT_FDS 3u /* socket, grants, cursors */
+#define LISTEN_FDS_CLIENT_PREFIX "client-"
+#define LISTEN_FDS_PER_CLIENT 3u /* socket, grants, cursors */
 
 /* All descriptors of one name. */
-struct passed_client {
+struct listen_fds_client {
         const char *name;
         const int *fds;
         size_t n_fds;
 };
 
-struct passed {
+struct listen_fds {
         int *fds;     /* listening ones first, then the clients' */
         char **names; /* of the clients' */
         size_t n_listening;
-        struct passed_client *clients;
+        struct listen_fds_client *clients;
         size_t n_clients;
 };
 
 /* Takes them, all close-on-exec, and forgets the environment. 0 also when there
  * are none. Logs its errors. */
-int passed_take(struct passed *ret);
+int listen_fds_take(struct listen_fds *ret);
 /* Frees the lists; the descriptors stay open. */
-void passed_free(struct passed *passed);
+void listen_fds_free(struct listen_fds *passed);
 
 /* The number in "client-NUMBER", written as the daemon writes it; 0: it is none. */
-uint64_t passed_client_id(const char *name);
+uint64_t listen_fds_client_id(const char *name);

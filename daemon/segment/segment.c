@@ -230,7 +230,7 @@ int segment_memfd(struct segment *ret, const char *name, size_t size) {
         struct segment segment = { .fd = memfd_new(name), .size = size, .fresh = true };
         int r = segment.fd < 0 ? segment.fd : 0;
 
-        if (r == 0 && !descriptor_spare(segment.fd))
+        if (r == 0 && !fd_reserve_spares(segment.fd))
                 r = -EMFILE;
         /* Mode and owner are what stops a reopen through /proc/self/fd. */
         if (r == 0 && fchmod(segment.fd, 0600) < 0)

@@ -59,9 +59,3 @@ void segment_unmap(struct segment *segment);
 
 /* A descriptor of the same file opened O_RDONLY; or -errno. */
 int segment_reopen_readonly(const struct segment *segment);
-
-/* This boot's ID as 16 bytes; machine-id likewise. -ENOENT when there is none
- * (a machine-id may be missing, empty or not yet made), -EBADMSG when it is not
- * 32 hexadecimal digits. Silent. */
-int segment_boot_id(uint8_t ret[16]);
-int segment_machine_id(uint8_t ret[16]);

@@ -60,14 +60,14 @@ static void judge(struct fdstore *store, int r, int64_t now_ns) {
 }
 
 static int store_client(struct client *client) {
-        const int fds[PASSED_CLIENT_FDS] = { client->socket, client->grants.fd,
-                                             client->cursors.fd };
+        const int fds[LISTEN_FDS_PER_CLIENT] = { client->socket, client->grants.fd,
+                                                 client->cursors.fd };
         char text[64];
         int r;
 
-        snprintf(text, sizeof(text), "FDSTORE=1\nFDNAME=" PASSED_CLIENT_PREFIX "%" PRIu64,
+        snprintf(text, sizeof(text), "FDSTORE=1\nFDNAME=" LISTEN_FDS_CLIENT_PREFIX "%" PRIu64,
                  client->id);
-        r = notify_send(text, fds, PASSED_CLIENT_FDS);
+        r = notify_send(text, fds, LISTEN_FDS_PER_CLIENT);
         if (r < 0)
                 return r;
         client->stored = true;
@@ -127,7 +127,7 @@ void fdstore_forget(struct fdstore *store, struct client *client) {
         if (!client->stored)
                 return;
         client->stored = false;
-        snprintf(name, sizeof(name), PASSED_CLIENT_PREFIX "%" PRIu64, client->id);
+        snprintf(name, sizeof(name), LISTEN_FDS_CLIENT_PREFIX "%" PRIu64, client->id);
         fdstore_remove(store, name);
 }
 

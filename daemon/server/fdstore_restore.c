@@ -26,13 +26,14 @@ static off_t size_of(int fd) {
 
 /* The pages of a client are sealed, so their sizes are the daemon's word; what is
  * in the cursors page is not. Grants are always the smaller page. */
-static bool tell_apart(const struct passed_client *passed, struct found *ret) {
-        struct found found = { .id = passed_client_id(passed->name),
-                               .socket = -1, .grants = -1, .cursors = -1 };
+static bool tell_apart(const struct listen_fds_client *passed, struct found *ret) {
+        struct found found = {
+                .id = listen_fds_client_id(passed->name), .socket = -1, .grants = -1, .cursors = -1
+        };
 
-        if (found.id == 0 || passed->n_fds != PASSED_CLIENT_FDS)
+        if (found.id == 0 || passed->n_fds != LISTEN_FDS_PER_CLIENT)
                 return false;
-        for (size_t i = 0; i < PASSED_CLIENT_FDS; i++) {
+        for (size_t i = 0; i < LISTEN_FDS_PER_CLIENT; i++) {
                 int fd = passed->fds[i];
 
                 if (sd_is_socket_unix(fd, SOCK_SEQPACKET, 0, NULL, 0) > 0 && found.socket < 0)
@@ -125,7 +126,7 @@ static const char *reason(int error, const struct server_parts *parts) {
 }
 
 /* Its peer sees the end of the connection, though the store may have it still. */
-static void give_up(struct connections *connections, const struct passed_client *passed) {
+static void give_up(struct connections *connections, const struct listen_fds_client *passed) {
         for (size_t i = 0; i < passed->n_fds; i++) {
                 (void)shutdown(passed->fds[i], SHUT_RDWR);
                 close(passed->fds[i]);
@@ -133,7 +134,7 @@ static void give_up(struct connections *connections, const struct passed_client 
         fdstore_remove(connections->attach->fdstore, passed->name);
 }
 
-static int take_one(struct connections *connections, const struct passed_client *passed,
+static int take_one(struct connections *connections, const struct listen_fds_client *passed,
                     uint64_t now_tick) {
         struct found found;
         int r = tell_apart(passed, &found) ? take(connections, &found, now_tick) : -EBADMSG;
@@ -152,7 +153,7 @@ void takeover(struct connections *connections, uint64_t now_tick) {
         size_t n_odd = 0, n = parts->passed->n_clients;
 
         for (size_t i = 0; i < n; i++) {
-                const struct passed_client *passed = &parts->passed->clients[i];
+                const struct listen_fds_client *passed = &parts->passed->clients[i];
                 int r = take_one(connections, passed, now_tick);
 
                 if (r < 0 && n_odd++ < LINES_MAX)

@@ -152,7 +152,7 @@ static char *path_of(int fd) {
 }
 
 /* The socket which systemd passed. */
-static int take_passed(struct listener *listener, const struct passed *passed) {
+static int take_passed(struct listener *listener, const struct listen_fds *passed) {
         int fd = passed->fds[0];
 
         if (passed->n_listening > 1)
@@ -178,7 +178,8 @@ static int open_spare(void) {
         return open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 
-int listener_open(struct listener *ret, const struct config *config, const struct passed *passed) {
+int listener_open(struct listener *ret, const struct config *config,
+                  const struct listen_fds *passed) {
         struct listener listener = LISTENER_NONE;
         int r = passed->n_listening > 0 ? take_passed(&listener, passed)
                                         : bind_here(&listener, config);
@@ -225,7 +226,7 @@ static int turn_away(struct listener *listener) {
 int listener_accept(struct listener *listener) {
         int fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
-        if (fd >= 0 && !descriptor_spare(fd)) {
+        if (fd >= 0 && !fd_reserve_spares(fd)) {
                 close(fd);
                 return -EMFILE;
         }

@@ -17,7 +17,8 @@ struct listener {
 #define LISTENER_NONE ((struct listener){ .fd = -1, .spare = -1 })
 
 /* The one listening socket which was passed, or else one bound here. Logs its errors. */
-int listener_open(struct listener *ret, const struct config *config, const struct passed *passed);
+int listener_open(struct listener *ret, const struct config *config,
+                  const struct listen_fds *passed);
 /* Unlinks the socket when it is the one bound here. */
 void listener_close(struct listener *listener);
 

@@ -79,11 +79,11 @@ static int watch_all(struct server *server) {
                 r = watch(server, lease_fd(server->parts->lease), &server->attach);
         if (r == 0)
                 r = watch(server, ticker_step_fd(server->parts->ticker), &server->attach.keeper);
-        if (r == 0 && machine_uevent_fd(server->parts->machine) >= 0)
-                r = watch(server, machine_uevent_fd(server->parts->machine),
+        if (r == 0 && clone_watch_uevent_fd(server->parts->clone_watch) >= 0)
+                r = watch(server, clone_watch_uevent_fd(server->parts->clone_watch),
                           &server->attach.keeper);
-        if (r == 0 && readings_step_fd(server->parts->readings) >= 0)
-                r = watch(server, readings_step_fd(server->parts->readings),
+        if (r == 0 && wall_clock_step_fd(server->parts->wall_clock) >= 0)
+                r = watch(server, wall_clock_step_fd(server->parts->wall_clock),
                           &server->attach.keeper);
         return r;
 }
@@ -135,8 +135,8 @@ static int prepare(struct server *server) {
         server->attach.keeper = (struct timekeeper){
                 .guard = parts->guard,
                 .clock = parts->clock->map,
-                .readings = parts->readings,
-                .machine = parts->machine,
+                .wall_clock = parts->wall_clock,
+                .clone_watch = parts->clone_watch,
                 .hooks = &timekeeper_hooks,
                 .context = server,
         };
@@ -317,7 +317,7 @@ static void dispatch(struct server *server, const struct epoll_event *event, int
                 server->lost = lease_lost(server->parts->lease);
         } else if (tag == &server->attach.keeper) {
                 /* the clocks are looked at in each round */
-                (void)readings_stepped(server->parts->readings);
+                (void)wall_clock_stepped(server->parts->wall_clock);
                 (void)ticker_stepped(server->parts->ticker);
         } else {
                 conversation_handle(&server->connections, tag, event->events, now_ns);

@@ -26,8 +26,8 @@ struct server_parts {
         struct reload *reload; /* on SIGHUP, of the same configuration */
         struct segment *clock; /* struct clock_segment */
         struct guard *guard;
-        struct readings *readings;
-        struct machine *machine;
+        struct wall_clock *wall_clock;
+        struct clone_watch *clone_watch;
         struct ticker *ticker;
         struct lease *lease;
         struct ledger *ledger;
@@ -36,7 +36,7 @@ struct server_parts {
         struct cds_list_head *clients;
         struct statistics_inputs *inputs;
         struct statistics *statistics;
-        const struct passed *passed; /* by the service manager */
+        const struct listen_fds *passed; /* by the service manager */
         bool adopted; /* the ledger is an earlier daemon's: so are the first clients */
 };
 

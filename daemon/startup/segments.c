@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "daemon/config/group.h"
+#include "daemon/host/ids.h"
 #include "daemon/lease/state/ledger_id.h"
 #include "daemon/reserve/run_policy.h"
 #include "daemon/startup/adopt.h"
@@ -276,7 +277,7 @@ static int publish(struct segments *segments, const struct config *config) {
 }
 
 static int read_ids(struct adopt *adopt) {
-        int r = segment_boot_id(adopt->boot_id);
+        int r = ids_boot(adopt->boot_id);
 
         if (r < 0)
                 return log_failure(-r, "state", "cannot read the ID of this boot: %s",

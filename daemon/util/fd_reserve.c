@@ -3,10 +3,10 @@
 
 #include <sys/resource.h>
 
-bool descriptor_spare(int fd) {
+bool fd_reserve_spares(int fd) {
         struct rlimit files;
 
         if (getrlimit(RLIMIT_NOFILE, &files) < 0 || files.rlim_cur == RLIM_INFINITY)
                 return true;
-        return (rlim_t)fd + DESCRIPTORS_KEPT < files.rlim_cur;
+        return (rlim_t)fd + FD_RESERVE_COUNT < files.rlim_cur;
 }

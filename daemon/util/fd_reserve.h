@@ -6,8 +6,8 @@
  */
 #include <stdbool.h>
 
-#define DESCRIPTORS_KEPT 16
+#define FD_RESERVE_COUNT 16
 
 /* May `fd` be kept for a client? The kernel gives the lowest free number, so
- * while all that are kept pass this, DESCRIPTORS_KEPT are left. */
-bool descriptor_spare(int fd);
+ * while all that are kept pass this, FD_RESERVE_COUNT are left. */
+bool fd_reserve_spares(int fd);

@@ -357,7 +357,7 @@ static void limit_descriptors(unsigned files) {
 }
 
 /* More clients than descriptors: the daemon refuses, keeps those it needs for
- * the fence, and recovers. Red when descriptor_spare() says yes to the last. */
+ * the fence, and recovers. Red when fd_reserve_spares() says yes to the last. */
 Test(hostile_crowds, s1_without_descriptors_it_refuses_and_recovers) {
         enum { FILES = 128 };
         struct arena *arena = arena_new(1, 1 << 21);

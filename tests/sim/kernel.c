@@ -8,12 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/util/kill_point.h"
-#include "daemon/lease/state/ledger_id.h"
 #include "daemon/config/group.h"
-#include "daemon/util/log.h"
+#include "daemon/host/ids.h"
 #include "daemon/host/notify.h"
+#include "daemon/lease/state/ledger_id.h"
 #include "daemon/startup/other_version.h"
+#include "daemon/util/kill_point.h"
+#include "daemon/util/log.h"
 #include "world.h"
 
 #define RETRY_FIRST_NS (100 * MS)
@@ -66,9 +67,9 @@ static int64_t reading_takes(void) {
 }
 
 /* Others go on while the daemon thinks about what it has read. */
-int64_t readings_take(struct readings *readings, bool ask_synchronised, struct guard_reading *ret,
-                      int64_t *ret_suspended_ns) {
-        (void)readings;
+int64_t wall_clock_take(struct wall_clock *wall_clock, bool ask_synchronised,
+                        struct guard_reading *ret, int64_t *ret_suspended_ns) {
+        (void)wall_clock;
         *ret = (struct guard_reading){
                 .realtime_ns = world.config.layout.epoch_unix_ms * MS + world.wall_ns,
                 .boottime_ns = world.boot_ns,
@@ -87,16 +88,16 @@ int64_t readings_take(struct readings *readings, bool ask_synchronised, struct g
 
 /* ---- machine */
 
-bool machine_changed(struct machine *machine) {
+bool clone_watch_changed(struct clone_watch *clone_watch) {
         bool cloned = world.cloned;
 
-        (void)machine;
+        (void)clone_watch;
         world.cloned = false;
         return cloned;
 }
 
-bool machine_disrupted(struct machine *machine) {
-        (void)machine;
+bool clone_watch_disrupted(struct clone_watch *clone_watch) {
+        (void)clone_watch;
         return false;
 }
 
@@ -296,7 +297,7 @@ void other_version_release(struct other_version *other) {
         (void)other;
 }
 
-int segment_boot_id(uint8_t ret[16]) {
+int ids_boot(uint8_t ret[16]) {
         memcpy(ret, world.boot_id, 16);
         return 0;
 }

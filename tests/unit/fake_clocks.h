@@ -73,7 +73,7 @@ static int fake_timer_drain(int fd) {
         return fake.n_drains > 0 ? (fake.n_drains--, *fake.drains++) : -EAGAIN;
 }
 
-static const struct readings_calls fake_calls = {
+static const struct wall_clock_calls fake_calls = {
         .clock_ns = fake_clock_ns,
         .adjtimex = fake_adjtimex,
         .timer_open = fake_timer_open,

@@ -12,13 +12,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "daemon/host/ids.h"
 #include "daemon/lease/backoff.h"
 #include "daemon/lease/fleet/fleet.h"
-#include "daemon/lease/state/identity.h"
 #include "daemon/lease/state/directory.h"
 #include "daemon/lease/state/fence_file.h"
-#include "daemon/util/log.h"
+#include "daemon/lease/state/identity.h"
 #include "daemon/segment/segment.h"
+#include "daemon/util/log.h"
 #include "daemon/util/time.h"
 
 #define NONCE_NAME "fleet-nonce"
@@ -130,14 +131,14 @@ static int identify(const struct fleet_backend *b, struct record_identity *ret) 
         struct record_identity who = { .pid = getpid() };
         uint8_t id[16] = { 0 };
         struct stat st;
-        int r = segment_machine_id(id);
+        int r = ids_machine(id);
 
         if (r < 0 && r != -ENOENT)
                 return log_failure(-r, "machine-id", "cannot read /etc/machine-id: %s; it tells a "
                                    "copied disk from its original. Run systemd-machine-id-setup",
                                    strerror(-r));
         hex(who.machine_id, id);
-        r = segment_boot_id(id);
+        r = ids_boot(id);
         if (r < 0)
                 return log_failure(-r, "state", "cannot read the ID of this boot: %s",
                                    strerror(-r));

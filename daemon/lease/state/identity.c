@@ -5,12 +5,13 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "daemon/util/log.h"
+#include "daemon/host/ids.h"
 #include "daemon/segment/segment.h"
+#include "daemon/util/log.h"
 
 int identity_describe(struct fence_state *ret, const struct config *config) {
         struct fence_state state = { .fence_tick = 0 };
-        int r = segment_machine_id(state.machine_id);
+        int r = ids_machine(state.machine_id);
 
         if (r == -ENOENT) /* bare containers: the ID stays all zero */
                 log_event(

@@ -300,7 +300,7 @@ static bool readable(int fd) {
 
 /* Whatever the kernel tells. Red without look_for_step(), or without its write. */
 Test(ticker, a_step_of_the_wall_clock_is_noticed_while_it_runs) {
-        const struct readings_calls wall = { .clock_ns = moved_clock_ns };
+        const struct wall_clock_calls wall = { .clock_ns = moved_clock_ns };
         const int64_t steps[] = { 5000000, -5000000, INT64_C(86400000000000),
                                   -INT64_C(86400000000000) };
         struct clock_segment *segment = segment_new();
@@ -327,7 +327,7 @@ Test(ticker, a_step_of_the_wall_clock_is_noticed_while_it_runs) {
 /* Idle it looks at nothing; what it missed is noticed when ticks begin. Red when
  * the watch starts anew with each run. */
 Test(ticker, a_step_while_idle_is_noticed_at_the_first_tick) {
-        const struct readings_calls wall = { .clock_ns = moved_clock_ns };
+        const struct wall_clock_calls wall = { .clock_ns = moved_clock_ns };
         struct clock_segment *segment = segment_new();
         struct ticker *ticker = NULL;
         unsigned before;

@@ -6,6 +6,7 @@
 #include <sys/mount.h>
 #include <sys/resource.h>
 
+#include "daemon/host/ids.h"
 #include "tests/unit/segment_fixture.h"
 
 TestSuite(segment, .init = set_up, .fini = remove_all, .timeout = 120);
@@ -293,7 +294,7 @@ static void read_hex(const char *path, uint8_t expected[16]) {
 Test(segment, the_boots_id_is_the_kernels) {
         uint8_t id[16] = { 0 }, expected[16] = { 0 };
 
-        cr_assert_eq(segment_boot_id(id), 0);
+        cr_assert_eq(ids_boot(id), 0);
         read_hex("/proc/sys/kernel/random/boot_id", expected);
         cr_assert_eq(memcmp(id, expected, 16), 0);
 }
@@ -306,7 +307,7 @@ static int machine_id_of(const char *text, uint8_t id[16]) {
         fputs(text, file);
         fclose(file);
         cr_assert_eq(mount(in_directory("machine-id"), "/etc/machine-id", NULL, MS_BIND, NULL), 0);
-        r = segment_machine_id(id);
+        r = ids_machine(id);
         cr_assert_eq(umount("/etc/machine-id"), 0);
         return r;
 }

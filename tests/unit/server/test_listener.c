@@ -35,7 +35,7 @@ static int open_passed(const char *n, int type, int expected) {
         struct config config = { .socket = (char *)"/nowhere/sock", .socket_group = (char *)"" };
         struct sockaddr_un address = { .sun_family = AF_UNIX };
         struct listener listener = LISTENER_NONE;
-        struct passed passed;
+        struct listen_fds passed;
         char pid[16];
         int fd = socket(AF_UNIX, type, 0);
 
@@ -46,11 +46,11 @@ static int open_passed(const char *n, int type, int expected) {
                 return 1;
         setenv("LISTEN_PID", pid, 1);
         setenv("LISTEN_FDS", n, 1);
-        if (passed_take(&passed) < 0)
+        if (listen_fds_take(&passed) < 0)
                 return 5;
         if (listener_open(&listener, &config, &passed) != expected)
                 return 2;
-        passed_free(&passed);
+        listen_fds_free(&passed);
         if (expected == 0 && (listener.path == NULL || strcmp(listener.path, path) != 0))
                 return 3;
         listener_close(&listener);

@@ -65,20 +65,20 @@ static void nobody_sleeps(void *context) {
 static void keep_time(struct daemon_run *run) {
         static const struct timekeeper_hooks hooks = { .changed = nobody_sleeps };
         struct timekeeper keeper;
-        struct readings *readings;
-        struct machine *machine;
+        struct wall_clock *wall_clock;
+        struct clone_watch *clone_watch;
 
-        cr_assert_eq(readings_new(&readings, &readings_kernel), 0);
-        cr_assert_eq(machine_new(&machine, &machine_kernel), 0);
+        cr_assert_eq(wall_clock_new(&wall_clock, &wall_clock_kernel), 0);
+        cr_assert_eq(clone_watch_new(&clone_watch, &clone_watch_kernel), 0);
         keeper = (struct timekeeper){ .guard = &run->segments.guard,
                                       .clock = segments_clock(&run->segments),
-                                      .readings = readings,
-                                      .machine = machine,
+                                      .wall_clock = wall_clock,
+                                      .clone_watch = clone_watch,
                                       .hooks = &hooks };
         timekeeper_init(&keeper);
         timekeeper_look(&keeper);
-        machine_free(machine);
-        readings_free(readings);
+        clone_watch_free(clone_watch);
+        wall_clock_free(wall_clock);
 }
 
 static struct daemon_run start(const char *suffix, unsigned first_worker) {

@@ -62,17 +62,17 @@ static void as_kernel(void) {
         with_credentials = true;
 }
 
-static const struct machine_calls pair_calls = {
+static const struct clone_watch_calls pair_calls = {
         .vmclock_path = "/dev/sfshm-no-such-vmclock",
         .uevents_open = pair_open,
         .receive = pair_receive,
 };
 
-static struct machine *machine_of(const struct machine_calls *calls) {
-        struct machine *machine = NULL;
+static struct clone_watch *machine_of(const struct clone_watch_calls *calls) {
+        struct clone_watch *machine = NULL;
 
         as_kernel();
-        cr_assert_eq(machine_new(&machine, calls), 0);
+        cr_assert_eq(clone_watch_new(&machine, calls), 0);
         cr_assert_not_null(machine);
         return machine;
 }
@@ -84,7 +84,7 @@ static void tell(const char *message, size_t length) {
 #define TELL(message) tell((message), sizeof(message) - 1)
 
 /* Red when an entry need not be whole, or the head not "change". */
-Test(machine, only_the_very_entry_of_a_change_tells) {
+Test(clone_watch, only_the_very_entry_of_a_change_tells) {
         const struct {
                 const char *message;
                 size_t length;
@@ -113,13 +113,13 @@ Test(machine, only_the_very_entry_of_a_change_tells) {
         };
 
         for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
-                cr_assert_eq(machine_uevent_tells(table[i].message, table[i].length),
+                cr_assert_eq(clone_watch_uevent_tells(table[i].message, table[i].length),
                              table[i].expected, "row %zu", i);
 }
 
 /* Any bytes of any length, at the very end of what may be read: the sanitizers
  * watch. Cut off anywhere before the entry's NUL it does not tell. */
-Test(machine, hostile_events_are_harmless) {
+Test(clone_watch, hostile_events_are_harmless) {
         static const char good[] = NEW_GENERATION;
         size_t whole = sizeof(good) - sizeof("SEQNUM=4711");
         uint64_t seed = 3;
@@ -129,7 +129,7 @@ Test(machine, hostile_events_are_harmless) {
                 char *copy = malloc(length > 0 ? length : 1);
 
                 memcpy(copy, good, length);
-                cr_assert_eq(machine_uevent_tells(copy, length), length >= whole, "%zu", length);
+                cr_assert_eq(clone_watch_uevent_tells(copy, length), length >= whole, "%zu", length);
                 free(copy);
         }
         for (int i = 0; i < 100000; i++) {
@@ -140,17 +140,17 @@ Test(machine, hostile_events_are_harmless) {
                         noise[at] = "change@/NEW_VMGENID=1\0\0\xff"[random_below(&seed, 24)];
                 if (length >= 8 && i % 2 == 0)
                         memcpy(noise, "change@/", 8);
-                (void)machine_uevent_tells(noise, length);
+                (void)clone_watch_uevent_tells(noise, length);
                 free(noise);
         }
 }
 
 /* Red when one of the conditions of from_kernel() is left out. */
-Test(machine, events_are_the_kernels_or_nothing) {
-        struct machine *machine = machine_of(&pair_calls);
+Test(clone_watch, events_are_the_kernels_or_nothing) {
+        struct clone_watch *machine = machine_of(&pair_calls);
 
-        cr_assert_eq(machine_uevent_fd(machine), sockets[0]);
-        cr_assert_not(machine_changed(machine));
+        cr_assert_eq(clone_watch_uevent_fd(machine), sockets[0]);
+        cr_assert_not(clone_watch_changed(machine));
         for (int who = 0; who < 6; who++) {
                 as_kernel();
                 sender.nl_pid = who == 0 ? 4711 : 0;
@@ -159,37 +159,37 @@ Test(machine, events_are_the_kernels_or_nothing) {
                 sender_credentials.pid = who == 4 ? getpid() : 0;
                 with_credentials = who != 5;
                 TELL(NEW_GENERATION);
-                cr_assert_not(machine_changed(machine), "from stranger %d", who);
+                cr_assert_not(clone_watch_changed(machine), "from stranger %d", who);
         }
         as_kernel();
         TELL(NEW_GENERATION);
-        cr_assert(machine_changed(machine));
-        cr_assert_not(machine_changed(machine), "told twice");
-        machine_free(machine);
+        cr_assert(clone_watch_changed(machine));
+        cr_assert_not(clone_watch_changed(machine), "told twice");
+        clone_watch_free(machine);
 }
 
 /* Red when MSG_TRUNC is not looked at, or when the first event ends the reading. */
-Test(machine, events_of_any_length_and_number_are_drained) {
+Test(clone_watch, events_of_any_length_and_number_are_drained) {
         static char large[65536] = NEW_GENERATION;
-        struct machine *machine = machine_of(&pair_calls);
-        struct pollfd poll_fd = { .fd = machine_uevent_fd(machine), .events = POLLIN };
+        struct clone_watch *machine = machine_of(&pair_calls);
+        struct pollfd poll_fd = { .fd = clone_watch_uevent_fd(machine), .events = POLLIN };
 
         tell(large, sizeof(large));
-        cr_assert_not(machine_changed(machine));
+        cr_assert_not(clone_watch_changed(machine));
         for (int i = 0; i < 5; i++)
                 TELL("change@/a\0");
         tell("", 0);
         TELL(NEW_GENERATION);
         TELL(NEW_GENERATION);
         TELL("change@/a\0");
-        cr_assert(machine_changed(machine));
+        cr_assert(clone_watch_changed(machine));
         cr_assert_eq(poll(&poll_fd, 1, 0), 0);
-        cr_assert_not(machine_changed(machine));
-        machine_free(machine);
+        cr_assert_not(clone_watch_changed(machine));
+        clone_watch_free(machine);
 }
 
-Test(machine, events_that_were_lost_are_said_once) {
-        struct machine *machine;
+Test(clone_watch, events_that_were_lost_are_said_once) {
+        struct clone_watch *machine;
         const char *text;
 
         capture_begin();
@@ -198,111 +198,111 @@ Test(machine, events_that_were_lost_are_said_once) {
         for (int i = 0; i < 2; i++) {
                 receive_error = ENOBUFS;
                 TELL(NEW_GENERATION);
-                cr_assert(machine_changed(machine), "what comes after the loss counts");
+                cr_assert(clone_watch_changed(machine), "what comes after the loss counts");
                 text = capture_take();
                 cr_assert_eq(strstr(text, "dropped events") != NULL, i == 0);
         }
-        machine_free(machine);
+        clone_watch_free(machine);
 }
 
 /* Each change of the generation, and none of the other number's. Red when the
  * last state is not kept. */
-Test(machine, a_new_generation_is_told_once) {
+Test(clone_watch, a_new_generation_is_told_once) {
         struct vmclock_fixture fixture = vmclock_fixture_new();
-        const struct machine_calls calls = { fixture.path, none_open, pair_receive };
-        struct machine *machine;
+        const struct clone_watch_calls calls = { fixture.path, none_open, pair_receive };
+        struct clone_watch *machine;
 
         capture_begin();
         machine = machine_of(&calls);
         cr_assert_contains(capture_take(), "by VMClock: yes");
-        cr_assert_eq(machine_uevent_fd(machine), -1);
-        cr_assert_not(machine_changed(machine));
+        cr_assert_eq(clone_watch_uevent_fd(machine), -1);
+        cr_assert_not(clone_watch_changed(machine));
         for (int i = 0; i < 3; i++) {
                 vmclock_fixture_bump(fixture.page, 1, i == 1 ? UINT64_MAX : 1);
-                cr_assert(machine_changed(machine));
-                cr_assert_not(machine_changed(machine));
-                cr_assert_not(machine_disrupted(machine));
+                cr_assert(clone_watch_changed(machine));
+                cr_assert_not(clone_watch_changed(machine));
+                cr_assert_not(clone_watch_disrupted(machine));
                 vmclock_fixture_bump(fixture.page, 1, 0);
-                cr_assert_not(machine_changed(machine), "a migration is no copy");
-                cr_assert(machine_disrupted(machine));
-                cr_assert_not(machine_disrupted(machine));
+                cr_assert_not(clone_watch_changed(machine), "a migration is no copy");
+                cr_assert(clone_watch_disrupted(machine));
+                cr_assert_not(clone_watch_disrupted(machine));
         }
-        machine_free(machine);
+        clone_watch_free(machine);
         vmclock_fixture_remove(&fixture);
 }
 
 /* One copy is told once, whichever source is first. Red when `counts` is not kept. */
-Test(machine, both_sources_tell_of_one_copy) {
+Test(clone_watch, both_sources_tell_of_one_copy) {
         struct vmclock_fixture fixture = vmclock_fixture_new();
-        const struct machine_calls calls = { fixture.path, pair_open, pair_receive };
-        struct machine *machine = machine_of(&calls);
+        const struct clone_watch_calls calls = { fixture.path, pair_open, pair_receive };
+        struct clone_watch *machine = machine_of(&calls);
 
         /* a page that never moved is not trusted with it alone */
         TELL(NEW_GENERATION);
-        cr_assert(machine_changed(machine));
+        cr_assert(clone_watch_changed(machine));
         TELL(NEW_GENERATION);
         vmclock_fixture_bump(fixture.page, 1, 1);
-        cr_assert(machine_changed(machine));
-        cr_assert_not(machine_changed(machine));
+        cr_assert(clone_watch_changed(machine));
+        cr_assert_not(clone_watch_changed(machine));
         vmclock_fixture_bump(fixture.page, 1, 1);
-        cr_assert(machine_changed(machine));
+        cr_assert(clone_watch_changed(machine));
         TELL(NEW_GENERATION);
-        cr_assert_not(machine_changed(machine), "the echo");
+        cr_assert_not(clone_watch_changed(machine), "the echo");
         /* while the page cannot be read the event counts */
         fixture.page->sequence |= 1;
         TELL(NEW_GENERATION);
-        cr_assert(machine_changed(machine));
-        machine_free(machine);
+        cr_assert(clone_watch_changed(machine));
+        clone_watch_free(machine);
         vmclock_fixture_remove(&fixture);
 }
 
 /* Without a generation the page cannot tell a copy: the event does. */
-Test(machine, a_page_without_generations_tells_of_no_copy) {
+Test(clone_watch, a_page_without_generations_tells_of_no_copy) {
         struct vmclock_fixture fixture = vmclock_fixture_new();
-        const struct machine_calls calls = { fixture.path, pair_open, pair_receive };
-        struct machine *machine;
+        const struct clone_watch_calls calls = { fixture.path, pair_open, pair_receive };
+        struct clone_watch *machine;
 
         fixture.page->flags = 0;
         machine = machine_of(&calls);
         vmclock_fixture_bump(fixture.page, 1, 1);
-        cr_assert_not(machine_changed(machine));
-        cr_assert(machine_disrupted(machine));
+        cr_assert_not(clone_watch_changed(machine));
+        cr_assert(clone_watch_disrupted(machine));
         TELL(NEW_GENERATION);
-        cr_assert(machine_changed(machine));
+        cr_assert(clone_watch_changed(machine));
         /* counted from here on: what it says first is no change */
         fixture.page->flags = VMCLOCK_PAGE_GENERATION;
-        cr_assert_not(machine_changed(machine));
+        cr_assert_not(clone_watch_changed(machine));
         vmclock_fixture_bump(fixture.page, 0, 1);
-        cr_assert(machine_changed(machine));
-        machine_free(machine);
+        cr_assert(clone_watch_changed(machine));
+        clone_watch_free(machine);
         vmclock_fixture_remove(&fixture);
 }
 
 /* Amid an update at first: what it says later is no change. Red without `seen_valid`. */
-Test(machine, a_torn_page_is_looked_at_later, .timeout = 60) {
+Test(clone_watch, a_torn_page_is_looked_at_later, .timeout = 60) {
         struct vmclock_fixture fixture = vmclock_fixture_new();
-        const struct machine_calls calls = { fixture.path, none_open, pair_receive };
-        struct machine *machine;
+        const struct clone_watch_calls calls = { fixture.path, none_open, pair_receive };
+        struct clone_watch *machine;
 
         capture_begin();
         fixture.page->sequence = 3;
         machine = machine_of(&calls);
         cr_assert_contains(capture_take(), "does not come to rest");
-        cr_assert_not(machine_changed(machine));
+        cr_assert_not(clone_watch_changed(machine));
         cr_assert_str_eq(capture_take(), "");
         fixture.page->sequence = 4;
-        cr_assert_not(machine_changed(machine));
-        cr_assert_not(machine_disrupted(machine));
+        cr_assert_not(clone_watch_changed(machine));
+        cr_assert_not(clone_watch_disrupted(machine));
         vmclock_fixture_bump(fixture.page, 0, 1);
-        cr_assert(machine_changed(machine));
-        machine_free(machine);
+        cr_assert(clone_watch_changed(machine));
+        clone_watch_free(machine);
         vmclock_fixture_remove(&fixture);
 }
 
-/* Red when machine_new() fails, or says nothing. */
-Test(machine, with_no_source_it_says_so) {
-        const struct machine_calls calls = { "/dev/sfshm-no-such-vmclock", none_open, recvmsg };
-        struct machine *machine;
+/* Red when clone_watch_new() fails, or says nothing. */
+Test(clone_watch, with_no_source_it_says_so) {
+        const struct clone_watch_calls calls = { "/dev/sfshm-no-such-vmclock", none_open, recvmsg };
+        struct clone_watch *machine;
         const char *text;
 
         capture_begin();
@@ -311,23 +311,23 @@ Test(machine, with_no_source_it_says_so) {
         cr_assert_contains(text, "event=machine");
         cr_assert_contains(text, "by kernel events: Address family not supported");
         cr_assert_contains(text, "by VMClock: no such device");
-        cr_assert_not(machine_changed(machine));
+        cr_assert_not(clone_watch_changed(machine));
         cr_assert_str_eq(capture_take(), "");
-        machine_free(machine);
+        clone_watch_free(machine);
 }
 
-Test(machine, a_foreign_vmclock_is_not_used_and_said) {
+Test(clone_watch, a_foreign_vmclock_is_not_used_and_said) {
         struct vmclock_fixture fixture = vmclock_fixture_new();
-        const struct machine_calls calls = { fixture.path, none_open, recvmsg };
-        struct machine *machine;
+        const struct clone_watch_calls calls = { fixture.path, none_open, recvmsg };
+        struct clone_watch *machine;
 
         fixture.page->version = 2;
         capture_begin();
         machine = machine_of(&calls);
         cr_assert_contains(capture_take(), "not a VMClock of version 1");
         vmclock_fixture_bump(fixture.page, 1, 1);
-        cr_assert_not(machine_changed(machine));
-        machine_free(machine);
+        cr_assert_not(clone_watch_changed(machine));
+        clone_watch_free(machine);
         vmclock_fixture_remove(&fixture);
 }
 
@@ -348,11 +348,11 @@ static ssize_t watched_receive(int fd, struct msghdr *message, int flags) {
 }
 
 /* What the kernel sends passes the filter and looks as from_kernel() expects. */
-Test(machine, hears_this_kernel) {
-        const struct machine_calls calls = { VMCLOCK_PATH, machine_kernel.uevents_open,
+Test(clone_watch, hears_this_kernel) {
+        const struct clone_watch_calls calls = { VMCLOCK_PATH, clone_watch_kernel.uevents_open,
                                              watched_receive };
-        struct machine *machine = machine_of(&calls);
-        struct pollfd poll_fd = { .fd = machine_uevent_fd(machine), .events = POLLIN };
+        struct clone_watch *machine = machine_of(&calls);
+        struct pollfd poll_fd = { .fd = clone_watch_uevent_fd(machine), .events = POLLIN };
         int fd = open("/sys/class/mem/null/uevent", O_WRONLY | O_CLOEXEC);
 
         if (poll_fd.fd < 0)
@@ -365,11 +365,11 @@ Test(machine, hears_this_kernel) {
         cr_assert_eq(write(fd, "change", 6), 6);
         close(fd);
         cr_assert_eq(poll(&poll_fd, 1, 60000), 1);
-        cr_assert_not(machine_changed(machine));
+        cr_assert_not(clone_watch_changed(machine));
         cr_assert(kernel_seen);
-        machine_free(machine);
+        clone_watch_free(machine);
 }
 
-Test(machine, free_takes_null) {
-        cr_assert_null(machine_free(NULL));
+Test(clone_watch, free_takes_null) {
+        cr_assert_null(clone_watch_free(NULL));
 }
