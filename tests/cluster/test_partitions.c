@@ -7,7 +7,7 @@
 
 #include "tests/cluster/cluster.h"
 #include "tests/cluster/proxy.h"
-#include "tests/integration/tool.h"
+#include "tests/support/tool.h"
 
 TestSuite(partitions, .timeout = 400);
 

@@ -77,7 +77,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 #ifndef SFSHM_LIBFUZZER
 #include <stdio.h>
 
-#include "tests/unit/random.h"
+#include "tests/support/random.h"
 
 static size_t make_input(uint64_t *state, uint8_t *bytes) {
         struct wire_header header;

@@ -9,7 +9,7 @@
 
 #include "daemon/util/log.h"
 #include "fiber.h"
-#include "tests/unit/random.h"
+#include "tests/support/random.h"
 
 struct fleet_world fleet_world;
 

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/unit/random.h"
+#include "tests/support/random.h"
 #include "world.h"
 
 #define BLOCKS 4096u

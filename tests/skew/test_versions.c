@@ -6,8 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-#include "tests/integration/tool.h"
+#include "tests/support/tool.h"
 #include "tests/skew/release.h"
 #include "tests/support/collect.h"
 #include "tests/support/private_daemon.h"

@@ -24,30 +24,12 @@
 
 #define START_LIMIT_MS 30000
 
-int64_t test_monotonic_ns(void) {
-        struct timespec ts;
-
-        clock_gettime(CLOCK_MONOTONIC, &ts);
-        return ts.tv_sec * INT64_C(1000000000) + ts.tv_nsec;
-}
-
 pid_t fork_bound(void) {
         pid_t child = fork();
 
         if (child == 0)
                 prctl(PR_SET_PDEATHSIG, SIGKILL);
         return child;
-}
-
-bool wait_until(bool (*condition)(void *context), void *context, int64_t limit_ms) {
-        int64_t deadline = test_monotonic_ns() + limit_ms * 1000000;
-
-        while (!condition(context)) {
-                if (test_monotonic_ns() > deadline)
-                        return false;
-                nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
-        }
-        return true;
 }
 
 void private_daemon_set(struct private_daemon *d, const char *format, ...) {

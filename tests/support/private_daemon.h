@@ -11,6 +11,7 @@
 
 #include "libclient/sfshm.h"
 #include "tests/support/scratch.h"
+#include "tests/support/until.h"
 
 #define PRIVATE_DAEMON_SETS 24
 
@@ -61,7 +62,3 @@ int private_daemon_next(const struct private_daemon *d, uint64_t *ret_id);
 
 /* fork(2); the child is killed when the test ends, however it ends. */
 pid_t fork_bound(void);
-
-/* Polls `condition(context)` every millisecond; false after limit_ms. */
-bool wait_until(bool (*condition)(void *context), void *context, int64_t limit_ms);
-int64_t test_monotonic_ns(void);

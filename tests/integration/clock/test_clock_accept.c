@@ -3,12 +3,16 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <grp.h>
+#include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "shm/wire.h"
-#include "tests/integration/tool.h"
+#include "tests/support/tool.h"
 #include "tests/support/private_daemon.h"
 
 #define UID_DAEMON 65532u

@@ -4,12 +4,16 @@
  * Nothing of it delays a tick or a client. Built once for each coordinator, as
  * SFSHM_TEST_COORDINATOR says.
  */
+#include <criterion/criterion.h>
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
-#include "tests/integration/daemon_log.h"
-#include "tests/integration/tool.h"
+#include "tests/integration/support/daemon_log.h"
+#include "tests/support/tool.h"
 #include "tests/support/notify_socket.h"
 #include "tests/support/relay.h"
 #include "tests/support/test_coordinator.h"

@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /* F1, U3: what people do to the keys of hosts that run, and of such as begin. Built once
  * for each coordinator, as SFSHM_TEST_COORDINATOR says. */
+#include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
-#include "tests/integration/daemon_log.h"
+#include "tests/integration/support/daemon_log.h"
 #include "tests/support/test_coordinator.h"
 
 TestSuite(by_hand, .timeout = 200);

@@ -10,7 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "tests/integration/daemon_log.h"
+#include "tests/integration/support/daemon_log.h"
 #include "tests/support/collect.h"
 #include "tests/support/private_daemon.h"
 #include "tests/support/service_manager.h"

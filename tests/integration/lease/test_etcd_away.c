@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* F1: endpoints of which only one is good. */
-#include "tests/integration/etcd_daemon.h"
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/integration/support/daemon_log.h"
+#include "tests/integration/support/etcd_daemon.h"
 #include "tests/support/relay.h"
 
 TestSuite(etcd_away, .timeout = 200);

@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* F1: the etcd leases of a host's keys, and what people do to them. */
+#include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
-#include "tests/integration/etcd_daemon.h"
+#include "tests/integration/support/daemon_log.h"
+#include "tests/integration/support/etcd_daemon.h"
 
 TestSuite(etcd_by_hand, .timeout = 200);
 
@@ -83,13 +88,13 @@ Test(etcd_by_hand, a_revoked_etcd_lease_is_begun_anew) {
         begin();
         private_daemon_start(&d);
         cr_assert_eq(private_daemon_next(&d, &id), 0);
-        worker = worker_of(id);
+        worker = etcd_daemon_worker(id);
         lease_of("/sfshm/region/0/alive/", text);
         snprintf(hex, sizeof(hex), "%llx", strtoull(text, NULL, 10));
         CTL("lease", "revoke", hex);
         cr_assert(wait_until(alive_again, text, 60000));
         cr_assert_eq(private_daemon_next(&d, &id), 0);
-        cr_expect_eq(worker_of(id), worker);
+        cr_expect_eq(etcd_daemon_worker(id), worker);
         cr_expect_not(log_says(&d, "event=lease-lost"));
         private_daemon_stop(&d);
         end();

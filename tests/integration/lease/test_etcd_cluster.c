@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* U1, U3: three nodes of etcd, of which some die, stand still, or all begin anew. */
+#include <criterion/criterion.h>
 #include <errno.h>
 #include <signal.h>
 #include <unistd.h>
 
-#include "tests/integration/etcd_daemon.h"
+#include "tests/integration/support/daemon_log.h"
+#include "tests/integration/support/etcd_daemon.h"
 #include "tests/support/collect.h"
 
 TestSuite(etcd_cluster, .timeout = 230);
@@ -26,8 +28,8 @@ static void take_ids(void) {
                         cr_assert_eq(private_daemon_next(&hosts[i], &id), 0);
                         arena_add(arena, n_parts, id);
                         if (n_parts < HOSTS)
-                                workers[i] = worker_of(id);
-                        cr_assert_eq(worker_of(id), workers[i], "it lost its worker ID");
+                                workers[i] = etcd_daemon_worker(id);
+                        cr_assert_eq(etcd_daemon_worker(id), workers[i], "it lost its worker ID");
                 }
 }
 

@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /* F1: TLS, client certificates, users and tokens of a real etcd. */
+#include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "daemon/lease/etcd/calls.h"
-#include "tests/integration/etcd_daemon.h"
-#include "tests/unit/capture.h"
+#include "tests/integration/support/daemon_log.h"
+#include "tests/integration/support/etcd_daemon.h"
+#include "tests/support/capture.h"
 
 TestSuite(etcd_tls, .timeout = 200);
 

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* U1, O1: a run that grows while callers wait, is found grown by the next daemon, and
  * shrinks again. Real daemons, real library. */
+#include <criterion/criterion.h>
 #include <signal.h>
+#include <stdio.h>
+#include <string.h>
 
-#include "tests/integration/growing.h"
-#include "tests/integration/tool.h"
+#include "tests/integration/support/daemon_log.h"
+#include "tests/integration/support/growing.h"
+#include "tests/support/tool.h"
 
 TestSuite(growth, .timeout = 500);
 
@@ -19,12 +23,12 @@ static struct tool_result result;
  * does not reach the ledger (reserve_set_run).
  */
 Test(growth, under_load_over_kills_and_back) {
-        struct arena *arena = arena_new(TAKERS, 16 << 20);
+        struct arena *arena = arena_new(GROWING_TAKERS, 16 << 20);
 
         growing_prepare(&a);
-        begin_takers();
+        growing_begin();
         private_daemon_start(&a);
-        start_takers(&a, arena);
+        growing_start_takers(&a, arena);
         wait_for_log(&a, "grows from 1 to 2 worker IDs, 0 to 1");
         private_daemon_signal(&a, SIGKILL, true);
         remove(a.log);
@@ -38,14 +42,14 @@ Test(growth, under_load_over_kills_and_back) {
         remove(a.log);
         private_daemon_start(&a);
         wait_for_log(&a, "serves workers 0 to 3");
-        cr_assert(wait_until(all_workers, arena, 150000));
-        end_takers();
-        for (size_t i = 0; i < TAKERS; i++)
+        cr_assert(wait_until(growing_all_workers, arena, 150000));
+        growing_end_takers();
+        for (size_t i = 0; i < GROWING_TAKERS; i++)
                 arena_expect_increasing(arena, i);
         wait_for_log(&a, "shrinks from 4 to 1 worker IDs");
-        start_takers(&a, arena);
+        growing_start_takers(&a, arena);
         wait_for_log(&a, "grows from 1 to 2 worker IDs");
-        end_takers();
+        growing_end_takers();
         arena_expect_unique(arena);
         private_daemon_stop(&a);
         private_daemon_remove(&a);

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* U1: what a run grew by is given back to another host. Real daemons, real library; built
  * once for each coordinator, as SFSHM_TEST_COORDINATOR says. */
+#include <criterion/criterion.h>
 #include <signal.h>
+#include <stdio.h>
 
-#include "tests/integration/growing.h"
+#include "tests/integration/support/daemon_log.h"
+#include "tests/integration/support/growing.h"
 #include "tests/support/test_coordinator.h"
 
 TestSuite(growth_shared, .timeout = 500);
@@ -25,15 +28,15 @@ static void prepare(struct private_daemon *d) {
  * back), or the daemon before what is held there has run out.
  */
 Test(growth_shared, another_host_gets_what_was_given_back) {
-        struct arena *arena = arena_new(TAKERS, 16 << 20);
+        struct arena *arena = arena_new(GROWING_TAKERS, 16 << 20);
 
         coordinator->begin();
         prepare(&a);
         prepare(&b);
         private_daemon_set(&b, "workers.count=2");
-        begin_takers();
+        growing_begin();
         private_daemon_start(&a);
-        start_takers(&a, arena);
+        growing_start_takers(&a, arena);
         wait_for_log(&a, "grows from 2 to 4 worker IDs, 0 to 3");
         private_daemon_signal(&a, SIGKILL, true);
         remove(a.log);
@@ -42,18 +45,18 @@ Test(growth_shared, another_host_gets_what_was_given_back) {
         cr_assert_neq(private_daemon_start_fails(&b), 0);
         wait_for_log(&b, "workers-none");
         remove(b.log);
-        cr_assert(wait_until(all_workers, arena, 150000));
-        end_takers();
+        cr_assert(wait_until(growing_all_workers, arena, 150000));
+        growing_end_takers();
         wait_for_log(&a, "shrinks from 4 to 1 worker IDs");
         cr_assert(wait_until(starts_in_the_end, &b, 150000));
         wait_for_log(&b, "serves workers 2 to 3");
         /* both, and the one cannot grow over the other */
-        start_takers(&b, arena);
-        end_takers();
-        start_takers(&a, arena);
+        growing_start_takers(&b, arena);
+        growing_end_takers();
+        growing_start_takers(&a, arena);
         wait_for_log(&a, "grows from 1 to 2 worker IDs, 0 to 1");
         wait_for_log(&a, "run-full");
-        end_takers();
+        growing_end_takers();
         arena_expect_unique(arena);
         private_daemon_stop(&a);
         private_daemon_stop(&b);

@@ -16,12 +16,12 @@
 #include "daemon/config/load.h"
 #include "daemon/lease/backends.h"
 #include "shm/clock.h"
+#include "tests/support/capture.h"
 #include "tests/support/private_daemon.h"
 #include "tests/support/relay.h"
 #include "tests/support/remove_tree.h"
 #include "tests/support/scratch.h"
 #include "tests/support/test_coordinator.h"
-#include "tests/unit/capture.h"
 
 TestSuite(herd, .timeout = 230);
 

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* The metrics and events of a lease, with a real coordinator that goes away and comes back. */
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/integration/daemon_log.h"
-#include "tests/integration/tool.h"
+#include "tests/integration/support/daemon_log.h"
+#include "tests/support/tool.h"
 #include "tests/support/private_daemon.h"
 #include "tests/support/test_coordinator.h"
 

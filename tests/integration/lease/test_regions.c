@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Regions: the same worker IDs within each, and no ID twice. */
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/integration/tool.h"
+#include "tests/support/tool.h"
 #include "tests/support/collect.h"
 #include "tests/support/private_daemon.h"
 #include "tests/support/test_coordinator.h"

@@ -7,9 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
-#include "tests/integration/daemon_log.h"
-#include "tests/integration/tool.h"
+#include "tests/integration/support/daemon_log.h"
+#include "tests/support/tool.h"
 #include "tests/support/collect.h"
 #include "tests/support/private_daemon.h"
 #include "tests/support/test_coordinator.h"

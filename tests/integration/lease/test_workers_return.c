@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/integration/tool.h"
+#include "tests/support/tool.h"
 #include "tests/support/collect.h"
 #include "tests/support/private_daemon.h"
 #include "tests/support/test_coordinator.h"

@@ -11,9 +11,14 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <criterion/criterion.h>
+#include <inttypes.h>
 #include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 
-#include "tests/integration/fdstore.h"
+#include "tests/integration/support/fdstore.h"
 #include "tests/support/collect.h"
 
 TestSuite(fdstore, .timeout = 240);
@@ -58,7 +63,7 @@ static void run_process(unsigned process, struct arena *arena, const _Atomic int
         pid_t child = 0;
         pthread_t thread;
 
-        if (sfshm_open(&first.s, d.socket, 0) < 0)
+        if (sfshm_open(&first.s, fdstore.daemon.socket, 0) < 0)
                 _exit(1);
         second = first;
         second.part = 2 + process;
@@ -66,14 +71,14 @@ static void run_process(unsigned process, struct arena *arena, const _Atomic int
                 _exit(2);
         if (process == 2 && (child = fork_bound()) == 0) {
                 take(&second);
-                _exit(goes_on(second.s) ? 0 : 4);
+                _exit(fdstore_goes_on(second.s) ? 0 : 4);
         }
         take(&first);
         if (process == 1)
                 pthread_join(thread, NULL);
         if (process == 2)
                 reap(child);
-        _exit(goes_on(first.s) ? 0 : 3);
+        _exit(fdstore_goes_on(first.s) ? 0 : 3);
 }
 
 static void skip_under_tsan(void) {
@@ -91,36 +96,37 @@ static void under_load(int signal, int rounds) {
         sfshm *s;
 
         skip_under_tsan();
-        begin();
+        fdstore_begin();
         for (unsigned i = 0; i < PROCESSES; i++)
                 if ((children[i] = fork_bound()) == 0)
                         run_process(i, arena, stop);
-        s = private_daemon_open(&d, SFSHM_PARALLEL);
-        client = client_of(s);
-        service_manager_expect(&m, (PROCESSES + 1) * FDS_OF_A_CLIENT);
+        s = private_daemon_open(&fdstore.daemon, SFSHM_PARALLEL);
+        client = fdstore_client(s);
+        service_manager_expect(&fdstore.manager, (PROCESSES + 1) * FDS_OF_A_CLIENT);
         for (int i = 0; i < rounds; i++) {
-                int status = private_daemon_signal(&d, signal, true);
+                int status = private_daemon_signal(&fdstore.daemon, signal, true);
 
                 cr_assert(signal == SIGKILL || status == 0, "%#x", (unsigned)status);
-                service_manager_pump(&m);
-                cr_assert_eq(m.n_stored, (PROCESSES + 1) * FDS_OF_A_CLIENT);
-                service_manager_start(&m);
-                expect_extended(s, promised(s));
+                service_manager_pump(&fdstore.manager);
+                cr_assert_eq(fdstore.manager.n_stored, (PROCESSES + 1) * FDS_OF_A_CLIENT);
+                service_manager_start(&fdstore.manager);
+                fdstore_expect_extended(s, fdstore_promised(s));
                 for (uint64_t id = 1; id <= PROCESSES + 1; id++)
-                        cr_assert_eq(shown(id, "client"), id, "client %" PRIu64 " is gone", id);
+                        cr_assert_eq(fdstore_shown(id, "client"), id, "client %" PRIu64 " is gone",
+                                     id);
         }
         *stop = 1;
         for (int i = 0; i < PROCESSES; i++)
                 reap(children[i]);
-        cr_expect(goes_on(s));
-        cr_expect_eq(client_of(s), client);
+        cr_expect(fdstore_goes_on(s));
+        cr_expect_eq(fdstore_client(s), client);
         cr_assert_gt(arena_expect_unique(arena), 1000);
         for (size_t i = 0; i < PARTS; i++)
                 arena_expect_increasing(arena, i);
-        service_manager_expect(&m, FDS_OF_A_CLIENT);
+        service_manager_expect(&fdstore.manager, FDS_OF_A_CLIENT);
         sfshm_close(s);
-        service_manager_expect(&m, 0);
-        end();
+        service_manager_expect(&fdstore.manager, 0);
+        fdstore_end();
         arena_free(arena);
 }
 
@@ -138,7 +144,7 @@ struct wanted {
 
 static bool shows_ids(void *context) {
         const struct wanted *w = context;
-        uint64_t ids = shown(w->client, "ids");
+        uint64_t ids = fdstore_shown(w->client, "ids");
 
         return ids != UINT64_MAX && ids >= w->ids;
 }
@@ -150,26 +156,26 @@ Test(fdstore, statistics_do_not_jump) {
         uint64_t id, before;
         sfshm *s;
 
-        begin();
-        s = private_daemon_open(&d, 0);
-        w.client = client_of(s);
+        fdstore_begin();
+        s = private_daemon_open(&fdstore.daemon, 0);
+        w.client = fdstore_client(s);
         for (int i = 0; i < 3; i++) {
                 for (uint64_t n = 0; n < w.ids; n++)
                         cr_assert_eq(sfshm_next(s, &id), 0);
-                service_manager_expect(&m, FDS_OF_A_CLIENT);
+                service_manager_expect(&fdstore.manager, FDS_OF_A_CLIENT);
                 cr_assert(wait_until(shows_ids, &w, LIMIT_MS));
-                before = shown(w.client, "ids");
-                private_daemon_signal(&d, i == 0 ? SIGKILL : SIGTERM, true);
-                service_manager_start(&m);
+                before = fdstore_shown(w.client, "ids");
+                private_daemon_signal(&fdstore.daemon, i == 0 ? SIGKILL : SIGTERM, true);
+                service_manager_start(&fdstore.manager);
                 cr_assert(wait_until(shows_ids, &w, LIMIT_MS));
-                cr_expect_geq(shown(w.client, "ids"), before);
-                cr_expect_leq(shown(w.client, "ids"), before + 5000);
+                cr_expect_geq(fdstore_shown(w.client, "ids"), before);
+                cr_expect_leq(fdstore_shown(w.client, "ids"), before + 5000);
                 /* the host's begin anew with each daemon */
-                cr_expect_leq(shown(0, "ids"), 5000);
+                cr_expect_leq(fdstore_shown(0, "ids"), 5000);
                 w.ids = before + 1000000;
         }
         sfshm_close(s);
-        end();
+        fdstore_end();
 }
 
 /* Also in the take-over. Red when a client is given up whose slot is not as the
@@ -183,36 +189,36 @@ Test(fdstore, the_daemon_is_killed_at_every_store) {
         pid_t children[PROCESSES];
 
         skip_under_tsan();
-        begin();
+        fdstore_begin();
         for (unsigned i = 0; i < PROCESSES; i++)
                 if ((children[i] = fork_bound()) == 0)
                         run_process(i, arena, stop);
-        service_manager_expect(&m, PROCESSES * FDS_OF_A_CLIENT);
-        private_daemon_signal(&d, SIGKILL, true);
-        d.binary = getenv("SFSHMD_FAULTS");
-        cr_assert_not_null(d.binary);
+        service_manager_expect(&fdstore.manager, PROCESSES * FDS_OF_A_CLIENT);
+        private_daemon_signal(&fdstore.daemon, SIGKILL, true);
+        fdstore.daemon.binary = getenv("SFSHMD_FAULTS");
+        cr_assert_not_null(fdstore.daemon.binary);
         for (unsigned at = 1; at <= points; at++) {
                 char text[16];
                 int status = 0;
 
                 snprintf(text, sizeof(text), "%u", at);
                 setenv("SFSHM_FAULT_AT", text, 1);
-                private_daemon_spawn(&d);
-                cr_assert_eq(waitpid(d.pid, &status, 0), d.pid);
+                private_daemon_spawn(&fdstore.daemon);
+                cr_assert_eq(waitpid(fdstore.daemon.pid, &status, 0), fdstore.daemon.pid);
                 cr_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "store %u: %#x", at,
                           (unsigned)status);
-                d.pid = 0;
-                service_manager_pump(&m);
-                cr_assert_eq(m.n_stored, PROCESSES * FDS_OF_A_CLIENT, "store %u", at);
+                fdstore.daemon.pid = 0;
+                service_manager_pump(&fdstore.manager);
+                cr_assert_eq(fdstore.manager.n_stored, PROCESSES * FDS_OF_A_CLIENT, "store %u", at);
         }
         unsetenv("SFSHM_FAULT_AT");
-        service_manager_start(&m);
+        service_manager_start(&fdstore.manager);
         *stop = 1;
         for (int i = 0; i < PROCESSES; i++)
                 reap(children[i]);
         cr_assert_gt(arena_expect_unique(arena), 1000);
         for (size_t i = 0; i < PARTS; i++)
                 arena_expect_increasing(arena, i);
-        end();
+        fdstore_end();
         arena_free(arena);
 }

@@ -3,15 +3,21 @@
  * What is in the descriptor store and is no client that goes on, who is not
  * stored, and a service manager that does not do its part.
  */
+#include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "tests/integration/fdstore.h"
+#include "tests/integration/support/fdstore.h"
 
 TestSuite(fdstore_odd, .timeout = 120);
 
@@ -24,12 +30,12 @@ static bool attached_anew_alone(void *handle) {
 }
 
 static bool attached_anew(void *handle) {
-        service_manager_pump(&m);
+        service_manager_pump(&fdstore.manager);
         return attached_anew_alone(handle);
 }
 
 static void expect_log(const char *text) {
-        char *log = private_daemon_log(&d);
+        char *log = private_daemon_log(&fdstore.daemon);
 
         cr_expect_not_null(strstr(log, text), "'%s' is not in\n%s", text, log);
         free(log);
@@ -40,20 +46,20 @@ Test(fdstore_odd, one_shot_clients_are_never_stored) {
         uint64_t id;
         sfshm *s;
 
-        begin();
+        fdstore_begin();
         for (int i = 0; i < 100; i++) {
-                s = private_daemon_open(&d, 0);
+                s = private_daemon_open(&fdstore.daemon, 0);
                 cr_assert_eq(sfshm_next(s, &id), 0);
                 sfshm_close(s);
         }
-        s = private_daemon_open(&d, 0); /* its turn comes after theirs would have */
-        service_manager_expect(&m, FDS_OF_A_CLIENT);
-        cr_expect_eq(m.n_store, 1);
-        cr_expect_eq(m.n_remove, 0);
+        s = private_daemon_open(&fdstore.daemon, 0); /* its turn comes after theirs would have */
+        service_manager_expect(&fdstore.manager, FDS_OF_A_CLIENT);
+        cr_expect_eq(fdstore.manager.n_store, 1);
+        cr_expect_eq(fdstore.manager.n_remove, 0);
         sfshm_close(s);
-        service_manager_expect(&m, 0);
-        cr_expect_eq(m.n_remove, 1);
-        end();
+        service_manager_expect(&fdstore.manager, 0);
+        cr_expect_eq(fdstore.manager.n_remove, 1);
+        fdstore_end();
 }
 
 /* Red without the shutdown() in connections_drop(): the store keeps the connection
@@ -61,36 +67,36 @@ Test(fdstore_odd, one_shot_clients_are_never_stored) {
 Test(fdstore_odd, a_stored_client_is_thrown_out) {
         sfshm *s;
 
-        begin();
-        s = private_daemon_open(&d, 0);
-        service_manager_expect(&m, FDS_OF_A_CLIENT);
+        fdstore_begin();
+        s = private_daemon_open(&fdstore.daemon, 0);
+        service_manager_expect(&fdstore.manager, FDS_OF_A_CLIENT);
         cr_assert_eq(send(atomic_load(&s->attachment)->socket.fd, "?", 1, 0), 1);
         cr_assert(wait_until(attached_anew_alone, s, LIMIT_MS));
-        service_manager_expect(&m, FDS_OF_A_CLIENT);
-        cr_expect_eq(service_manager_count(&m, "client-2"), FDS_OF_A_CLIENT);
+        service_manager_expect(&fdstore.manager, FDS_OF_A_CLIENT);
+        cr_expect_eq(service_manager_count(&fdstore.manager, "client-2"), FDS_OF_A_CLIENT);
         sfshm_close(s);
-        end();
+        fdstore_end();
 }
 
 static void client_dies_meanwhile(bool noticed) {
         sfshm *s, *other;
 
-        begin();
-        m.keeps_hung_up = !noticed;
-        s = private_daemon_open(&d, 0);
-        other = private_daemon_open(&d, 0);
-        service_manager_expect(&m, 2 * FDS_OF_A_CLIENT);
-        private_daemon_signal(&d, SIGKILL, true);
+        fdstore_begin();
+        fdstore.manager.keeps_hung_up = !noticed;
+        s = private_daemon_open(&fdstore.daemon, 0);
+        other = private_daemon_open(&fdstore.daemon, 0);
+        service_manager_expect(&fdstore.manager, 2 * FDS_OF_A_CLIENT);
+        private_daemon_signal(&fdstore.daemon, SIGKILL, true);
         sfshm_close(s);
-        service_manager_pump(&m);
-        cr_assert_eq(service_manager_count(&m, "client-1"), noticed ? 2 : 3);
-        service_manager_start(&m);
-        service_manager_expect(&m, FDS_OF_A_CLIENT);
-        cr_expect_eq(service_manager_count(&m, "client-2"), FDS_OF_A_CLIENT);
-        expect_extended(other, promised(other));
-        cr_expect(goes_on(other));
+        service_manager_pump(&fdstore.manager);
+        cr_assert_eq(service_manager_count(&fdstore.manager, "client-1"), noticed ? 2 : 3);
+        service_manager_start(&fdstore.manager);
+        service_manager_expect(&fdstore.manager, FDS_OF_A_CLIENT);
+        cr_expect_eq(service_manager_count(&fdstore.manager, "client-2"), FDS_OF_A_CLIENT);
+        fdstore_expect_extended(other, fdstore_promised(other));
+        cr_expect(fdstore_goes_on(other));
         sfshm_close(other);
-        end();
+        fdstore_end();
 }
 
 /* Its pages are left. Red when pages without a socket are left in the store. */
@@ -117,12 +123,13 @@ static bool is_page(int fd) {
 
 /* The pages of client `from` and a socket, under another name. */
 static void copy_as(const char *from, const char *to) {
-        unsigned n = m.n_stored;
+        unsigned n = fdstore.manager.n_stored;
 
         for (unsigned i = 0; i < n; i++)
-                if (strcmp(m.stored[i].name, from) == 0 && is_page(m.stored[i].fd))
-                        service_manager_put(&m, to, m.stored[i].fd);
-        service_manager_put(&m, to, connected_socket());
+                if (strcmp(fdstore.manager.stored[i].name, from) == 0 &&
+                    is_page(fdstore.manager.stored[i].fd))
+                        service_manager_put(&fdstore.manager, to, fdstore.manager.stored[i].fd);
+        service_manager_put(&fdstore.manager, to, connected_socket());
 }
 
 static int page_of(off_t size, mode_t mode, int seals) {
@@ -141,11 +148,11 @@ Test(fdstore_odd, descriptors_that_are_no_client) {
         sfshm *s, *other;
         int pipes[2];
 
-        begin();
-        s = private_daemon_open(&d, 0);
-        other = private_daemon_open(&d, 0);
-        service_manager_expect(&m, 2 * FDS_OF_A_CLIENT);
-        private_daemon_signal(&d, SIGKILL, true);
+        fdstore_begin();
+        s = private_daemon_open(&fdstore.daemon, 0);
+        other = private_daemon_open(&fdstore.daemon, 0);
+        service_manager_expect(&fdstore.manager, 2 * FDS_OF_A_CLIENT);
+        private_daemon_signal(&fdstore.daemon, SIGKILL, true);
 
         copy_as("client-1", "client-77"); /* unknown to the ledger, and another's pages */
         copy_as("client-1", "client-1x");
@@ -153,30 +160,31 @@ Test(fdstore_odd, descriptors_that_are_no_client) {
         copy_as("client-1", "client-");
         copy_as("client-1", "client-18446744073709551617");
         cr_assert_eq(pipe2(pipes, O_CLOEXEC), 0);
-        service_manager_put(&m, "client-80", pipes[0]);
+        service_manager_put(&fdstore.manager, "client-80", pipes[0]);
         for (int i = 0; i < 3; i++)
-                service_manager_put(&m, "client-81", connected_socket());
-        service_manager_put(&m, "client-82", connected_socket());
-        service_manager_put(&m, "client-82", page_of(640, 0600, all));
-        service_manager_put(&m, "client-82", page_of(4096, 0600, all));
-        service_manager_start(&m);
-        service_manager_expect(&m, 2 * FDS_OF_A_CLIENT);
-        cr_expect_eq(service_manager_count(&m, "client-1"), FDS_OF_A_CLIENT);
-        expect_extended(s, promised(s));
-        expect_extended(other, promised(other));
-        cr_expect(goes_on(s) && goes_on(other));
+                service_manager_put(&fdstore.manager, "client-81", connected_socket());
+        service_manager_put(&fdstore.manager, "client-82", connected_socket());
+        service_manager_put(&fdstore.manager, "client-82", page_of(640, 0600, all));
+        service_manager_put(&fdstore.manager, "client-82", page_of(4096, 0600, all));
+        service_manager_start(&fdstore.manager);
+        service_manager_expect(&fdstore.manager, 2 * FDS_OF_A_CLIENT);
+        cr_expect_eq(service_manager_count(&fdstore.manager, "client-1"), FDS_OF_A_CLIENT);
+        fdstore_expect_extended(s, fdstore_promised(s));
+        fdstore_expect_extended(other, fdstore_promised(other));
+        cr_expect(fdstore_goes_on(s) && fdstore_goes_on(other));
         expect_log("2 clients of the daemon before go on with this one, 8 do not");
         sfshm_close(s);
         sfshm_close(other);
-        end();
+        fdstore_end();
 }
 
 static int stored_of(const char *name, off_t above, off_t below) {
-        for (unsigned i = 0; i < m.n_stored; i++) {
+        for (unsigned i = 0; i < fdstore.manager.n_stored; i++) {
                 struct stat st;
 
-                if (strcmp(m.stored[i].name, name) == 0 && fstat(m.stored[i].fd, &st) == 0 &&
-                    S_ISREG(st.st_mode) && st.st_size > above && st.st_size < below)
+                if (strcmp(fdstore.manager.stored[i].name, name) == 0 &&
+                    fstat(fdstore.manager.stored[i].fd, &st) == 0 && S_ISREG(st.st_mode) &&
+                    st.st_size > above && st.st_size < below)
                         return (int)i;
         }
         cr_assert_fail("no such page");
@@ -187,7 +195,7 @@ static int stored_of(const char *name, off_t above, off_t below) {
 static void replace(const char *name, bool grants, int fd) {
         int at = grants ? stored_of(name, 0, 1024) : stored_of(name, 1024, 1 << 20);
 
-        cr_assert_geq(dup3(fd, m.stored[at].fd, O_CLOEXEC), 0);
+        cr_assert_geq(dup3(fd, fdstore.manager.stored[at].fd, O_CLOEXEC), 0);
 }
 
 /* The pages of a client which the ledger knows are not its own, or not whole. Each
@@ -198,28 +206,29 @@ Test(fdstore_odd, pages_that_do_not_fit) {
         sfshm *s[MANY];
         int other;
 
-        begin();
+        fdstore_begin();
         for (int i = 0; i < MANY; i++)
-                s[i] = private_daemon_open(&d, 0);
-        service_manager_expect(&m, MANY * FDS_OF_A_CLIENT);
-        private_daemon_signal(&d, SIGKILL, true);
-        other = fcntl(m.stored[stored_of("client-7", 0, 1024)].fd, F_DUPFD_CLOEXEC, 0);
+                s[i] = private_daemon_open(&fdstore.daemon, 0);
+        service_manager_expect(&fdstore.manager, MANY * FDS_OF_A_CLIENT);
+        private_daemon_signal(&fdstore.daemon, SIGKILL, true);
+        other = fcntl(fdstore.manager.stored[stored_of("client-7", 0, 1024)].fd, F_DUPFD_CLOEXEC,
+                      0);
         replace("client-1", true, other); /* another's grants */
         replace("client-2", true, page_of(640, 0600, all)); /* empty */
         replace("client-3", false, page_of(4096, 0600, all)); /* of another size */
         replace("client-4", false, page_of(2184, 0644, all)); /* anybody can reopen it */
         replace("client-5", false, page_of(2184, 0600, F_SEAL_SHRINK | F_SEAL_GROW));
         /* two that fit each other, in place of sealed ones */
-        replace("client-6", false, m.stored[stored_of("client-7", 0, 1024)].fd);
-        service_manager_start(&m);
+        replace("client-6", false, fdstore.manager.stored[stored_of("client-7", 0, 1024)].fd);
+        service_manager_start(&fdstore.manager);
         for (int i = 0; i < MANY - 1; i++)
                 cr_assert(wait_until(attached_anew, s[i], LIMIT_MS), "client %d", i + 1);
-        service_manager_expect(&m, MANY * FDS_OF_A_CLIENT);
-        cr_expect_eq(service_manager_count(&m, "client-7"), FDS_OF_A_CLIENT);
-        cr_expect(goes_on(s[MANY - 1]));
+        service_manager_expect(&fdstore.manager, MANY * FDS_OF_A_CLIENT);
+        cr_expect_eq(service_manager_count(&fdstore.manager, "client-7"), FDS_OF_A_CLIENT);
+        cr_expect(fdstore_goes_on(s[MANY - 1]));
         for (int i = 0; i < MANY; i++)
                 sfshm_close(s[i]);
-        end();
+        fdstore_end();
 }
 
 /* The ledger and the clock are gone: nobody can be taken over. The connections end,
@@ -228,51 +237,56 @@ Test(fdstore_odd, the_segments_are_lost) {
         char name[160];
         sfshm *s;
 
-        begin();
-        s = private_daemon_open(&d, 0);
-        service_manager_expect(&m, FDS_OF_A_CLIENT);
-        private_daemon_signal(&d, SIGTERM, true);
-        private_daemon_lose_segments(&d);
-        service_manager_start(&m);
+        fdstore_begin();
+        s = private_daemon_open(&fdstore.daemon, 0);
+        service_manager_expect(&fdstore.manager, FDS_OF_A_CLIENT);
+        private_daemon_signal(&fdstore.daemon, SIGTERM, true);
+        private_daemon_lose_segments(&fdstore.daemon);
+        service_manager_start(&fdstore.manager);
         cr_assert(wait_until(attached_anew, s, LIMIT_MS));
         expect_log("the ledger is new");
         sfshm_close(s);
-        service_manager_expect(&m, 0);
+        service_manager_expect(&fdstore.manager, 0);
 
         /* only the clock: red without disown_clients(), it would go on with the old */
-        s = private_daemon_open(&d, 0);
-        service_manager_expect(&m, FDS_OF_A_CLIENT);
-        private_daemon_signal(&d, SIGTERM, true);
-        snprintf(name, sizeof(name), "%s.clock", d.shm);
+        s = private_daemon_open(&fdstore.daemon, 0);
+        service_manager_expect(&fdstore.manager, FDS_OF_A_CLIENT);
+        private_daemon_signal(&fdstore.daemon, SIGTERM, true);
+        snprintf(name, sizeof(name), "%s.clock", fdstore.daemon.shm);
         cr_assert_eq(shm_unlink(name), 0);
-        service_manager_start(&m);
+        service_manager_start(&fdstore.manager);
         cr_assert(wait_until(attached_anew, s, LIMIT_MS));
         expect_log("the clock it reads is lost");
         sfshm_close(s);
-        end();
+        fdstore_end();
 }
 
 /* FileDescriptorStoreMax=0, or not set. */
 Test(fdstore_odd, a_manager_without_a_store) {
         sfshm *s;
 
-        begin();
-        m.no_store = true;
-        s = private_daemon_open(&d, 0);
-        while (m.n_store == 0)
-                service_manager_expect(&m, 0);
-        private_daemon_signal(&d, SIGTERM, true);
-        service_manager_start(&m);
+        fdstore_begin();
+        fdstore.manager.no_store = true;
+        s = private_daemon_open(&fdstore.daemon, 0);
+        while (fdstore.manager.n_store == 0)
+                service_manager_expect(&fdstore.manager, 0);
+        private_daemon_signal(&fdstore.daemon, SIGTERM, true);
+        service_manager_start(&fdstore.manager);
         cr_assert(wait_until(attached_anew, s, LIMIT_MS));
-        cr_expect_gt(promised(s), 0);
+        cr_expect_gt(fdstore_promised(s), 0);
         sfshm_close(s);
-        end();
+        fdstore_end();
 }
+
+struct extension {
+        const sfshm *s;
+        uint64_t beyond;
+};
 
 static bool extended_alone(void *context) {
         const struct extension *e = context;
 
-        return promised(e->s) > e->beyond;
+        return fdstore_promised(e->s) > e->beyond;
 }
 
 /* Its queue is full: nobody waits for it. Red when the message is sent blocking, and
@@ -283,43 +297,43 @@ Test(fdstore_odd, a_manager_that_sleeps) {
         sfshm *s[MANY];
         struct extension e;
 
-        begin();
+        fdstore_begin();
         for (int i = 0; i < MANY; i++)
-                s[i] = private_daemon_open(&d, 0);
+                s[i] = private_daemon_open(&fdstore.daemon, 0);
         /* to be promised that, at most 2 s ahead, it takes longer than until all are due
          * to be stored */
-        e = (struct extension){ s[MANY - 1], promised(s[MANY - 1]) + 5000 };
+        e = (struct extension){ s[MANY - 1], fdstore_promised(s[MANY - 1]) + 5000 };
         cr_assert(wait_until(extended_alone, &e, LIMIT_MS));
-        service_manager_expect(&m, MANY * FDS_OF_A_CLIENT);
-        private_daemon_signal(&d, SIGKILL, true);
-        service_manager_start(&m);
+        service_manager_expect(&fdstore.manager, MANY * FDS_OF_A_CLIENT);
+        private_daemon_signal(&fdstore.daemon, SIGKILL, true);
+        service_manager_start(&fdstore.manager);
         expect_log("400 clients of the daemon before go on with this one, 0 do not");
         for (int i = 0; i < MANY; i++) {
-                expect_extended(s[i], 0);
-                cr_expect(goes_on(s[i]));
+                fdstore_expect_extended(s[i], 0);
+                cr_expect(fdstore_goes_on(s[i]));
                 sfshm_close(s[i]);
         }
-        service_manager_expect(&m, 0);
-        end();
+        service_manager_expect(&fdstore.manager, 0);
+        fdstore_end();
 }
 
 /* What they hold they keep; only who comes is refused. */
 Test(fdstore_odd, limits_that_were_lowered) {
         sfshm *s[3], *refused = NULL;
 
-        begin();
+        fdstore_begin();
         for (int i = 0; i < 3; i++)
-                s[i] = private_daemon_open(&d, 0);
-        service_manager_expect(&m, 3 * FDS_OF_A_CLIENT);
-        private_daemon_signal(&d, SIGTERM, true);
-        private_daemon_set(&d, "daemon.max_clients=2");
-        service_manager_start(&m);
+                s[i] = private_daemon_open(&fdstore.daemon, 0);
+        service_manager_expect(&fdstore.manager, 3 * FDS_OF_A_CLIENT);
+        private_daemon_signal(&fdstore.daemon, SIGTERM, true);
+        private_daemon_set(&fdstore.daemon, "daemon.max_clients=2");
+        service_manager_start(&fdstore.manager);
         for (int i = 0; i < 3; i++) {
-                expect_extended(s[i], promised(s[i]));
-                cr_expect(goes_on(s[i]));
+                fdstore_expect_extended(s[i], fdstore_promised(s[i]));
+                cr_expect(fdstore_goes_on(s[i]));
         }
-        cr_expect_eq(sfshm_open(&refused, d.socket, 0), -EDQUOT);
+        cr_expect_eq(sfshm_open(&refused, fdstore.daemon.socket, 0), -EDQUOT);
         for (int i = 0; i < 3; i++)
                 sfshm_close(s[i]);
-        end();
+        fdstore_end();
 }

@@ -3,11 +3,15 @@
  * sfshm(1) without a daemon: what decode and first print, and that bad input
  * gives exit status 1 and a sentence which names it, never a guess.
  */
+#include <criterion/criterion.h>
 #include <inttypes.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
-#include "tests/integration/tool.h"
+#include "tests/support/tool.h"
 
 #define LAYOUT "--layout=41/10/12", "--epoch=2025-01-01T00:00:00Z"
 /* tick 59961600000 (2026-11-26), worker 5, sequence 42 */

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* The tools with a daemon: IDs, their layout, and what is counted of them. */
+#include <criterion/criterion.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
-#include "tests/integration/tool.h"
+#include "tests/support/tool.h"
 #include "tests/support/private_daemon.h"
 
 #define IDS 10000u /* several batches of the tool's */

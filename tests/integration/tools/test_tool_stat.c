@@ -3,16 +3,21 @@
  * sfshm-stat(1) on segments made up here: it tells a dead daemon from a live
  * one without asking it, and believes no count or version unchecked.
  */
+#include <criterion/criterion.h>
 #include <fcntl.h>
 #include <stdatomic.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "shm/clock.h"
 #include "shm/statistics.h"
-#include "tests/integration/tool.h"
 #include "tests/support/scratch.h"
+#include "tests/support/tool.h"
 
 #define CLIENTS 2u
 

@@ -2,11 +2,12 @@
 /* The line that turns CLOCK_BOOTTIME into guarded time, and its latch (rule 7). */
 #include <criterion/criterion.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "shm/clock.h"
-#include "tests/unit/random.h"
-#include "tests/unit/single_step.h"
+#include "tests/support/random.h"
+#include "tests/unit/support/single_step.h"
 
 static struct clock_line random_line(uint64_t *state) {
         int64_t boot = (int64_t)random_below(state, UINT64_C(1) << 50);

@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <stdint.h>
 
-#include "tests/unit/guard_world.h"
+#include "tests/unit/support/guard_world.h"
 
 /*
  * The transitions: from a running clock, the wall clock is set by `step_ns`.
@@ -70,17 +70,17 @@ static const struct transition transitions[] = {
 Test(guard, transitions) {
         for (size_t i = 0; i < sizeof(transitions) / sizeof(transitions[0]); i++) {
                 const struct transition *t = &transitions[i];
-                struct guard_policy policy = policy_of(t->on_rollback);
+                struct guard_policy policy = guard_world_policy_of(t->on_rollback);
                 struct guard_world w = { .synchronised = true };
 
                 guard_world_start(&w, &policy, START, START_TICK - 1);
-                expect(&w, RUNNING, NONE, t->name);
+                guard_world_expect(&w, RUNNING, NONE, t->name);
                 guard_world_run(&w, HOUR);
                 guard_world_step(&w, t->step_ns);
-                expect(&w, t->state, t->reason, t->name);
+                guard_world_expect(&w, t->state, t->reason, t->name);
                 guard_world_run(&w, t->later_ns);
-                expect(&w, t->later_state, t->later_reason, t->name);
-                expect_near(guard_world_ahead(&w), t->ahead_ns, t->name);
+                guard_world_expect(&w, t->later_state, t->later_reason, t->name);
+                guard_world_expect_near(guard_world_ahead(&w), t->ahead_ns, t->name);
                 cr_assert_eq(w.guard.rollbacks, t->rollbacks, "%s: rollbacks", t->name);
                 cr_assert_eq(w.guard.forward_steps, t->forward_steps, "%s: steps", t->name);
                 cr_assert_eq(w.guard.holds, t->holds, "%s: holds", t->name);
@@ -91,13 +91,13 @@ Test(guard, transitions) {
 Test(guard, a_held_jump_ends_by_itself) {
         struct guard_world w = { .synchronised = true };
 
-        guard_world_start(&w, &policy_default, START, 0);
+        guard_world_start(&w, &guard_world_policy, START, 0);
         guard_world_step(&w, HOUR);
-        expect(&w, RUNNING, HELD, "held");
+        guard_world_expect(&w, RUNNING, HELD, "held");
         guard_world_run(&w, 10 * SECOND);
         guard_world_step(&w, -HOUR);
-        expect(&w, RUNNING, NONE, "back");
-        expect_near(guard_world_ahead(&w), 0, "ahead");
+        guard_world_expect(&w, RUNNING, NONE, "back");
+        guard_world_expect_near(guard_world_ahead(&w), 0, "ahead");
         cr_assert_eq(w.guard.rollbacks, 0, "coming back is no rollback");
 }
 
@@ -105,18 +105,18 @@ Test(guard, a_held_jump_is_followed_once_accepted) {
         struct guard_world w = { .synchronised = true };
         struct guard_reading reading;
 
-        guard_world_start(&w, &policy_default, START, 0);
+        guard_world_start(&w, &guard_world_policy, START, 0);
         guard_world_step(&w, 10 * YEAR);
         reading = guard_world_reading(&w);
         cr_assert_eq(guard_accept(&w.guard, &reading), 0);
         guard_world_look(&w);
-        expect(&w, RUNNING, NONE, "accepted");
-        expect_near(guard_world_ahead(&w), 0, "ahead");
+        guard_world_expect(&w, RUNNING, NONE, "accepted");
+        guard_world_expect_near(guard_world_ahead(&w), 0, "ahead");
         cr_assert_eq(w.guard.forward_steps, 1);
         cr_assert_eq(guard_accept(&w.guard, &reading), -EALREADY);
         /* it was that jump which was accepted, not the next */
         guard_world_step(&w, HOUR);
-        expect(&w, RUNNING, HELD, "the next");
+        guard_world_expect(&w, RUNNING, HELD, "the next");
 }
 
 /* Nothing moves before the fence is durable, and only up to what was prepared. */
@@ -125,20 +125,20 @@ Test(guard, U3_a_forward_jump_waits_for_the_fence) {
         struct guard_reading reading;
         uint64_t tick;
 
-        guard_world_start(&w, &policy_default, START, 0);
+        guard_world_start(&w, &guard_world_policy, START, 0);
         guard_world_step(&w, 30 * SECOND);
-        expect(&w, RUNNING, CLOCK_REASON_STEPPING, "set");
+        guard_world_expect(&w, RUNNING, CLOCK_REASON_STEPPING, "set");
         guard_world_run(&w, SECOND);
-        expect(&w, RUNNING, CLOCK_REASON_STEPPING, "a second later");
-        expect_near(guard_world_ahead(&w), -30 * SECOND, "ahead");
+        guard_world_expect(&w, RUNNING, CLOCK_REASON_STEPPING, "a second later");
+        guard_world_expect_near(guard_world_ahead(&w), -30 * SECOND, "ahead");
         reading = guard_world_reading(&w);
         cr_assert(guard_wants_step(&w.guard, &reading, &tick));
         cr_assert_eq(tick, (uint64_t)(w.wall_ns / MS));
         guard_step(&w.guard, &reading, tick - 1);
-        expect_near(guard_world_ahead(&w), -30 * SECOND, "not prepared");
+        guard_world_expect_near(guard_world_ahead(&w), -30 * SECOND, "not prepared");
         guard_step(&w.guard, &reading, tick);
-        expect(&w, RUNNING, NONE, "prepared");
-        expect_near(guard_world_ahead(&w), 0, "followed");
+        guard_world_expect(&w, RUNNING, NONE, "prepared");
+        guard_world_expect_near(guard_world_ahead(&w), 0, "followed");
 }
 
 /* A wait is left at once when a person says so, ahead of the wall clock. */
@@ -146,7 +146,7 @@ Test(guard, a_rollback_is_left_once_accepted) {
         enum guard_rollback policies[] = { GUARD_OFFSET, GUARD_WAIT, GUARD_FAIL };
 
         for (size_t i = 0; i < 3; i++) {
-                struct guard_policy policy = policy_of(policies[i]);
+                struct guard_policy policy = guard_world_policy_of(policies[i]);
                 struct guard_world w = { .synchronised = true };
                 struct guard_reading reading;
 
@@ -157,9 +157,10 @@ Test(guard, a_rollback_is_left_once_accepted) {
                 reading = guard_world_reading(&w);
                 cr_assert_eq(guard_accept(&w.guard, &reading), 0);
                 guard_world_look(&w);
-                expect(&w, RUNNING, OFFSET, "accepted");
+                guard_world_expect(&w, RUNNING, OFFSET, "accepted");
                 guard_world_run(&w, SECOND);
-                expect_near(guard_world_ahead(&w), HOUR - 10 * SECOND - 10 * MS, "slewing");
+                guard_world_expect_near(guard_world_ahead(&w), HOUR - 10 * SECOND - 10 * MS,
+                                        "slewing");
         }
 }
 
@@ -168,38 +169,38 @@ Test(guard, a_rollback_of_years_stays_accepted) {
         struct guard_world w = { .synchronised = true };
         struct guard_reading reading;
 
-        guard_world_start(&w, &policy_default, START + 10 * YEAR, 0);
+        guard_world_start(&w, &guard_world_policy, START + 10 * YEAR, 0);
         guard_world_step(&w, -10 * YEAR);
         guard_world_run(&w, 10 * SECOND);
         reading = guard_world_reading(&w);
         cr_assert_eq(guard_accept(&w.guard, &reading), 0);
         for (int i = 0; i < 100; i++) {
                 guard_world_look(&w);
-                expect(&w, RUNNING, OFFSET, "accepted");
+                guard_world_expect(&w, RUNNING, OFFSET, "accepted");
                 guard_world_run(&w, MS);
         }
 }
 
 /* What nobody accepted is not: another policy of the next daemon holds. */
 Test(guard, another_policy_after_a_restart_holds) {
-        struct guard_policy wait = policy_of(GUARD_WAIT);
+        struct guard_policy wait = guard_world_policy_of(GUARD_WAIT);
         struct guard_world w = { .synchronised = true };
         struct guard_legacy legacy;
 
-        guard_world_start(&w, &policy_default, START, 0);
+        guard_world_start(&w, &guard_world_policy, START, 0);
         guard_world_step(&w, -5 * SECOND);
-        expect(&w, RUNNING, OFFSET, "before");
-        legacy = legacy_of(&w.guard);
+        guard_world_expect(&w, RUNNING, OFFSET, "before");
+        legacy = guard_world_legacy(&w.guard);
         cr_assert_eq(guard_resume(&w.guard, &id_layout_default, &wait, &legacy, 0), 0);
         guard_world_look(&w);
         guard_world_run(&w, 2 * LINE_LEAD_NS);
-        expect(&w, WAITING, ROLLBACK, "after");
+        guard_world_expect(&w, WAITING, ROLLBACK, "after");
         cr_assert_eq(w.guard.rollbacks, 0, "nothing was set back");
 }
 
 /* What was accepted is gone on with by the next daemon; another step is not. */
 Test(guard, an_accepted_offset_survives_a_restart) {
-        struct guard_policy policy = policy_of(GUARD_WAIT);
+        struct guard_policy policy = guard_world_policy_of(GUARD_WAIT);
         struct guard_world w = { .synchronised = true };
         struct guard_reading reading;
         struct guard_legacy legacy;
@@ -210,15 +211,15 @@ Test(guard, an_accepted_offset_survives_a_restart) {
         cr_assert_eq(guard_accept(&w.guard, &reading), 0);
         guard_world_look(&w);
         guard_world_run(&w, SECOND);
-        legacy = legacy_of(&w.guard);
+        legacy = guard_world_legacy(&w.guard);
         cr_assert_eq(guard_resume(&w.guard, &id_layout_default, &policy, &legacy, 0), 0);
         guard_world_look(&w);
-        expect(&w, RUNNING, OFFSET, "the next daemon");
+        guard_world_expect(&w, RUNNING, OFFSET, "the next daemon");
         cr_assert_eq(w.guard.rollbacks, 0);
         cr_assert_eq(guard_resume(&w.guard, &id_layout_default, &policy, &legacy, 0), 0);
         guard_world_step(&w, -SECOND);
         guard_world_run(&w, 2 * LINE_LEAD_NS);
-        expect(&w, WAITING, ROLLBACK, "set back meanwhile");
+        guard_world_expect(&w, WAITING, ROLLBACK, "set back meanwhile");
         cr_assert_eq(w.guard.rollbacks, 1, "which is counted");
 }
 
@@ -226,7 +227,7 @@ Test(guard, an_accepted_offset_survives_a_restart) {
 Test(guard, A1_a_restart_decides_the_same) {
         for (size_t i = 0; i < sizeof(transitions) / sizeof(transitions[0]); i++) {
                 const struct transition *t = &transitions[i];
-                struct guard_policy policy = policy_of(t->on_rollback);
+                struct guard_policy policy = guard_world_policy_of(t->on_rollback);
                 struct guard_world w = { .synchronised = true };
                 int64_t part;
 
@@ -234,7 +235,7 @@ Test(guard, A1_a_restart_decides_the_same) {
                 guard_world_step(&w, t->step_ns);
                 part = t->later_ns / 7;
                 for (int restart = 0; restart < 6; restart++) {
-                        struct guard_legacy legacy = legacy_of(&w.guard);
+                        struct guard_legacy legacy = guard_world_legacy(&w.guard);
 
                         cr_assert_eq(guard_resume(&w.guard, &id_layout_default, &policy, &legacy,
                                                   0), 0);
@@ -243,8 +244,8 @@ Test(guard, A1_a_restart_decides_the_same) {
                 }
                 guard_world_run(&w, t->later_ns - 6 * part);
                 cr_assert_eq(w.guard.rollbacks + w.guard.holds, 0, "%s: no news", t->name);
-                expect(&w, t->later_state, t->later_reason, t->name);
-                expect_near(guard_world_ahead(&w), t->ahead_ns, t->name);
+                guard_world_expect(&w, t->later_state, t->later_reason, t->name);
+                guard_world_expect_near(guard_world_ahead(&w), t->ahead_ns, t->name);
         }
 }
 
@@ -256,7 +257,7 @@ Test(guard, T1_a_step_during_another_ones_course) {
 
         for (size_t p = 0; p < 3; p++)
                 for (size_t i = 0; i < 8 * 8; i++) {
-                        struct guard_policy policy = policy_of(policies[p]);
+                        struct guard_policy policy = guard_world_policy_of(policies[p]);
                         struct guard_world w = { .synchronised = true };
 
                         guard_world_start(&w, &policy, START, 0);
@@ -266,39 +267,39 @@ Test(guard, T1_a_step_during_another_ones_course) {
                         guard_world_run(&w, MS);
                         guard_world_step(&w, -steps[i / 8] - steps[i % 8]);
                         guard_world_run(&w, 3 * HOUR);
-                        expect(&w, RUNNING, NONE, "in the end");
-                        expect_near(guard_world_ahead(&w), 0, "in the end");
+                        guard_world_expect(&w, RUNNING, NONE, "in the end");
+                        guard_world_expect_near(guard_world_ahead(&w), 0, "in the end");
                 }
 }
 
 /* Another policy holds at once, also for what is under way. */
 Test(guard, the_policy_can_change) {
-        struct guard_policy wait = policy_of(GUARD_WAIT);
+        struct guard_policy wait = guard_world_policy_of(GUARD_WAIT);
         struct guard_world w = { .synchronised = true };
 
-        guard_world_start(&w, &policy_default, START, 0);
+        guard_world_start(&w, &guard_world_policy, START, 0);
         guard_world_step(&w, -5 * SECOND);
-        expect(&w, RUNNING, OFFSET, "offset");
+        guard_world_expect(&w, RUNNING, OFFSET, "offset");
         guard_set_policy(&w.guard, &wait);
         guard_world_look(&w);
         guard_world_run(&w, 2 * LINE_LEAD_NS);
-        expect(&w, WAITING, ROLLBACK, "wait");
-        guard_set_policy(&w.guard, &policy_default);
+        guard_world_expect(&w, WAITING, ROLLBACK, "wait");
+        guard_set_policy(&w.guard, &guard_world_policy);
         guard_world_look(&w);
         guard_world_run(&w, 2 * LINE_LEAD_NS);
-        expect(&w, RUNNING, OFFSET, "offset again");
+        guard_world_expect(&w, RUNNING, OFFSET, "offset again");
         cr_assert_eq(w.guard.rollbacks, 1, "one event");
         /* set back just when another policy is read: that is news */
         guard_set_policy(&w.guard, &wait);
         guard_world_step(&w, -HOUR);
         guard_world_run(&w, 2 * LINE_LEAD_NS);
-        expect(&w, WAITING, ROLLBACK, "set back at that moment");
+        guard_world_expect(&w, WAITING, ROLLBACK, "set back at that moment");
         cr_assert_eq(w.guard.rollbacks, 2, "two events");
 }
 
 /* A step is held before 5 ms have passed. */
 Test(guard, T1_a_rollback_is_held_within_5_ms) {
-        struct guard_policy policy = policy_of(GUARD_WAIT);
+        struct guard_policy policy = guard_world_policy_of(GUARD_WAIT);
         struct guard_world w = { .synchronised = true };
         int64_t guarded_ns;
 
@@ -312,7 +313,7 @@ Test(guard, T1_a_rollback_is_held_within_5_ms) {
 /* A rate that is about to end is not prolonged before the lead is over: readers may
  * have seen it end, by the line they have. */
 Test(guard, T1_an_ending_slew_is_not_prolonged_at_once) {
-        struct guard_policy policy = policy_of(GUARD_WAIT);
+        struct guard_policy policy = guard_world_policy_of(GUARD_WAIT);
         struct guard_world w = { .synchronised = true };
         struct clock_line old;
         int64_t seen_ns;
@@ -320,7 +321,7 @@ Test(guard, T1_an_ending_slew_is_not_prolonged_at_once) {
         guard_world_start(&w, &policy, START, 0);
         guard_world_step(&w, -SECOND);
         guard_world_run(&w, SECOND + LINE_LEAD_NS - MS / 2); /* half a tick before the end */
-        expect(&w, WAITING, ROLLBACK, "standing");
+        guard_world_expect(&w, WAITING, ROLLBACK, "standing");
         old = w.guard.line;
         guard_world_step(&w, -SECOND);
         seen_ns = clock_line_at(&old, w.boot_ns + MS);

@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <stdint.h>
 
-#include "tests/unit/guard_world.h"
+#include "tests/unit/support/guard_world.h"
 
 struct start {
         const char *name;
@@ -31,13 +31,14 @@ static const struct start starts[] = {
 Test(guard, U3_a_start_below_the_fence) {
         for (size_t i = 0; i < sizeof(starts) / sizeof(starts[0]); i++) {
                 const struct start *s = &starts[i];
-                struct guard_policy policy = policy_of(s->on_rollback);
+                struct guard_policy policy = guard_world_policy_of(s->on_rollback);
                 struct guard_world w = { .synchronised = true };
                 uint64_t first = START_TICK + (uint64_t)(10 * YEAR / MS);
 
                 guard_world_start(&w, &policy, (int64_t)first * MS - s->behind_ns, first - 1);
-                expect(&w, s->state, s->state == RUNNING ? w.guard.reason : CLOCK_REASON_FENCE,
-                       s->name);
+                guard_world_expect(&w, s->state,
+                                   s->state == RUNNING ? w.guard.reason : CLOCK_REASON_FENCE,
+                                   s->name);
                 cr_assert_eq(w.guard.rollbacks, 0, "%s: nothing was set back", s->name);
                 if (s->wait_ns > 0) {
                         cr_assert_eq(w.guard.resume_boot_ns, w.boot_ns + s->wait_ns, "%s", s->name);
@@ -49,21 +50,21 @@ Test(guard, U3_a_start_below_the_fence) {
                 cr_assert_geq(guard_tick(&w.guard, w.boot_ns), first, "%s: U3", s->name);
                 cr_assert(guard_above_fence(&w.guard, guard_tick(&w.guard, w.boot_ns)));
                 if (s->behind_ns >= 0)
-                        expect_near(guard_world_ahead(&w), s->ahead_ns, s->name);
+                        guard_world_expect_near(guard_world_ahead(&w), s->ahead_ns, s->name);
         }
 }
 
 /* Nobody has an ID yet: a clock that is set while waiting is simply followed. */
 Test(guard, a_clock_that_is_set_before_the_first_ID_is_followed) {
-        struct guard_policy policy = policy_of(GUARD_WAIT);
+        struct guard_policy policy = guard_world_policy_of(GUARD_WAIT);
         struct guard_world w = { .synchronised = true };
 
         guard_world_start(&w, &policy, -50 * YEAR, START_TICK);
-        expect(&w, WAITING, CLOCK_REASON_FENCE, "before the epoch");
+        guard_world_expect(&w, WAITING, CLOCK_REASON_FENCE, "before the epoch");
         guard_world_run(&w, SECOND);
         guard_world_step(&w, 60 * YEAR);
-        expect(&w, RUNNING, NONE, "set");
-        expect_near(guard_world_ahead(&w), 0, "set");
+        guard_world_expect(&w, RUNNING, NONE, "set");
+        guard_world_expect_near(guard_world_ahead(&w), 0, "set");
         cr_assert_eq(w.guard.forward_steps + w.guard.holds, 0);
 }
 
@@ -71,37 +72,37 @@ Test(guard, a_clock_that_is_set_before_the_first_ID_is_followed) {
 Test(guard, before_the_epoch_there_are_no_IDs) {
         struct guard_world w = { .synchronised = true };
 
-        guard_world_start(&w, &policy_default, -5 * SECOND, 0);
-        expect(&w, WAITING, CLOCK_REASON_FENCE, "before the epoch");
+        guard_world_start(&w, &guard_world_policy, -5 * SECOND, 0);
+        guard_world_expect(&w, WAITING, CLOCK_REASON_FENCE, "before the epoch");
         guard_world_run(&w, 5 * SECOND);
         cr_assert(guard_ready(&w.guard));
         cr_assert_eq(guard_tick(&w.guard, w.boot_ns), 0);
 }
 
 Test(guard, an_unsynchronised_clock_is_waited_for) {
-        struct guard_policy policy = policy_default;
+        struct guard_policy policy = guard_world_policy;
         struct guard_world w = { .synchronised = false };
         struct guard_reading reading;
 
         policy.require_sync = true;
         guard_world_start(&w, &policy, START, 0);
-        expect(&w, WAITING, CLOCK_REASON_UNSYNC, "start");
+        guard_world_expect(&w, WAITING, CLOCK_REASON_UNSYNC, "start");
         guard_world_run(&w, HOUR);
-        expect(&w, WAITING, CLOCK_REASON_UNSYNC, "an hour later");
+        guard_world_expect(&w, WAITING, CLOCK_REASON_UNSYNC, "an hour later");
         w.synchronised = true;
         guard_world_run(&w, GUARD_SYNC_LOOK_NS);
-        expect(&w, RUNNING, NONE, "synchronised");
+        guard_world_expect(&w, RUNNING, NONE, "synchronised");
         w.synchronised = false;
         guard_world_run(&w, HOUR);
         guard_world_look(&w);
-        expect(&w, RUNNING, NONE, "only before the first ID");
+        guard_world_expect(&w, RUNNING, NONE, "only before the first ID");
 
         w.synchronised = false;
         guard_world_start(&w, &policy, START, 0);
         reading = guard_world_reading(&w);
         cr_assert_eq(guard_accept(&w.guard, &reading), 0);
         guard_world_look(&w);
-        expect(&w, RUNNING, NONE, "accepted");
+        guard_world_expect(&w, RUNNING, NONE, "accepted");
 }
 
 /* The ledger was lost with the daemon: the line goes on, and waits. */
@@ -110,27 +111,27 @@ Test(guard, U3_a_line_that_goes_on_waits_for_the_fence) {
         struct guard_reading reading;
         struct guard_legacy legacy;
 
-        guard_world_start(&w, &policy_default, START, 0);
+        guard_world_start(&w, &guard_world_policy, START, 0);
         guard_world_run(&w, SECOND);
-        legacy = legacy_of(&w.guard);
-        cr_assert_eq(guard_resume(&w.guard, &id_layout_default, &policy_default, &legacy,
+        legacy = guard_world_legacy(&w.guard);
+        cr_assert_eq(guard_resume(&w.guard, &id_layout_default, &guard_world_policy, &legacy,
                                   START_TICK + 60999), 0);
         guard_world_look(&w);
-        expect(&w, WAITING, CLOCK_REASON_FENCE, "resumed");
+        guard_world_expect(&w, WAITING, CLOCK_REASON_FENCE, "resumed");
         cr_assert_eq(w.guard.resume_boot_ns, w.boot_ns + 60 * SECOND);
         cr_assert_not(guard_above_fence(&w.guard, guard_tick(&w.guard, w.boot_ns)));
         reading = guard_world_reading(&w);
         cr_assert_eq(guard_accept(&w.guard, &reading), -EBUSY);
         /* a rollback meanwhile hides the fence, and does not remove it */
         guard_world_step(&w, -HOUR);
-        expect(&w, WAITING, ROLLBACK, "set back");
+        guard_world_expect(&w, WAITING, ROLLBACK, "set back");
         cr_assert_not(guard_above_fence(&w.guard, guard_tick(&w.guard, w.boot_ns)));
         guard_world_step(&w, HOUR);
-        expect(&w, WAITING, CLOCK_REASON_FENCE, "and forward");
+        guard_world_expect(&w, WAITING, CLOCK_REASON_FENCE, "and forward");
         guard_world_run(&w, 60 * SECOND - 1);
         cr_assert_not(guard_ready(&w.guard));
         guard_world_run(&w, 10 * MS);
-        expect(&w, RUNNING, NONE, "passed");
+        guard_world_expect(&w, RUNNING, NONE, "passed");
 }
 
 /* U1: a machine that was reverted does not go on by itself, restarts or not. */
@@ -140,21 +141,22 @@ Test(guard, U1_a_cloned_machine_stands_still) {
         struct guard_legacy legacy;
         uint64_t tick;
 
-        guard_world_start(&w, &policy_default, START, 0);
+        guard_world_start(&w, &guard_world_policy, START, 0);
         guard_world_step(&w, -SECOND); /* while a slew is under way */
         guard_clone(&w.guard);
         guard_world_look(&w);
         guard_world_run(&w, 2 * LINE_LEAD_NS);
-        expect(&w, FAILED, CLOCK_REASON_CLONED, "cloned");
+        guard_world_expect(&w, FAILED, CLOCK_REASON_CLONED, "cloned");
         tick = guard_tick(&w.guard, w.boot_ns);
         guard_world_run(&w, HOUR);
         guard_world_step(&w, HOUR);
-        expect(&w, FAILED, CLOCK_REASON_CLONED, "whatever the clock does");
-        legacy = legacy_of(&w.guard);
-        cr_assert_eq(guard_resume(&w.guard, &id_layout_default, &policy_default, &legacy, 0), 0);
+        guard_world_expect(&w, FAILED, CLOCK_REASON_CLONED, "whatever the clock does");
+        legacy = guard_world_legacy(&w.guard);
+        cr_assert_eq(guard_resume(&w.guard, &id_layout_default, &guard_world_policy, &legacy, 0),
+                     0);
         guard_world_look(&w);
         guard_world_run(&w, HOUR);
-        expect(&w, FAILED, CLOCK_REASON_CLONED, "the next daemon");
+        guard_world_expect(&w, FAILED, CLOCK_REASON_CLONED, "the next daemon");
         cr_assert_eq(guard_tick(&w.guard, w.boot_ns), tick);
         guard_world_step(&w, -10 * HOUR);
         reading = guard_world_reading(&w);
@@ -164,8 +166,8 @@ Test(guard, U1_a_cloned_machine_stands_still) {
         cr_assert_eq(guard_accept(&w.guard, &reading), 0);
         guard_world_look(&w);
         guard_world_run(&w, SECOND);
-        expect(&w, RUNNING, NONE, "accepted");
-        expect_near(guard_world_ahead(&w), 0, "accepted");
+        guard_world_expect(&w, RUNNING, NONE, "accepted");
+        guard_world_expect_near(guard_world_ahead(&w), 0, "accepted");
 }
 
 /* The line goes on only after a lead; looking meanwhile takes nothing back. */
@@ -173,7 +175,7 @@ Test(guard, what_was_accepted_outlasts_the_end_of_a_standstill) {
         struct guard_world w = { .synchronised = true, .fence_stalls = true };
         struct guard_reading reading;
 
-        guard_world_start(&w, &policy_default, START, 0);
+        guard_world_start(&w, &guard_world_policy, START, 0);
         guard_clone(&w.guard);
         guard_world_look(&w);
         guard_world_run(&w, HOUR);
@@ -181,7 +183,7 @@ Test(guard, what_was_accepted_outlasts_the_end_of_a_standstill) {
         cr_assert_eq(guard_accept(&w.guard, &reading), 0);
         for (int i = 0; i < 100; i++) {
                 guard_world_look(&w);
-                expect(&w, RUNNING, CLOCK_REASON_STEPPING, "accepted");
+                guard_world_expect(&w, RUNNING, CLOCK_REASON_STEPPING, "accepted");
                 guard_world_run(&w, MS / 20);
         }
         cr_assert_eq(w.guard.holds, 0);
@@ -189,13 +191,13 @@ Test(guard, what_was_accepted_outlasts_the_end_of_a_standstill) {
 
 /* A step while the fence is waited for is news: nobody has accepted that one. */
 Test(guard, what_was_accepted_is_not_the_next_step_while_waiting_for_the_fence) {
-        struct guard_policy policy = policy_of(GUARD_WAIT);
+        struct guard_policy policy = guard_world_policy_of(GUARD_WAIT);
         struct guard_world w = { .synchronised = true };
         struct guard_reading reading;
         struct guard_legacy legacy;
 
         guard_world_start(&w, &policy, START, 0);
-        legacy = legacy_of(&w.guard);
+        legacy = guard_world_legacy(&w.guard);
         cr_assert_eq(guard_resume(&w.guard, &id_layout_default, &policy, &legacy,
                                   START_TICK + 60000), 0);
         guard_world_step(&w, -HOUR);
@@ -203,16 +205,16 @@ Test(guard, what_was_accepted_is_not_the_next_step_while_waiting_for_the_fence) 
         cr_assert_eq(guard_accept(&w.guard, &reading), 0);
         guard_world_look(&w);
         guard_world_run(&w, SECOND);
-        expect(&w, WAITING, CLOCK_REASON_FENCE, "accepted");
+        guard_world_expect(&w, WAITING, CLOCK_REASON_FENCE, "accepted");
         guard_world_step(&w, -YEAR);
         guard_world_run(&w, HOUR);
-        expect(&w, WAITING, ROLLBACK, "set back further");
+        guard_world_expect(&w, WAITING, ROLLBACK, "set back further");
         cr_assert_eq(w.guard.rollbacks, 2);
 }
 
 /* U1: a twin would begin at the same first tick. */
 Test(guard, U1_a_clone_before_the_first_ID_stands_still_as_well) {
-        struct guard_policy policy = policy_of(GUARD_WAIT);
+        struct guard_policy policy = guard_world_policy_of(GUARD_WAIT);
         struct guard_world w = { .synchronised = true };
         struct guard_reading reading;
 
@@ -220,11 +222,11 @@ Test(guard, U1_a_clone_before_the_first_ID_stands_still_as_well) {
         guard_clone(&w.guard);
         guard_world_look(&w);
         guard_world_run(&w, HOUR);
-        expect(&w, FAILED, CLOCK_REASON_CLONED, "cloned");
+        guard_world_expect(&w, FAILED, CLOCK_REASON_CLONED, "cloned");
         reading = guard_world_reading(&w);
         cr_assert_eq(guard_accept(&w.guard, &reading), 0);
         guard_world_look(&w);
-        expect(&w, RUNNING, NONE, "accepted");
+        guard_world_expect(&w, RUNNING, NONE, "accepted");
 }
 
 Test(guard, the_end_of_the_layout) {
@@ -232,20 +234,20 @@ Test(guard, the_end_of_the_layout) {
         struct guard_world w = { .synchronised = true };
         struct guard_reading reading;
 
-        guard_world_start(&w, &policy_default, (int64_t)last * MS, 0);
-        expect(&w, FAILED, CLOCK_REASON_END, "at the end");
-        guard_world_start(&w, &policy_default, (int64_t)last * MS - SECOND, 0);
-        expect(&w, RUNNING, NONE, "before it");
+        guard_world_start(&w, &guard_world_policy, (int64_t)last * MS, 0);
+        guard_world_expect(&w, FAILED, CLOCK_REASON_END, "at the end");
+        guard_world_start(&w, &guard_world_policy, (int64_t)last * MS - SECOND, 0);
+        guard_world_expect(&w, RUNNING, NONE, "before it");
         guard_world_run(&w, SECOND);
         guard_world_look(&w);
-        expect(&w, FAILED, CLOCK_REASON_END, "reached");
-        guard_world_start(&w, &policy_default, START, 0);
+        guard_world_expect(&w, FAILED, CLOCK_REASON_END, "reached");
+        guard_world_start(&w, &guard_world_policy, START, 0);
         guard_world_step(&w, (int64_t)last * MS - START);
-        expect(&w, RUNNING, HELD, "a jump there");
+        guard_world_expect(&w, RUNNING, HELD, "a jump there");
         reading = guard_world_reading(&w);
         cr_assert_eq(guard_accept(&w.guard, &reading), -ERANGE);
-        cr_assert_eq(guard_start(&w.guard, &id_layout_default, &policy_default, last), -ERANGE);
-        cr_assert_eq(guard_start(&w.guard, &id_layout_default, &policy_default, last - 1), 0);
+        cr_assert_eq(guard_start(&w.guard, &id_layout_default, &guard_world_policy, last), -ERANGE);
+        cr_assert_eq(guard_start(&w.guard, &id_layout_default, &guard_world_policy, last - 1), 0);
 }
 
 Test(guard, an_epoch_which_does_not_fit_is_refused) {
@@ -253,5 +255,5 @@ Test(guard, an_epoch_which_does_not_fit_is_refused) {
         struct guard guard;
 
         layout.epoch_unix_ms = INT64_MIN / 2;
-        cr_assert_eq(guard_start(&guard, &layout, &policy_default, 0), -ERANGE);
+        cr_assert_eq(guard_start(&guard, &layout, &guard_world_policy, 0), -ERANGE);
 }

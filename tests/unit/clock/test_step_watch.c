@@ -3,8 +3,8 @@
 #include <stdint.h>
 
 #include "daemon/clock/step_watch.h"
-#include "tests/unit/fake_clocks.h"
-#include "tests/unit/random.h"
+#include "tests/support/random.h"
+#include "tests/unit/support/fake_clocks.h"
 
 #define US(n) ((int64_t)(n)*1000)
 #define TICK_NS INT64_C(1000000)
@@ -12,15 +12,15 @@
 static struct step_watch watch;
 
 static void start(void) {
-        fake_start();
-        step_watch_init(&watch, &fake_calls);
+        fake_clocks_start();
+        step_watch_init(&watch, &fake_clocks_calls);
 }
 
 /* As the ticker does, a tick later. The reading of BOOTTIME is number 0. */
 static bool look(void) {
-        fake.monotonic_ns += TICK_NS;
-        fake.readings = 0;
-        return step_watch_look(&watch, fake_clock_ns(CLOCK_BOOTTIME));
+        fake_clocks.monotonic_ns += TICK_NS;
+        fake_clocks.readings = 0;
+        return step_watch_look(&watch, fake_clocks_ns(CLOCK_BOOTTIME));
 }
 
 TestSuite(step_watch, .init = start);
@@ -45,7 +45,7 @@ Test(step_watch, a_step_is_told_once) {
         };
 
         for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
-                fake.offset_ns += table[i].by_ns;
+                fake_clocks.offset_ns += table[i].by_ns;
                 cr_assert_eq(look(), table[i].expected, "row %zu", i);
                 cr_assert_not(look(), "row %zu: told twice", i);
         }
@@ -54,7 +54,7 @@ Test(step_watch, a_step_is_told_once) {
 /* 10 % is far more than any daemon slews. Red when follow() does nothing. */
 Test(step_watch, a_slew_is_no_step) {
         for (int i = 0; i < 100000; i++) {
-                fake.offset_ns += TICK_NS / (i < 50000 ? 10 : -10);
+                fake_clocks.offset_ns += TICK_NS / (i < 50000 ? 10 : -10);
                 cr_assert_not(look());
         }
 }
@@ -68,8 +68,8 @@ Test(step_watch, preemption_is_no_step) {
                 /* mostly one, sometimes all readings of a look */
                 uint64_t mask = UINT64_C(1) << random_below(&seed, 24);
 
-                fake.preempted = i % 50 == 0 ? random_next(&seed) : mask;
-                fake.preempted_ns = US(random_below(&seed, 10000000));
+                fake_clocks.preempted = i % 50 == 0 ? random_next(&seed) : mask;
+                fake_clocks.preempted_ns = US(random_below(&seed, 10000000));
                 cr_assert_not(look(), "look %d", i);
         }
 }
@@ -78,12 +78,12 @@ Test(step_watch, preemption_is_no_step) {
  * intercepted. Red without either condition of follow(). */
 Test(step_watch, a_slew_is_no_step_for_slow_clocks) {
         for (int round = 0; round < 2; round++) {
-                fake_preempt(FAKE_ALL, round == 0 ? US(2) : US(100));
-                step_watch_init(&watch, &fake_calls);
+                fake_clocks_preempt(FAKE_ALL, round == 0 ? US(2) : US(100));
+                step_watch_init(&watch, &fake_clocks_calls);
                 if (round == 0)
-                        fake.preempted_ns *= 2;
+                        fake_clocks.preempted_ns *= 2;
                 for (int i = 0; i < 10000; i++) {
-                        fake.offset_ns += US(1);
+                        fake_clocks.offset_ns += US(1);
                         cr_assert_not(look());
                 }
         }
@@ -91,10 +91,10 @@ Test(step_watch, a_slew_is_no_step_for_slow_clocks) {
 
 /* Red without the second reading. */
 Test(step_watch, a_step_is_told_though_the_tick_was_preempted) {
-        fake.offset_ns += US(1000);
-        fake_preempt(UINT64_C(1) << 2, US(5000));
+        fake_clocks.offset_ns += US(1000);
+        fake_clocks_preempt(UINT64_C(1) << 2, US(5000));
         cr_assert(look());
-        fake_preempt(0, 0);
+        fake_clocks_preempt(0, 0);
         cr_assert_not(look());
 }
 
@@ -105,11 +105,11 @@ Test(step_watch, a_step_amid_preemption_is_told) {
         for (int i = 0; i < 1000; i++) {
                 int told = 0;
 
-                fake.offset_ns += i % 2 == 0 ? US(600) : -US(600);
-                fake.preempted = random_next(&seed);
-                fake.preempted_ns = US(random_below(&seed, 1000000));
+                fake_clocks.offset_ns += i % 2 == 0 ? US(600) : -US(600);
+                fake_clocks.preempted = random_next(&seed);
+                fake_clocks.preempted_ns = US(random_below(&seed, 1000000));
                 told += look();
-                fake.preempted = 0;
+                fake_clocks.preempted = 0;
                 told += look();
                 cr_assert_eq(told, 1, "step %d told %d times", i, told);
         }
@@ -118,15 +118,15 @@ Test(step_watch, a_step_amid_preemption_is_told) {
 /* Red when more is read than REALTIME and BOOTTIME. */
 Test(step_watch, a_look_costs_two_readings) {
         cr_assert_not(look());
-        cr_assert_eq(fake.readings, 1 + 2);
+        cr_assert_eq(fake_clocks.readings, 1 + 2);
 }
 
 /* A suspend between two looks, or amid one, moves no offset. */
 Test(step_watch, a_suspend_is_no_step) {
-        fake.asleep_ns += INT64_C(3600) * 1000000000;
+        fake_clocks.asleep_ns += INT64_C(3600) * 1000000000;
         cr_assert_not(look());
-        int64_t boot_ns = fake_clock_ns(CLOCK_BOOTTIME);
-        fake.asleep_ns += INT64_C(3600) * 1000000000;
+        int64_t boot_ns = fake_clocks_ns(CLOCK_BOOTTIME);
+        fake_clocks.asleep_ns += INT64_C(3600) * 1000000000;
         cr_assert_not(step_watch_look(&watch, boot_ns));
         cr_assert_not(look());
 }

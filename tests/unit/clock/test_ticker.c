@@ -2,8 +2,8 @@
 #include <criterion/criterion.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdint.h>
 #include <stdatomic.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "daemon/clock/ticker.h"
-#include "tests/unit/until.h"
+#include "tests/support/until.h"
 
 /* Shared with children, as the real one is with everybody. */
 static struct clock_segment *segment_new(void) {

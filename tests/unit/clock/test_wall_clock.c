@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include "daemon/clock/wall_clock.h"
-#include "tests/unit/capture.h"
-#include "tests/unit/fake_clocks.h"
-#include "tests/unit/random.h"
-#include "tests/unit/until.h"
+#include "tests/support/capture.h"
+#include "tests/support/random.h"
+#include "tests/support/until.h"
+#include "tests/unit/support/fake_clocks.h"
 
 #define MS(n) ((int64_t)(n)*1000000)
 
@@ -36,8 +38,8 @@ Test(wall_clock, preemption_between_the_clocks_is_read_again) {
         struct wall_clock *clock;
         uint64_t seed = 1;
 
-        fake_start();
-        clock = clock_of(&fake_calls);
+        fake_clocks_start();
+        clock = clock_of(&fake_clocks_calls);
         for (int round = 0; round < 1000; round++) {
                 uint64_t mask = random_next(&seed) & ((1 << 20) - 1);
                 struct guard_reading reading;
@@ -45,9 +47,10 @@ Test(wall_clock, preemption_between_the_clocks_is_read_again) {
 
                 /* one of the brackets of four readings stays whole */
                 mask &= ~(UINT64_C(14) << 4 * random_below(&seed, 5));
-                fake_preempt(mask, MS(1 + random_below(&seed, 5000)));
+                fake_clocks_preempt(mask, MS(1 + random_below(&seed, 5000)));
                 cr_assert(wall_clock_take(clock, true, &reading, &slept) < WALL_CLOCK_NARROW_NS);
-                cr_assert(distance(offset_of(&reading), fake.offset_ns) < WALL_CLOCK_NARROW_NS);
+                cr_assert(distance(offset_of(&reading), fake_clocks.offset_ns) <
+                          WALL_CLOCK_NARROW_NS);
                 cr_assert_eq(slept, 0);
         }
         wall_clock_free(clock);
@@ -60,16 +63,16 @@ Test(wall_clock, a_torn_reading_says_how_far_off_it_may_be) {
         struct wall_clock *clock;
         int64_t slept, width;
 
-        fake_start();
-        clock = clock_of(&fake_calls);
+        fake_clocks_start();
+        clock = clock_of(&fake_clocks_calls);
         /* the first of the five brackets once, the others thrice */
-        fake_preempt(0xeeee2, MS(300));
+        fake_clocks_preempt(0xeeee2, MS(300));
         width = wall_clock_take(clock, true, &reading, &slept);
         cr_assert(width >= MS(300) && width < MS(400));
-        cr_assert(distance(offset_of(&reading), fake.offset_ns) <= width / 2 + 1);
+        cr_assert(distance(offset_of(&reading), fake_clocks.offset_ns) <= width / 2 + 1);
         cr_assert_eq(slept, 0);
         /* not for ever: a look costs twenty readings at most */
-        cr_assert(fake.readings <= 20);
+        cr_assert(fake_clocks.readings <= 20);
         wall_clock_free(clock);
 }
 
@@ -79,11 +82,11 @@ Test(wall_clock, a_look_is_cheap) {
         struct wall_clock *clock;
         int64_t slept;
 
-        fake_start();
-        clock = clock_of(&fake_calls);
-        fake_preempt(0, 0);
+        fake_clocks_start();
+        clock = clock_of(&fake_clocks_calls);
+        fake_clocks_preempt(0, 0);
         wall_clock_take(clock, true, &reading, &slept);
-        cr_assert_eq(fake.readings, 4);
+        cr_assert_eq(fake_clocks.readings, 4);
         wall_clock_free(clock);
 }
 
@@ -93,14 +96,14 @@ Test(wall_clock, steps_are_seen_as_far_as_they_go) {
                                   INT64_C(315360000) * 1000000000, -INT64_C(630720000) * 1000000000 };
         struct wall_clock *clock;
 
-        fake_start();
-        clock = clock_of(&fake_calls);
+        fake_clocks_start();
+        clock = clock_of(&fake_clocks_calls);
         for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
                 struct guard_reading before, after;
                 int64_t slept;
 
                 wall_clock_take(clock, true, &before, &slept);
-                fake.offset_ns += steps[i];
+                fake_clocks.offset_ns += steps[i];
                 wall_clock_take(clock, true, &after, &slept);
                 cr_assert(distance(offset_of(&after) - offset_of(&before), steps[i]) < 1000);
                 cr_assert_eq(slept, 0, "a step is no suspend");
@@ -115,26 +118,26 @@ Test(wall_clock, a_suspend_is_told_once) {
         struct wall_clock *clock;
         int64_t slept;
 
-        fake_start();
+        fake_clocks_start();
         /* a first look that was torn apart tells of no suspend later */
-        fake_preempt(0xfffff, MS(40));
-        clock = clock_of(&fake_calls);
-        fake_preempt(0, 0);
+        fake_clocks_preempt(0xfffff, MS(40));
+        clock = clock_of(&fake_clocks_calls);
+        fake_clocks_preempt(0, 0);
         wall_clock_take(clock, true, &reading, &slept);
         cr_assert_eq(slept, 0);
         for (int64_t hours = 1; hours < 10; hours++) {
                 int64_t expected = hours * MS(3600000);
 
-                fake.asleep_ns += expected;
+                fake_clocks.asleep_ns += expected;
                 wall_clock_take(clock, true, &reading, &slept);
                 cr_assert(distance(slept, expected) < WALL_CLOCK_NARROW_NS);
                 wall_clock_take(clock, true, &reading, &slept);
                 cr_assert_eq(slept, 0);
         }
-        fake.asleep_ns += MS(1) / 2;
+        fake_clocks.asleep_ns += MS(1) / 2;
         wall_clock_take(clock, true, &reading, &slept);
         cr_assert_eq(slept, 0);
-        fake_preempt(FAKE_ALL, MS(5000));
+        fake_clocks_preempt(FAKE_ALL, MS(5000));
         wall_clock_take(clock, true, &reading, &slept);
         cr_assert_eq(slept, 0);
         wall_clock_free(clock);
@@ -159,15 +162,15 @@ Test(wall_clock, synchronised_means_no_error_and_not_unsync) {
         struct wall_clock *clock;
         const char *text;
 
-        fake_start();
-        clock = clock_of(&fake_calls);
+        fake_clocks_start();
+        clock = clock_of(&fake_clocks_calls);
         capture_begin();
         for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
                 struct guard_reading reading;
                 int64_t slept;
 
-                fake.adjtimex_state = table[i].state;
-                fake.adjtimex_status = table[i].status;
+                fake_clocks.adjtimex_state = table[i].state;
+                fake_clocks.adjtimex_status = table[i].status;
                 wall_clock_take(clock, true, &reading, &slept);
                 cr_assert_eq(reading.synchronised, table[i].expected, "row %zu", i);
         }
@@ -199,19 +202,19 @@ Test(wall_clock, a_step_is_told_once_and_the_timer_armed_again) {
         const int drains[] = { -ECANCELED, -EAGAIN, 0 };
         struct wall_clock *clock;
 
-        fake_start();
-        clock = clock_of(&fake_calls);
-        cr_assert_str_eq(fake.log, "oa");
+        fake_clocks_start();
+        clock = clock_of(&fake_clocks_calls);
+        cr_assert_str_eq(fake_clocks.log, "oa");
         cr_assert_not(wall_clock_stepped(clock));
-        cr_assert_str_eq(fake.log, "oad");
-        fake.drains = drains;
-        fake.n_drains = 3;
+        cr_assert_str_eq(fake_clocks.log, "oad");
+        fake_clocks.drains = drains;
+        fake_clocks.n_drains = 3;
         cr_assert(wall_clock_stepped(clock));
-        cr_assert_str_eq(fake.log, "oadda");
+        cr_assert_str_eq(fake_clocks.log, "oadda");
         cr_assert_not(wall_clock_stepped(clock));
         /* the end of time is treated as a step */
         cr_assert(wall_clock_stepped(clock));
-        cr_assert_str_eq(fake.log, "oaddadda");
+        cr_assert_str_eq(fake_clocks.log, "oaddadda");
         wall_clock_free(clock);
 }
 
@@ -223,17 +226,17 @@ Test(wall_clock, a_step_while_arming_is_not_lost) {
         const int drains[] = { -ECANCELED, -ECANCELED };
         struct wall_clock *clock;
 
-        fake_start();
-        fake.arms = arms;
-        fake.n_arms = 9;
-        fake.drains = drains;
-        fake.n_drains = 2;
-        clock = clock_of(&fake_calls);
-        cr_assert_str_eq(fake.log, "oaa");
+        fake_clocks_start();
+        fake_clocks.arms = arms;
+        fake_clocks.n_arms = 9;
+        fake_clocks.drains = drains;
+        fake_clocks.n_drains = 2;
+        clock = clock_of(&fake_clocks_calls);
+        cr_assert_str_eq(fake_clocks.log, "oaa");
         cr_assert(wall_clock_stepped(clock));
-        cr_assert_str_eq(fake.log, "oaadaa");
+        cr_assert_str_eq(fake_clocks.log, "oaadaa");
         cr_assert(wall_clock_stepped(clock));
-        cr_assert_str_eq(fake.log, "oaadaadaaaa");
+        cr_assert_str_eq(fake_clocks.log, "oaadaadaaaa");
         cr_assert(wall_clock_step_fd(clock) >= 0);
         wall_clock_free(clock);
 }
@@ -247,11 +250,11 @@ Test(wall_clock, without_the_timer_it_says_so_and_works_on) {
 
         capture_begin();
         for (int round = 0; round < 2; round++) {
-                fake_start();
-                fake.timer_open_error = round == 0 ? -ENOSYS : 0;
-                fake.arms = refused;
-                fake.n_arms = 1;
-                clock = clock_of(&fake_calls);
+                fake_clocks_start();
+                fake_clocks.timer_open_error = round == 0 ? -ENOSYS : 0;
+                fake_clocks.arms = refused;
+                fake_clocks.n_arms = 1;
+                clock = clock_of(&fake_clocks_calls);
                 cr_assert_contains(capture_take(), "event=steps");
                 cr_assert_eq(wall_clock_step_fd(clock), -1);
                 cr_assert_not(wall_clock_stepped(clock));
@@ -266,12 +269,12 @@ Test(wall_clock, a_timer_lost_later_is_said) {
         struct wall_clock *clock;
 
         capture_begin();
-        fake_start();
-        fake.arms = arms;
-        fake.n_arms = 2;
-        fake.drains = drains;
-        fake.n_drains = 1;
-        clock = clock_of(&fake_calls);
+        fake_clocks_start();
+        fake_clocks.arms = arms;
+        fake_clocks.n_arms = 2;
+        fake_clocks.drains = drains;
+        fake_clocks.n_drains = 1;
+        clock = clock_of(&fake_clocks_calls);
         cr_assert_str_eq(capture_take(), "");
         cr_assert(wall_clock_stepped(clock));
         cr_assert_contains(capture_take(), "event=steps");

@@ -1,14 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /* Configurations that are read. */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
 #include "daemon/config/format.h"
 #include "daemon/config/keys.h"
 #include "daemon/config/units.h"
-#include "tests/unit/config_fixture.h"
+#include "tests/support/capture.h"
+#include "tests/unit/support/config_fixture.h"
 
-TestSuite(config, .init = set_up, .fini = tear_down);
+TestSuite(config, .init = config_fixture_begin, .fini = config_fixture_end);
 
 Test(config, defaults) {
-        struct config *c = load(FIRST, NULL);
+        struct config *c = config_fixture_load(FIRST, NULL);
 
         cr_assert_str_eq(c->socket, "/run/sfshm/sfshm.sock");
         cr_assert_eq(c->socket_mode, 0666);
@@ -44,7 +51,7 @@ Test(config, defaults) {
 }
 
 Test(config, every_key_can_be_set) {
-        struct config *c = load("\xEF\xBB\xBF# a comment\n\n"
+        struct config *c = config_fixture_load("\xEF\xBB\xBF# a comment\n\n"
                                 "  ; an indented comment\r\n"
                                 "[daemon]\n"
                                 "socket = /tmp/a b.sock\n"
@@ -101,13 +108,14 @@ Test(config, conf_d_comes_later_in_order_of_names_and_set_last) {
                          "weights.cgroup./a=b:c=3", NULL };
         struct config *c;
 
-        write_file("sfshmd.conf.d/20.conf", "[workers]\ncount = 20\n[weights]\nuid.7 = 2\n");
-        write_file("sfshmd.conf.d/10.conf", "[workers]\ncount = 10\nfirst = 10\n");
-        write_file("sfshmd.conf.d/.hidden.conf", "[workers]\ncount = 30\n");
-        write_file("sfshmd.conf.d/30.conf.bak", "[workers]\ncount = 40\n");
-        cr_assert(!strstr(refused(FIRST, sets), "max_clients"));
+        config_fixture_write("sfshmd.conf.d/20.conf",
+                             "[workers]\ncount = 20\n[weights]\nuid.7 = 2\n");
+        config_fixture_write("sfshmd.conf.d/10.conf", "[workers]\ncount = 10\nfirst = 10\n");
+        config_fixture_write("sfshmd.conf.d/.hidden.conf", "[workers]\ncount = 30\n");
+        config_fixture_write("sfshmd.conf.d/30.conf.bak", "[workers]\ncount = 40\n");
+        cr_assert(!strstr(config_fixture_refused(FIRST, sets), "max_clients"));
         sets[3] = "weights.cgroup./a:b=3";
-        c = load(FIRST "count = 2\n[daemon]\nmax_clients = 3\n", sets);
+        c = config_fixture_load(FIRST "count = 2\n[daemon]\nmax_clients = 3\n", sets);
         cr_assert(c->first == 10 && c->count == 20);
         cr_assert_eq(c->max_clients, 41);
         cr_assert_eq(c->n_weights, 2);
@@ -117,9 +125,10 @@ Test(config, conf_d_comes_later_in_order_of_names_and_set_last) {
 }
 
 Test(config, the_clock_s_words_and_largest_durations) {
-        struct config *c = load(FIRST "[clock]\non_rollback = wait\nmax_offset = 1h\n"
-                                "max_forward_step = 1d\nmax_slew = 500ms\nrequire_sync = no\n",
-                                NULL);
+        struct config *c = config_fixture_load(
+                FIRST "[clock]\non_rollback = wait\nmax_offset = 1h\n"
+                      "max_forward_step = 1d\nmax_slew = 500ms\nrequire_sync = no\n",
+                NULL);
 
         cr_assert_eq(c->clock.on_rollback, GUARD_WAIT);
         cr_assert_eq(c->clock.max_offset_ns, INT64_C(3600000000000));
@@ -130,16 +139,16 @@ Test(config, the_clock_s_words_and_largest_durations) {
 }
 
 Test(config, the_widest_runs_are_allowed) {
-        struct config *c = load(FIRST "count = 1024\n", NULL);
+        struct config *c = config_fixture_load(FIRST "count = 1024\n", NULL);
 
         config_free(c);
-        c = load(FIRST "[id]\nlayout = 41/0/22\n", NULL);
+        c = config_fixture_load(FIRST "[id]\nlayout = 41/0/22\n", NULL);
         config_free(c);
-        c = load("[workers]\nfirst = 0\n[id]\nlayout = 31/32/0\nregion_bits = 32\n"
+        c = config_fixture_load("[workers]\nfirst = 0\n[id]\nlayout = 31/32/0\nregion_bits = 32\n"
                  "region = 4294967295\n", NULL);
         cr_assert_eq(config_worker_first(c), UINT32_MAX);
         config_free(c);
-        c = load("[workers]\nfirst = 4294967295\n[id]\nlayout = 31/32/0\n", NULL);
+        c = config_fixture_load("[workers]\nfirst = 4294967295\n[id]\nlayout = 31/32/0\n", NULL);
         cr_assert_eq(config_worker_first(c), UINT32_MAX);
         config_free(c);
 }
@@ -171,7 +180,7 @@ Test(config, durations) {
 
 /* Red when a value's text is not the one that sets it. */
 Test(config, the_text_of_a_value) {
-        struct config *c = load(FIRST, NULL);
+        struct config *c = config_fixture_load(FIRST, NULL);
 
         for (size_t i = 0; i < config_n_keys; i++) {
                 const struct config_key *key = &config_keys[i];
@@ -204,7 +213,7 @@ Test(config, an_epoch_keeps_its_milliseconds) {
                 struct config *c;
 
                 snprintf(set, sizeof(set), "id.epoch=%s", epochs[i].given);
-                c = load(FIRST, sets);
+                c = config_fixture_load(FIRST, sets);
                 cr_expect_eq(c->layout.epoch_unix_ms, epochs[i].unix_ms, "%s", epochs[i].given);
                 cr_assert_eq(config_value_text(c, key, &text), 0);
                 cr_expect_str_eq(text, epochs[i].text);
@@ -220,8 +229,10 @@ Test(config, the_text_of_rules) {
                 { "caps.uid.UID", "" },
                 { "caps.cgroup.PATH", "cgroup./c=1000000000000" },
         };
-        struct config *c = load(FIRST "[weights]\nuid.0 = 4\ncgroup./a b = 2\nuid.7 = 1000\n"
-                                "[caps]\ncgroup./c = 1000000000000\n", NULL);
+        struct config *c =
+                config_fixture_load(FIRST "[weights]\nuid.0 = 4\ncgroup./a b = 2\nuid.7 = 1000\n"
+                                          "[caps]\ncgroup./c = 1000000000000\n",
+                                    NULL);
 
         for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
                 for (size_t k = 0; k < config_n_keys; k++) {
@@ -239,7 +250,7 @@ Test(config, the_text_of_rules) {
 /* What is printed is what holds: each default, set by hand, changes nothing. */
 Test(config, the_printed_table_is_the_truth) {
         char line[1024], *sets[64];
-        struct config *c, *defaults = load(FIRST, NULL);
+        struct config *c, *defaults = config_fixture_load(FIRST, NULL);
         FILE *file = tmpfile();
         size_t n = 0, keys = 0;
 
@@ -261,7 +272,7 @@ Test(config, the_printed_table_is_the_truth) {
         sets[n] = NULL;
         cr_assert_eq(keys, 48);
         cr_assert_eq(n, 29);
-        c = load(FIRST, sets);
+        c = config_fixture_load(FIRST, sets);
         cr_assert(memcmp(&c->layout, &defaults->layout, sizeof(c->layout)) == 0);
         cr_assert(c->standing_ns == defaults->standing_ns && c->uid_bytes == defaults->uid_bytes);
         cr_assert_str_eq(c->shm, defaults->shm);

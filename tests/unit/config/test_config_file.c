@@ -1,13 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /* How a file is split into lines, keys and values. */
-#include "tests/unit/config_fixture.h"
-#include "tests/unit/random.h"
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
 
-TestSuite(config_file, .init = set_up, .fini = tear_down);
+#include "tests/support/capture.h"
+#include "tests/support/random.h"
+#include "tests/unit/support/config_fixture.h"
+
+TestSuite(config_file, .init = config_fixture_begin, .fini = config_fixture_end);
 
 /* "[workers]", then `key` = `zeros` zeros and `value`, without a newline at the end. */
 static void write_padded(const char *key, size_t zeros, const char *value) {
-        FILE *file = fopen(path, "w");
+        FILE *file = fopen(config_fixture.path, "w");
 
         cr_assert_not_null(file);
         fprintf(file, FIRST "%s = ", key);
@@ -23,7 +29,7 @@ Test(config_file, lines_of_all_lengths_are_read_whole) {
                 struct config *c = NULL;
 
                 write_padded("count", zeros, "77");
-                cr_assert_eq(config_load(&c, path, NULL), 0, "%s", capture_take());
+                cr_assert_eq(config_load(&c, config_fixture.path, NULL), 0, "%s", capture_take());
                 cr_assert_eq(c->count, 77);
                 config_free(c);
         }
@@ -33,15 +39,15 @@ Test(config_file, a_value_has_at_most_64_kib) {
         struct config *c = NULL;
 
         write_padded("count", 65534, "77");
-        cr_assert_eq(config_load(&c, path, NULL), 0, "%s", capture_take());
+        cr_assert_eq(config_load(&c, config_fixture.path, NULL), 0, "%s", capture_take());
         cr_assert_eq(c->count, 77);
         c = config_free(c);
         write_padded("count", 65535, "77");
-        cr_assert_eq(config_load(&c, path, NULL), -EINVAL);
+        cr_assert_eq(config_load(&c, config_fixture.path, NULL), -EINVAL);
         cr_assert_contains(capture_take(), "sfshmd.conf:3: the value of workers.count has 65537 "
                                            "bytes; at most 65536 are allowed");
         write_padded("count", 1000000, "77");
-        cr_assert_eq(config_load(&c, path, NULL), -EINVAL);
+        cr_assert_eq(config_load(&c, config_fixture.path, NULL), -EINVAL);
         cr_assert_contains(capture_take(), "workers.count has 1000002 bytes");
 }
 
@@ -51,7 +57,7 @@ Test(config_file, a_long_refused_value_is_shown_in_part) {
         const char *error;
 
         write_padded("count", 65530, "x");
-        cr_assert_eq(config_load(&c, path, NULL), -EINVAL);
+        cr_assert_eq(config_load(&c, config_fixture.path, NULL), -EINVAL);
         error = capture_take();
         cr_assert_contains(error, "sfshmd.conf:3: workers.count = \"00000");
         cr_assert_contains(error, "000...\" is not allowed; workers.count takes a whole number");
@@ -63,16 +69,18 @@ Test(config_file, long_names_are_refused_as_unknown) {
         memset(name, 'n', sizeof(name) - 1);
         name[sizeof(name) - 1] = '\0';
         snprintf(text, sizeof(text), "\n[%s]\n", name);
-        cr_assert_contains(refused(text, NULL), "sfshmd.conf:2: unknown section [nnn");
+        cr_assert_contains(config_fixture_refused(text, NULL),
+                           "sfshmd.conf:2: unknown section [nnn");
         snprintf(text, sizeof(text), "[daemon]\n%s = 1\n", name);
-        cr_assert_contains(refused(text, NULL), "sfshmd.conf:2: unknown key daemon.nnn");
+        cr_assert_contains(config_fixture_refused(text, NULL),
+                           "sfshmd.conf:2: unknown key daemon.nnn");
 }
 
 Test(config_file, a_zero_byte_is_refused) {
         struct config *c = NULL;
 
-        write_bytes(path, "[workers]\nfirst = 1\0" "2\n", 22);
-        cr_assert_eq(config_load(&c, path, NULL), -EINVAL);
+        config_fixture_write_bytes(config_fixture.path, "[workers]\nfirst = 1\0" "2\n", 22);
+        cr_assert_eq(config_load(&c, config_fixture.path, NULL), -EINVAL);
         cr_assert_contains(capture_take(), "sfshmd.conf:2: the line holds a zero byte");
 }
 
@@ -114,8 +122,8 @@ Test(config_file, random_values_are_read_as_they_stand) {
                 snprintf(text, sizeof(text), FIRST "[daemon]\nsocket_group%s=%s%s",
                          pick(&state, blanks, 4), value, pick(&state, ends, 6));
                 expected = expected_group(value);
-                write_file("sfshmd.conf", text);
-                r = config_load(&c, path, NULL);
+                config_fixture_write("sfshmd.conf", text);
+                r = config_load(&c, config_fixture.path, NULL);
                 if (expected == NULL) {
                         cr_assert_eq(r, -EINVAL, "%s", text);
                         cr_assert_contains(capture_take(), "sfshmd.conf:4: ");
@@ -143,8 +151,8 @@ Test(config_file, random_bytes_are_read_or_refused) {
                 /* with its NUL */
                 for (size_t i = 0; i < n; i++)
                         bytes[i] = alphabet[random_below(&state, sizeof(alphabet))];
-                write_bytes(path, bytes, n);
-                r = config_load(&c, path, NULL);
+                config_fixture_write_bytes(config_fixture.path, bytes, n);
+                r = config_load(&c, config_fixture.path, NULL);
                 cr_assert(r == 0 || r == -EINVAL);
                 if (r < 0)
                         cr_assert_contains(capture_take(), "error: ");

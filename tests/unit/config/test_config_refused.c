@@ -1,25 +1,32 @@
 /* SPDX-License-Identifier: MIT */
 /* Configurations that are refused, and what the refusal says. */
-#include "tests/unit/config_fixture.h"
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
 
-TestSuite(config_refused, .init = set_up, .fini = tear_down);
+#include "tests/support/capture.h"
+#include "tests/unit/support/config_fixture.h"
+
+TestSuite(config_refused, .init = config_fixture_begin, .fini = config_fixture_end);
 
 Test(config_refused, an_error_in_conf_d_names_that_file) {
         char expected[600];
 
-        write_file("sfshmd.conf.d/10.conf", "\n[workers]\ncount = 0\n");
-        snprintf(expected, sizeof(expected), "%s.d/10.conf:3: workers.count = \"0\"", path);
-        cr_assert_contains(refused(FIRST, NULL), expected);
+        config_fixture_write("sfshmd.conf.d/10.conf", "\n[workers]\ncount = 0\n");
+        snprintf(expected, sizeof(expected), "%s.d/10.conf:3: workers.count = \"0\"",
+                 config_fixture.path);
+        cr_assert_contains(config_fixture_refused(FIRST, NULL), expected);
 }
 
 Test(config_refused, a_named_file_must_exist_and_be_a_file) {
         struct config *c = NULL;
         char missing[300];
 
-        snprintf(missing, sizeof(missing), "%s/none.conf", directory);
+        snprintf(missing, sizeof(missing), "%s/none.conf", config_fixture.directory);
         cr_assert_eq(config_load(&c, missing, NULL), -ENOENT);
         cr_assert_contains(capture_take(), missing);
-        cr_assert_eq(config_load(&c, directory, NULL), -EISDIR);
+        cr_assert_eq(config_load(&c, config_fixture.directory, NULL), -EISDIR);
         cr_assert_contains(capture_take(), "Is a directory");
         cr_assert_null(c);
 }
@@ -111,10 +118,11 @@ Test(config_refused, bad_lines_and_values) {
         };
 
         for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-                const char *error = refused(cases[i].text, NULL);
+                const char *error = config_fixture_refused(cases[i].text, NULL);
                 char where[300];
 
-                snprintf(where, sizeof(where), "error: %s:%u: ", path, cases[i].line);
+                snprintf(where, sizeof(where), "error: %s:%u: ", config_fixture.path,
+                         cases[i].line);
                 cr_assert_contains(error, where);
                 cr_assert_contains(error, cases[i].says);
                 cr_assert_contains(error, cases[i].and);
@@ -129,12 +137,15 @@ Test(config_refused, bad_sets) {
         char *bad[] = { "workers.count=x", NULL };
         const char *error;
 
-        cr_assert_contains(refused(FIRST, no_equals), "write --set section.key=value");
-        error = refused(FIRST, unknown);
+        cr_assert_contains(config_fixture_refused(FIRST, no_equals),
+                           "write --set section.key=value");
+        error = config_fixture_refused(FIRST, unknown);
         cr_assert_contains(error, "--set: unknown key wrokers.count; did you mean workers.count?");
         cr_assert_contains(error, "the sections are [daemon]");
-        cr_assert_contains(refused(FIRST, no_section), "unknown key count; the sections are");
-        cr_assert_contains(refused(FIRST, bad), "--set: workers.count = \"x\" is not allowed");
+        cr_assert_contains(config_fixture_refused(FIRST, no_section),
+                           "unknown key count; the sections are");
+        cr_assert_contains(config_fixture_refused(FIRST, bad),
+                           "--set: workers.count = \"x\" is not allowed");
 }
 
 Test(config_refused, what_only_several_keys_show) {
@@ -194,7 +205,7 @@ Test(config_refused, what_only_several_keys_show) {
         };
 
         for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-                const char *error = refused(cases[i].text, NULL);
+                const char *error = config_fixture_refused(cases[i].text, NULL);
 
                 cr_assert_contains(error, cases[i].says);
                 cr_assert_contains(error, cases[i].and);

@@ -1,11 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /* What SIGHUP does to the configuration: all of what is new, or nothing. */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
 #include "daemon/config/format.h"
 #include "daemon/config/keys.h"
 #include "daemon/config/reload.h"
-#include "tests/unit/config_fixture.h"
+#include "tests/support/capture.h"
+#include "tests/unit/support/config_fixture.h"
 
-TestSuite(reload, .init = set_up, .fini = tear_down);
+TestSuite(reload, .init = config_fixture_begin, .fini = config_fixture_end);
 
 /* A value of every key that can change, none of them the default. */
 #define OTHERS                                                                                     \
@@ -18,7 +26,8 @@ TestSuite(reload, .init = set_up, .fini = tear_down);
         "[weights]\nuid.1 = 7\ncgroup./a = 8\n[caps]\nuid.1 = 9\ncgroup./b = 10\n"
 
 static struct reload begin(const char *text) {
-        return (struct reload){ .config = load(text, NULL), .path = path };
+        return (struct reload){ .config = config_fixture_load(text, NULL),
+                                .path = config_fixture.path };
 }
 
 static const char *text_of(const struct config *config, const struct config_key *key) {
@@ -84,7 +93,7 @@ Test(reload, each_key_that_cannot_change_is_refused_by_name_and_nothing_applied)
                         continue;
                 reload = begin(FIRST);
                 make_other(reload.config, key);
-                write_file("sfshmd.conf", FIRST OTHERS);
+                config_fixture_write("sfshmd.conf", FIRST OTHERS);
                 cr_assert_eq(reload_config(&reload), -EBUSY, "%s", key->name);
                 log = capture_take();
                 snprintf(expected, sizeof(expected), "restart needed: %s is \"%s\" and cannot "
@@ -106,7 +115,8 @@ Test(reload, several_are_all_named) {
         struct reload reload = begin(FIRST);
         const char *log;
 
-        write_file("sfshmd.conf", FIRST "count = 2\n[daemon]\nmax_clients = 5\nshm = /other\n");
+        config_fixture_write("sfshmd.conf",
+                             FIRST "count = 2\n[daemon]\nmax_clients = 5\nshm = /other\n");
         cr_assert_eq(reload_config(&reload), -EBUSY);
         log = capture_take();
         cr_assert_contains(log, "daemon.max_clients is \"4096\" and cannot become \"5\"");
@@ -119,13 +129,13 @@ Test(reload, several_are_all_named) {
 /* And back again. Red when a field is not taken over. */
 Test(reload, each_key_that_can_change_is_applied_and_named) {
         struct reload reload = begin(FIRST);
-        struct config *others = load(FIRST OTHERS, NULL);
+        struct config *others = config_fixture_load(FIRST OTHERS, NULL);
         const char *const files[] = { FIRST OTHERS, FIRST };
 
         for (unsigned round = 0; round < 2; round++) {
                 const char *log;
 
-                write_file("sfshmd.conf", files[round]);
+                config_fixture_write("sfshmd.conf", files[round]);
                 cr_assert_eq(reload_config(&reload), 0, "%s", capture_take());
                 log = capture_take();
                 for (size_t i = 0; i < config_n_keys; i++) {
@@ -151,7 +161,7 @@ Test(reload, text_stays_where_it_is) {
         struct reload reload = begin(FIRST);
         struct config before = *reload.config;
 
-        write_file("sfshmd.conf", FIRST OTHERS);
+        config_fixture_write("sfshmd.conf", FIRST OTHERS);
         cr_assert_eq(reload_config(&reload), 0);
         cr_assert_eq(reload.config->state_dir, before.state_dir);
         cr_assert_eq(reload.config->socket, before.socket);
@@ -164,12 +174,12 @@ Test(reload, what_cannot_be_loaded_changes_nothing) {
         struct reload reload = begin(FIRST "[limits]\nuid_lanes = 77\n");
         const char *log;
 
-        write_file("sfshmd.conf", FIRST "[limits]\nuid_lanes = 78\nuid_clients = x\n");
+        config_fixture_write("sfshmd.conf", FIRST "[limits]\nuid_lanes = 78\nuid_clients = x\n");
         cr_assert_eq(reload_config(&reload), -EINVAL);
         log = capture_take();
         cr_assert_contains(log, "sfshmd.conf:5: limits.uid_clients = \"x\" is not allowed");
         cr_assert_contains(log, "the old one stays in force");
-        cr_assert_eq(unlink(path), 0);
+        cr_assert_eq(unlink(config_fixture.path), 0);
         cr_assert_eq(reload_config(&reload), -ENOENT);
         cr_assert_contains(capture_take(), "the old one stays in force");
         cr_assert_eq(reload.config->uid_lanes, 77);
@@ -179,9 +189,11 @@ Test(reload, what_cannot_be_loaded_changes_nothing) {
 /* What --set said holds on. */
 Test(reload, the_command_line_wins_again) {
         char *sets[] = { "limits.uid_lanes=5", NULL };
-        struct reload reload = { .config = load(FIRST, sets), .path = path, .sets = sets };
+        struct reload reload = { .config = config_fixture_load(FIRST, sets),
+                                 .path = config_fixture.path,
+                                 .sets = sets };
 
-        write_file("sfshmd.conf", FIRST "[limits]\nuid_lanes = 6\nuid_clients = 6\n");
+        config_fixture_write("sfshmd.conf", FIRST "[limits]\nuid_lanes = 6\nuid_clients = 6\n");
         cr_assert_eq(reload_config(&reload), 0);
         cr_assert(reload.config->uid_lanes == 5 && reload.config->uid_clients == 6);
         cr_assert_contains(capture_take(), "keys that changed: 1 ");

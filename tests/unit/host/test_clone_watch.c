@@ -5,14 +5,15 @@
 #include <linux/netlink.h>
 #include <poll.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "daemon/host/clone_watch.h"
-#include "tests/unit/capture.h"
-#include "tests/unit/random.h"
-#include "tests/unit/vmclock_fixture.h"
+#include "tests/support/capture.h"
+#include "tests/support/random.h"
+#include "tests/unit/support/vmclock_fixture.h"
 
 #define NEW_GENERATION "change@/devices/LNXSYSTM:00/QEMUVGID:00\0ACTION=change\0" \
                        "DEVPATH=/devices/LNXSYSTM:00/QEMUVGID:00\0SUBSYSTEM=acpi\0" \

@@ -2,11 +2,13 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
-#include "tests/unit/until.h"
-#include "tests/unit/vmclock_fixture.h"
+#include "tests/support/until.h"
+#include "tests/unit/support/vmclock_fixture.h"
 
 /* Red when any of the fields is not looked at. */
 Test(vmclock, what_is_no_vmclock_is_refused) {

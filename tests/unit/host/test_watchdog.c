@@ -7,8 +7,8 @@
 #include <unistd.h>
 
 #include "daemon/host/watchdog.h"
+#include "tests/support/capture.h"
 #include "tests/support/notify_socket.h"
-#include "tests/unit/capture.h"
 
 #define MS INT64_C(1000000)
 #define PERIOD (600 * MS)

@@ -1,7 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* What etcd's gateway leaves out, and what it lets pass: each is judged for itself. */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
 #include "daemon/lease/etcd/base64.h"
-#include "tests/unit/fake_etcd.h"
+#include "tests/support/capture.h"
+#include "tests/unit/support/fake_etcd.h"
 
 #define RANGE "/v3/kv/range"
 #define TXN "/v3/kv/txn"
@@ -15,7 +22,7 @@ static int list_of(const char *rest) {
         char text[1000];
 
         snprintf(text, sizeof(text), "{" HEADER "%s}", rest);
-        fake_http_json(fake, RANGE, 200, text);
+        fake_http_json(fake_etcd_server, RANGE, 200, text);
         return fake_etcd_list();
 }
 
@@ -57,7 +64,7 @@ Test(etcd_calls, a_list_is_linearizable_and_sorted) {
         char *last = base64_encode("/sfshm/contracu", 15);
 
         cr_assert_eq(list_of(""), 0);
-        text = fake_http_last(fake, RANGE);
+        text = fake_http_last(fake_etcd_server, RANGE);
         cr_assert_null(strstr(text, "serializable"));
         cr_assert_contains(text, "\"sort_target\":\"KEY\"");
         cr_assert_contains(text, first);
@@ -69,13 +76,13 @@ Test(etcd_calls, a_list_is_linearizable_and_sorted) {
 
 /* etcd put back from an old copy has forgotten fences. Red without check_revision(). */
 Test(etcd_calls, a_revision_that_goes_back_is_refused_for_ever) {
-        fake_http_json(fake, RANGE, 200,
+        fake_http_json(fake_etcd_server, RANGE, 200,
                        "{\"header\":{\"cluster_id\":\"7\",\"revision\":\"100\"}}");
         cr_assert_eq(fake_etcd_list(), 0);
         cr_assert_eq(fake_etcd_list(), 0);
         cr_expect_eq(list_of(""), -EIO);
         cr_assert_contains(capture_take(), "revision went back from 100 to 5");
-        fake_http_json(fake, RANGE, 200,
+        fake_http_json(fake_etcd_server, RANGE, 200,
                        "{\"header\":{\"cluster_id\":\"7\",\"revision\":\"200\"}}");
         cr_expect_eq(fake_etcd_list(), -EIO);
 }
@@ -94,14 +101,15 @@ static int commit_one(bool session, int64_t *ret_modified) {
 Test(etcd_calls, a_commit_has_succeeded_when_it_says_so) {
         int64_t modified;
 
-        fake_http_json(fake, TXN, 200, "{" HEADER "}");
+        fake_http_json(fake_etcd_server, TXN, 200, "{" HEADER "}");
         cr_expect_eq(commit_one(false, &modified), -EAGAIN);
-        fake_http_json(fake, TXN, 200, "{" HEADER ",\"succeeded\":\"true\"}");
+        fake_http_json(fake_etcd_server, TXN, 200, "{" HEADER ",\"succeeded\":\"true\"}");
         cr_expect_eq(commit_one(false, &modified), -EAGAIN);
-        fake_http_json(fake, TXN, 200, "{\"header\":{\"cluster_id\":\"7\"},\"succeeded\":true}");
+        fake_http_json(fake_etcd_server, TXN, 200,
+                       "{\"header\":{\"cluster_id\":\"7\"},\"succeeded\":true}");
         cr_expect_eq(commit_one(false, &modified), -EIO, "done, but at which revision?");
         cr_expect_eq(modified, -1);
-        fake_http_json(fake, TXN, 200, "{" HEADER ",\"succeeded\":true}");
+        fake_http_json(fake_etcd_server, TXN, 200, "{" HEADER ",\"succeeded\":true}");
         cr_expect_eq(commit_one(false, &modified), 0);
         cr_expect_eq(modified, 5);
 }
@@ -115,23 +123,23 @@ Test(etcd_calls, a_session_goes_on_only_with_a_ttl) {
         int64_t ttl_ns = -1;
         char text[200];
 
-        fake_http_json(fake, GRANT, 200, "{" HEADER ",\"ID\":\"77\",\"TTL\":\"60\"}");
+        fake_http_json(fake_etcd_server, GRANT, 200, "{" HEADER ",\"ID\":\"77\",\"TTL\":\"60\"}");
         cr_assert_eq(etcd_calls.session_begin(&fake_etcd, 6 * S, &ttl_ns), 0);
         cr_expect_eq(ttl_ns, 60 * S, "the server's, which may be longer");
         for (size_t i = 0; i < sizeof(ended) / sizeof(ended[0]); i++) {
                 snprintf(text, sizeof(text), "{\"result\":{" HEADER ",\"ID\":\"77\"%s}}\n", ended[i]);
-                fake_http_json(fake, KEEP, 200, text);
+                fake_http_json(fake_etcd_server, KEEP, 200, text);
                 cr_expect_eq(etcd_calls.session_keep(&fake_etcd, &ttl_ns), -ESTALE, "%s", ended[i]);
                 snprintf(text, sizeof(text), "{" HEADER ",\"ID\":\"78\"%s}", ended[i]);
-                fake_http_json(fake, GRANT, 200, text);
+                fake_http_json(fake_etcd_server, GRANT, 200, text);
                 cr_expect_eq(etcd_calls.session_begin(&fake_etcd, 6 * S, &ttl_ns), -EIO);
         }
         cr_expect_eq(ttl_ns, 60 * S);
         cr_expect_eq(fake_etcd.lease, 77);
-        fake_http_json(fake, KEEP, 200, "{\"result\":{" HEADER ",\"TTL\":\"12\"}}");
+        fake_http_json(fake_etcd_server, KEEP, 200, "{\"result\":{" HEADER ",\"TTL\":\"12\"}}");
         cr_expect_eq(etcd_calls.session_keep(&fake_etcd, &ttl_ns), 0);
         cr_expect_eq(ttl_ns, 12 * S);
-        fake_http_json(fake, GRANT, 200, "{" HEADER ",\"TTL\":\"60\"}");
+        fake_http_json(fake_etcd_server, GRANT, 200, "{" HEADER ",\"TTL\":\"60\"}");
         cr_expect_eq(etcd_calls.session_begin(&fake_etcd, 6 * S, &ttl_ns), -EIO, "without an ID");
 }
 
@@ -141,14 +149,14 @@ Test(etcd_calls, int64_are_strings) {
         char *text;
 
         fake_etcd.lease = INT64_C(7587862094938245895); /* more than a double holds */
-        fake_http_json(fake, TXN, 200, "{" HEADER ",\"succeeded\":true}");
+        fake_http_json(fake_etcd_server, TXN, 200, "{" HEADER ",\"succeeded\":true}");
         cr_assert_eq(commit_one(true, &modified), 0);
-        text = fake_http_last(fake, TXN);
+        text = fake_http_last(fake_etcd_server, TXN);
         cr_assert_contains(text, "\"lease\":\"7587862094938245895\"");
         cr_assert_contains(text, "\"mod_revision\":\"0\"");
         free(text);
         cr_assert_eq(commit_one(false, &modified), 0);
-        text = fake_http_last(fake, TXN);
+        text = fake_http_last(fake_etcd_server, TXN);
         cr_assert_contains(text, "\"lease\":\"0\"");
         free(text);
 }

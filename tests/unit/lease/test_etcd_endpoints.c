@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "daemon/lease/etcd/endpoints.h"
-#include "tests/unit/capture.h"
+#include "tests/support/capture.h"
 
 #define MS INT64_C(1000000)
 

@@ -1,11 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /* F1: whatever a gateway, or something in its place, answers is refused or an answer. */
+#include <criterion/criterion.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
+#include "tests/support/capture.h"
 #include "tests/support/private_daemon.h"
 #include "tests/support/scratch.h"
-#include "tests/unit/fake_etcd.h"
+#include "tests/unit/support/fake_etcd.h"
 
 #define RANGE "/v3/kv/range"
 #define SHORT_NS INT64_C(300000000)
@@ -14,7 +20,7 @@
 TestSuite(etcd_http, .init = fake_etcd_begin, .fini = fake_etcd_end, .timeout = 120);
 
 static void say(const char *bytes) {
-        fake_http_say(fake, RANGE, FAKE_HTTP_CUT, bytes, strlen(bytes));
+        fake_http_say(fake_etcd_server, RANGE, FAKE_HTTP_CUT, bytes, strlen(bytes));
 }
 
 /* Red for `{}` when etcd's header is not asked for: then that is a cluster without
@@ -28,10 +34,10 @@ Test(etcd_http, what_is_no_answer_is_none) {
                                               "<html>log in here</html>" };
 
         for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
-                fake_http_json(fake, RANGE, 200, bodies[i]);
+                fake_http_json(fake_etcd_server, RANGE, 200, bodies[i]);
                 cr_expect_eq(fake_etcd_list(), -EIO, "%s", bodies[i]);
         }
-        fake_http_json(fake, RANGE, 200, NOTHING);
+        fake_http_json(fake_etcd_server, RANGE, 200, NOTHING);
         cr_expect_eq(fake_etcd_list(), 0);
         cr_assert_contains(capture_take(), "serves again");
 }
@@ -41,7 +47,7 @@ Test(etcd_http, other_statuses_are_failures_whatever_the_body) {
                                         503, 504 };
 
         for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++) {
-                fake_http_json(fake, RANGE, statuses[i], NOTHING);
+                fake_http_json(fake_etcd_server, RANGE, statuses[i], NOTHING);
                 cr_expect_eq(fake_etcd_list(), -EIO, "%d", statuses[i]);
         }
 }
@@ -83,8 +89,8 @@ Test(etcd_http, errors_say_what_etcd_said) {
         };
 
         for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-                fake_etcd_connect(fake_http_url(fake)); /* each is told once */
-                fake_http_json(fake, RANGE, cases[i].status, cases[i].body);
+                fake_etcd_connect(fake_http_url(fake_etcd_server)); /* each is told once */
+                fake_http_json(fake_etcd_server, RANGE, cases[i].status, cases[i].body);
                 cr_expect_eq(fake_etcd_list(), cases[i].r, "%s", cases[i].body);
                 cr_assert_contains(capture_take(), cases[i].words);
         }
@@ -111,10 +117,10 @@ Test(etcd_http, an_answer_without_end_is_given_up) {
         int n = snprintf(text, size, "HTTP/1.1 200 OK\r\n\r\n" NOTHING);
 
         memset(text + n, ' ', size - (size_t)n);
-        fake_http_say(fake, RANGE, FAKE_HTTP_CUT, text, size);
+        fake_http_say(fake_etcd_server, RANGE, FAKE_HTTP_CUT, text, size);
         cr_expect_eq(fake_etcd_list(), -EIO);
         cr_assert_not_null(strstr(capture_take(), "longer than 32 MiB"));
-        fake_http_say(fake, RANGE, FAKE_HTTP_CUT, text, size / 2);
+        fake_http_say(fake_etcd_server, RANGE, FAKE_HTTP_CUT, text, size / 2);
         cr_expect_eq(fake_etcd_list(), 0);
         free(text);
 }
@@ -126,33 +132,35 @@ Test(etcd_http, one_that_never_answers_is_not_waited_for) {
         int64_t begun_ns;
         unsigned asked;
 
-        fake_options.timeout_ns = SHORT_NS;
-        fake_etcd_connect(fake_http_url(fake));
-        fake_http_say(fake, RANGE, FAKE_HTTP_HANG, "", 0);
+        fake_etcd_options.timeout_ns = SHORT_NS;
+        fake_etcd_connect(fake_http_url(fake_etcd_server));
+        fake_http_say(fake_etcd_server, RANGE, FAKE_HTTP_HANG, "", 0);
         begun_ns = test_monotonic_ns();
         cr_expect_eq(fake_etcd_list(), -ETIMEDOUT);
         cr_expect_geq(test_monotonic_ns() - begun_ns, SHORT_NS - 2000000);
         cr_assert_contains(capture_take(), "does not serve: ");
 
         /* and is left alone for a while, then asked again */
-        snprintf(endpoints, sizeof(endpoints), "%s,%s", fake_http_url(fake), fake_http_url(other));
+        snprintf(endpoints, sizeof(endpoints), "%s,%s", fake_http_url(fake_etcd_server),
+                 fake_http_url(other));
         fake_etcd_connect(endpoints);
         fake_http_json(other, RANGE, 200, NOTHING);
-        asked = fake_http_count(fake, RANGE);
-        while (fake_http_count(fake, RANGE) == asked) { /* which one is first is drawn */
+        asked = fake_http_count(fake_etcd_server, RANGE);
+        while (fake_http_count(fake_etcd_server, RANGE) ==
+               asked) { /* which one is first is drawn */
                 fake_etcd_connect(endpoints);
                 (void)fake_etcd_list();
         }
         for (int i = 0; i < 20; i++)
                 (void)fake_etcd_list(); /* in time, if the machine is not slow */
-        cr_expect_leq(fake_http_count(fake, RANGE), asked + 4);
-        asked = fake_http_count(fake, RANGE);
-        fake_http_json(fake, RANGE, 200, NOTHING);
+        cr_expect_leq(fake_http_count(fake_etcd_server, RANGE), asked + 4);
+        asked = fake_http_count(fake_etcd_server, RANGE);
+        fake_http_json(fake_etcd_server, RANGE, 200, NOTHING);
         fake_http_free(other);
         begun_ns = test_monotonic_ns();
         while (fake_etcd_list() != 0)
                 cr_assert_lt(test_monotonic_ns() - begun_ns, INT64_C(60000000000));
-        cr_expect_gt(fake_http_count(fake, RANGE), asked);
+        cr_expect_gt(fake_http_count(fake_etcd_server, RANGE), asked);
 }
 
 /* A commit is sent once: sent again it could meet itself. One which has reached
@@ -162,14 +170,17 @@ Test(etcd_http, a_commit_goes_to_one_endpoint_that_answers) {
         struct coordinator_commit commit = { .n_checks = 0 };
         char endpoints[200];
 
-        snprintf(endpoints, sizeof(endpoints), "%s %s", fake_http_url(fake), fake_http_url(other));
+        snprintf(endpoints, sizeof(endpoints), "%s %s", fake_http_url(fake_etcd_server),
+                 fake_http_url(other));
         fake_etcd_connect(endpoints);
-        fake_http_json(fake, "/v3/kv/txn", 503, "{}");
+        fake_http_json(fake_etcd_server, "/v3/kv/txn", 503, "{}");
         fake_http_json(other, "/v3/kv/txn", 503, "{}");
         cr_expect_eq(etcd_calls.commit(&fake_etcd, &commit), -EIO);
-        cr_expect_eq(fake_http_count(fake, "/v3/kv/txn") + fake_http_count(other, "/v3/kv/txn"), 1);
+        cr_expect_eq(fake_http_count(fake_etcd_server, "/v3/kv/txn") +
+                             fake_http_count(other, "/v3/kv/txn"),
+                     1);
         fake_http_free(other);
-        fake_http_json(fake, "/v3/kv/txn", 200, "{" HEADER ",\"succeeded\":true}");
+        fake_http_json(fake_etcd_server, "/v3/kv/txn", 200, "{" HEADER ",\"succeeded\":true}");
         for (int i = 0; i < 4; i++) {
                 fake_etcd_connect(endpoints);
                 cr_expect_eq(etcd_calls.commit(&fake_etcd, &commit), 0);
@@ -181,13 +192,13 @@ Test(etcd_http, a_commit_goes_to_one_endpoint_that_answers) {
 Test(etcd_http, a_commit_without_an_answer_is_not_sent_again) {
         struct coordinator_commit commit = { .n_checks = 0 };
 
-        fake_http_json(fake, RANGE, 200, NOTHING);
+        fake_http_json(fake_etcd_server, RANGE, 200, NOTHING);
         cr_expect_eq(fake_etcd_list(), 0);
-        fake_http_say(fake, "/v3/kv/txn", FAKE_HTTP_CUT, "", 0);
+        fake_http_say(fake_etcd_server, "/v3/kv/txn", FAKE_HTTP_CUT, "", 0);
         cr_expect_eq(etcd_calls.commit(&fake_etcd, &commit), -EIO);
-        cr_expect_eq(fake_http_count(fake, "/v3/kv/txn"), 1);
+        cr_expect_eq(fake_http_count(fake_etcd_server, "/v3/kv/txn"), 1);
         cr_assert_contains(capture_take(), "the connection ended without an answer");
-        fake_http_json(fake, "/v3/kv/txn", 200, "{" HEADER ",\"succeeded\":true}");
+        fake_http_json(fake_etcd_server, "/v3/kv/txn", 200, "{" HEADER ",\"succeeded\":true}");
         cr_expect_eq(etcd_calls.commit(&fake_etcd, &commit), 0);
 }
 
@@ -197,13 +208,14 @@ Test(etcd_http, endpoints_of_two_clusters_are_refused) {
         struct fake_http *other = fake_http_new();
         char endpoints[160];
 
-        snprintf(endpoints, sizeof(endpoints), "%s,%s", fake_http_url(fake), fake_http_url(other));
+        snprintf(endpoints, sizeof(endpoints), "%s,%s", fake_http_url(fake_etcd_server),
+                 fake_http_url(other));
         fake_etcd_connect(endpoints);
-        fake_http_json(fake, RANGE, 200, NOTHING);
+        fake_http_json(fake_etcd_server, RANGE, 200, NOTHING);
         fake_http_json(other, RANGE, 200, "{\"header\":{\"cluster_id\":\"8\",\"revision\":\"5\"}}");
         cr_expect_eq(fake_etcd_list(), 0);
         if (fake_http_count(other, RANGE) == 0)
-                fake_http_json(fake, RANGE, 503, "");
+                fake_http_json(fake_etcd_server, RANGE, 503, "");
         else
                 fake_http_json(other, RANGE, 503, "");
         cr_expect_eq(fake_etcd_list(), -EIO);
@@ -220,9 +232,9 @@ static void with_user(const char *password, size_t size) {
 
         cr_assert_eq(write(fd, password, size), (ssize_t)size);
         close(fd);
-        fake_options.username = "sfshm";
-        fake_options.password_file = password_file;
-        fake_etcd_connect(fake_http_url(fake));
+        fake_etcd_options.username = "sfshm";
+        fake_etcd_options.password_file = password_file;
+        fake_etcd_connect(fake_http_url(fake_etcd_server));
 }
 
 /* libcurl would wait a second for leave; from 1 KiB or 1 MiB on, as its release wants. */
@@ -233,12 +245,12 @@ Test(etcd_http, a_large_request_does_not_wait_for_leave) {
 
         memset(text, 'x', size - 1);
         text[size - 1] = '\0';
-        fake_http_json(fake, RANGE, 200, NOTHING);
+        fake_http_json(fake_etcd_server, RANGE, 200, NOTHING);
         cr_expect_eq(etcd_http_call(fake_etcd.http, "kv/range", json_pack("{s:s}", "key", text),
                                     false, &answer), 0);
         json_decref(answer);
         free(text);
-        text = fake_http_last(fake, RANGE);
+        text = fake_http_last(fake_etcd_server, RANGE);
         cr_assert_null(strstr(text, "\r\nExpect:"));
         free(text);
 }
@@ -248,16 +260,17 @@ Test(etcd_http, headers_are_as_the_gateway_wants_them) {
         char *text;
 
         with_user("secret\r\nmore", 12);
-        fake_http_json(fake, RANGE, 200, NOTHING);
-        fake_http_json(fake, "/v3/auth/authenticate", 200, "{" HEADER ",\"token\":\"abc.1\"}");
+        fake_http_json(fake_etcd_server, RANGE, 200, NOTHING);
+        fake_http_json(fake_etcd_server, "/v3/auth/authenticate", 200,
+                       "{" HEADER ",\"token\":\"abc.1\"}");
         cr_expect_eq(fake_etcd_list(), 0);
         cr_expect_eq(fake_etcd_list(), 0);
-        cr_expect_eq(fake_http_count(fake, "/v3/auth/authenticate"), 1);
-        text = fake_http_last(fake, RANGE);
+        cr_expect_eq(fake_http_count(fake_etcd_server, "/v3/auth/authenticate"), 1);
+        text = fake_http_last(fake_etcd_server, RANGE);
         cr_assert_contains(text, "POST /v3/kv/range HTTP/1.1\r\n");
         cr_assert_contains(text, "\r\nAuthorization: abc.1\r\n");
         free(text);
-        text = fake_http_last(fake, "/v3/auth/authenticate");
+        text = fake_http_last(fake_etcd_server, "/v3/auth/authenticate");
         cr_assert_contains(text, "{\"name\": \"sfshm\", \"password\": \"secret\"}");
         cr_assert_null(strstr(text, "Authorization"), "an old token there is refused");
         free(text);
@@ -271,41 +284,46 @@ Test(etcd_http, a_token_that_ended_is_renewed) {
                 "{\"error\":\"etcdserver: revision of auth store is old\",\"code\":3}" };
 
         with_user("secret", 6);
-        fake_http_json(fake, RANGE, 200, NOTHING);
-        fake_http_json(fake, "/v3/auth/authenticate", 200, "{" HEADER ",\"token\":\"first\"}");
+        fake_http_json(fake_etcd_server, RANGE, 200, NOTHING);
+        fake_http_json(fake_etcd_server, "/v3/auth/authenticate", 200,
+                       "{" HEADER ",\"token\":\"first\"}");
         cr_expect_eq(fake_etcd_list(), 0);
-        fake_http_json(fake, "/v3/auth/authenticate", 200, "{" HEADER ",\"token\":\"second\"}");
+        fake_http_json(fake_etcd_server, "/v3/auth/authenticate", 200,
+                       "{" HEADER ",\"token\":\"second\"}");
         for (unsigned i = 0; i < 2; i++) {
                 char *text;
 
-                fake_http_first(fake, RANGE, i == 0 ? 401 : 400, ends[i]);
+                fake_http_first(fake_etcd_server, RANGE, i == 0 ? 401 : 400, ends[i]);
                 cr_expect_eq(fake_etcd_list(), 0);
-                cr_expect_eq(fake_http_count(fake, "/v3/auth/authenticate"), 2 + i);
-                text = fake_http_last(fake, RANGE);
+                cr_expect_eq(fake_http_count(fake_etcd_server, "/v3/auth/authenticate"), 2 + i);
+                text = fake_http_last(fake_etcd_server, RANGE);
                 cr_assert_contains(text, "\r\nAuthorization: second\r\n");
                 free(text);
         }
         /* never without end */
-        fake_http_json(fake, RANGE, 401, ends[0]);
+        fake_http_json(fake_etcd_server, RANGE, 401, ends[0]);
         cr_expect_eq(fake_etcd_list(), -EACCES);
-        cr_expect_eq(fake_http_count(fake, "/v3/auth/authenticate"), 4);
+        cr_expect_eq(fake_http_count(fake_etcd_server, "/v3/auth/authenticate"), 4);
         unlink(password_file);
 }
 
 /* An election is no wrong password: then the start would be given up for ever. */
 Test(etcd_http, only_a_refusal_by_etcd_is_a_wrong_password) {
         with_user("secret", 6);
-        fake_http_json(fake, "/v3/auth/authenticate", 503, "{\"error\":\"no leader\",\"code\":14}");
+        fake_http_json(fake_etcd_server, "/v3/auth/authenticate", 503,
+                       "{\"error\":\"no leader\",\"code\":14}");
         cr_expect_eq(fake_etcd_list(), -EIO);
-        fake_http_json(fake, "/v3/auth/authenticate", 200, "{" HEADER "}");
+        fake_http_json(fake_etcd_server, "/v3/auth/authenticate", 200, "{" HEADER "}");
         cr_expect_eq(fake_etcd_list(), -EIO);
-        fake_http_json(fake, "/v3/auth/authenticate", 200, "{" HEADER ",\"token\":\"a\\r\\nb\"}");
+        fake_http_json(fake_etcd_server, "/v3/auth/authenticate", 200,
+                       "{" HEADER ",\"token\":\"a\\r\\nb\"}");
         cr_expect_eq(fake_etcd_list(), -EIO);
-        fake_http_json(fake, "/v3/auth/authenticate", 400, "{\"error\":\"etcdserver: authentication "
+        fake_http_json(fake_etcd_server, "/v3/auth/authenticate", 400,
+                       "{\"error\":\"etcdserver: authentication "
                        "failed, invalid user ID or password\",\"code\":3}");
         cr_expect_eq(fake_etcd_list(), -EACCES);
         cr_assert_contains(capture_take(), "correct etcd.username, or the first line of");
-        cr_expect_eq(fake_http_count(fake, RANGE), 0);
+        cr_expect_eq(fake_http_count(fake_etcd_server, RANGE), 0);
         unlink(password_file);
 }
 
@@ -318,12 +336,12 @@ Test(etcd_http, a_password_that_cannot_be_read_is_not_guessed) {
         cr_expect_eq(fake_etcd_list(), -EACCES);
         cr_assert_contains(capture_take(), "longer than a password may be");
         cr_assert_eq(truncate(password_file, 0), 0);
-        fake_etcd_connect(fake_http_url(fake));
+        fake_etcd_connect(fake_http_url(fake_etcd_server));
         cr_expect_eq(fake_etcd_list(), -EACCES);
         cr_assert_contains(capture_take(), "is empty");
         unlink(password_file);
-        fake_etcd_connect(fake_http_url(fake));
+        fake_etcd_connect(fake_http_url(fake_etcd_server));
         cr_expect_eq(fake_etcd_list(), -EACCES);
         cr_assert_contains(capture_take(), "cannot read etcd.password_file");
-        cr_expect_eq(fake_http_count(fake, "/v3/auth/authenticate"), 0);
+        cr_expect_eq(fake_http_count(fake_etcd_server, "/v3/auth/authenticate"), 0);
 }

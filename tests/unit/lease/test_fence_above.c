@@ -15,13 +15,13 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "daemon/repair/fence_above.h"
 #include "daemon/lease/local.h"
 #include "daemon/lease/state/fence_file.h"
 #include "daemon/lease/state/identity.h"
 #include "daemon/lease/state/ledger_id.h"
+#include "daemon/repair/fence_above.h"
+#include "tests/support/capture.h"
 #include "tests/support/scratch.h"
-#include "tests/unit/capture.h"
 
 #define DAY_MS INT64_C(86400000)
 

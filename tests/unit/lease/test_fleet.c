@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "daemon/lease/fleet/internal.h"
-#include "tests/unit/capture.h"
-#include "tests/unit/fleet_host.h"
+#include "tests/support/capture.h"
+#include "tests/unit/support/fleet_hosts.h"
 
 static uint32_t max_count = 4;
 
@@ -19,7 +19,7 @@ static size_t n_made;
 static void end(void) {
         while (n_made > 0)
                 fleet_free(made[--n_made]);
-        memory_end(&memory);
+        memory_end(&fleet_hosts.memory);
 }
 
 TestSuite(fleet, .fini = end);
@@ -28,7 +28,7 @@ static void make(struct host *h, const char *directory, uint32_t count, const ch
         struct fleet_parts parts = {
                 .calls = &memory_calls,
                 .coordinator = &h->link,
-                .environment = { boot_ns, unix_ms, draw, NULL },
+                .environment = fleet_hosts_environment,
                 .space = { { .tick_bits = 41, .worker_bits = 2, .sequence_bits = 20 }, 0 },
                 .count = count,
                 .max_count = max_count,
@@ -36,12 +36,12 @@ static void make(struct host *h, const char *directory, uint32_t count, const ch
                 .ttl_ns = TTL,
                 .who = { .host = "host", .machine_id = "11111111111111111111111111111111",
                          .boot_id = "22222222222222222222222222222222", .pid = 1 },
-                .counters = &counters,
+                .counters = &fleet_hosts.counters,
         };
 
         snprintf(parts.who.directory, sizeof(parts.who.directory), "%s", directory);
         snprintf(parts.nonce, sizeof(parts.nonce), "%s", nonce);
-        *h = (struct host){ .link = { .memory = &memory } };
+        *h = (struct host){ .link = { .memory = &fleet_hosts.memory } };
         cr_assert_eq(fleet_new(&h->fleet, &parts), 0);
         made[n_made++] = h->fleet;
 }
@@ -73,7 +73,7 @@ Test(fleet, a_renewal_that_arrives_after_a_claim_fails) {
         cr_assert_eq(fleet_renew(a.fleet, NOW_TICK + 1000), 0);
         a.link.commit_loss = MEMORY_REQUEST_LATE;
         cr_assert_eq(fleet_renew(a.fleet, NOW_TICK + 500000), -ETIMEDOUT);
-        memory.now_ns += 60 * S;
+        fleet_hosts.memory.now_ns += 60 * S;
         claim(&b, "2", 2);
         cr_assert_eq(b.grant.fence_tick, UINT64_C(2000), "above the fence of the one before");
         cr_assert_eq(memory_deliver(&a.link), -EAGAIN);
@@ -90,7 +90,7 @@ Test(fleet, a_claim_that_arrives_after_a_renewal_fails) {
 
         claim(&a, "1", 4);
         a.link.away = true;
-        memory.now_ns += 60 * S;
+        fleet_hosts.memory.now_ns += 60 * S;
         make(&b, "2", 4, "");
         b.link.commit_loss = MEMORY_REQUEST_LATE;
         cr_assert_eq(fleet_claim(b.fleet, &b.grant), -ETIMEDOUT);
@@ -126,11 +126,11 @@ Test(fleet, lost_answers_are_read_again) {
         a.link.commit_loss = MEMORY_REQUEST_LATE;
         cr_assert_eq(fleet_renew(a.fleet, NOW_TICK + 4000), -ETIMEDOUT);
         cr_assert_eq(memory_deliver(&a.link), 0);
-        before = memory.n_writes;
+        before = fleet_hosts.memory.n_writes;
         cr_assert_eq(fleet_renew(a.fleet, NOW_TICK + 5000), 0);
-        cr_assert_eq(memory.n_writes, before + 1, "one write for a renewal");
+        cr_assert_eq(fleet_hosts.memory.n_writes, before + 1, "one write for a renewal");
         /* a new session, of which nobody heard */
-        memory.now_ns += 60 * S;
+        fleet_hosts.memory.now_ns += 60 * S;
         a.link.commit_loss = MEMORY_ANSWER_LOST;
         capture_begin();
         cr_assert_eq(fleet_renew(a.fleet, NOW_TICK + 6000), -ETIMEDOUT);
@@ -138,8 +138,9 @@ Test(fleet, lost_answers_are_read_again) {
         cr_assert_eq(fleet_renew(a.fleet, NOW_TICK + 6000), 0);
         a.link.commit_loss = MEMORY_ANSWER_LOST;
         cr_assert_eq(fleet_release(a.fleet, NOW_TICK), 0);
-        cr_assert_not_null(strstr(memory_get(&memory, "region/0/host"), "\"released\""));
-        cr_assert_null(memory_get(&memory, "region/0/alive"));
+        cr_assert_not_null(
+                strstr(memory_get(&fleet_hosts.memory, "region/0/host"), "\"released\""));
+        cr_assert_null(memory_get(&fleet_hosts.memory, "region/0/alive"));
 }
 
 /* A restart in the same boot and directory takes its own at once; a copy does not,
@@ -177,7 +178,7 @@ Test(fleet, of_a_daemon_and_its_live_copy_one_stops) {
         parts = b.fleet->parts;
         *b.fleet = *a.fleet;
         b.fleet->parts = parts;
-        memory.now_ns += 10 * S;
+        fleet_hosts.memory.now_ns += 10 * S;
         cr_assert_eq(fleet_renew(b.fleet, NOW_TICK + 2000), 0);
         capture_begin();
         cr_assert_eq(fleet_renew(a.fleet, NOW_TICK + 2000), -ESTALE);
@@ -210,7 +211,7 @@ Test(fleet, of_two_copies_that_start_at_once_each_has_its_own) {
 
         claim(&before, "1", 1);
         cr_assert_eq(fleet_renew(before.fleet, NOW_TICK + 1000), 0);
-        memory.now_ns += 60 * S;
+        fleet_hosts.memory.now_ns += 60 * S;
         make(&a, "1", 1, fleet_nonce(before.fleet));
         make(&b, "1", 1, fleet_nonce(before.fleet));
         reboot(&a, '3');
@@ -277,16 +278,16 @@ Test(fleet, worker_ids_rest) {
 
         claim(&a, "1", 4);
         make(&b, "2", 4, "");
-        memory.now_ns += 20 * S;
+        fleet_hosts.memory.now_ns += 20 * S;
         capture_begin();
         cr_assert_eq(fleet_claim(b.fleet, &b.grant), -EBUSY);
         cr_assert_contains(capture_take(), "4 are held by hosts that live");
         cr_assert_eq(fleet_renew(a.fleet, NOW_TICK + 30000), 0);
-        memory.now_ns += 40 * S;
+        fleet_hosts.memory.now_ns += 40 * S;
         capture_begin();
         cr_assert_eq(fleet_claim(b.fleet, &b.grant), -EBUSY);
         cr_assert_contains(capture_take(), "4 rest (fence and workers.recycle_delay, the first for 1 s more)");
-        memory.now_ns += 2000000;
+        fleet_hosts.memory.now_ns += 2000000;
         cr_assert_eq(fleet_claim(b.fleet, &b.grant), 0);
 }
 
@@ -298,10 +299,10 @@ Test(fleet, worker_ids_that_come_back_had_another_owner) {
 
         claim(&a, "1", 4);
         snprintf(nonce, sizeof(nonce), "%s", fleet_nonce(a.fleet));
-        memory.now_ns += 60 * S;
+        fleet_hosts.memory.now_ns += 60 * S;
         claim(&b, "2", 4);
         cr_assert_eq(fleet_renew(b.fleet, NOW_TICK + 1000), 0);
-        memory.now_ns += 60 * S;
+        fleet_hosts.memory.now_ns += 60 * S;
         make(&again, "1", 4, nonce);
         cr_assert_eq(fleet_claim(again.fleet, &again.grant), 0);
         cr_assert_eq(again.grant.fence_tick, UINT64_C(62000));
@@ -320,16 +321,17 @@ Test(fleet, what_was_lost_or_damaged_is_refused) {
         char key[FLEET_KEY_MAX];
 
         claim(&a, "1", 1);
-        memory_put(&memory, fleet_key(key, 0, "host", fleet_nonce(a.fleet)), NULL);
+        memory_put(&fleet_hosts.memory, fleet_key(key, 0, "host", fleet_nonce(a.fleet)), NULL);
         make(&b, "2", 4, "");
         capture_begin();
         cr_assert_eq(fleet_claim(b.fleet, &b.grant), -EBUSY);
         cr_assert_contains(capture_take(), "1 are refused until a person repairs their keys");
-        memory_put(&memory, "region/0/used", "{\"version\":1,\"workers\":\"0,0\",\"claims\":1}");
+        memory_put(&fleet_hosts.memory, "region/0/used",
+                   "{\"version\":1,\"workers\":\"0,0\",\"claims\":1}");
         capture_begin();
         cr_assert_eq(fleet_claim(b.fleet, &b.grant), -EBADMSG);
         cr_assert_contains(capture_take(), "key region/0/used is damaged");
-        memory_put(&memory, "contract", "{\"version\":2}");
+        memory_put(&fleet_hosts.memory, "contract", "{\"version\":2}");
         capture_begin();
         cr_assert_eq(fleet_claim(b.fleet, &b.grant), -EPROTO);
         cr_assert_contains(capture_take(), "key contract is of another version");
@@ -361,7 +363,7 @@ Test(fleet, the_first_two_hosts_begin_at_once) {
                                              .sequence_bits = 20 }, 0 };
 
         calls.list = list_and_lose;
-        a.link = (struct memory_host){ .memory = &memory };
+        a.link = (struct memory_host){ .memory = &fleet_hosts.memory };
         cr_assert_eq(fleet_view_read(&view, &calls, &a.link, &space), -EAGAIN);
         cr_assert_eq(fleet_view_read(&view, &calls, &a.link, &space), 0);
         cr_assert_eq(view->n_owners, 1);
@@ -374,7 +376,7 @@ Test(fleet, the_first_two_hosts_begin_at_once) {
 static int commit_in_session(void *coordinator, const struct coordinator_commit *commit) {
         const struct memory_host *host = coordinator;
 
-        if (memory_session_until(&memory, host->session) == 0)
+        if (memory_session_until(&fleet_hosts.memory, host->session) == 0)
                 return -EAGAIN;
         return memory_calls.commit(coordinator, commit);
 }
@@ -390,9 +392,9 @@ Test(fleet, a_claim_outlives_its_first_session) {
         a.fleet->parts.calls = &calls;
         a.link.commit_loss = MEMORY_AWAY;
         cr_assert_eq(fleet_claim(a.fleet, &a.grant), -EIO);
-        memory.now_ns += 2 * TTL;
+        fleet_hosts.memory.now_ns += 2 * TTL;
         cr_assert_eq(fleet_claim(a.fleet, &a.grant), 0);
-        memory.now_ns += TTL / 3;
+        fleet_hosts.memory.now_ns += TTL / 3;
         cr_assert_eq(fleet_renew(a.fleet, 1), 0);
 }
 
@@ -425,8 +427,10 @@ Test(fleet, the_run_grows_by_what_follows_it) {
         cr_assert_eq(a.grant.worker_count, 1);
         cr_assert_eq(fleet_grow(a.fleet, 2), 0);
         expect_run(&a, 2);
-        cr_assert_not_null(strstr(memory_get(&memory, "region/0/host"), "\"workers\":\"0-1\""));
-        cr_assert_not_null(strstr(memory_get(&memory, "region/0/used"), "\"workers\":\"0-1\""));
+        cr_assert_not_null(
+                strstr(memory_get(&fleet_hosts.memory, "region/0/host"), "\"workers\":\"0-1\""));
+        cr_assert_not_null(
+                strstr(memory_get(&fleet_hosts.memory, "region/0/used"), "\"workers\":\"0-1\""));
         claim(&b, "2", 1);
         cr_assert_eq(b.grant.worker_first, 2, "not one of those which it has grown by");
         cr_assert_eq(fleet_grow(a.fleet, 4), -EBUSY, "the neighbour is there");
@@ -455,7 +459,7 @@ Test(fleet, the_run_grows_over_a_dead_neighbour) {
         for (int i = 0; i < 6; i++) {
                 cr_assert_eq(fleet_renew(a.fleet, 1), 0);
                 cr_assert_eq(fleet_grow(a.fleet, 4), i < 3 ? -EBUSY : 0, "after %d s", 10 * i);
-                memory.now_ns += 10 * S;
+                fleet_hosts.memory.now_ns += 10 * S;
         }
         cr_assert_eq(fleet_run(a.fleet, &above_tick), 4);
         cr_assert_eq(above_tick, fence_tick);
@@ -464,7 +468,8 @@ Test(fleet, the_run_grows_over_a_dead_neighbour) {
         cr_assert_eq(fleet_renew(b.fleet, NOW_TICK + 5000), -ESTALE);
         capture_take();
         cr_assert_eq(fleet_release(a.fleet, 7), 0, "by a clock that is behind");
-        cr_assert_not_null(strstr(memory_get(&memory, "region/0/host"), "\"fence_tick\":2000,"));
+        cr_assert_not_null(
+                strstr(memory_get(&fleet_hosts.memory, "region/0/host"), "\"fence_tick\":2000,"));
 }
 
 /* A renewal on its way when the neighbour grows over it is done never; one that was done
@@ -476,9 +481,9 @@ Test(fleet, a_late_renewal_and_a_growing_neighbour) {
         claim(&b, "2", 2);
         b.link.commit_loss = MEMORY_REQUEST_LATE;
         cr_assert_eq(fleet_renew(b.fleet, NOW_TICK + 500000), -ETIMEDOUT);
-        memory.now_ns += 29 * S;
+        fleet_hosts.memory.now_ns += 29 * S;
         cr_assert_eq(fleet_renew(a.fleet, 1), 0);
-        memory.now_ns += 12 * S;
+        fleet_hosts.memory.now_ns += 12 * S;
         cr_assert_eq(fleet_grow(a.fleet, 4), 0);
         cr_assert_eq(memory_deliver(&b.link), -EAGAIN);
         capture_begin();
@@ -520,7 +525,7 @@ Test(fleet, a_resize_whose_answer_is_lost) {
         cr_assert_eq(fleet_grow(a.fleet, 4), -EIO);
         a.link.away = false;
         /* the next daemon goes on with what the record says */
-        memory.now_ns += S;
+        fleet_hosts.memory.now_ns += S;
         cr_assert_eq(fleet_grow(a.fleet, 4), 0, "its own rest no longer than their fence");
         cr_assert_eq(fleet_renew(a.fleet, NOW_TICK + 3000), 0);
         make(&b, "1", 1, fleet_nonce(a.fleet));
@@ -530,7 +535,8 @@ Test(fleet, a_resize_whose_answer_is_lost) {
         /* it has grown again over what it gave back, and that is remembered */
         cr_assert_eq(grant.above_tick, NOW_TICK - 1000);
         cr_assert_eq(fleet_shrink(b.fleet, 1, NOW_TICK - 1500), 0);
-        cr_assert_not_null(strstr(memory_get(&memory, "region/0/host"), "\"workers\":\"0\""));
+        cr_assert_not_null(
+                strstr(memory_get(&fleet_hosts.memory, "region/0/host"), "\"workers\":\"0\""));
 }
 
 /* Red when fleet_grow() compares the lengths, as it did: then the run, which is longer
@@ -548,7 +554,7 @@ Test(fleet, a_run_that_was_to_grow_gives_nothing_back) {
         expect_run(&a, 4);
         cr_assert_eq(fleet_grow(a.fleet, 2), 0);
         expect_run(&a, 4);
-        cr_assert_null(strstr(memory_get(&memory, "region/0/host"), "released"));
+        cr_assert_null(strstr(memory_get(&fleet_hosts.memory, "region/0/host"), "released"));
         cr_assert_eq(fleet_shrink(a.fleet, 2, NOW_TICK + 5000), 0);
         expect_run(&a, 2);
         cr_assert_eq(memory_deliver(&a.link), -EAGAIN);
@@ -568,13 +574,13 @@ Test(fleet, what_is_given_back_is_claimed_above_its_fence) {
         last_tick = NOW_TICK + 5000;
         cr_assert_eq(fleet_shrink(a.fleet, 2, last_tick), 0);
         expect_run(&a, 2);
-        memory.now_ns += 14 * S;
+        fleet_hosts.memory.now_ns += 14 * S;
         cr_assert_eq(fleet_renew(a.fleet, NOW_TICK + 600000), 0);
         make(&b, "2", 2, "");
         capture_begin();
         cr_assert_eq(fleet_claim(b.fleet, &b.grant), -EBUSY);
         cr_assert_contains(capture_take(), "2 rest (fence and workers.recycle_delay");
-        memory.now_ns += 2 * S;
+        fleet_hosts.memory.now_ns += 2 * S;
         cr_assert_eq(fleet_claim(b.fleet, &b.grant), 0);
         cr_assert_eq(b.grant.worker_first, 2);
         cr_assert_eq(b.grant.fence_tick, last_tick);

@@ -1,15 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /* What the lease counts and tells, for metrics and the log. */
-#include "tests/unit/capture.h"
-#include "tests/unit/fleet_hosts.h"
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdatomic.h>
+
+#include "tests/support/capture.h"
+#include "tests/unit/support/fleet_hosts.h"
 
 static struct host a, b, c;
 
 static void teardown(void) {
-        end_host(&a);
-        end_host(&b);
-        end_host(&c);
-        memory_end(&memory);
+        fleet_host_end(&a);
+        fleet_host_end(&b);
+        fleet_host_end(&c);
+        memory_end(&fleet_hosts.memory);
 }
 
 TestSuite(fleet_counters, .fini = teardown);
@@ -17,22 +22,23 @@ TestSuite(fleet_counters, .fini = teardown);
 static int64_t load(const _Atomic int64_t *counter) {
         return atomic_load_explicit(counter, memory_order_relaxed);
 }
-#define EXPECT(name, value) cr_assert_eq(load(&counters.name), value, #name " is %" PRId64, \
-                                         load(&counters.name))
+#define EXPECT(name, value) \
+        cr_assert_eq(load(&fleet_hosts.counters.name), value, #name " is %" PRId64, \
+                     load(&fleet_hosts.counters.name))
 
 /* Red when the census is not taken at a claim, or a claim without success not counted. */
 Test(fleet_counters, claims_and_what_they_found) {
         capture_begin();
-        cr_assert_eq(try_claim(&a, "a", 2), 0);
+        cr_assert_eq(fleet_host_claim(&a, "a", 2), 0);
         cr_assert_contains(capture_take(), "took worker IDs 0-1 of region 0, 0 to 1 in an ID, "
                                            "never used before (event=lease-claimed)");
         EXPECT(claims, 1);
         EXPECT(free, 4);
         EXPECT(waits, 0);
-        cr_assert_eq(try_claim(&b, "b", 1), 0);
+        cr_assert_eq(fleet_host_claim(&b, "b", 1), 0);
         cr_assert_eq(fleet_release(b.fleet, NOW_TICK), 0);
         cr_assert_contains(capture_take(), "(event=lease-released)");
-        cr_assert_eq(try_claim(&c, "c", 4), -EBUSY);
+        cr_assert_eq(fleet_host_claim(&c, "c", 4), -EBUSY);
         EXPECT(waits, 1);
         EXPECT(held, 2);
         EXPECT(resting, 1);
@@ -45,17 +51,17 @@ static int64_t renewals_in_buckets(void) {
         int64_t n = 0;
 
         for (unsigned i = 0; i < RENEWAL_BUCKETS; i++)
-                n += load(&counters.renewal[i]);
+                n += load(&fleet_hosts.counters.renewal[i]);
         return n;
 }
 
 Test(fleet_counters, renewals_and_expiry) {
-        cr_assert_eq(try_claim(&a, "a", 2), 0);
+        cr_assert_eq(fleet_host_claim(&a, "a", 2), 0);
         cr_assert_eq(fleet_renew(a.fleet, NOW_TICK + 1000), 0);
         EXPECT(renewals, 1);
         EXPECT(renewal[0], 1);
         EXPECT(expirations, 0);
-        memory.now_ns += 60 * S;
+        fleet_hosts.memory.now_ns += 60 * S;
         capture_begin();
         cr_assert_eq(fleet_renew(a.fleet, NOW_TICK + 1000), 0);
         cr_assert_contains(capture_take(), "(event=lease-revived)");
@@ -74,10 +80,10 @@ Test(fleet_counters, a_session_that_is_gone) {
         const char *life;
         struct fleet_view *view;
 
-        cr_assert_eq(try_claim(&a, "a", 2), 0);
-        view = look();
+        cr_assert_eq(fleet_host_claim(&a, "a", 2), 0);
+        view = fleet_hosts_look();
         life = view->owners[0].record->life;
-        memory_put(&memory, fleet_key(key, 0, "alive", life), NULL);
+        memory_put(&fleet_hosts.memory, fleet_key(key, 0, "alive", life), NULL);
         fleet_view_free(view);
         capture_begin();
         cr_assert_eq(fleet_renew(a.fleet, NOW_TICK + 1000), 0);
@@ -88,8 +94,8 @@ Test(fleet_counters, a_session_that_is_gone) {
 /* Another host takes the worker IDs between the look and the claim. */
 static int commit_after_another(void *coordinator, const struct coordinator_commit *commit) {
         if (b.fleet == NULL) {
-                host_calls = &memory_calls;
-                cr_assert_eq(try_claim(&b, "b", 1), 0);
+                fleet_hosts.calls = &memory_calls;
+                cr_assert_eq(fleet_host_claim(&b, "b", 1), 0);
         }
         return memory_calls.commit(coordinator, commit);
 }
@@ -98,12 +104,12 @@ Test(fleet_counters, conflicts) {
         struct coordinator_calls meddled = memory_calls;
 
         meddled.commit = commit_after_another;
-        host_calls = &meddled;
+        fleet_hosts.calls = &meddled;
         capture_begin();
-        cr_assert_eq(try_claim(&a, "a", 1), -EAGAIN);
+        cr_assert_eq(fleet_host_claim(&a, "a", 1), -EAGAIN);
         cr_assert_contains(capture_take(), "(event=lease-conflict)");
         EXPECT(conflicts, 1);
-        cr_assert_eq(try_claim(&a, "a", 1), 0);
+        cr_assert_eq(fleet_host_claim(&a, "a", 1), 0);
         cr_assert_eq(a.grant.worker_first, 1);
         EXPECT(conflicts, 1);
 }

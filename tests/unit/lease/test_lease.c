@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "daemon/lease/lease.h"
-#include "tests/unit/capture.h"
-#include "tests/unit/until.h"
+#include "tests/support/capture.h"
+#include "tests/support/until.h"
 
 static const struct config config;
 

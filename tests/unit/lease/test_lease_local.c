@@ -15,9 +15,9 @@
 #include "daemon/lease/local.h"
 #include "daemon/lease/state/fence_file.h"
 #include "daemon/segment/segment.h"
+#include "tests/support/capture.h"
 #include "tests/support/scratch.h"
-#include "tests/unit/capture.h"
-#include "tests/unit/until.h"
+#include "tests/support/until.h"
 
 static char base[SCRATCH_MAX];
 static char dir[128];

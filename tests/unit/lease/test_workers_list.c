@@ -1,24 +1,29 @@
 /* SPDX-License-Identifier: MIT */
 /* What sfshm workers shows. */
+#include <criterion/criterion.h>
+#include <errno.h>
 #include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "daemon/repair/workers_list.h"
-#include "tests/unit/capture.h"
-#include "tests/unit/fleet_hosts.h"
+#include "tests/support/capture.h"
+#include "tests/unit/support/fleet_hosts.h"
 
 static struct host a, b, c;
 
 static void teardown(void) {
-        end_host(&a);
-        end_host(&b);
-        end_host(&c);
-        memory_end(&memory);
+        fleet_host_end(&a);
+        fleet_host_end(&b);
+        fleet_host_end(&c);
+        memory_end(&fleet_hosts.memory);
 }
 
 TestSuite(workers_list, .fini = teardown);
 
 static char *show(int (*print)(FILE *, const struct workers_list *), struct fleet_view *view) {
-        struct workers_list list = { view, SPACE, NOW_TICK, RECYCLE_S * 1000 };
+        struct workers_list list = { view, FLEET_SPACE, NOW_TICK, RECYCLE_S * 1000 };
         char *text = NULL;
         size_t size = 0;
         FILE *out = open_memstream(&text, &size);
@@ -32,12 +37,12 @@ static char *show(int (*print)(FILE *, const struct workers_list *), struct flee
 
 /* One dead, one released, one that lives and tries to steer the terminal. */
 static void make_three(void) {
-        cr_assert_eq(try_claim(&a, "dead", 1), 0);
+        cr_assert_eq(fleet_host_claim(&a, "dead", 1), 0);
         cr_assert_eq(fleet_renew(a.fleet, NOW_TICK + 33000), 0);
-        cr_assert_eq(try_claim(&b, "released", 1), 0);
+        cr_assert_eq(fleet_host_claim(&b, "released", 1), 0);
         cr_assert_eq(fleet_release(b.fleet, NOW_TICK), 0);
-        memory.now_ns += 40 * S;
-        cr_assert_eq(try_claim(&c, "\033[2Jlives", 1), 0);
+        fleet_hosts.memory.now_ns += 40 * S;
+        cr_assert_eq(fleet_host_claim(&c, "\033[2Jlives", 1), 0);
         cr_assert_eq(c.grant.worker_first, 2);
         cr_assert_eq(fleet_renew(c.fleet, NOW_TICK + 600000), 0);
 }
@@ -59,7 +64,7 @@ Test(workers_list, tells_who_has_what_and_until_when) {
         char *text;
 
         make_three();
-        text = show(workers_list_text, look());
+        text = show(workers_list_text, fleet_hosts_look());
         cr_assert_contains(text, "region 0: of 4 worker IDs 1 are held, 1 rest, 0 are refused, "
                                  "2 are free (3 never used)\n");
         line = line_with(text, "dead");
@@ -79,8 +84,9 @@ Test(workers_list, names_what_is_to_be_repaired) {
 
         make_three();
         capture_begin();
-        memory_put(&memory, fleet_key(key, 0, "host", fleet_nonce(c.fleet)), "mistyped");
-        text = show(workers_list_text, look());
+        memory_put(&fleet_hosts.memory, fleet_key(key, 0, "host", fleet_nonce(c.fleet)),
+                   "mistyped");
+        text = show(workers_list_text, fleet_hosts_look());
         cr_assert_contains(text, "2        refused   -      no fence is known: sfshm workers "
                                  "--release 2 --above TIME\n");
         cr_assert_contains(text, key);
@@ -88,7 +94,7 @@ Test(workers_list, names_what_is_to_be_repaired) {
         cr_assert_contains(text, ": a host lives, or did until now, whose record cannot be read: ");
         cr_assert_null(strchr(text, '\033'));
         free(text);
-        text = show(workers_list_json, look());
+        text = show(workers_list_json, fleet_hosts_look());
         cr_assert_contains(text, "\"refused_workers\":\"2\"");
         cr_assert_contains(text, "\"damaged\":[\"region/0/host/");
         cr_assert_contains(text, "\"strays\":[\"region/0/alive/");
@@ -100,7 +106,7 @@ Test(workers_list, is_one_object_for_scripts) {
         json_t *object, *host;
 
         make_three();
-        text = show(workers_list_json, look());
+        text = show(workers_list_json, fleet_hosts_look());
         cr_assert_eq(strchr(text, '\n'), text + strlen(text) - 1);
         object = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
         cr_assert_not_null(object, "%s", text);
@@ -121,12 +127,12 @@ Test(workers_list, is_one_object_for_scripts) {
 /* F1: only what this version writes. */
 Test(workers_list, an_unknown_state_is_damaged) {
         struct record_host record;
-        const struct fleet_space space = SPACE;
+        const struct fleet_space space = FLEET_SPACE;
         char *text;
         struct fleet_view *view;
 
-        cr_assert_eq(try_claim(&a, "a", 1), 0);
-        view = look();
+        cr_assert_eq(fleet_host_claim(&a, "a", 1), 0);
+        view = fleet_hosts_look();
         view->owners[0].record->freed = true;
         text = record_host_text(view->owners[0].record, &space.layout);
         cr_assert_eq(record_host_parse(text, &space.layout, fleet_nonce(a.fleet), &record), 0);

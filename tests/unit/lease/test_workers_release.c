@@ -1,36 +1,41 @@
 /* SPDX-License-Identifier: MIT */
 /* U1, U3: what a person may do to worker IDs of dead hosts, and what not. */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
 #include "daemon/lease/fleet/choose.h"
 #include "daemon/repair/workers_release.h"
-#include "tests/unit/capture.h"
-#include "tests/unit/fleet_hosts.h"
+#include "tests/support/capture.h"
+#include "tests/unit/support/fleet_hosts.h"
 
 static struct host a, b;
 static struct fleet_view *view;
 static struct workers_release release;
 
 static void setup(void) {
-        cr_assert_eq(try_claim(&a, "a", 2), 0);
+        cr_assert_eq(fleet_host_claim(&a, "a", 2), 0);
         cr_assert_eq(fleet_renew(a.fleet, NOW_TICK + 1000), 0);
 }
 
 static void teardown(void) {
         view = fleet_view_free(view);
-        end_host(&a);
-        end_host(&b);
-        memory_end(&memory);
+        fleet_host_end(&a);
+        fleet_host_end(&b);
+        memory_end(&fleet_hosts.memory);
 }
 
 TestSuite(workers_release, .init = setup, .fini = teardown);
 
 /* Looks, and asks for these. */
 static void ask(const char *workers) {
-        static struct memory_host link = { .memory = &memory };
+        static struct memory_host link = { .memory = &fleet_hosts.memory };
 
         fleet_view_free(view);
-        view = look();
+        view = fleet_hosts_look();
         release = (struct workers_release){ .calls = &memory_calls, .coordinator = &link,
-                                            .view = view, .space = SPACE };
+                                            .view = view, .space = FLEET_SPACE };
         cr_assert_eq(worker_set_parse(workers, 4, &release.asked), 0);
 }
 
@@ -61,31 +66,32 @@ static char *own_key(const struct host *h, const char *kind) {
 /* U3: the fence stays; only the delay is left out. Red when fleet_free_tick() takes no
  * notice of it, and when the record that is written has another fence. */
 Test(workers_release, what_is_freed_rests_for_its_fence_alone) {
-        memory.now_ns += 40 * S;
+        fleet_hosts.memory.now_ns += 40 * S;
         cr_assert_eq(fleet_renew(a.fleet, NOW_TICK + 35000), 0, "under a new session");
-        memory.now_ns += 40 * S; /* above the fence, less than the delay */
+        fleet_hosts.memory.now_ns += 40 * S; /* above the fence, less than the delay */
         ask("1");
         capture_begin();
-        cr_assert_eq(try_claim(&b, "b", 4), -EBUSY);
+        cr_assert_eq(fleet_host_claim(&b, "b", 4), -EBUSY);
         cr_assert_eq(free_asked(false), 0);
-        cr_assert_not_null(strstr(memory_get(&memory, own_key(&a, "host")), "\"state\":\"freed\""));
-        cr_assert_eq(try_claim(&b, "b", 4), 0);
+        cr_assert_not_null(strstr(memory_get(&fleet_hosts.memory, own_key(&a, "host")),
+                                  "\"state\":\"freed\""));
+        cr_assert_eq(fleet_host_claim(&b, "b", 4), 0);
         cr_assert_eq(b.grant.fence_tick, UINT64_C(1000 + 40000 + 35000));
         cr_assert_eq(fleet_renew(a.fleet, NOW_TICK + 5000), -ESTALE, "it lives nevertheless");
 }
 
 Test(workers_release, not_before_its_fence) {
         cr_assert_eq(fleet_renew(a.fleet, NOW_TICK + 60000), 0);
-        memory.now_ns += 40 * S;
+        fleet_hosts.memory.now_ns += 40 * S;
         ask("0-1");
         cr_assert_eq(free_asked(false), 0);
         capture_begin();
-        cr_assert_eq(try_claim(&b, "b", 4), -EBUSY);
+        cr_assert_eq(fleet_host_claim(&b, "b", 4), -EBUSY);
         cr_assert_contains(capture_take(), "the first for 21 s more");
-        memory.now_ns += 20 * S;
-        cr_assert_eq(try_claim(&b, "b", 4), -EBUSY, "at the fence");
-        memory.now_ns += 1000000;
-        cr_assert_eq(try_claim(&b, "b", 4), 0);
+        fleet_hosts.memory.now_ns += 20 * S;
+        cr_assert_eq(fleet_host_claim(&b, "b", 4), -EBUSY, "at the fence");
+        fleet_hosts.memory.now_ns += 1000000;
+        cr_assert_eq(fleet_host_claim(&b, "b", 4), 0);
 }
 
 /* Red when `alive` is not looked at. */
@@ -96,17 +102,18 @@ Test(workers_release, a_host_that_lives_keeps_its_own) {
         cr_assert_contains(capture_take(), "are held by a (pid 17), whose session goes on");
         /* by force it must begin another session, and goes on */
         cr_assert_eq(free_asked(true), 0);
-        cr_assert_null(memory_get(&memory, "region/0/alive"));
+        cr_assert_null(memory_get(&fleet_hosts.memory, "region/0/alive"));
         cr_assert_eq(fleet_renew(a.fleet, NOW_TICK + 2000), 0);
-        cr_assert_not_null(memory_get(&memory, "region/0/alive"));
-        cr_assert_not_null(strstr(memory_get(&memory, own_key(&a, "host")), "\"state\":\"held\""));
-        memory.now_ns += 20 * S;
-        cr_assert_eq(try_claim(&b, "b", 4), -EBUSY);
+        cr_assert_not_null(memory_get(&fleet_hosts.memory, "region/0/alive"));
+        cr_assert_not_null(
+                strstr(memory_get(&fleet_hosts.memory, own_key(&a, "host")), "\"state\":\"held\""));
+        fleet_hosts.memory.now_ns += 20 * S;
+        cr_assert_eq(fleet_host_claim(&b, "b", 4), -EBUSY);
 }
 
 /* U3: red when the write is not conditional: the fence would come down. */
 Test(workers_release, a_renewal_meanwhile_wins) {
-        memory.now_ns += 40 * S;
+        fleet_hosts.memory.now_ns += 40 * S;
         ask("0-1");
         capture_begin();
         cr_assert_eq(fleet_renew(a.fleet, NOW_TICK + 9000), 0);
@@ -121,7 +128,7 @@ Test(workers_release, what_is_free_or_refused_is_not_freed) {
         capture_begin();
         cr_assert_eq(free_asked(true), -EINVAL);
         cr_assert_contains(capture_take(), "was never used: it is free");
-        memory_put(&memory, own_key(&a, "host"), NULL);
+        memory_put(&fleet_hosts.memory, own_key(&a, "host"), NULL);
         ask("0");
         capture_take();
         cr_assert_eq(free_asked(true), -ENOENT);
@@ -132,14 +139,14 @@ Test(workers_release, what_is_free_or_refused_is_not_freed) {
 Test(workers_release, no_fence_by_hand_while_the_host_may_live) {
         uint64_t tick;
 
-        memory_put(&memory, own_key(&a, "host"), "mistyped");
+        memory_put(&fleet_hosts.memory, own_key(&a, "host"), "mistyped");
         capture_begin();
         ask("0-1");
         capture_take();
         cr_assert_eq(fence(9000, &tick), -EBUSY);
         cr_assert_contains(capture_take(), "tells of a host that lives and whose record");
-        memory_put(&memory, own_key(&a, "host"), "{\"version\":2}");
-        memory.now_ns += 40 * S;
+        memory_put(&fleet_hosts.memory, own_key(&a, "host"), "{\"version\":2}");
+        fleet_hosts.memory.now_ns += 40 * S;
         ask("0-1");
         capture_take();
         cr_assert_eq(fence(9000, &tick), -EPROTO);
@@ -150,23 +157,23 @@ Test(workers_release, no_fence_by_hand_while_the_host_may_live) {
 Test(workers_release, a_fence_by_hand) {
         uint64_t tick = 0;
 
-        memory_put(&memory, own_key(&a, "host"), "mistyped");
-        memory.now_ns += 40 * S;
+        memory_put(&fleet_hosts.memory, own_key(&a, "host"), "mistyped");
+        fleet_hosts.memory.now_ns += 40 * S;
         capture_begin();
         ask("1");
         cr_assert_eq(fence(50000, &tick), 0);
         cr_assert_eq(tick, UINT64_C(50000));
-        cr_assert_not_null(memory_get(&memory, own_key(&a, "host")), "for worker ID 0");
+        cr_assert_not_null(memory_get(&fleet_hosts.memory, own_key(&a, "host")), "for worker ID 0");
         ask("1");
         cr_assert_eq(fence(50000, &tick), -EEXIST);
         ask("0");
         cr_assert_eq(workers_release_fence(&release, 60000, "by hand", 1,
                                            (uint64_t[]){ 5, 6, 7, 8 }, &tick), 0);
-        cr_assert_null(memory_get(&memory, own_key(&a, "host")));
+        cr_assert_null(memory_get(&fleet_hosts.memory, own_key(&a, "host")));
         cr_assert_eq(fleet_renew(a.fleet, NOW_TICK + 90000), -ESTALE, "it lives nevertheless");
-        cr_assert_eq(try_claim(&b, "b", 4), -EBUSY);
-        memory.now_ns += 20 * S;
-        cr_assert_eq(try_claim(&b, "b", 4), 0);
+        cr_assert_eq(fleet_host_claim(&b, "b", 4), -EBUSY);
+        fleet_hosts.memory.now_ns += 20 * S;
+        cr_assert_eq(fleet_host_claim(&b, "b", 4), 0);
         cr_assert_eq(b.grant.fence_tick, UINT64_C(60000));
 }
 
@@ -177,12 +184,12 @@ Test(workers_release, of_two_fences_the_higher_one) {
         uint64_t tick = 0;
 
         cr_assert_eq(fleet_renew(a.fleet, NOW_TICK + 70000), 0);
-        copy = strdup(memory_get(&memory, own_key(&a, "host")));
+        copy = strdup(memory_get(&fleet_hosts.memory, own_key(&a, "host")));
         nonce = strstr(copy, fleet_nonce(a.fleet));
         memcpy(nonce, other, 32);
-        memory_put(&memory, fleet_key(key, 0, "host", other), copy);
+        memory_put(&fleet_hosts.memory, fleet_key(key, 0, "host", other), copy);
         free(copy);
-        memory.now_ns += 40 * S;
+        fleet_hosts.memory.now_ns += 40 * S;
         capture_begin();
         ask("0");
         cr_assert_contains(capture_take(), "the coordinator has two hosts with it");
@@ -200,8 +207,8 @@ Test(workers_release, repairs_come_one_by_one) {
         struct fleet_view *seen;
         uint64_t tick;
 
-        memory_put(&memory, own_key(&a, "host"), NULL);
-        memory.now_ns += 40 * S;
+        memory_put(&fleet_hosts.memory, own_key(&a, "host"), NULL);
+        fleet_hosts.memory.now_ns += 40 * S;
         capture_begin();
         ask("0");
         first = release;

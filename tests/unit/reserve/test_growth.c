@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* The run grows and shrinks under reservations: U2, U3, and what the coordinator is told. */
+#include <criterion/criterion.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
 #include "daemon/reserve/run.h"
 #include "daemon/util/log.h"
-#include "tests/unit/reserve_world.h"
+#include "tests/unit/support/reserve_world.h"
 
 #define WORKER 1024u /* positions; the world has four of them */
 #define FIRST_WORKER (RUN_START / WORKER)
@@ -18,11 +22,11 @@ static struct { uint32_t count; uint64_t last_tick; unsigned n; } want;
 static uint64_t free_from(uint32_t position) {
         uint64_t free = 0;
 
-        for (unsigned f = 0; f < n_fakes; f++)
+        for (unsigned f = 0; f < world.n_fakes; f++)
                 for (unsigned i = 0; i < SLOTS_PER_LANE; i++) {
                         struct rectangle r = { .width = 0 };
 
-                        cr_assert(slot_read(&fakes[f].page->slots[0][i], &r));
+                        cr_assert(slot_read(&world.fakes[f].page->slots[0][i], &r));
                         if (r.start + r.width > position && r.t1 > free)
                                 free = r.t1;
                 }
@@ -51,9 +55,9 @@ void lease_request_shrink(struct lease *l, uint32_t count, uint64_t last_tick) {
         (void)l;
         request(count, last_tick);
         cr_assert_lt(count, held.count);
-        cr_assert_leq(free_from(RUN_START + count * worker), now, "it is held still");
-        cr_assert_geq(last_tick, now);
-        cr_assert_eq(atomic_load(&segment->worker_count), count);
+        cr_assert_leq(free_from(RUN_START + count * worker), world.now, "it is held still");
+        cr_assert_geq(last_tick, world.now);
+        cr_assert_eq(atomic_load(&world.segment->worker_count), count);
 }
 
 static void answer(uint32_t count) {
@@ -62,45 +66,46 @@ static void answer(uint32_t count) {
 }
 
 static int64_t now_ns(void) {
-        return (int64_t)now * 1000000;
+        return (int64_t)world.now * 1000000;
 }
 
 /* server.c's reserve_due(), and its deadline. */
 static void look(void) {
-        if (run_keeper_look(&keeper, now_ns(), now))
-                due = reserve_run(reserve, now);
-        cr_assert_leq(atomic_load(&segment->worker_count), held.count, "never more than is ours");
+        if (run_keeper_look(&keeper, now_ns(), world.now))
+                world.due = reserve_run(world.reserve, world.now);
+        cr_assert_leq(atomic_load(&world.segment->worker_count), held.count,
+                      "never more than is ours");
         cr_assert_eq(atomic_load(&clock_segment->worker_count),
-                     atomic_load(&segment->worker_count));
+                     atomic_load(&world.segment->worker_count));
 }
 
 static void live(unsigned n) {
         while (n-- > 0) {
-                uint64_t planned = runs;
+                uint64_t planned = world.runs;
 
-                step();
-                if (runs != planned || now_ns() >= run_keeper_deadline(&keeper))
+                world_step();
+                if (world.runs != planned || now_ns() >= run_keeper_deadline(&keeper))
                         look();
         }
 }
 
 static void begin_growth(uint32_t count) {
-        reserve_set_run(reserve, count * worker, now);
-        due = reserve_run(reserve, now);
-        atomic_store(&segment->worker_count, count);
+        reserve_set_run(world.reserve, count * worker, world.now);
+        world.due = reserve_run(world.reserve, world.now);
+        atomic_store(&world.segment->worker_count, count);
         atomic_store(&clock_segment->worker_count, count);
         keeper = (struct run_keeper){ .config = &few,
-                                      .lease = &lease,
-                                      .ledger = ledger,
-                                      .ledger_segment = segment,
+                                      .lease = &world.lease,
+                                      .ledger = world.ledger,
+                                      .ledger_segment = world.segment,
                                       .clock = clock_segment,
-                                      .reserve = reserve };
+                                      .reserve = world.reserve };
         run_keeper_init(&keeper);
 }
 
 static void set_up_growth(void) {
-        set_up();
-        few = config;
+        world_begin();
+        few = world_config;
         few.layout.sequence_bits = 10;
         few.count = 1;
         few.max_count = 4;
@@ -113,19 +118,19 @@ static void set_up_growth(void) {
 
 static void tear_down_growth(void) {
         free(clock_segment);
-        tear_down();
+        world_end();
 }
 
 TestSuite(growth, .init = set_up_growth, .fini = tear_down_growth);
 
 static uint32_t in_use(void) {
-        return width_of(&fakes[0]) + width_of(&fakes[1]);
+        return fake_width(&world.fakes[0]) + fake_width(&world.fakes[1]);
 }
 
 /* Red when reserve_set_run() leaves the ledger's run as it is. */
 Test(growth, two_saturating_clients_get_more_and_give_it_back) {
-        cr_assert_eq(attach(0, SATURATING), 0);
-        cr_assert_eq(attach(0, SATURATING), 0);
+        cr_assert_eq(world_attach(0, SATURATING), 0);
+        cr_assert_eq(world_attach(0, SATURATING), 0);
         live(2500);
         cr_assert_eq(want.n, 0);
         cr_assert_leq(in_use(), WORKER);
@@ -148,19 +153,19 @@ Test(growth, two_saturating_clients_get_more_and_give_it_back) {
         answer(3);
         look();
         /* one goes, one needs a little: a minute later half of what there was */
-        detach(&fakes[1]);
-        fakes[0].demand = 400;
+        world_detach(&world.fakes[1]);
+        world.fakes[0].demand = 400;
         live(59000);
-        cr_assert_eq(reserve_totals(reserve).positions, 3 * WORKER);
+        cr_assert_eq(reserve_totals(world.reserve).positions, 3 * WORKER);
         live(3000);
-        cr_assert_eq(reserve_totals(reserve).positions, 2 * WORKER);
+        cr_assert_eq(reserve_totals(world.reserve).positions, 2 * WORKER);
         live(16000);
         cr_assert(want.count == 2 && held.asked,
                   "lease_request_shrink() checks that nobody holds it");
         answer(2);
         look();
         live(1000);
-        cr_assert_geq(width_of(&fakes[0]), 400);
+        cr_assert_geq(fake_width(&world.fakes[0]), 400);
 }
 
 /* So few positions that none is kept for newcomers: the standing reservations, which were
@@ -170,8 +175,8 @@ Test(growth, a_narrow_run_is_in_one_piece_again) {
         worker = 32;
         few.layout.sequence_bits = 5;
         begin_growth(1);
-        cr_assert_eq(attach(0, SATURATING), 0);
-        cr_assert_eq(attach(0, SATURATING), 0);
+        cr_assert_eq(world_attach(0, SATURATING), 0);
+        cr_assert_eq(world_attach(0, SATURATING), 0);
         live(5000);
         cr_assert(want.n == 1 && want.count == 2);
         answer(2);
@@ -182,19 +187,19 @@ Test(growth, a_narrow_run_is_in_one_piece_again) {
 
 /* Red when pursue() does not compare with the fence. */
 Test(growth, waits_until_the_clock_is_above_the_fence_of_those_before) {
-        cr_assert_eq(attach(0, SATURATING), 0);
+        cr_assert_eq(world_attach(0, SATURATING), 0);
         live(5000);
         cr_assert(held.asked);
-        held.above_tick = now + 3000;
+        held.above_tick = world.now + 3000;
         answer(2);
         look();
-        while (now <= held.above_tick) {
-                cr_assert_eq(atomic_load(&segment->worker_count), 1);
-                cr_assert_leq(width_of(&fakes[0]), WORKER);
+        while (world.now <= held.above_tick) {
+                cr_assert_eq(atomic_load(&world.segment->worker_count), 1);
+                cr_assert_leq(fake_width(&world.fakes[0]), WORKER);
                 live(1);
         }
         live(2000);
-        cr_assert_eq(atomic_load(&segment->worker_count), 2);
+        cr_assert_eq(atomic_load(&world.segment->worker_count), 2);
 }
 
 /* Red when set_due() lets an idle daemon sleep. */
@@ -202,11 +207,11 @@ Test(growth, shrinks_although_nobody_is_there) {
         held.count = 4;
         begin_growth(4);
         look();
-        cr_assert_eq(attach(0, 1), 0);
+        cr_assert_eq(world_attach(0, 1), 0);
         live(5000);
-        detach(&fakes[0]);
+        world_detach(&world.fakes[0]);
         live(75000);
-        cr_assert_eq(atomic_load(&segment->worker_count), 1);
+        cr_assert_eq(atomic_load(&world.segment->worker_count), 1);
         cr_assert(held.asked && want.count == 1 && want.n == 1);
         answer(4);
         look();
@@ -221,7 +226,7 @@ Test(growth, shrinks_although_nobody_is_there) {
 /* A daemon died after it had got more, or before it had given back; another one goes on
  * with what the ledger segment says. */
 Test(growth, gives_back_what_it_was_found_with) {
-        held = (struct lease_run){ .count = 4, .above_tick = now + 600000, .resizes = true };
+        held = (struct lease_run){ .count = 4, .above_tick = world.now + 600000, .resizes = true };
         begin_growth(2);
         look();
         cr_assert(held.asked && want.count == 2);
@@ -239,15 +244,15 @@ Test(growth, a_restart_with_a_shorter_run) {
 
         begin_growth(4);
         held.count = 4;
-        cr_assert_eq(attach(0, 1), 0);
+        cr_assert_eq(world_attach(0, 1), 0);
         live(3000);
-        end = standing_end(&fakes[0]);
-        cr_assert_gt(end, now + 10000);
+        end = fake_standing_end(&world.fakes[0]);
+        cr_assert_gt(end, world.now + 10000);
         held.count = 1;
         begin_growth(1);
         for (unsigned i = 0; i < 40000; i++) {
                 live(1);
-                cr_assert_gt(width_of(&fakes[0]), 0, "at %lu", (unsigned long)now);
+                cr_assert_gt(fake_width(&world.fakes[0]), 0, "at %lu", (unsigned long)world.now);
         }
         cr_assert_eq(free_from(RUN_START + WORKER), end);
 }
@@ -255,12 +260,12 @@ Test(growth, a_restart_with_a_shorter_run) {
 /* The `local` backend: all of it is the host's own. */
 Test(growth, without_anybody_to_ask) {
         held = (struct lease_run){ .count = 4 };
-        cr_assert_eq(attach(0, SATURATING), 0);
+        cr_assert_eq(world_attach(0, SATURATING), 0);
         live(60000);
-        cr_assert_eq(reserve_totals(reserve).positions, 4 * WORKER);
-        fakes[0].demand = 1;
+        cr_assert_eq(reserve_totals(world.reserve).positions, 4 * WORKER);
+        world.fakes[0].demand = 1;
         live(80000);
-        cr_assert_eq(reserve_totals(reserve).positions, WORKER);
+        cr_assert_eq(reserve_totals(world.reserve).positions, WORKER);
         cr_assert_eq(want.n, 0);
         few.max_count = 1;
 }

@@ -3,15 +3,25 @@
  * Attacks on segments from another uid (S1). Only root can become somebody
  * else: without it they are skipped and say so.
  */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
-#include "tests/unit/segment_fixture.h"
+#include "tests/support/capture.h"
+#include "tests/unit/support/segment_fixture.h"
 
-TestSuite(segment_hostile, .init = set_up, .fini = remove_all, .timeout = 120);
+TestSuite(segment_hostile, .init = segment_fixture_begin, .fini = segment_fixture_remove_all,
+          .timeout = 120);
 
 /* Attacks. Each returns a bit when it worked; the child's exit status is the sum. */
 
@@ -42,7 +52,7 @@ static unsigned attack_descriptor(int fd) {
             fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 4096) == 0)
                 broken |= 8;
         if (write(fd, "x", 1) > 0 ||
-            mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) != MAP_FAILED)
+            mmap(NULL, SEGMENT_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) != MAP_FAILED)
                 broken |= 16;
         if (fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE) == 0 || fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK) == 0)
                 broken |= 32;
@@ -86,10 +96,10 @@ static unsigned on_descriptor_and_path(int fd, const char *path) {
  * are real, and a segment_memfd() without fchmod() fails the test below. */
 Test(segment_hostile, the_attacks_work_on_a_plain_memfd) {
         int fd = memfd_create("plain", MFD_CLOEXEC | MFD_ALLOW_SEALING), readonly;
-        struct segment segment = { .fd = fd, .size = SIZE };
+        struct segment segment = { .fd = fd, .size = SEGMENT_SIZE };
 
-        need_root();
-        cr_assert(fd >= 0 && ftruncate(fd, SIZE) == 0 && fchmod(fd, 0666) == 0);
+        segment_fixture_need_root();
+        cr_assert(fd >= 0 && ftruncate(fd, SEGMENT_SIZE) == 0 && fchmod(fd, 0666) == 0);
         readonly = segment_reopen_readonly(&segment);
         cr_assert(readonly >= 0);
         cr_assert_eq(stranger_runs(on_descriptor, readonly, NULL) & 3, 3);
@@ -103,8 +113,8 @@ Test(segment_hostile, s1_a_stranger_with_a_grants_descriptor_can_only_read) {
         struct segment segment = SEGMENT_NONE;
         int fd;
 
-        need_root();
-        cr_assert_eq(segment_memfd(&segment, "grants", SIZE), 0);
+        segment_fixture_need_root();
+        cr_assert_eq(segment_memfd(&segment, "grants", SEGMENT_SIZE), 0);
         strcpy(segment.map, "granted");
         fd = segment_reopen_readonly(&segment);
         cr_assert(fd >= 0);
@@ -125,10 +135,10 @@ static unsigned on_writable_descriptor(int fd, const char *path) {
         for (size_t i = 0; i < sizeof(seals) / sizeof(seals[0]); i++)
                 if (fcntl(fd, F_ADD_SEALS, seals[i]) == 0)
                         broken |= 1;
-        if (ftruncate(fd, 0) == 0 || ftruncate(fd, SIZE - 1) == 0)
+        if (ftruncate(fd, 0) == 0 || ftruncate(fd, SEGMENT_SIZE - 1) == 0)
                 broken |= 2;
-        if (ftruncate(fd, SIZE + 1) == 0 || fallocate(fd, 0, SIZE, 1) == 0 ||
-            pwrite(fd, "x", 1, SIZE) > 0)
+        if (ftruncate(fd, SEGMENT_SIZE + 1) == 0 || fallocate(fd, 0, SEGMENT_SIZE, 1) == 0 ||
+            pwrite(fd, "x", 1, SEGMENT_SIZE) > 0)
                 broken |= 4;
         if (fchmod(fd, 0666) == 0 || fchown(fd, STRANGER, STRANGER) == 0)
                 broken |= 8;
@@ -141,8 +151,8 @@ static unsigned on_writable_descriptor(int fd, const char *path) {
 Test(segment_hostile, s1_a_stranger_with_a_cursors_descriptor_can_only_write) {
         struct segment segment = SEGMENT_NONE;
 
-        need_root();
-        cr_assert_eq(segment_memfd(&segment, "cursors", SIZE), 0);
+        segment_fixture_need_root();
+        cr_assert_eq(segment_memfd(&segment, "cursors", SEGMENT_SIZE), 0);
         cr_assert_eq(stranger_runs(on_writable_descriptor, segment.fd, NULL), 0);
         cr_assert_str_eq(segment.map, "scribble");
         segment_close(&segment);
@@ -154,15 +164,15 @@ Test(segment_hostile, s1_a_stranger_can_only_read_the_clock) {
         char path[128];
         int fd;
 
-        need_root();
-        segment = make(shm, "clock", 0644);
-        snprintf(path, sizeof(path), "/dev/shm%s.clock", shm);
+        segment_fixture_need_root();
+        segment = segment_fixture_make(segment_fixture.shm, "clock", 0644);
+        snprintf(path, sizeof(path), "/dev/shm%s.clock", segment_fixture.shm);
         strcpy(segment.map, "ticking");
-        cr_assert_eq(segment_publish(&segment, shm, "clock"), 0);
+        cr_assert_eq(segment_publish(&segment, segment_fixture.shm, "clock"), 0);
         fd = segment_reopen_readonly(&segment);
         cr_assert(fd >= 0);
         cr_assert_eq(stranger_runs(on_descriptor_and_path, fd, path), 0);
-        check_file(path, 0644);
+        segment_fixture_check_file(path, 0644);
         cr_assert_str_eq(segment.map, "ticking");
         close(fd);
         segment_close(&segment);
@@ -184,10 +194,10 @@ Test(segment_hostile, s1_a_stranger_can_neither_read_nor_lock_the_ledger) {
         struct segment segment;
         char path[128];
 
-        need_root();
-        segment = make(shm, "ledger", 0600);
-        snprintf(path, sizeof(path), "/dev/shm%s.ledger", shm);
-        cr_assert_eq(segment_publish(&segment, shm, "ledger"), 0);
+        segment_fixture_need_root();
+        segment = segment_fixture_make(segment_fixture.shm, "ledger", 0600);
+        snprintf(path, sizeof(path), "/dev/shm%s.ledger", segment_fixture.shm);
+        cr_assert_eq(segment_publish(&segment, segment_fixture.shm, "ledger"), 0);
         cr_assert_eq(stranger_runs(on_ledger, -1, path), 0);
         cr_assert_eq(segment_lock(&segment), 0);
         segment_close(&segment);
@@ -205,19 +215,20 @@ Test(segment_hostile, s1_a_strangers_lock_on_the_clock_stops_nothing) {
         struct segment a, b, new;
         int fd;
 
-        need_root();
-        a = make(directory, "clock", 0644);
-        cr_assert_eq(segment_publish(&a, directory, "clock"), 0);
+        segment_fixture_need_root();
+        a = segment_fixture_make(segment_fixture.directory, "clock", 0644);
+        cr_assert_eq(segment_publish(&a, segment_fixture.directory, "clock"), 0);
         fd = segment_reopen_readonly(&a);
         cr_assert(fd >= 0);
         cr_assert_eq(stranger_runs(lock_it, fd, NULL), 1);
         cr_assert_eq(flock(a.fd, LOCK_EX | LOCK_NB), -1, "the stranger's lock lives in the "
                                                          "shared descriptor");
-        b = make(directory, "clock", 0644);
+        b = segment_fixture_make(segment_fixture.directory, "clock", 0644);
         cr_assert(!b.fresh);
-        cr_assert_eq(segment_open(&new, directory, "clock", 2 * SIZE, 0644, (gid_t)-1, NULL, NULL),
+        cr_assert_eq(segment_open(&new, segment_fixture.directory, "clock", 2 * SEGMENT_SIZE, 0644,
+                                  (gid_t)-1, NULL, NULL),
                      0);
-        cr_assert_eq(segment_publish(&new, directory, "clock"), 0);
+        cr_assert_eq(segment_publish(&new, segment_fixture.directory, "clock"), 0);
         close(fd);
         segment_close(&a);
         segment_close(&b);
@@ -230,11 +241,12 @@ Test(segment_hostile, s1_a_strangers_lock_on_the_clock_stops_nothing) {
 static unsigned publish_over_roots_file(const char *path) {
         struct segment segment = SEGMENT_NONE;
 
-        if (segment_open(&segment, shm, "clock", SIZE, 0644, (gid_t)-1, NULL, NULL) != 0)
+        if (segment_open(&segment, segment_fixture.shm, "clock", SEGMENT_SIZE, 0644, (gid_t)-1,
+                         NULL, NULL) != 0)
                 return 1;
         while (access(path, F_OK) != 0)
                 sched_yield(); /* root squats the name meanwhile */
-        return segment_publish(&segment, shm, "clock") == -EPERM ? 0 : 2;
+        return segment_publish(&segment, segment_fixture.shm, "clock") == -EPERM ? 0 : 2;
 }
 
 Test(segment_hostile, a_name_squatted_between_open_and_publish_is_an_error) {
@@ -242,8 +254,8 @@ Test(segment_hostile, a_name_squatted_between_open_and_publish_is_an_error) {
         int status;
         pid_t pid;
 
-        need_root();
-        snprintf(path, sizeof(path), "/dev/shm%s.clock", shm);
+        segment_fixture_need_root();
+        snprintf(path, sizeof(path), "/dev/shm%s.clock", segment_fixture.shm);
         pid = fork();
         cr_assert(pid >= 0);
         if (pid == 0) {
@@ -258,7 +270,7 @@ Test(segment_hostile, a_name_squatted_between_open_and_publish_is_an_error) {
                          "ls -l /proc/%d/fd 2>/dev/null | grep -q '/dev/shm/#'", (int)pid);
                 opened = system(command) == 0;
         }
-        touch(path, 0600, 1);
+        segment_fixture_touch(path, 0600, 1);
         cr_assert_eq(waitpid(pid, &status, 0), pid);
         cr_assert(WIFEXITED(status));
         cr_assert_eq(WEXITSTATUS(status), 0);

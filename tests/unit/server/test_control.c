@@ -11,7 +11,7 @@
 
 #include "daemon/server/control.h"
 #include "shm/wire.h"
-#include "tests/unit/capture.h"
+#include "tests/support/capture.h"
 
 static struct server_parts parts;
 static struct attach attach = { .parts = &parts };

@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 #include "daemon/server/listener.h"
+#include "tests/support/capture.h"
 #include "tests/support/scratch.h"
-#include "tests/unit/capture.h"
 
 static char directory[SCRATCH_MAX];
 static char path[SCRATCH_MAX + 8];

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "daemon/statistics/statistics.h"
-#include "tests/unit/until.h"
+#include "tests/support/until.h"
 
 /* Four workers of 4096 positions, from worker 8 on. */
 #define WORKERS 4u

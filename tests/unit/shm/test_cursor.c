@@ -5,7 +5,7 @@
 
 #include "shm/cursor.h"
 #include "shm/slot.h"
-#include "tests/unit/random.h"
+#include "tests/support/random.h"
 
 static uint64_t random_cursor(uint64_t *state) {
         return cursor_pack(random_next(state) & CURSOR_TICK_MAX, random_next(state) & 3,

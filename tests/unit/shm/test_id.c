@@ -5,7 +5,7 @@
 #include <limits.h>
 
 #include "shm/id.h"
-#include "tests/unit/random.h"
+#include "tests/support/random.h"
 
 static struct id_layout random_layout(uint64_t *state) {
         struct id_layout layout = { 0 };

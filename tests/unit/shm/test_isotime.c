@@ -8,7 +8,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "tests/unit/random.h"
+#include "tests/support/random.h"
 
 static void check_format(int64_t unix_ms, const char *expected, const char *expected_short) {
         char text[ISOTIME_SIZE];

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* Slots: grant, extend, and what readers see meanwhile (rules 1 and 2, U2). */
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "shm/slot.h"
-#include "tests/unit/single_step.h"
+#include "tests/unit/support/single_step.h"
 
 static void no_step(void) {
 }

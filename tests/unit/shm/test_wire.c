@@ -7,7 +7,7 @@
 
 #include "shm/pages.h"
 #include "shm/wire.h"
-#include "tests/unit/random.h"
+#include "tests/support/random.h"
 
 static const enum wire_type types[] = { WIRE_HELLO, WIRE_WELCOME, WIRE_REFUSED, WIRE_WANT,
                                         WIRE_REFRESH, WIRE_ACCEPT, WIRE_ANSWER };

@@ -3,16 +3,21 @@
  * What a daemon goes on with when it starts. A daemon that was killed is one
  * whose fence stands ahead of the clock; nothing else tells it from a stop.
  */
-#include "daemon/lease/local.h"
-#include "daemon/startup/segments.h"
-
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "daemon/clock/ticker.h"
 #include "daemon/clock/timekeeper.h"
+#include "daemon/lease/local.h"
 #include "daemon/ledger/ledger.h"
+#include "daemon/startup/segments.h"
 #include "daemon/util/time.h"
-#include "tests/unit/config_fixture.h"
+#include "tests/support/capture.h"
+#include "tests/unit/support/config_fixture.h"
 
 #define AHEAD_TICKS 60000u
 
@@ -51,8 +56,8 @@ static void prepare(struct daemon_run *run, const char *suffix, unsigned first_w
         snprintf(text, sizeof(text),
                  "[workers]\nfirst = %u\nmax_count = %u\n[daemon]\n"
                  "state_dir = %s/%s\nshm = %s\n[clock]\non_rollback = wait\n",
-                 first_worker, max_count, directory, state_name, shm_name(suffix));
-        run->config = load(text, (char *[]){ NULL });
+                 first_worker, max_count, config_fixture.directory, state_name, shm_name(suffix));
+        run->config = config_fixture_load(text, (char *[]){ NULL });
         cr_assert_eq(lease_new(&run->lease, anew ? &anew_backend : &lease_local, NULL, run->config),
                      0, "%s", capture_take());
 }
@@ -118,7 +123,7 @@ static void lose(const char *suffix, const char *segment) {
 static void lose_state_directory(void) {
         char command[300];
 
-        snprintf(command, sizeof(command), "rm -r %s/state", directory);
+        snprintf(command, sizeof(command), "rm -r %s/state", config_fixture.directory);
         cr_assert_eq(system(command), 0);
 }
 
@@ -127,12 +132,12 @@ static void clean(void) {
 
         snprintf(command, sizeof(command), "rm -f /dev/shm%s*", shm_name(""));
         cr_assert_eq(system(command), 0);
-        tear_down();
+        config_fixture_end();
 }
 
 /* Red when the line is made anew or the fence is waited for although the ledger
  * is there (A1, rule 9). */
-Test(segments, goes_on_at_once_with_clock_and_ledger, .init = set_up, .fini = clean) {
+Test(segments, goes_on_at_once_with_clock_and_ledger, .init = config_fixture_begin, .fini = clean) {
         struct daemon_run run = start("", 0);
         struct clock_line line = run.segments.guard.line;
         uint32_t generation = atomic_load(&segments_clock(&run.segments)->generation);
@@ -168,17 +173,19 @@ static void waits_without(const char *lost) {
 
 /* U1, both. Red when the fence is not waited for, or when a daemon that died
  * while it waited leaves a clock and a ledger which the next one believes. */
-Test(segments, waits_for_the_fence_without_its_ledger, .init = set_up, .fini = clean) {
+Test(segments, waits_for_the_fence_without_its_ledger, .init = config_fixture_begin,
+     .fini = clean) {
         waits_without("ledger");
 }
 
-Test(segments, waits_for_the_fence_without_its_clock, .init = set_up, .fini = clean) {
+Test(segments, waits_for_the_fence_without_its_clock, .init = config_fixture_begin, .fini = clean) {
         waits_without("clock");
 }
 
 /* U1. Red when a ledger is adopted beside which another daemon served the same
  * workers. */
-Test(segments, does_not_adopt_a_ledger_that_missed_something, .init = set_up, .fini = clean) {
+Test(segments, does_not_adopt_a_ledger_that_missed_something, .init = config_fixture_begin,
+     .fini = clean) {
         struct daemon_run run = start("", 0);
 
         end(&run);
@@ -191,7 +198,8 @@ Test(segments, does_not_adopt_a_ledger_that_missed_something, .init = set_up, .f
 }
 
 /* Red when the run of workers is left out of what an adopted segment must show. */
-Test(segments, does_not_adopt_segments_of_other_workers, .init = set_up, .fini = clean) {
+Test(segments, does_not_adopt_segments_of_other_workers, .init = config_fixture_begin,
+     .fini = clean) {
         struct daemon_run run = start("", 0);
 
         end(&run);
@@ -204,7 +212,7 @@ Test(segments, does_not_adopt_segments_of_other_workers, .init = set_up, .fini =
 
 /* A state directory that was taken away does not take the promises with it. Red
  * when the t1 of a ledger that is not adopted are not looked at. */
-Test(segments, keeps_what_a_foreign_ledger_promised, .init = set_up, .fini = clean) {
+Test(segments, keeps_what_a_foreign_ledger_promised, .init = config_fixture_begin, .fini = clean) {
         struct daemon_run run = start("", 0);
         uint64_t promised = tick_of(&run) + 5000;
 
@@ -231,7 +239,8 @@ static void end_killed(struct daemon_run *run) {
  * each time something else is lost. Red when a new ledger does not take over the
  * highest promise of the one it replaces.
  */
-Test(segments, remembers_a_promise_over_several_losses, .init = set_up, .fini = clean) {
+Test(segments, remembers_a_promise_over_several_losses, .init = config_fixture_begin,
+     .fini = clean) {
         struct daemon_run run = start("", 0);
         uint64_t promised = tick_of(&run) + 5000;
 
@@ -257,7 +266,8 @@ Test(segments, remembers_a_promise_over_several_losses, .init = set_up, .fini = 
 
 /* U1: the clock alone is left. Red when a start with an empty state directory
  * and no ledger is believed to be a first one. */
-Test(segments, a_clock_of_this_boot_is_no_first_start, .init = set_up, .fini = clean) {
+Test(segments, a_clock_of_this_boot_is_no_first_start, .init = config_fixture_begin,
+     .fini = clean) {
         struct daemon_run run = start("", 0);
         uint64_t fence = tick_of(&run) + AHEAD_TICKS;
 
@@ -278,7 +288,7 @@ Test(segments, a_clock_of_this_boot_is_no_first_start, .init = set_up, .fini = c
 }
 
 /* Red when a clean stop leaves the fence of a segment where it was. */
-Test(segments, a_lowered_fence_is_not_waited_for, .init = set_up, .fini = clean) {
+Test(segments, a_lowered_fence_is_not_waited_for, .init = config_fixture_begin, .fini = clean) {
         struct daemon_run run = start("", 0);
         uint64_t last = tick_of(&run);
         struct ledger *ledger;
@@ -344,7 +354,7 @@ static struct daemon_run start_with(uint64_t fence_tick, bool taken_anew) {
 
 /* Red when clock and ledger of this boot count for more than the fence of whoever had
  * the run since: the published line may be behind it. */
-Test(segments, a_run_that_was_anothers_is_waited_for, .init = set_up, .fini = clean) {
+Test(segments, a_run_that_was_anothers_is_waited_for, .init = config_fixture_begin, .fini = clean) {
         struct daemon_run run = start("", 3);
         uint64_t fence = tick_of(&run) + AHEAD_TICKS;
 
@@ -360,7 +370,7 @@ Test(segments, a_run_that_was_anothers_is_waited_for, .init = set_up, .fini = cl
         end(&run);
 }
 
-Test(segments, is_not_shared_by_two_daemons, .init = set_up, .fini = clean) {
+Test(segments, is_not_shared_by_two_daemons, .init = config_fixture_begin, .fini = clean) {
         struct daemon_run run = start("", 0), second;
         struct ticker *ticker = NULL;
 
@@ -381,7 +391,7 @@ Test(segments, is_not_shared_by_two_daemons, .init = set_up, .fini = clean) {
 
 /* A run that had grown goes on as it was, with its ledger; as far as it is still ours.
  * Red when same_run() compares the count, or begin_run() takes workers.count. */
-Test(segments, a_grown_run_goes_on, .init = set_up, .fini = clean) {
+Test(segments, a_grown_run_goes_on, .init = config_fixture_begin, .fini = clean) {
         static const struct {
                 unsigned max_count, used, then;
         } cases[] = {
@@ -407,7 +417,7 @@ Test(segments, a_grown_run_goes_on, .init = set_up, .fini = clean) {
 /* Its own ledger knows nothing of the fence of whoever had the run in between, and a line
  * that goes on may be behind the wall clock by which the run had rested. Red when
  * ledger_fits() does not look at taken_anew: it goes on below the fence. */
-Test(segments, a_run_that_was_anothers_meanwhile, .init = set_up, .fini = clean) {
+Test(segments, a_run_that_was_anothers_meanwhile, .init = config_fixture_begin, .fini = clean) {
         struct daemon_run run = start("", 3);
 
         anew_backend = lease_local;

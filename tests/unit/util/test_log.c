@@ -6,9 +6,10 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "daemon/util/log.h"
-#include "tests/unit/capture.h"
+#include "tests/support/capture.h"
 
 static void set_journal_stream(ino_t more) {
         char stream[64];

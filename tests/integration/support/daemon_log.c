@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#pragma once
-/* What a private daemon has logged. */
+#include "tests/integration/support/daemon_log.h"
+
 #include <criterion/criterion.h>
 #include <signal.h>
 #include <stdio.h>
@@ -8,9 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "tests/support/private_daemon.h"
-
-static inline bool log_says(const struct private_daemon *d, const char *part) {
+bool log_says(const struct private_daemon *d, const char *part) {
         char *log = private_daemon_log(d);
         bool yes = strstr(log, part) != NULL;
 
@@ -18,7 +16,7 @@ static inline bool log_says(const struct private_daemon *d, const char *part) {
         return yes;
 }
 
-static inline void expect_log(const struct private_daemon *d, const char *part) {
+void expect_log(const struct private_daemon *d, const char *part) {
         char *log = private_daemon_log(d);
 
         cr_assert_not_null(strstr(log, part), "the log does not say \"%s\":\n%s", part, log);
@@ -30,21 +28,20 @@ struct log_wait {
         const char *part;
 };
 
-static inline bool log_wait_over(void *context) {
+static bool log_wait_over(void *context) {
         const struct log_wait *wait = context;
 
         return log_says(wait->daemon, wait->part);
 }
 
-static inline void wait_for_log(const struct private_daemon *d, const char *part) {
+void wait_for_log(const struct private_daemon *d, const char *part) {
         struct log_wait wait = { d, part };
 
         if (!wait_until(log_wait_over, &wait, 150000))
                 expect_log(d, part);
 }
 
-/* Starts it again and again, with the log of the last time, until it has worker IDs. */
-static inline bool starts_in_the_end(void *context) {
+bool starts_in_the_end(void *context) {
         struct private_daemon *d = context;
 
         if (d->pid == 0)
@@ -58,7 +55,6 @@ static inline bool starts_in_the_end(void *context) {
         return false;
 }
 
-/* The log begins anew: what is found later happened later. */
-static inline void forget_log(const struct private_daemon *d) {
+void forget_log(const struct private_daemon *d) {
         cr_assert_eq(truncate(d->log, 0), 0);
 }

@@ -1,15 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-#pragma once
-/* A private daemon whose coordinator is an etcd, and what its log and records say. */
+#include "tests/integration/support/etcd_daemon.h"
+
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/integration/daemon_log.h"
-#include "tests/support/etcd_nodes.h"
-#include "tests/support/private_daemon.h"
-
-static inline void etcd_daemon_prepare(struct private_daemon *d, const char *endpoints) {
+void etcd_daemon_prepare(struct private_daemon *d, const char *endpoints) {
         private_daemon_prepare(d);
         private_daemon_unset_first(d);
         private_daemon_set(d, "workers.backend=etcd");
@@ -17,18 +13,19 @@ static inline void etcd_daemon_prepare(struct private_daemon *d, const char *end
         private_daemon_set(d, "etcd.ttl=6s");
 }
 
-static inline unsigned worker_of(uint64_t id) {
+unsigned etcd_daemon_worker(uint64_t id) {
         return (unsigned)(id >> 12 & 1023);
 }
 
-/* How often each host's record was written, in the order of their keys. */
 #define RECORDS_MAX 8
+
+/* How often each host's record was written, in the order of their keys. */
 struct renewals {
         size_t n;
         unsigned long of[RECORDS_MAX];
 };
 
-static inline struct renewals read_renewals(const struct etcd_nodes *e) {
+static struct renewals read_renewals(const struct etcd_nodes *e) {
         char *text = NODES_CTL(e, "get", "--prefix", "/sfshm/region/0/host/", "-w", "json");
         struct renewals renewals = { .n = 0 };
 
@@ -46,14 +43,14 @@ struct renewal_wait {
 };
 
 /* etcd does not answer in an election. */
-static inline bool renewals_known(void *context) {
+static bool renewals_known(void *context) {
         struct renewal_wait *wait = context;
 
         wait->before = read_renewals(wait->nodes);
         return wait->before.n > 0;
 }
 
-static inline bool renewal_wait_over(void *context) {
+static bool renewal_wait_over(void *context) {
         const struct renewal_wait *wait = context;
         struct renewals now = read_renewals(wait->nodes);
 
@@ -65,8 +62,7 @@ static inline bool renewal_wait_over(void *context) {
         return true;
 }
 
-/* Until each host has written its record so many times more. */
-static inline void wait_for_renewals(const struct etcd_nodes *e, unsigned long more) {
+void wait_for_renewals(const struct etcd_nodes *e, unsigned long more) {
         struct renewal_wait wait = { e, { .n = 0 }, more };
 
         cr_assert(wait_until(renewals_known, &wait, 60000), "there are no records");

@@ -1,22 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-#pragma once
-/* Runs a built tool and keeps what it said. */
+#include "tests/support/tool.h"
+
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include "tests/support/private_daemon.h"
-
-#define TOOL_OUTPUT_MAX 262144
-#define TOOL_ARGUMENTS_MAX 64
-
-struct tool_result {
-        int status; /* exit status; 128 + signal */
-        char out[TOOL_OUTPUT_MAX], err[TOOL_OUTPUT_MAX];
-};
 
 static void tool_child(const char *program, const char *const arguments[], const int fds[3]) {
         char *argv[TOOL_ARGUMENTS_MAX + 2];
@@ -41,10 +31,8 @@ static void tool_read(FILE *file, char ret[TOOL_OUTPUT_MAX]) {
         fclose(file);
 }
 
-/* `variable` names the program in the environment; `arguments` end with NULL;
- * `input` of `length` bytes is its standard input. */
-static void tool_run(struct tool_result *ret, const char *variable, const char *const arguments[],
-                     const char *input, size_t length) {
+void tool_run(struct tool_result *ret, const char *variable, const char *const arguments[],
+              const char *input, size_t length) {
         const char *program = getenv(variable);
         FILE *in = tmpfile(), *out = tmpfile(), *err = tmpfile();
         int status;
@@ -65,9 +53,8 @@ static void tool_run(struct tool_result *ret, const char *variable, const char *
         tool_read(err, ret->err);
 }
 
-/* These words (NULL-terminated) of sfshm, and the settings of the daemon. */
-static inline int tool_run_with(struct tool_result *ret, const struct private_daemon *d,
-                                const char *const words[]) {
+int tool_run_with(struct tool_result *ret, const struct private_daemon *d,
+                  const char *const words[]) {
         const char *arguments[TOOL_ARGUMENTS_MAX + 1] = { NULL };
         size_t n = 0;
 
@@ -80,5 +67,3 @@ static inline int tool_run_with(struct tool_result *ret, const struct private_da
         tool_run(ret, "SFSHM_TOOL", arguments, "", 0);
         return ret->status;
 }
-
-#define TOOL_ARGUMENTS(...) ((const char *const[]){ __VA_ARGS__, NULL })

@@ -1,22 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-#pragma once
-/* A file that looks like /dev/vmclock0, and a hypervisor that writes it. */
+#include "tests/unit/support/vmclock_fixture.h"
+
 #include <criterion/criterion.h>
-#include <stdatomic.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "daemon/host/vmclock.h"
-#include "tests/support/scratch.h"
-
-struct vmclock_fixture {
-        char path[SCRATCH_MAX];
-        struct vmclock_page *page;
-};
-
-static inline struct vmclock_fixture vmclock_fixture_new(void) {
+struct vmclock_fixture vmclock_fixture_new(void) {
         struct vmclock_fixture fixture;
         int fd = scratch_file(fixture.path, "vmclock");
 
@@ -36,20 +25,18 @@ static inline struct vmclock_fixture vmclock_fixture_new(void) {
         return fixture;
 }
 
-static inline void vmclock_fixture_remove(const struct vmclock_fixture *fixture) {
+void vmclock_fixture_remove(const struct vmclock_fixture *fixture) {
         unlink(fixture->path);
 }
 
-static inline void vmclock_fixture_sequence(struct vmclock_page *page) {
+static void vmclock_fixture_sequence(struct vmclock_page *page) {
         /* both barriers of the writer's protocol in one */
         __atomic_thread_fence(__ATOMIC_SEQ_CST);
         __atomic_store_n(&page->sequence, page->sequence + 1, __ATOMIC_RELEASE);
         __atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 
-/* As a hypervisor does after a restore (both), or a migration (disruption alone). */
-static inline void vmclock_fixture_bump(struct vmclock_page *page, uint64_t disruption,
-                                        uint64_t generation) {
+void vmclock_fixture_bump(struct vmclock_page *page, uint64_t disruption, uint64_t generation) {
         vmclock_fixture_sequence(page);
         __atomic_store_n(&page->disruption, page->disruption + disruption, __ATOMIC_RELAXED);
         __atomic_store_n(&page->generation, page->generation + generation, __ATOMIC_RELAXED);

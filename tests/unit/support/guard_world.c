@@ -1,33 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-#pragma once
-/* A guard in simulated time: its clocks, and whoever looks when it is due. */
+#include "tests/unit/support/guard_world.h"
+
 #include <criterion/criterion.h>
-#include <stdint.h>
 
-#include "daemon/clock/guard.h"
-
-#define MS INT64_C(1000000)
-#define SECOND (1000 * MS)
-#define HOUR (3600 * SECOND)
-#define YEAR (8766 * HOUR)
-
-static const struct guard_policy policy_default = {
+const struct guard_policy guard_world_policy = {
         .on_rollback = GUARD_OFFSET,
         .max_offset_ns = 10 * SECOND,
         .max_forward_step_ns = 60 * SECOND,
         .max_slew_ns = 10 * MS,
 };
 
-struct guard_world {
-        struct guard guard;
-        int64_t boot_ns;
-        int64_t wall_ns;     /* since the epoch, at boot_ns */
-        int64_t guarded_ns;  /* the highest value that was ever seen */
-        bool synchronised;
-        bool fence_stalls; /* a forward jump has to wait */
-};
-
-static inline struct guard_reading guard_world_reading(const struct guard_world *w) {
+struct guard_reading guard_world_reading(const struct guard_world *w) {
         return (struct guard_reading){
                 .realtime_ns = w->guard.layout.epoch_unix_ms * MS + w->wall_ns,
                 .boottime_ns = w->boot_ns,
@@ -36,7 +19,7 @@ static inline struct guard_reading guard_world_reading(const struct guard_world 
 }
 
 /* The clock never goes back, by whatever line it is read. */
-static inline void guard_world_check(struct guard_world *w) {
+static void guard_world_check(struct guard_world *w) {
         int64_t guarded_ns = clock_line_at(&w->guard.line, w->boot_ns);
 
         if (!w->guard.served)
@@ -46,7 +29,7 @@ static inline void guard_world_check(struct guard_world *w) {
         w->guarded_ns = guarded_ns;
 }
 
-static inline void guard_world_look(struct guard_world *w) {
+void guard_world_look(struct guard_world *w) {
         struct guard_reading reading = guard_world_reading(w);
         uint64_t tick;
 
@@ -57,8 +40,7 @@ static inline void guard_world_look(struct guard_world *w) {
         guard_world_check(w);
 }
 
-/* Time goes on, and the guard is looked at when it asked for it. */
-static inline void guard_world_run(struct guard_world *w, int64_t ns) {
+void guard_world_run(struct guard_world *w, int64_t ns) {
         int64_t end_ns = w->boot_ns + ns;
 
         for (;;) {
@@ -76,13 +58,12 @@ static inline void guard_world_run(struct guard_world *w, int64_t ns) {
         }
 }
 
-/* The wall clock is set, and that is noticed. */
-static inline void guard_world_step(struct guard_world *w, int64_t by_ns) {
+void guard_world_step(struct guard_world *w, int64_t by_ns) {
         w->wall_ns += by_ns;
         guard_world_look(w);
 }
 
-static inline void guard_world_start(struct guard_world *w, const struct guard_policy *policy,
+void guard_world_start(struct guard_world *w, const struct guard_policy *policy,
                                      int64_t wall_ns, uint64_t fence_tick) {
         w->wall_ns = wall_ns;
         w->boot_ns = 5 * SECOND;
@@ -91,46 +72,33 @@ static inline void guard_world_start(struct guard_world *w, const struct guard_p
         guard_world_look(w);
 }
 
-/* Guarded time less wall clock. */
-static inline int64_t guard_world_ahead(const struct guard_world *w) {
+int64_t guard_world_ahead(const struct guard_world *w) {
         return clock_line_at(&w->guard.line, w->boot_ns) - w->wall_ns;
 }
 
-#define START (1000 * HOUR)
-#define START_TICK ((uint64_t)(START / MS))
-
-#define RUNNING CLOCK_STATE_RUNNING
-#define WAITING CLOCK_STATE_WAITING
-#define FAILED CLOCK_STATE_FAILED
-#define NONE CLOCK_REASON_NONE
-#define SLEWING CLOCK_REASON_SLEWING
-#define OFFSET CLOCK_REASON_OFFSET
-#define HELD CLOCK_REASON_HELD
-#define ROLLBACK CLOCK_REASON_ROLLBACK
-
-static inline struct guard_policy policy_of(enum guard_rollback on_rollback) {
-        struct guard_policy policy = policy_default;
+struct guard_policy guard_world_policy_of(enum guard_rollback on_rollback) {
+        struct guard_policy policy = guard_world_policy;
 
         policy.on_rollback = on_rollback;
         return policy;
 }
 
-static inline void expect(const struct guard_world *w, enum clock_state state, enum clock_reason reason,
-                   const char *where) {
+void guard_world_expect(const struct guard_world *w, enum clock_state state,
+                        enum clock_reason reason, const char *where) {
         cr_assert(w->guard.state == state && w->guard.reason == reason,
                   "%s: %s/%s, expected %s/%s", where, clock_state_name(w->guard.state),
                   clock_reason_name(w->guard.reason), clock_state_name(state),
                   clock_reason_name(reason));
 }
 
-static inline void expect_near(int64_t value, int64_t expected, const char *what) {
+void guard_world_expect_near(int64_t value, int64_t expected, const char *what) {
         int64_t tolerance = GUARD_SETTLED_NS + LINE_LEAD_NS;
 
         cr_assert(value >= expected - tolerance && value <= expected + tolerance,
                   "%s: %ld ms, expected %ld ms", what, (long)(value / MS), (long)(expected / MS));
 }
 
-static inline struct guard_legacy legacy_of(const struct guard *guard) {
+struct guard_legacy guard_world_legacy(const struct guard *guard) {
         return (struct guard_legacy){ .line = guard->line, .reason = guard->reason,
                                       .led_ns = guard->led_ns, .accepted = guard->accepted };
 }

@@ -1,11 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#pragma once
-/*
- * Runs a writer in a child, one machine instruction at a time, and lets the
- * test look at the shared memory in between: to a reader a writer that stands
- * still is one that was killed there. So each point is seen at which a kill
- * could hit the very code under test.
- */
+#include "tests/unit/support/single_step.h"
+
 #include <criterion/criterion.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -13,16 +8,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static inline void *single_step_memory(size_t size) {
+void *single_step_memory(size_t size) {
         void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
         cr_assert_neq(memory, MAP_FAILED);
         return memory;
 }
 
-/* Returns the number of instructions. */
-static inline unsigned long single_step(void (*writer)(void *), void (*look)(void *),
-                                        void *argument) {
+unsigned long single_step(void (*writer)(void *), void (*look)(void *), void *argument) {
         unsigned long steps = 0;
         pid_t child = fork();
         int status;

@@ -1,22 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-#pragma once
-/* A daemon whose run may grow from one worker ID to four, and callers who make it. */
+#include "tests/integration/support/growing.h"
+
 #include <criterion/criterion.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "tests/integration/daemon_log.h"
-#include "tests/support/collect.h"
-#include "tests/support/private_daemon.h"
-
-enum { TAKERS = 2, WORKERS = 4 };
-
 static _Atomic int *stop;
 
-/* Four worker IDs of 32 IDs a millisecond: any machine uses them up. */
-static inline void growing_prepare(struct private_daemon *d) {
+void growing_prepare(struct private_daemon *d) {
         private_daemon_prepare(d);
         private_daemon_set(d, "id.layout=41/17/5");
         private_daemon_set(d, "id.region_bits=15");
@@ -24,13 +17,13 @@ static inline void growing_prepare(struct private_daemon *d) {
         private_daemon_set(d, "reserve.standing=1s");
 }
 
-static inline void begin_takers(void) {
+void growing_begin(void) {
         stop = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
         cr_assert_neq(stop, MAP_FAILED);
 }
 
 /* As much as there is, over any number of daemons. */
-static inline void take(const struct private_daemon *d, struct arena *arena, size_t part) {
+static void take(const struct private_daemon *d, struct arena *arena, size_t part) {
         const struct timespec pause = { .tv_nsec = 1000000 };
         sfshm *s = private_daemon_open(d, 0);
         uint64_t id;
@@ -46,16 +39,16 @@ static inline void take(const struct private_daemon *d, struct arena *arena, siz
         _exit(0);
 }
 
-static inline void start_takers(const struct private_daemon *d, struct arena *arena) {
+void growing_start_takers(const struct private_daemon *d, struct arena *arena) {
         *stop = 0;
-        for (size_t i = 0; i < TAKERS; i++)
+        for (size_t i = 0; i < GROWING_TAKERS; i++)
                 if (fork_bound() == 0)
                         take(d, arena, i);
 }
 
-static inline void end_takers(void) {
+void growing_end_takers(void) {
         *stop = 1;
-        for (size_t i = 0; i < TAKERS; i++) {
+        for (size_t i = 0; i < GROWING_TAKERS; i++) {
                 int status = 0;
 
                 cr_assert_gt(wait(&status), 0);
@@ -63,18 +56,17 @@ static inline void end_takers(void) {
         }
 }
 
-static inline uint64_t worker_of(uint64_t id) {
+uint64_t growing_worker(uint64_t id) {
         return id >> 5 & 3;
 }
 
-/* Of each there are IDs. */
-static inline bool all_workers(void *context) {
-        static size_t seen[TAKERS];
+bool growing_all_workers(void *context) {
+        static size_t seen[GROWING_TAKERS];
         static unsigned found;
         const struct arena *arena = context;
 
-        for (size_t part = 0; part < TAKERS; part++)
+        for (size_t part = 0; part < GROWING_TAKERS; part++)
                 for (size_t used = arena->parts[part].used; seen[part] < used; seen[part]++)
-                        found |= 1u << worker_of(arena->parts[part].ids[seen[part]]);
-        return found == (1u << WORKERS) - 1;
+                        found |= 1u << growing_worker(arena->parts[part].ids[seen[part]]);
+        return found == (1u << GROWING_WORKERS) - 1;
 }

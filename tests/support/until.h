@@ -1,22 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
-/* Waits for a condition, generously: speed fails no test. */
+/* Waits for a condition. The limits are generous: speed fails no test. */
 #include <criterion/criterion.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <time.h>
 
-static inline int64_t until_ns(clockid_t clock) {
-        struct timespec at;
-
-        clock_gettime(clock, &at);
-        return (int64_t)at.tv_sec * 1000000000 + at.tv_nsec;
-}
-
-static inline void until_pause(void) {
-        struct timespec pause = { .tv_nsec = 200000 };
-
-        nanosleep(&pause, NULL);
-}
+int64_t until_ns(clockid_t clock);
+int64_t test_monotonic_ns(void);
+void until_pause(void);
+/* Polls `condition(context)` every millisecond; false after limit_ms. */
+bool wait_until(bool (*condition)(void *context), void *context, int64_t limit_ms);
 
 #define UNTIL(condition)                                                                           \
         do {                                                                                       \

@@ -1,39 +1,32 @@
 /* SPDX-License-Identifier: MIT */
-#pragma once
-/* A daemon under a service manager, and looks at what its clients hold. */
+#include "tests/integration/support/fdstore.h"
+
 #include <criterion/criterion.h>
 #include <inttypes.h>
-#include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "libclient/handle.h"
 #include "shm/slot.h"
-#include "tests/integration/tool.h"
-#include "tests/support/service_manager.h"
+#include "tests/support/tool.h"
 
-#define FDS_OF_A_CLIENT 3u
-#define LIMIT_MS 60000
+struct fdstore_world fdstore;
 
-static struct private_daemon d;
-static struct service_manager m;
-
-static inline void begin(void) {
-        private_daemon_prepare(&d);
-        private_daemon_set(&d, "reserve.standing=2s");
-        service_manager_begin(&m, &d);
-        service_manager_start(&m);
+void fdstore_begin(void) {
+        private_daemon_prepare(&fdstore.daemon);
+        private_daemon_set(&fdstore.daemon, "reserve.standing=2s");
+        service_manager_begin(&fdstore.manager, &fdstore.daemon);
+        service_manager_start(&fdstore.manager);
 }
 
-static inline void end(void) {
-        private_daemon_stop(&d);
-        service_manager_end(&m);
-        private_daemon_remove(&d);
+void fdstore_end(void) {
+        private_daemon_stop(&fdstore.daemon);
+        service_manager_end(&fdstore.manager);
+        private_daemon_remove(&fdstore.daemon);
 }
 
-/* The end of the shortest standing reservation of all lanes. */
-static inline uint64_t promised(const sfshm *s) {
+uint64_t fdstore_promised(const sfshm *s) {
         const struct attachment *a = atomic_load(&s->attachment);
         uint64_t least = UINT64_MAX;
 
@@ -56,42 +49,40 @@ struct extension {
         uint64_t beyond;
 };
 
-static inline bool extended(void *context) {
+static bool extended(void *context) {
         const struct extension *e = context;
 
-        service_manager_pump(&m);
-        return promised(e->s) > e->beyond;
+        service_manager_pump(&fdstore.manager);
+        return fdstore_promised(e->s) > e->beyond;
 }
 
-static inline void expect_extended(const sfshm *s, uint64_t beyond) {
+void fdstore_expect_extended(const sfshm *s, uint64_t beyond) {
         struct extension e = { s, beyond };
 
         if (!wait_until(extended, &e, LIMIT_MS))
                 cr_assert_fail("nobody extends the reservation; the log:\n%s",
-                               private_daemon_log(&d));
+                               private_daemon_log(&fdstore.daemon));
 }
 
-static inline uint64_t client_of(const sfshm *s) {
+uint64_t fdstore_client(const sfshm *s) {
         return atomic_load(&s->attachment)->client;
 }
 
-/* It never attached anew, and has no reason to. */
-static inline bool goes_on(const sfshm *s) {
+bool fdstore_goes_on(const sfshm *s) {
         const struct attachment *a = atomic_load(&s->attachment);
 
         return a->older == NULL && attachment_connected(a);
 }
 
-/* What sfshm-stat shows of a client, or of the host for client 0; UINT64_MAX: no
- * such thing. */
-static inline uint64_t shown(uint64_t client, const char *key) {
+uint64_t fdstore_shown(uint64_t client, const char *key) {
         static struct tool_result result;
         char name[64];
         const char *at;
 
         tool_run(&result, "SFSHM_STAT_TOOL",
-                 TOOL_ARGUMENTS("--json", "--clients", "--shm", d.shm, "--socket", d.socket), "",
-                 0);
+                 TOOL_ARGUMENTS("--json", "--clients", "--shm", fdstore.daemon.shm, "--socket",
+                                fdstore.daemon.socket),
+                 "", 0);
         snprintf(name, sizeof(name), "{\"client\":%" PRIu64 ",", client);
         at = client == 0 ? result.out : strstr(result.out, name);
         snprintf(name, sizeof(name), "\"%s\":", key);
