@@ -244,7 +244,7 @@ static bool at_the_end(int64_t ns) {
 
 /* IDs up to here may exist, or are past. */
 static int64_t past_ns(void) {
-        const struct guard *guard = &world.daemon.state.guard;
+        const struct guard *guard = &world.daemon.segments.guard;
         int64_t guarded_ns = clock_line_at(&guard->line, world.boot_ns);
         int64_t first_ns = (int64_t)guard->first_tick * MS;
 
@@ -271,7 +271,7 @@ static void wait_until_ready(int64_t limit_ns) {
  */
 static int64_t longest_wait_ns(void) {
         const struct guard_policy *policy = &world.config.clock;
-        const struct guard *guard = &world.daemon.state.guard;
+        const struct guard *guard = &world.daemon.segments.guard;
         int64_t guarded_ns = clock_line_at(&guard->line, world.boot_ns), wait_ns = 0;
         int64_t first_ns = (int64_t)guard->first_tick * MS;
         int64_t allowed_ns = policy->on_rollback == GUARD_OFFSET && world.wall_ns >= 0
@@ -301,7 +301,7 @@ static void recover(void) {
         daemon_round();
         if (at_the_end(world.wall_ns) || at_the_end(past_ns()))
                 return;
-        if (world.daemon.state.guard.reason == CLOCK_REASON_CLONED) {
+        if (world.daemon.segments.guard.reason == CLOCK_REASON_CLONED) {
                 int64_t behind_ns = past_ns() - world.wall_ns;
 
                 world_pass(behind_ns > 0 ? behind_ns + 10 * MS : 0);
@@ -320,10 +320,10 @@ static void recover(void) {
 
 /* The two clocks meet in the end, by themselves or once accepted. */
 static void settle(void) {
-        int64_t ahead_ns = clock_line_at(&world.daemon.state.guard.line, world.boot_ns) -
+        int64_t ahead_ns = clock_line_at(&world.daemon.segments.guard.line, world.boot_ns) -
                            world.wall_ns;
         int64_t size_ns = ahead_ns < 0 ? -ahead_ns : ahead_ns, slew_s;
-        int64_t rate = -world.daemon.state.guard.line.slew_ppb;
+        int64_t rate = -world.daemon.segments.guard.line.slew_ppb;
 
         /* an offset that goes on keeps its rate over a restart */
         if (rate <= 0 || rate > world.config.clock.max_slew_ns)
@@ -336,7 +336,7 @@ static void settle(void) {
         if (slew_s > 7200)
                 return;
         world_pass((slew_s + 14) * SECOND);
-        ahead_ns = clock_line_at(&world.daemon.state.guard.line, world.boot_ns) - world.wall_ns;
+        ahead_ns = clock_line_at(&world.daemon.segments.guard.line, world.boot_ns) - world.wall_ns;
         if (ahead_ns > 2 * MS || ahead_ns < -2 * MS)
                 fail("the clock is %ld us ahead of the wall clock for good", (long)(ahead_ns / US));
 }
