@@ -223,6 +223,9 @@ static void refuse_held(struct connections *connections, struct connection *conn
         }
         if (fence_refusal(fence, timekeeper_tick(keeper, now_ns), text, &retry_ms))
                 attach_refuse(&refusal, ETIME, retry_ms, "%s", text);
+        else if (connections->changed)
+                /* the fence rose within this round, after the grants: the next one makes them */
+                attach_refuse(&refusal, ETIME, 1, "no reservation: the fence has just been raised");
         else
                 attach_refuse(&refusal, ENOSPC, 1000, "no position became free in time: close idle "
                               "clients or raise workers.count");
