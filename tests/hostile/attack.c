@@ -20,6 +20,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tests/support/reservation.h"
+
 #define PROGRESS_LIMIT_MS 30000
 
 void need_root(void) {
@@ -164,7 +166,7 @@ void raw_detach(struct raw_client *client) {
         close(client->socket);
 }
 
-enum { HONEST_STOP, HONEST_TAKEN, HONEST_ERROR, HONEST_BUSY };
+enum { HONEST_STOP, HONEST_TAKEN, HONEST_ERROR, HONEST_BUSY, HONEST_LEFT_MS };
 
 static int honest_take(void *context) {
         struct honest *h = context;
@@ -188,6 +190,7 @@ static int honest_take(void *context) {
                         arena_add(h->arena, h->part, id);
                         atomic_fetch_add(&h->shared[HONEST_TAKEN], 1);
                 }
+                atomic_store(&h->shared[HONEST_LEFT_MS], (uint64_t)reservation_left_ms(s));
                 if (atomic_load(&h->shared[HONEST_BUSY]) == 0)
                         nanosleep(&(struct timespec){ .tv_nsec = 200000 }, NULL);
         }
@@ -211,24 +214,53 @@ uint64_t honest_taken(const struct honest *h) {
 
 struct progress {
         const struct honest *h;
+        size_t word;
         uint64_t until;
 };
 
 static bool progressed(void *context) {
         const struct progress *p = context;
 
-        return honest_taken(p->h) >= p->until || atomic_load(&p->h->shared[HONEST_ERROR]) != 0;
+        return atomic_load(&p->h->shared[p->word]) >= p->until ||
+               atomic_load(&p->h->shared[HONEST_ERROR]) != 0;
 }
 
-void honest_goes_on(const struct honest *h, uint64_t n) {
-        struct progress p = { h, honest_taken(h) + n };
+/* False when the word is not so much in time; fails the test for anything worse. */
+static bool honest_reaches(const struct honest *h, size_t word, uint64_t until) {
+        struct progress p = { h, word, until };
         bool in_time = wait_until(progressed, &p, PROGRESS_LIMIT_MS);
         int error = (int)atomic_load(&h->shared[HONEST_ERROR]);
 
         cr_assert(daemon_lives(h->daemon), "the daemon died:\n%s", private_daemon_log(h->daemon));
         cr_assert_eq(error, 0, "an honest client got: %s", sfshm_strerror(-error));
-        cr_assert(in_time, "an honest client took only %" PRIu64 " IDs of %" PRIu64,
-                  honest_taken(h) - (p.until - n), n);
+        return in_time;
+}
+
+void honest_goes_on(const struct honest *h, uint64_t n) {
+        uint64_t before = honest_taken(h);
+
+        cr_assert(honest_reaches(h, HONEST_TAKEN, before + n),
+                  "an honest client took only %" PRIu64 " IDs of %" PRIu64,
+                  honest_taken(h) - before, n);
+}
+
+void honest_holds(const struct honest *h, uint64_t left_ms) {
+        /* twice: the first value may be one from before the daemon was started again */
+        for (int i = 0; i < 2; i++) {
+                atomic_store(&h->shared[HONEST_LEFT_MS], 0);
+                cr_assert(honest_reaches(h, HONEST_LEFT_MS, left_ms),
+                          "an honest client's reservation reaches only %" PRIu64 " ms",
+                          atomic_load(&h->shared[HONEST_LEFT_MS]));
+        }
+}
+
+void honest_is_extended(const struct honest *h) {
+        uint64_t left;
+
+        honest_holds(h, 1);
+        left = atomic_load(&h->shared[HONEST_LEFT_MS]);
+        /* time alone makes it less */
+        cr_assert(honest_reaches(h, HONEST_LEFT_MS, left + 1), "nothing is extended");
 }
 
 void honest_lasts(const struct honest *h, int64_t ms) {

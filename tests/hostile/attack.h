@@ -69,6 +69,11 @@ void honest_hurry(struct honest *h);
 uint64_t honest_taken(const struct honest *h);
 /* Waits until it took `n` more, or the test fails. */
 void honest_goes_on(const struct honest *h, uint64_t n);
+/* Waits until the daemon that runs has promised it so much time: it is out of its first
+ * second, and outlives a restart that takes so long. */
+void honest_holds(const struct honest *h, uint64_t left_ms);
+/* Waits until what it holds is extended. */
+void honest_is_extended(const struct honest *h);
 /* Waits for so long; the test fails if it stops taking meanwhile. */
 void honest_lasts(const struct honest *h, int64_t ms);
 /* Ends it; fails the test unless no call of its failed and its IDs increase. */

@@ -195,19 +195,21 @@ Test(hostile_descriptors, s1_locks_stop_neither_daemon_nor_restart) {
         pid_t attacker;
 
         prepare_daemon(&d, UID_DAEMON);
-        private_daemon_set(&d, "reserve.standing=1s");
         private_daemon_start(&d);
         honest_start(&honest, &d, arena, 0);
         honest_goes_on(&honest, 100);
         attacker = attacker_start(UID_STRANGER, lock_all, locked);
         cr_assert(wait_until(is_set, (void *)locked, 20000));
-        honest_lasts(&honest, 2500); /* on extensions made under the locks */
+        honest_is_extended(&honest); /* under the locks */
+        honest_holds(&honest, 8000);
         private_daemon_signal(&d, SIGKILL, true);
         private_daemon_start(&d);
-        honest_lasts(&honest, 1500);
+        honest_holds(&honest, 8000);
+        honest_goes_on(&honest, 100);
         private_daemon_signal(&d, SIGTERM, true);
         private_daemon_start(&d);
-        honest_lasts(&honest, 1500);
+        honest_holds(&honest, 8000);
+        honest_goes_on(&honest, 100);
         attacker_kill(attacker);
         honest_stop(&honest);
         arena_expect_unique(arena);

@@ -54,7 +54,6 @@ Test(hostile_stopped_daemon, s1_restarts_under_attack_are_not_noticed) {
         pid_t attackers[ATTACKERS];
 
         prepare_daemon(&d, UID_DAEMON);
-        private_daemon_set(&d, "reserve.standing=4s");
         private_daemon_start(&d);
         for (size_t i = 0; i < HONEST; i++)
                 honest_start(&honest[i], &d, arena, i);
@@ -63,9 +62,9 @@ Test(hostile_stopped_daemon, s1_restarts_under_attack_are_not_noticed) {
         for (int i = 0; i < ATTACKERS; i++)
                 attackers[i] = attacker_start(UID_STRANGER, attack, NULL);
         for (int round = 0; round < 3; round++) {
-                /* a client's reservation stands from its second second on, and
-                 * after a restart everybody is new */
-                honest_lasts(&honest[round % HONEST], 2000);
+                for (size_t i = 0; i < HONEST; i++)
+                        honest_holds(&honest[i], 8000);
+                honest_lasts(&honest[round % HONEST], 500);
                 private_daemon_signal(&d, round == 1 ? SIGTERM : SIGKILL, true);
                 private_daemon_start(&d);
         }
@@ -111,8 +110,7 @@ Test(hostile_stopped_daemon, a1_stopped_for_less_than_the_reservation) {
         private_daemon_set(&d, "reserve.standing=8s");
         private_daemon_start(&d);
         honest_start(&honest, &d, arena, 0);
-        honest_goes_on(&honest, 100);
-        honest_lasts(&honest, 1500);
+        honest_holds(&honest, 5000);
         honest_hurry(&honest); /* the ticker shall be at work when it is stopped */
         honest_lasts(&honest, 300);
         waiting = attacker_start(UID_STRANGER, open_meanwhile, NULL);

@@ -14,6 +14,9 @@
 #include "libclient/handle.h"
 #include "libclient/lane.h"
 #include "tests/support/private_daemon.h"
+#include "tests/support/reservation.h"
+
+#define SETTLED_MS 8000 /* of the 15 s of reserve.standing */
 
 TestSuite(A1, .timeout = 120);
 TestSuite(errors, .timeout = 120);
@@ -64,9 +67,10 @@ Test(A1, killed_daemon_leaves_the_standing_reservation) {
         private_daemon_set(&d, "reserve.standing=3s");
         private_daemon_start(&d);
         s = private_daemon_open(&d, 0);
-        take_for(s, 2500000000);
-        cr_assert_eq(sfshm_next(s, &before), 0);
+        reservation_take_until(s, 2500);
         killed = test_monotonic_ns();
+        reservation_take_until(s, 1900); /* which at least two thirds of it are */
+        cr_assert_eq(sfshm_next(s, &before), 0);
         private_daemon_signal(&d, SIGKILL, true);
         r = take_until_error(s, 20000000000, &call_ns);
         gone = test_monotonic_ns();
@@ -92,13 +96,14 @@ Test(A1, restart_is_not_noticed) {
         private_daemon_prepare(&d);
         private_daemon_start(&d);
         s = private_daemon_open(&d, 0);
-        take_for(s, 1500000000);
         for (int i = 0; i < 3; i++) {
+                reservation_take_until(s, SETTLED_MS);
                 private_daemon_signal(&d, i == 1 ? SIGTERM : SIGKILL, true);
                 take_for(s, 100000000);
                 private_daemon_start(&d);
-                take_for(s, 1500000000);
         }
+        reservation_take_until(s, SETTLED_MS);
+        take_for(s, 500000000);
         sfshm_close(s);
         private_daemon_stop(&d);
         private_daemon_remove(&d);
@@ -133,7 +138,7 @@ Test(A1, crash_loop) {
         private_daemon_prepare(&d);
         private_daemon_start(&d);
         s = private_daemon_open(&d, 0);
-        take_for(s, 1500000000);
+        reservation_take_until(s, SETTLED_MS);
         for (int i = 0; i < 10; i++) {
                 const struct attachment *before =
                         atomic_load_explicit(&s->attachment, memory_order_relaxed);
@@ -163,7 +168,7 @@ Test(A1, client_stopped_past_its_reservation) {
         child = fork_bound();
         if (child == 0) {
                 s = private_daemon_open(&d, 0);
-                take_for(s, 1200000000);
+                reservation_take_until(s, 600);
                 raise(SIGSTOP);
                 while (sfshm_next(s, &id) != 0)
                         ;
@@ -174,7 +179,7 @@ Test(A1, client_stopped_past_its_reservation) {
         private_daemon_signal(&d, SIGKILL, true);
         private_daemon_start(&d);
         s = private_daemon_open(&d, 0);
-        take_for(s, 2500000000); /* positions of the stopped one are long reused */
+        take_for(s, 1200000000); /* positions of the stopped one are reused */
         cr_assert_eq(sfshm_next(s, &other), 0);
         kill(child, SIGCONT);
         cr_assert_eq(waitpid(child, &status, 0), child);

@@ -16,6 +16,7 @@
 #include "tests/support/tool.h"
 #include "tests/support/collect.h"
 #include "tests/support/private_daemon.h"
+#include "tests/support/reservation.h"
 
 TestSuite(fence_above, .timeout = 180);
 
@@ -110,7 +111,8 @@ static void begin(struct taker *old, struct arena *arena) {
         private_daemon_start(&d);
         *old = (struct taker){ .s = private_daemon_open(&d, 0), .arena = arena };
         cr_assert_eq(sfshm_set_timeout(old->s, 50000000), 0);
-        take_for(old, 1500);
+        while (reservation_left_ms(old->s) < 600)
+                take_for(old, 20);
 }
 
 static void end(struct arena *arena) {

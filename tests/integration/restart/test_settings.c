@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "tests/support/private_daemon.h"
+#include "tests/support/reservation.h"
 
 #define UID_DAEMON 65534u
 #define UID_CLIENT 1001u
@@ -174,7 +175,8 @@ Test(settings, shm_is_a_directory) {
         snprintf(clock, sizeof(clock), "%s/clock", directory);
         cr_expect(exists(directory, "ledger") && exists(directory, "statistics"));
         cr_assert_eq(stat(clock, &before), 0);
-        take_for(s, 1500, &last);
+        reservation_take_until(s, 8000);
+        take_for(s, 100, &last);
         private_daemon_signal(&d, SIGKILL, true);
         take_for(s, 100, &last);
         private_daemon_start(&d);

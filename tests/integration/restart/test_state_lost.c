@@ -20,6 +20,7 @@
 
 #include "tests/support/collect.h"
 #include "tests/support/private_daemon.h"
+#include "tests/support/reservation.h"
 
 TestSuite(state_lost, .timeout = 120);
 
@@ -57,15 +58,14 @@ static void expect_log(const char *part) {
         free(log);
 }
 
-/* A client that has been attached for long enough to hold what is standing. */
+/* A client that holds what is standing. */
 static sfshm *settled_client(struct arena *arena) {
-        int64_t until = test_monotonic_ns() + 1500000000;
         sfshm *s;
 
         private_daemon_prepare(&d);
         private_daemon_start(&d);
         s = private_daemon_open(&d, 0);
-        while (test_monotonic_ns() < until)
+        while (reservation_left_ms(s) < 8000)
                 take_some(s, arena, 0);
         return s;
 }
