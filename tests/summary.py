@@ -83,7 +83,9 @@ def main():
             p, f, s = count(test)
             passed, failed, skipped = passed + p, failed + f, skipped + s
             if "duration" in test:
-                suite, _, name = test["name"].rpartition(":")[2].partition(" / ")
+                suites, _, name = test["name"].rpartition(":")[2].partition(" / ")
+                # the first is the one that it counts for
+                suite = suites.partition("+")[0]
                 runs.append((test["duration"], suite, name, configuration(path)))
             if f:
                 show(test, f, p + f, path)
