@@ -11,6 +11,8 @@
 #include <stdint.h>
 
 #include "daemon/lease/fleet/fleet.h"
+#include "daemon/lease/fleet/renew.h"
+#include "daemon/lease/fleet/resize.h"
 #include "tests/support/memory_coordinator.h"
 
 #define US INT64_C(1000)

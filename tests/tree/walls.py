@@ -279,16 +279,13 @@ NOT_YET = (
     "daemon/main.c ",
     "daemon/startup/segments",
     # circles
-    "circle by includes: daemon/lease/fleet",
     "circle by includes: daemon/lease/zookeeper",
     "circle by includes: daemon/repair",
     "circle by includes: daemon/server",
     "circle by includes: daemon/startup",
-    "circle by symbols: daemon/lease/fleet",
     "circle by symbols: daemon/lease/zookeeper",
     "circle by symbols: daemon/repair",
     # files and folders
-    "daemon/lease/fleet/resize",
 )
 
 

@@ -15,6 +15,8 @@
 #include "daemon/host/ids.h"
 #include "daemon/lease/backoff.h"
 #include "daemon/lease/fleet/fleet.h"
+#include "daemon/lease/fleet/renew.h"
+#include "daemon/lease/fleet/resize.h"
 #include "daemon/lease/state/directory.h"
 #include "daemon/lease/state/fence_file.h"
 #include "daemon/lease/state/identity.h"

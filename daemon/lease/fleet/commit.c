@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/lease/fleet/internal.h"
+
 static const char *draft_key(struct fleet_commit *d, const char *key) {
         snprintf(d->keys[d->n_keys], FLEET_KEY_MAX, "%s", key);
         return d->keys[d->n_keys++];

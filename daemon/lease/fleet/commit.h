@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /* A commit that is being put together: what claiming and resizing have in common. */
-#include "daemon/lease/fleet/internal.h"
+#include "daemon/lease/fleet/session.h"
 
 /* Texts are its own. */
 struct fleet_commit {

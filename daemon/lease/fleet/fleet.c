@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "daemon/lease/fleet/commit.h"
+#include "daemon/lease/fleet/fleet.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -8,71 +8,10 @@
 #include <string.h>
 
 #include "daemon/lease/fleet/choose.h"
+#include "daemon/lease/fleet/commit.h"
+#include "daemon/lease/fleet/internal.h"
+#include "daemon/lease/fleet/report.h"
 #include "daemon/util/log.h"
-#include "daemon/util/time.h"
-
-
-int64_t fleet_boot_ns(const struct fleet *f) {
-        return f->parts.environment.boot_ns(f->parts.environment.context);
-}
-
-uint64_t fleet_tick_now(const struct fleet *f) {
-        int64_t ms = f->parts.environment.unix_ms(f->parts.environment.context), tick;
-
-        return __builtin_sub_overflow(ms, f->parts.space.layout.epoch_unix_ms, &tick) || tick < 0 ?
-                       0 : (uint64_t)tick;
-}
-
-void fleet_draw(const struct fleet *f, char hex[RECORD_HEX]) {
-        uint8_t bytes[16];
-
-        f->parts.environment.random(f->parts.environment.context, bytes);
-        for (size_t i = 0; i < 16; i++)
-                snprintf(hex + 2 * i, 3, "%02x", bytes[i]);
-}
-
-void fleet_next_life(struct fleet *f) {
-        memcpy(f->record.life, f->lives, FLEET_LIVES_LENGTH);
-        snprintf(f->record.life + FLEET_LIVES_LENGTH, RECORD_HEX - FLEET_LIVES_LENGTH,
-                 "%08" PRIx32, ++f->n_lives);
-}
-
-void fleet_count(_Atomic int64_t *counter) {
-        /* relaxed: a number to look at */
-        atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
-}
-
-const char *fleet_key_of(const struct fleet *f, char key[FLEET_KEY_MAX], const char *kind,
-                         const char *name) {
-        return fleet_key(key, f->parts.space.region, kind, name);
-}
-
-int64_t fleet_deadline_ns(const struct fleet *f) {
-        return f->sent_ns + f->ttl_ns - f->ttl_ns / 10;
-}
-
-void fleet_succeeded(struct fleet *f, int64_t sent_ns) {
-        int64_t left_ms;
-
-        f->sent_ns = sent_ns;
-        f->uncertain = f->late = false; /* what is on its way has an older revision to check */
-        f->written_renewals = f->record.renewals;
-        f->written_fence = f->record.fence_tick;
-        left_ms = (fleet_deadline_ns(f) - fleet_boot_ns(f)) / NS_PER_MS;
-        /* relaxed: a number to look at */
-        atomic_store_explicit(&f->parts.counters->expiry_unix_ms,
-                              f->parts.environment.unix_ms(f->parts.environment.context) + left_ms,
-                              memory_order_relaxed);
-}
-
-int fleet_begin_session(struct fleet *f) {
-        int64_t now_ns = fleet_boot_ns(f);
-        int r = f->parts.calls->session_begin(f->parts.coordinator, f->parts.ttl_ns, &f->ttl_ns);
-
-        f->begun = r == 0;
-        f->begun_ns = now_ns;
-        return r;
-}
 
 int fleet_new(struct fleet **ret, const struct fleet_parts *parts) {
         struct fleet *f = calloc(1, sizeof(*f));
@@ -133,16 +72,12 @@ static int refuse_none(const struct fleet *f, const struct fleet_view *view, uin
                            census.resting, when, census.refused, census.free);
 }
 
-uint32_t fleet_most(const struct fleet *f) {
-        return f->parts.max_count > f->parts.count ? f->parts.max_count : f->parts.count;
-}
-
 /* A run of a length we can go on with, of which another record has no part? */
 static bool whole(const struct fleet *f, const struct fleet_view *view, size_t owner) {
         const struct worker_set *workers = &view->owners[owner].record->workers;
         uint32_t first = worker_set_next(workers, 0), count = worker_set_count(workers);
 
-        if (count < f->parts.count || count > fleet_most(f))
+        if (count < f->parts.count || count > fleet_max_count(f))
                 return false;
         for (uint32_t w = first; w < first + count; w++)
                 if (!worker_set_has(workers, w) || view->of_worker[w] != (int32_t)owner)
@@ -207,7 +142,7 @@ static int claimed(struct fleet *f, const struct fleet_commit *d) {
         f->modified = d->writes[0].modified;
         f->alive_modified = d->writes[1].modified;
         f->session = true;
-        fleet_succeeded(f, f->begun_ns);
+        fleet_session_prolong(f, f->begun_ns);
         return 0;
 }
 
@@ -233,7 +168,7 @@ static int take(struct fleet *f, struct fleet_commit *d, const struct fleet_view
         record->released = false;
         f->others = own == NULL || !continues(f, own->record);
         record->renewals = f->others ? 0 : own->record->renewals + 1;
-        fleet_next_life(f);
+        fleet_session_next_life(f);
         draft_host(f, d, own != NULL ? own->modified : 0);
         if (own == NULL) {
                 fleet_commit_region(f, d, view, taken);
@@ -246,13 +181,13 @@ static int take(struct fleet *f, struct fleet_commit *d, const struct fleet_view
 }
 
 static int claim_new(struct fleet *f, struct fleet_commit *d, const struct fleet_view *view) {
-        uint64_t recycle = (uint64_t)(f->parts.recycle_delay_ns / NS_PER_MS);
+        uint64_t recycle = fleet_recycle_ticks(f);
         uint64_t now = fleet_tick_now(f);
         struct worker_set taken = { .bits = { 0 } };
         struct fleet_choice choice;
 
         /* where it can grow, if there is such a place; then its fence is all of that's */
-        if (fleet_choose(view, fleet_most(f), now, recycle, &choice) < 0 &&
+        if (fleet_choose(view, fleet_max_count(f), now, recycle, &choice) < 0 &&
             fleet_choose(view, f->parts.count, now, recycle, &choice) < 0)
                 return refuse_none(f, view, now, recycle);
         /* the record of that name was ours, and lost workers while we tried to go on */
@@ -271,7 +206,7 @@ static int claim_session(struct fleet *f) {
 
         if (r == 0)
                 f->begun_ns = now_ns;
-        return r == -ESTALE ? fleet_begin_session(f) : r;
+        return r == -ESTALE ? fleet_session_begin(f) : r;
 }
 
 static int claim(struct fleet *f, struct fleet_commit *d, const struct fleet_view *view) {

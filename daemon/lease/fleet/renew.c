@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* The lease goes on, and ends. */
+#include "daemon/lease/fleet/renew.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "daemon/lease/fleet/internal.h"
+#include "daemon/lease/fleet/report.h"
 #include "daemon/util/log.h"
 
 int64_t fleet_renew_due(const struct fleet *f) {
@@ -16,7 +18,7 @@ bool fleet_lost(const struct fleet *f) {
         return f->lost;
 }
 
-bool fleet_unknown(int error) {
+bool fleet_renew_is_unknown(int error) {
         return error == -ETIMEDOUT || error == -EIO;
 }
 
@@ -104,7 +106,7 @@ static int reread_alive(struct fleet *f, const struct record_host *found) {
                 return r;
         item = coordinator_find(&list, key);
         if (f->session && item == NULL)
-                fleet_expired(f, "the coordinator has no sign of life of this host any more");
+                fleet_session_expire(f, "the coordinator has no sign of life of this host any more");
         /* what can be kept no more may be there for a while yet */
         f->session = f->begun && item != NULL && strcmp(found->life, f->record.life) == 0;
         f->alive_modified = item != NULL ? item->modified : 0;
@@ -112,7 +114,7 @@ static int reread_alive(struct fleet *f, const struct record_host *found) {
         return 0;
 }
 
-int fleet_reread(struct fleet *f) {
+int fleet_renew_reread(struct fleet *f) {
         struct record_host *found = malloc(sizeof(*found));
         int r = found == NULL ? -ENOMEM : reread_host(f, found);
 
@@ -152,11 +154,11 @@ static int commit_host(struct fleet *f, bool revive) {
         return r;
 }
 
-int fleet_settle(struct fleet *f, int r, int64_t sent_ns) {
+int fleet_renew_settle(struct fleet *f, int r, int64_t sent_ns) {
         if (r == 0) {
-                fleet_succeeded(f, sent_ns);
+                fleet_session_prolong(f, sent_ns);
                 f->resizing = false; /* of the revision before: it is done, or will fail */
-        } else if (fleet_unknown(r)) {
+        } else if (fleet_renew_is_unknown(r)) {
                 if (!f->uncertain)
                         f->uncertain_ns = sent_ns;
                 f->uncertain = f->late = true;
@@ -169,16 +171,16 @@ static int renewed(struct fleet *f, int r, int64_t sent_ns) {
                 f->session = true;
                 fleet_report_renewal(f, sent_ns);
         }
-        return fleet_settle(f, r, sent_ns);
+        return fleet_renew_settle(f, r, sent_ns);
 }
 
 /* The session has ended and nobody took the workers: the record is still ours. */
 static int revive(struct fleet *f) {
-        int r = fleet_begin_session(f);
+        int r = fleet_session_begin(f);
 
         if (r < 0)
                 return r;
-        fleet_next_life(f);
+        fleet_session_next_life(f);
         r = renewed(f, commit_host(f, true), f->begun_ns);
         if (r == 0)
                 log_event(LOG_LEVEL_NOTICE, "lease-revived", "the lease goes on under a new session: "
@@ -192,7 +194,7 @@ static int keep(struct fleet *f) {
 
         if (r == -ESTALE) {
                 f->begun = false;
-                fleet_expired(f, "the coordinator has ended the session");
+                fleet_session_expire(f, "the coordinator has ended the session");
                 return -EAGAIN;
         }
         if (r < 0)
@@ -201,21 +203,21 @@ static int keep(struct fleet *f) {
 }
 
 static int renew(struct fleet *f) {
-        if (f->session && fleet_boot_ns(f) >= fleet_deadline_ns(f))
-                fleet_expired(f, "the coordinator confirmed no renewal in time");
+        if (f->session && fleet_boot_ns(f) >= fleet_session_deadline_ns(f))
+                fleet_session_expire(f, "the coordinator confirmed no renewal in time");
         return f->session ? keep(f) : revive(f);
 }
 
 /* -EAGAIN: judged anew, and worth another attempt. */
 static int attempt(struct fleet *f) {
-        int r = f->uncertain ? fleet_reread(f) : 0;
+        int r = f->uncertain ? fleet_renew_reread(f) : 0;
 
         if (r < 0)
                 return r;
         r = renew(f);
         if (r != -EAGAIN)
                 return r;
-        r = fleet_reread(f);
+        r = fleet_renew_reread(f);
         return r < 0 ? r : -EAGAIN;
 }
 
@@ -259,10 +261,10 @@ static int release(struct fleet *f, uint64_t fence_tick) {
                                                                     f->record.grown_tick;
         f->record.released = true;
         r = commit_release(f);
-        if (r != -EAGAIN && !fleet_unknown(r))
+        if (r != -EAGAIN && !fleet_renew_is_unknown(r))
                 return r;
-        f->late |= fleet_unknown(r);
-        r = fleet_reread(f);
+        f->late |= fleet_renew_is_unknown(r);
+        r = fleet_renew_reread(f);
         return r < 0 || f->record.released ? r : -EAGAIN;
 }
 
@@ -271,7 +273,7 @@ int fleet_release(struct fleet *f, uint64_t fence_tick) {
 
         if (f->lost)
                 return 0; /* another has the fence by now */
-        r = f->uncertain ? fleet_reread(f) : 0;
+        r = f->uncertain ? fleet_renew_reread(f) : 0;
         if (r == 0)
                 r = release(f, fence_tick);
         if (r == -EAGAIN)

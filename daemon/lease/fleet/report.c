@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What becomes of the lease, for metrics and the log. */
+#include "daemon/lease/fleet/report.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,19 +9,10 @@
 #include "daemon/lease/fleet/internal.h"
 #include "daemon/lease/state/fence_file.h"
 #include "daemon/util/log.h"
-#include "daemon/util/time.h"
-
-
-void fleet_expired(struct fleet *f, const char *why) {
-        f->session = false;
-        fleet_count(&f->parts.counters->expirations);
-        log_event(LOG_LEVEL_WARNING, "lease-expired", "%s: the lease has ended, and is claimed anew "
-                  "if no other host has taken it", why);
-}
 
 void fleet_report_region(const struct fleet *f, const struct fleet_view *view) {
         struct fleet_census census = fleet_census(
-                view, fleet_tick_now(f), (uint64_t)(f->parts.recycle_delay_ns / NS_PER_MS));
+                view, fleet_tick_now(f), fleet_recycle_ticks(f));
         struct lease_counters *counters = f->parts.counters;
 
         /* relaxed, all: numbers to look at */

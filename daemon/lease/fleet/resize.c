@@ -1,11 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * The run grows and shrinks at its end. The same argument as for a claim: what it grows by
- * is taken out of its old owners' records in the commit that puts it into ours; what it
- * gives back goes, with its fence, into a record which nobody renews. Both commits are
- * conditional on the revision of our record that we know, so they exclude each other, a
- * renewal, and whatever else of ours is still on its way.
- */
+#include "daemon/lease/fleet/resize.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -13,7 +8,8 @@
 
 #include "daemon/lease/fleet/choose.h"
 #include "daemon/lease/fleet/commit.h"
-#include "daemon/util/time.h"
+#include "daemon/lease/fleet/internal.h"
+#include "daemon/lease/fleet/renew.h"
 
 #define ATTEMPTS 3
 
@@ -56,18 +52,18 @@ static int commit(struct fleet *f, struct fleet_commit *d, const struct worker_s
 
         f->resized = *workers;
         f->resizing = true;
-        r = fleet_settle(f, fleet_commit_send(f, d), f->sent_ns);
+        r = fleet_renew_settle(f, fleet_commit_send(f, d), f->sent_ns);
         if (r == 0) {
                 f->record.workers = *workers;
                 f->modified = d->writes[0].modified;
                 return 0;
         }
         sent = r;
-        if (!fleet_unknown(r))
+        if (!fleet_renew_is_unknown(r))
                 f->resizing = false;
-        if (!fleet_unknown(r) && r != -EAGAIN)
+        if (!fleet_renew_is_unknown(r) && r != -EAGAIN)
                 return r;
-        r = fleet_reread(f);
+        r = fleet_renew_reread(f);
         if (r < 0)
                 return r;
         return memcmp(&f->record.workers, workers, sizeof(*workers)) == 0 ? 0 : sent;
@@ -93,7 +89,7 @@ static int take(struct fleet *f, struct fleet_commit *d, const struct fleet_view
 }
 
 static int grow(struct fleet *f, uint32_t count) {
-        uint64_t recycle = (uint64_t)(f->parts.recycle_delay_ns / NS_PER_MS), fence;
+        uint64_t recycle = fleet_recycle_ticks(f), fence;
         uint32_t end = worker_set_next(&f->record.workers, 0) + have(f), n;
         struct fleet_view *view = NULL;
         struct fleet_commit *d = NULL;
@@ -172,7 +168,7 @@ static int change(struct fleet *f, uint32_t count, bool longer, uint64_t last_ti
 
         if (f->lost)
                 return -ESTALE;
-        if (f->uncertain && (r = fleet_reread(f)) < 0)
+        if (f->uncertain && (r = fleet_renew_reread(f)) < 0)
                 return r;
         if (f->resizing)
                 return -EAGAIN; /* an earlier one may still be done: after the next renewal */
@@ -186,7 +182,7 @@ static int change(struct fleet *f, uint32_t count, bool longer, uint64_t last_ti
 }
 
 int fleet_grow(struct fleet *f, uint32_t count) {
-        return change(f, count < fleet_most(f) ? count : fleet_most(f), true, 0);
+        return change(f, count < fleet_max_count(f) ? count : fleet_max_count(f), true, 0);
 }
 
 int fleet_shrink(struct fleet *f, uint32_t count, uint64_t last_tick) {

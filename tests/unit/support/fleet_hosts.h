@@ -2,6 +2,8 @@
 #pragma once
 /* Hosts over a coordinator in memory, four worker IDs, simulated time. */
 #include "daemon/lease/fleet/fleet.h"
+#include "daemon/lease/fleet/renew.h"
+#include "daemon/lease/fleet/resize.h"
 #include "daemon/lease/fleet/view.h"
 #include "tests/support/memory_coordinator.h"
 

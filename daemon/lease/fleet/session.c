@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/lease/fleet/session.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "daemon/lease/fleet/internal.h"
+#include "daemon/util/log.h"
+#include "daemon/util/time.h"
+
+int64_t fleet_boot_ns(const struct fleet *f) {
+        return f->parts.environment.boot_ns(f->parts.environment.context);
+}
+
+uint64_t fleet_tick_now(const struct fleet *f) {
+        int64_t ms = f->parts.environment.unix_ms(f->parts.environment.context), tick;
+
+        return __builtin_sub_overflow(ms, f->parts.space.layout.epoch_unix_ms, &tick) || tick < 0 ?
+                       0 : (uint64_t)tick;
+}
+
+uint64_t fleet_recycle_ticks(const struct fleet *f) {
+        return (uint64_t)(f->parts.recycle_delay_ns / NS_PER_MS);
+}
+
+uint32_t fleet_max_count(const struct fleet *f) {
+        return f->parts.max_count > f->parts.count ? f->parts.max_count : f->parts.count;
+}
+
+void fleet_draw(const struct fleet *f, char hex[RECORD_HEX]) {
+        uint8_t bytes[16];
+
+        f->parts.environment.random(f->parts.environment.context, bytes);
+        for (size_t i = 0; i < 16; i++)
+                snprintf(hex + 2 * i, 3, "%02x", bytes[i]);
+}
+
+void fleet_session_next_life(struct fleet *f) {
+        memcpy(f->record.life, f->lives, FLEET_LIVES_LENGTH);
+        snprintf(f->record.life + FLEET_LIVES_LENGTH, RECORD_HEX - FLEET_LIVES_LENGTH,
+                 "%08" PRIx32, ++f->n_lives);
+}
+
+void fleet_count(_Atomic int64_t *counter) {
+        /* relaxed: a number to look at */
+        atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
+}
+
+const char *fleet_key_of(const struct fleet *f, char key[FLEET_KEY_MAX], const char *kind,
+                         const char *name) {
+        return fleet_key(key, f->parts.space.region, kind, name);
+}
+
+int64_t fleet_session_deadline_ns(const struct fleet *f) {
+        return f->sent_ns + f->ttl_ns - f->ttl_ns / 10;
+}
+
+void fleet_session_prolong(struct fleet *f, int64_t sent_ns) {
+        int64_t left_ms;
+
+        f->sent_ns = sent_ns;
+        f->uncertain = f->late = false; /* what is on its way has an older revision to check */
+        f->written_renewals = f->record.renewals;
+        f->written_fence = f->record.fence_tick;
+        left_ms = (fleet_session_deadline_ns(f) - fleet_boot_ns(f)) / NS_PER_MS;
+        /* relaxed: a number to look at */
+        atomic_store_explicit(&f->parts.counters->expiry_unix_ms,
+                              f->parts.environment.unix_ms(f->parts.environment.context) + left_ms,
+                              memory_order_relaxed);
+}
+
+int fleet_session_begin(struct fleet *f) {
+        int64_t now_ns = fleet_boot_ns(f);
+        int r = f->parts.calls->session_begin(f->parts.coordinator, f->parts.ttl_ns, &f->ttl_ns);
+
+        f->begun = r == 0;
+        f->begun_ns = now_ns;
+        return r;
+}
+
+void fleet_session_expire(struct fleet *f, const char *why) {
+        f->session = false;
+        fleet_count(&f->parts.counters->expirations);
+        log_event(LOG_LEVEL_WARNING, "lease-expired", "%s: the lease has ended, and is claimed anew "
+                  "if no other host has taken it", why);
+}

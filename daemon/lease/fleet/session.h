@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * What all steps of the algorithm need: what a fleet is made of, its clocks, its keys,
+ * and the life of its session.
+ *
+ * Each session has a life, a name that the host's record and the key alive/LIFE share.
+ * All lives of one daemon begin alike.
+ */
+#include <stdatomic.h>
+
+#include "daemon/lease/backend.h"
+#include "daemon/lease/fleet/coordinator.h"
+#include "daemon/lease/fleet/view.h"
+
+struct fleet_environment {
+        int64_t (*boot_ns)(void *context);     /* CLOCK_BOOTTIME */
+        int64_t (*unix_ms)(void *context);     /* CLOCK_REALTIME */
+        void (*random)(void *context, uint8_t bytes[16]);
+        void *context;
+};
+
+struct fleet_parts {
+        const struct coordinator_calls *calls;
+        void *coordinator;
+        struct fleet_environment environment;
+        struct fleet_space space;
+        uint32_t count, max_count; /* less than count is count */
+        int64_t recycle_delay_ns;
+        int64_t ttl_ns;
+        struct record_identity who;
+        /* of the daemon before, from the same state directory; "": a first start */
+        char nonce[RECORD_HEX];
+        char space_name[RECORD_HEX]; /* likewise: the name of the ID space it was in */
+        bool forgetful; /* the shared memory of the daemon before is gone, if there was one */
+        /* IDs up to it may be this host's from another backend, whatever the workers */
+        uint64_t floor_tick;
+        struct lease_counters *counters;
+};
+
+struct fleet;
+
+int64_t fleet_boot_ns(const struct fleet *f);
+uint64_t fleet_tick_now(const struct fleet *f); /* by the wall clock */
+uint64_t fleet_recycle_ticks(const struct fleet *f);
+uint32_t fleet_max_count(const struct fleet *f);
+void fleet_draw(const struct fleet *f, char hex[RECORD_HEX]); /* a random name */
+void fleet_count(_Atomic int64_t *counter);
+const char *fleet_key_of(const struct fleet *f, char key[FLEET_KEY_MAX], const char *kind,
+                         const char *name);
+
+#define FLEET_LIVES_LENGTH 24 /* what all lives of a daemon have in common */
+void fleet_session_next_life(struct fleet *f);
+int fleet_session_begin(struct fleet *f);
+/* The end of the session, less a margin for clocks of unequal speed. */
+int64_t fleet_session_deadline_ns(const struct fleet *f);
+/* A commit that was sent at that time is done; the session's TTL began then or later. */
+void fleet_session_prolong(struct fleet *f, int64_t sent_ns);
+/* The session is over, whoever found out. */
+void fleet_session_expire(struct fleet *f, const char *why);
