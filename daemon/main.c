@@ -9,17 +9,13 @@
 #include <sys/resource.h>
 #include <systemd/sd-daemon.h>
 
-#include "daemon/config/keys.h"
 #include "daemon/config/load.h"
-#include "daemon/lease/backends.h"
 #include "daemon/repair/fence_above.h"
 #include "daemon/repair/workers.h"
 #include "daemon/util/log.h"
 #include "daemon/host/notify.h"
 #include "daemon/host/exit_status.h"
-#include "daemon/server/server.h"
-#include "daemon/startup/segments.h"
-#include "daemon/util/time.h"
+#include "daemon/server/start.h"
 
 enum {
         OPTION_FENCE_ABOVE = 256,
@@ -162,122 +158,28 @@ static void prepare_process(void) {
         }
 }
 
-struct daemon {
-        struct listen_fds passed;
-        struct lease *lease;
-        struct segments segments;
-        struct ledger *ledger;
-        struct fence fence;
-        struct ticker *ticker;
-        struct wall_clock *wall_clock;
-        struct clone_watch *clone_watch;
-        struct statistics_inputs inputs;
-        struct statistics *statistics;
-        struct server *server;
-        struct server_parts parts;
-        struct cds_list_head clients;
-};
+static void tell_ready(const struct server *server) {
+        const struct run run = ledger_run(server->ledger);
+        unsigned bits = server->config->layout.sequence_bits;
 
-static uint64_t tick_now(const struct daemon *daemon) {
-        return segments_tick(&daemon->segments, time_ns(CLOCK_BOOTTIME));
-}
-
-static int start_parts(struct daemon *daemon, struct reload *reload) {
-        struct segments *segments = &daemon->segments;
-        int r;
-
-        lease_start_renewal(daemon->lease, segments_clock(segments));
-        r = ledger_new(&daemon->ledger, segments_ledger(segments), segments->run, tick_now(daemon));
-        if (r == 0) {
-                ledger_copy_fence(daemon->ledger, &segments_clock(segments)->fence);
-                fence_init(&daemon->fence, daemon->lease, daemon->ledger,
-                           id_tick_max(&reload->config->layout));
-                r = ticker_new(&daemon->ticker, segments_clock(segments));
-        }
-        if (r == 0)
-                r = wall_clock_new(&daemon->wall_clock, &wall_clock_kernel);
-        if (r == 0)
-                r = clone_watch_new(&daemon->clone_watch, &clone_watch_kernel);
-        if (r == 0)
-                r = statistics_new(&daemon->statistics, segments_statistics(segments),
-                                   &daemon->clients, &daemon->inputs, daemon->ticker,
-                                   daemon->lease);
-        if (r < 0)
-                return log_failure(-r, "start", "the daemon cannot start: %s", strerror(-r));
-        daemon->parts = (struct server_parts){
-                .config = reload->config,
-                .reload = reload,
-                .clock = &segments->clock,
-                .guard = &segments->guard,
-                .wall_clock = daemon->wall_clock,
-                .clone_watch = daemon->clone_watch,
-                .ticker = daemon->ticker,
-                .lease = daemon->lease,
-                .ledger = daemon->ledger,
-                .fence = &daemon->fence,
-                .ledger_segment = segments_ledger(segments),
-                .clients = &daemon->clients,
-                .inputs = &daemon->inputs,
-                .statistics = daemon->statistics,
-                .passed = &daemon->passed,
-                .adopted = segments->adopted,
-        };
-        return server_new(&daemon->server, &daemon->parts);
-}
-
-static void release_lease(struct daemon *daemon) {
-        uint64_t now_tick = tick_now(daemon);
-
-        if (daemon->ledger == NULL)
-                lease_release(daemon->lease, 0);
-        else
-                fence_release(&daemon->fence,
-                              guard_above_fence(&daemon->segments.guard, now_tick) ? now_tick : 0);
-}
-
-static void stop_parts(struct daemon *daemon) {
-        if (daemon->ticker != NULL)
-                ticker_set_running(daemon->ticker, false);
-        server_free(daemon->server);
-        statistics_free(daemon->statistics);
-        ticker_free(daemon->ticker);
-        wall_clock_free(daemon->wall_clock);
-        clone_watch_free(daemon->clone_watch);
-        release_lease(daemon);
-        ledger_free(daemon->ledger);
-        segments_close(&daemon->segments);
-        listen_fds_free(&daemon->passed);
+        log_event(LOG_LEVEL_INFO, "start", "sfshmd " SFSHM_VERSION " serves workers %" PRIu32
+                  " to %" PRIu64 " on %s", run.start >> bits, (run_end(run) >> bits) - 1,
+                  server->listener.path);
+        sd_notify(0, "READY=1");
 }
 
 /* Its exit status. */
-static int run(struct reload *reload) {
-        struct daemon daemon = { .segments = { .clock = SEGMENT_NONE,
-                                               .ledger = SEGMENT_NONE,
-                                               .statistics = SEGMENT_NONE } };
-        int r, status = EXIT_SUCCESS;
-        bool ready = false;
+static int serve(struct reload *reload) {
+        struct server server;
+        int status = EXIT_SUCCESS, r = server_start(&server, reload);
+        bool ready = r == 0;
 
-        CDS_INIT_LIST_HEAD(&daemon.clients);
-        r = listen_fds_take(&daemon.passed);
-        if (r == 0)
-                r = backends_lease_new(&daemon.lease, reload->config);
-        if (r == 0)
-                r = segments_start(&daemon.segments, reload->config, daemon.lease);
-        if (r == 0)
-                r = start_parts(&daemon, reload);
-        if (r == 0) {
-                const struct run run = ledger_run(daemon.ledger);
-                const unsigned bits = reload->config->layout.sequence_bits;
-
-                log_event(LOG_LEVEL_INFO, "start", "sfshmd " SFSHM_VERSION " serves workers %"
-                          PRIu32 " to %" PRIu64 " on %s", run.start >> bits,
-                          (run_end(run) >> bits) - 1, server_socket(daemon.server));
-                sd_notify(0, "READY=1");
-                ready = true;
-                r = server_run(daemon.server);
+        if (ready) {
+                tell_ready(&server);
+                r = server_run(&server);
                 (void)notify_send("STOPPING=1", NULL, 0);
         }
-        stop_parts(&daemon);
+        server_stop(&server);
         if (r == 0)
                 log_event(LOG_LEVEL_INFO, "stop", "stopped; what clients hold runs out by itself");
         else
@@ -309,7 +211,7 @@ int main(int argc, char *argv[]) {
                                          .sets = options.sets };
 
                 prepare_process();
-                r = run(&reload);
+                r = serve(&reload);
         }
         config_free(config);
         free(options.sets);

@@ -3,13 +3,10 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "daemon/util/log.h"
-#include "daemon/server/peer.h"
-#include "daemon/util/time.h"
 
 #define PENDING_NS (2 * NS_PER_S)
 #define PENDING_MAX 512u
@@ -18,32 +15,83 @@
  * clients the scheduler may well keep a HELLO back for so long. */
 #define PENDING_GRACE_NS (NS_PER_S / 10)
 
-void connections_move(struct connections *connections, struct connection *connection,
-                      enum connection_state state, int64_t deadline_ns) {
-        connections->n_pending -= connection->state == CONNECTION_PENDING;
-        connections->n_pending += state == CONNECTION_PENDING;
-        TAILQ_REMOVE(&connections->lists[connection->state], connection, link);
-        TAILQ_INSERT_TAIL(&connections->lists[state], connection, link);
+static const struct {
+        int64_t lasts_ns; /* 0: for ever */
+        bool listens;
+} states[CONNECTION_STATES] = {
+        [CONNECTION_PENDING] = { PENDING_NS, true },
+        [CONNECTION_HELD] = { CONNECTION_HELD_NS, false },
+        [CONNECTION_ATTACHED] = { 0, true },
+        [CONNECTION_THROTTLED] = { NS_PER_S / 10, false },
+        [CONNECTION_DEAD] = { 0, false },
+};
+
+/* ---- from state to state */
+
+static void connection_enter(struct connection *connection, enum connection_state state,
+                             int64_t now_ns) {
+        struct connections *connections = connection->connections;
+
         connection->state = state;
-        connection->deadline_ns = deadline_ns;
+        connection->deadline_ns = states[state].lasts_ns == 0 ? INT64_MAX
+                                                              : now_ns + states[state].lasts_ns;
+        connections->n_pending += state == CONNECTION_PENDING;
+        TAILQ_INSERT_TAIL(&connections->lists[state], connection, link);
 }
 
-void connections_drop(struct connections *connections, struct connection *connection) {
+static void connection_leave(struct connection *connection) {
+        struct connections *connections = connection->connections;
+
+        connections->n_pending -= connection->state == CONNECTION_PENDING;
+        TAILQ_REMOVE(&connections->lists[connection->state], connection, link);
+}
+
+static void connection_end(struct connection *connection) {
+        struct connections *connections = connection->connections;
+
         if (connection->client != NULL) {
                 /* the store has another descriptor of it, until it is removed there */
                 if (connection->client->stored)
-                        (void)shutdown(connection->fd, SHUT_RDWR);
-                attach_end(connections->attach, connection->client);
+                        (void)shutdown(connection->source.fd, SHUT_RDWR);
+                clients_end(connections->clients, connection->client);
                 connection->client = NULL;
-                connections->changed = true;
         }
         /* closing is not enough: the descriptor store may have the socket as well, and
          * events for a connection that is freed would go on */
-        (void)epoll_ctl(connections->epoll_fd, EPOLL_CTL_DEL, connection->fd, NULL);
-        close(connection->fd);
-        connection->fd = -1;
-        connections_move(connections, connection, CONNECTION_DEAD, INT64_MAX);
+        event_remove(connections->loop, &connection->source);
+        close(connection->source.fd);
+        connection->source.fd = -1;
 }
+
+void connection_become(struct connection *connection, enum connection_state state,
+                       int64_t now_ns) {
+        struct event_loop *loop = connection->connections->loop;
+        bool listens = states[state].listens;
+
+        if (state == connection->state)
+                return;
+        if (state != CONNECTION_DEAD && listens != states[connection->state].listens &&
+            event_listen(loop, &connection->source, listens) < 0)
+                state = CONNECTION_DEAD;
+        if (state == CONNECTION_DEAD)
+                connection_end(connection);
+        connection_leave(connection);
+        connection_enter(connection, state, now_ns);
+}
+
+static void connection_ready(void *context, uint32_t events, int64_t now_ns) {
+        struct connection *connection = context;
+        struct connections *connections = connection->connections;
+
+        /* dropped by an earlier event of the same batch */
+        if (connection->state == CONNECTION_DEAD)
+                return;
+        connection_become(connection,
+                          connections->receive(connections->context, connection, events, now_ns),
+                          now_ns);
+}
+
+/* ---- how many may say nothing */
 
 static uint32_t pending_of(const struct connections *connections, uid_t uid,
                            struct connection **ret_oldest) {
@@ -52,7 +100,7 @@ static uint32_t pending_of(const struct connections *connections, uid_t uid,
 
         *ret_oldest = NULL;
         TAILQ_FOREACH(connection, &connections->lists[CONNECTION_PENDING], link) {
-                if (connection->uid != uid)
+                if (connection->peer.uid != uid)
                         continue;
                 if (n++ == 0)
                         *ret_oldest = connection;
@@ -60,14 +108,14 @@ static uint32_t pending_of(const struct connections *connections, uid_t uid,
         return n;
 }
 
-/* The oldest of the uid that has most. At most PENDING_MAX entries are looked
- * at for each, and only when the table is full. */
+/* The oldest one of the uid that has most. At most PENDING_MAX entries are looked at
+ * for each of them, and only when the table is full. */
 static struct connection *most_crowded(const struct connections *connections) {
         struct connection *connection, *oldest, *worst = NULL;
         uint32_t most = 0;
 
         TAILQ_FOREACH(connection, &connections->lists[CONNECTION_PENDING], link) {
-                uint32_t n = pending_of(connections, connection->uid, &oldest);
+                uint32_t n = pending_of(connections, connection->peer.uid, &oldest);
 
                 if (n > most) {
                         most = n;
@@ -91,57 +139,55 @@ static void make_room(struct connections *connections, uid_t uid, int64_t now_ns
                 return;
         if (log_ratelimit_pass(&connections->crowded, now_ns, more))
                 log_event(LOG_LEVEL_WARNING, "pending", "uid %u opens connections and says "
-                          "nothing: the oldest was closed%s", (unsigned)oldest->uid, more);
-        connections_drop(connections, oldest);
+                          "nothing: the oldest was closed%s", (unsigned)oldest->peer.uid, more);
+        connection_become(oldest, CONNECTION_DEAD, now_ns);
 }
 
-struct connection *connections_add(struct connections *connections, int fd, int64_t now_ns) {
-        struct epoll_event event = { .events = EPOLLIN };
-        struct connection *connection;
-        struct peer peer;
+/* ---- coming */
 
-        if (peer_identify(fd, &peer) < 0 || (connection = calloc(1, sizeof(*connection))) == NULL) {
-                close(fd);
-                return NULL;
-        }
-        make_room(connections, peer.uid, now_ns);
-        event.data.ptr = connection;
-        if (epoll_ctl(connections->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0) {
-                close(fd);
-                free(connection);
-                return NULL;
-        }
-        connection->fd = fd;
-        connection->uid = peer.uid;
-        connection->state = CONNECTION_PENDING;
-        connection->deadline_ns = now_ns + PENDING_NS;
-        TAILQ_INSERT_TAIL(&connections->lists[CONNECTION_PENDING], connection, link);
-        connections->n_pending++;
-        return connection;
-}
-
-int connections_adopt(struct connections *connections, struct client *client) {
-        struct epoll_event event = { .events = EPOLLIN };
+static struct connection *connection_new(struct connections *connections, int socket,
+                                         const struct peer *peer) {
         struct connection *connection = calloc(1, sizeof(*connection));
 
         if (connection == NULL)
-                return -ENOMEM;
-        event.data.ptr = connection;
-        if (epoll_ctl(connections->epoll_fd, EPOLL_CTL_ADD, client->socket, &event) < 0) {
-                int error = errno;
-
+                return NULL;
+        connection->connections = connections;
+        connection->source = (struct event_source){ socket, connection_ready, connection };
+        connection->peer = *peer;
+        if (event_add(connections->loop, &connection->source) < 0) {
                 free(connection);
-                return -error;
+                return NULL;
         }
-        connection->fd = client->socket;
-        connection->uid = client->uid;
+        return connection;
+}
+
+void connections_add(struct connections *connections, int socket, int64_t now_ns) {
+        struct connection *connection;
+        struct peer peer;
+
+        if (peer_identify(socket, &peer) < 0 ||
+            (connection = connection_new(connections, socket, &peer)) == NULL) {
+                close(socket);
+                return;
+        }
+        make_room(connections, peer.uid, now_ns);
+        connection_enter(connection, CONNECTION_PENDING, now_ns);
+        /* most have sent their HELLO by now */
+        connection_ready(connection, 0, now_ns);
+}
+
+int connections_adopt(struct connections *connections, struct client *client,
+                      const struct peer *peer) {
+        struct connection *connection = connection_new(connections, client->socket, peer);
+
+        if (connection == NULL)
+                return -ENOMEM;
         connection->client = client;
-        connection->state = CONNECTION_ATTACHED;
-        connection->deadline_ns = INT64_MAX;
-        TAILQ_INSERT_TAIL(&connections->lists[CONNECTION_ATTACHED], connection, link);
-        connections->changed = true;
+        connection_enter(connection, CONNECTION_ATTACHED, 0);
         return 0;
 }
+
+/* ---- the end of a round, and of all */
 
 int64_t connections_deadline(const struct connections *connections) {
         int64_t deadline_ns = INT64_MAX;
@@ -165,18 +211,17 @@ void connections_reap(struct connections *connections) {
         }
 }
 
-void connections_init(struct connections *connections, struct attach *attach, int epoll_fd) {
-        *connections = (struct connections){ .attach = attach, .epoll_fd = epoll_fd };
+void connections_init(struct connections *connections) {
         for (unsigned state = 0; state < CONNECTION_STATES; state++)
                 TAILQ_INIT(&connections->lists[state]);
 }
 
-static void leave(struct connections *connections, struct connection *connection) {
+static void detach(struct connections *connections, struct connection *connection) {
         if (connection->client != NULL && connection->client->stored) {
-                attach_leave(connections->attach, connection->client);
+                clients_leave(connections->clients, connection->client);
                 connection->client = NULL;
         }
-        connections_drop(connections, connection);
+        connection_become(connection, CONNECTION_DEAD, 0);
 }
 
 void connections_close(struct connections *connections) {
@@ -184,6 +229,6 @@ void connections_close(struct connections *connections) {
 
         for (unsigned state = 0; state < CONNECTION_DEAD; state++)
                 while ((connection = TAILQ_FIRST(&connections->lists[state])) != NULL)
-                        leave(connections, connection);
+                        detach(connections, connection);
         connections_reap(connections);
 }

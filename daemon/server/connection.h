@@ -1,68 +1,80 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * Connections: pending (nothing said yet), held (said HELLO; waits for the
- * clock or for a reservation), attached, throttled (attached, but hinting too
- * fast: not listened to for a moment). How many may say nothing is bounded
- * here; what the others may say, in conversation.c. Ledger thread only.
+ * Connections, their states, and how long a connection may stay in a state. How many
+ * peers may be connected and say nothing is bounded here. What a peer may say is the
+ * business of protocol.c. Ledger thread only.
  */
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/queue.h>
 
-#include "daemon/server/attach.h"
+#include "daemon/server/clients.h"
+#include "daemon/server/peer.h"
+#include "daemon/util/event.h"
 #include "daemon/util/log_ratelimit.h"
-#include "shm/wire.h"
+#include "daemon/util/time.h"
 
 enum connection_state {
-        CONNECTION_PENDING,
-        CONNECTION_HELD,
+        CONNECTION_PENDING,   /* has said nothing yet */
+        CONNECTION_HELD,      /* has said HELLO, waits for the clock or a reservation */
         CONNECTION_ATTACHED,
-        CONNECTION_THROTTLED,
-        CONNECTION_DEAD, /* freed at the end of the round */
+        CONNECTION_THROTTLED, /* attached, but hints too fast: not listened to for a moment */
+        CONNECTION_DEAD,      /* closed; freed by connections_reap() */
         CONNECTION_STATES,
 };
 
+#define CONNECTION_HELD_NS (4 * NS_PER_S) /* the library waits for 5 s */
+
 struct connection {
         TAILQ_ENTRY(connection) link;
+        struct connections *connections;
+        struct event_source source; /* the socket */
+        struct peer peer;
         enum connection_state state;
-        int fd;
-        uid_t uid;
-        int64_t deadline_ns; /* CLOCK_BOOTTIME, as all times here */
-        int64_t hint_ns;     /* when its hints so far are paid for */
-        uint16_t version;
-        struct wire_hello hello;
+        int64_t deadline_ns;   /* of the state; CLOCK_BOOTTIME, as all times here */
         struct client *client; /* NULL: pending, or held for the clock */
+        /* of the protocol */
+        uint32_t n_lanes; /* asked for by HELLO */
+        uint16_t version; /* agreed on */
+        int64_t hint_ns;  /* when its hints so far are paid for */
 };
 
 TAILQ_HEAD(connection_list, connection);
 
+/* What a connection's events are for. Returns the next state. */
+typedef enum connection_state (*connection_receive)(void *context, struct connection *connection,
+                                                    uint32_t events, int64_t now_ns);
+
 struct connections {
-        struct attach *attach;
-        int epoll_fd;
+        struct event_loop *loop;
+        struct clients *clients;
+        connection_receive receive;
+        void *context; /* of `receive` */
         /* each ordered by deadline: it is always the same time ahead */
         struct connection_list lists[CONNECTION_STATES];
         uint32_t n_pending;
-        bool changed; /* reserve_run() should look again */
-        int64_t poked_ns;
-        struct log_ratelimit broken, refused, crowded;
+        struct log_ratelimit crowded;
 };
 
-void connections_init(struct connections *connections, struct attach *attach, int epoll_fd);
-/* Detaches and closes all. Clients in the descriptor store see nothing of it: their
- * sockets stay open there, their lanes stay theirs, for the next daemon. */
+/* The caller has filled in loop, clients, receive and context, and nothing else. */
+void connections_init(struct connections *connections);
+/* Closes all. Clients in the descriptor store do not notice: their sockets stay open
+ * there, and their lanes stay theirs, for the next daemon. */
 void connections_close(struct connections *connections);
 
-/* Takes over an accepted socket, makes room for it; NULL when it was closed. */
-struct connection *connections_add(struct connections *connections, int fd, int64_t now_ns);
-/* The connection of a client which an earlier daemon attached, in the list of
- * clients already; or -errno. */
-int connections_adopt(struct connections *connections, struct client *client);
-void connections_move(struct connections *connections, struct connection *connection,
-                      enum connection_state state, int64_t deadline_ns);
-/* Ends the client, closes the socket; freed by connections_reap(). */
-void connections_drop(struct connections *connections, struct connection *connection);
+/* Takes over an accepted socket, makes room for it, and hears what was sent already. */
+void connections_add(struct connections *connections, int socket, int64_t now_ns);
+/* The connection of a client which an earlier daemon attached, in the list of clients
+ * already; or -errno, then the socket stays the caller's. */
+int connections_adopt(struct connections *connections, struct client *client,
+                      const struct peer *peer);
+
+/* The only way from state to state. CONNECTION_DEAD ends the client and closes the
+ * socket. */
+void connection_become(struct connection *connection, enum connection_state state,
+                       int64_t now_ns);
+/* Frees dead ones, once the events of a round are dealt with. */
+void connections_reap(struct connections *connections);
 /* The earliest deadline; INT64_MAX: none. */
 int64_t connections_deadline(const struct connections *connections);
-/* Frees dropped ones: not before the events of a round are dealt with. */
-void connections_reap(struct connections *connections);

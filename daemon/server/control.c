@@ -4,57 +4,44 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "daemon/util/log.h"
-#include "daemon/server/message.h"
-#include "daemon/server/peer.h"
-#include "daemon/clock/timekeeper.h"
 
 static bool may_control(int socket, const struct peer *peer) {
-        return peer->uid == 0 || peer->uid == geteuid() || peer_in_group(socket, getegid());
+        return peer->uid == 0 || peer->uid == geteuid() || peer_in_group(socket, peer, getegid());
 }
 
-static int decide(struct connections *connections, const struct connection *connection,
-                  const struct peer *peer, char text[TIMEKEEPER_TEXT]) {
-        if (may_control(connection->fd, peer))
-                return timekeeper_accept(&connections->attach->keeper, text);
+static int control_decide(struct control *control, int socket, const struct peer *peer,
+                          char text[TIMEKEEPER_TEXT]) {
+        if (may_control(socket, peer))
+                return timekeeper_accept(control->timekeeper, text);
         snprintf(text, TIMEKEEPER_TEXT, "uid %u may not accept the clock: only root, uid %u (which "
                  "sfshmd runs as) and members of group %u (its own) may; run it with sudo, or join "
                  "that group", (unsigned)peer->uid, (unsigned)geteuid(), (unsigned)getegid());
         return -EPERM;
 }
 
-/* Strangers cannot fill the log; what an operator did is always in it. */
-static void report(struct connections *connections, const struct peer *peer, int error,
-                   const char *text, int64_t now_ns) {
+/* Strangers cannot fill the log. What an operator did is always logged. */
+static void control_log(struct control *control, const struct peer *peer, int error,
+                        const char *text, int64_t now_ns) {
         char more[LOG_RATELIMIT_TEXT] = "";
 
-        if (error == -EPERM && !log_ratelimit_pass(&connections->refused, now_ns, more))
+        if (error == -EPERM && !log_ratelimit_pass(&control->refused, now_ns, more))
                 return;
         log_event(error == 0 ? LOG_LEVEL_NOTICE : LOG_LEVEL_WARNING, "clock-accept",
                   "uid %u (pid %d) asked to accept the wall clock: %s%s", (unsigned)peer->uid,
                   (int)peer->pid, text, more);
 }
 
-int control_accept(struct connections *connections, struct connection *connection,
-                   int64_t now_ns) {
-        union wire_message message = { .answer = { .error = 0 } };
+int control_accept(struct control *control, int socket, const struct peer *peer, int64_t now_ns,
+                   struct wire_answer *ret) {
         char text[TIMEKEEPER_TEXT];
-        struct peer peer;
-        int r = peer_identify(connection->fd, &peer);
+        int r = control_decide(control, socket, peer, text);
 
-        if (r == 0) {
-                message.header = wire_header_of(WIRE_ANSWER, WIRE_VERSION);
-                r = decide(connections, connection, &peer, text);
-                message.answer.error = -r;
-                snprintf(message.answer.text, sizeof(message.answer.text), "%.*s",
-                         (int)sizeof(message.answer.text) - 1, text);
-                report(connections, &peer, r, text, now_ns);
-                /* a peer that does not take its answer is dropped as well */
-                (void)packet_send(connection->fd, &message, NULL, 0);
-        }
-        connections_drop(connections, connection);
+        control_log(control, peer, r, text, now_ns);
+        *ret = (struct wire_answer){ .header = wire_header_of(WIRE_ANSWER, WIRE_VERSION),
+                                     .error = -r };
+        snprintf(ret->text, sizeof(ret->text), "%.*s", (int)sizeof(ret->text) - 1, text);
         return r;
 }

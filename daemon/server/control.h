@@ -1,16 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * What an operator may tell the running daemon over its socket, and who may:
- * root, the daemon's own uid, and members of the daemon's group. Ledger thread
- * only.
+ * What an operator may tell the running daemon over its socket, and who may: root, the
+ * daemon's own uid, and members of the daemon's group. Ledger thread only.
  */
-#include <stddef.h>
 #include <stdint.h>
-#include <sys/types.h>
 
-#include "daemon/server/connection.h"
+#include "daemon/clock/timekeeper.h"
+#include "daemon/server/peer.h"
+#include "daemon/util/log_ratelimit.h"
+#include "shm/wire.h"
 
-/* ACCEPT on a connection of its own: judged, done, answered, logged; then the
- * connection is dropped. 0, or -errno as in the ANSWER. */
-int control_accept(struct connections *connections, struct connection *connection, int64_t now_ns);
+struct control {
+        struct timekeeper *timekeeper;
+        struct log_ratelimit refused;
+};
+
+/* ACCEPT from the peer at `socket`: checks who asks, follows the wall clock, logs it.
+ * *ret is the ANSWER; its error is the result, 0 or -errno, made positive. */
+int control_accept(struct control *control, int socket, const struct peer *peer, int64_t now_ns,
+                   struct wire_answer *ret);

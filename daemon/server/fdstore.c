@@ -131,12 +131,10 @@ void fdstore_forget(struct fdstore *store, struct client *client) {
         fdstore_remove(store, name);
 }
 
-int64_t fdstore_deadline(const struct fdstore *store) {
+static int64_t deadline(const struct fdstore *store) {
         const struct client *first;
         int64_t due_ns;
 
-        if (store == NULL)
-                return INT64_MAX;
         if (!TAILQ_EMPTY(&store->removals))
                 return store->resume_ns;
         first = TAILQ_FIRST(&store->waiting);
@@ -163,9 +161,7 @@ static int do_one(struct fdstore *store, int64_t now_ns) {
         return r;
 }
 
-void fdstore_run(struct fdstore *store, int64_t now_ns) {
-        if (fdstore_deadline(store) > now_ns)
-                return;
+static void run_batch(struct fdstore *store, int64_t now_ns) {
         for (unsigned i = 0; i < BATCH; i++) {
                 int r = do_one(store, now_ns);
 
@@ -178,6 +174,14 @@ void fdstore_run(struct fdstore *store, int64_t now_ns) {
                 store->failing = false;
         }
         store->resume_ns = now_ns + PAUSE_NS;
+}
+
+int64_t fdstore_run(struct fdstore *store, int64_t now_ns) {
+        if (store == NULL)
+                return INT64_MAX;
+        if (deadline(store) <= now_ns)
+                run_batch(store, now_ns);
+        return deadline(store);
 }
 
 struct fdstore *fdstore_free(struct fdstore *store) {

@@ -35,7 +35,6 @@ void fdstore_forget(struct fdstore *store, struct client *client);
 /* All descriptors of that name. */
 void fdstore_remove(struct fdstore *store, const char *name);
 
-/* When fdstore_run() is due, ns of CLOCK_BOOTTIME; INT64_MAX: not before something
- * happens. */
-int64_t fdstore_deadline(const struct fdstore *store);
-void fdstore_run(struct fdstore *store, int64_t now_ns);
+/* Stores and removes what is due. Returns when it is due again, on CLOCK_BOOTTIME;
+ * INT64_MAX: not before something happens. */
+int64_t fdstore_run(struct fdstore *store, int64_t now_ns);

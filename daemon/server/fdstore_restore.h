@@ -1,15 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * The clients which the daemon before had put into the descriptor store go on
- * with this one: same connection, same pages, same lanes, and what they hold is
- * extended. They notice nothing. Once, before anybody else attaches.
+ * Takes over the clients which an earlier daemon had put into the descriptor store:
+ * same connection, same pages, same lanes, and what they hold is extended. They notice
+ * nothing. Called once, before any client attaches.
  *
- * Taken over is a client whose three descriptors are what they should be, whose
- * pages fit together, and whose lanes the ledger knows; so not when the ledger is
- * new, or the clock (startup/segments.c). Whatever else is under a client's name is shut
- * down, closed and removed from the store: its client attaches anew.
+ * A client is taken over if its three descriptors are what they should be, its pages
+ * fit together, and the ledger knows its lanes; so not when the ledger or the clock is
+ * new (startup/segments.c). Anything else under a client's name is shut down, closed
+ * and removed from the store: that client attaches anew.
  */
+#include <stdbool.h>
+
+#include "daemon/host/listen_fds.h"
 #include "daemon/server/connection.h"
 
-void takeover(struct connections *connections, uint64_t now_tick);
+/* `adopted`: the ledger is an earlier daemon's. */
+void fdstore_restore(struct connections *connections, const struct listen_fds *passed, bool adopted,
+                     uint64_t now_tick);

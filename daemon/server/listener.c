@@ -126,7 +126,7 @@ static int bind_here(struct listener *listener, const struct config *config) {
         listener->fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         if (listener->fd < 0)
                 return failed(errno, config->socket, "create");
-        packet_refuse_descriptors(listener->fd);
+        message_refuse_descriptors(listener->fd);
         r = bind_guarded(listener->fd, &address, config);
         if (r < 0)
                 return r;
@@ -169,7 +169,7 @@ static int take_passed(struct listener *listener, const struct listen_fds *passe
         if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
                 return log_failure(errno, "socket", "the socket of systemd cannot be made "
                                    "non-blocking: %s", strerror(errno));
-        packet_refuse_descriptors(fd);
+        message_refuse_descriptors(fd);
         listener->fd = fd;
         return 0;
 }
@@ -231,7 +231,7 @@ int listener_accept(struct listener *listener) {
                 return -EMFILE;
         }
         if (fd >= 0) {
-                packet_refuse_descriptors(fd);
+                message_refuse_descriptors(fd);
                 return fd;
         }
         if (errno == EMFILE || errno == ENFILE)

@@ -13,10 +13,10 @@
 #endif
 #define DESCRIPTORS_MAX 253 /* SCM_MAX_FD */
 
-void packet_refuse_descriptors(int socket) {
+void message_refuse_descriptors(int socket) {
         int off = 0;
 
-        /* an older kernel does not know it: packet_receive() closes what comes */
+        /* an older kernel does not know it: message_receive() closes what comes */
         (void)setsockopt(socket, SOL_SOCKET, SO_PASSRIGHTS, &off, sizeof(off));
 }
 
@@ -41,7 +41,7 @@ static bool close_descriptors(struct msghdr *header) {
         return any;
 }
 
-int packet_receive(int socket, union wire_message *ret) {
+int message_receive(int socket, union wire_message *ret) {
         union wire_message message;
         union {
                 struct cmsghdr align;
@@ -68,7 +68,7 @@ int packet_receive(int socket, union wire_message *ret) {
         return 0;
 }
 
-int packet_send(int socket, union wire_message *message, const int *fds, size_t n_fds) {
+int message_send(int socket, union wire_message *message, const int *fds, size_t n_fds) {
         union {
                 struct cmsghdr align;
                 char bytes[CMSG_SPACE(WIRE_WELCOME_FDS * sizeof(int))];

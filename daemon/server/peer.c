@@ -24,10 +24,8 @@ int peer_identify(int socket, struct peer *ret) {
 
         if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &credentials, &length) < 0)
                 return -errno;
-        ret->pid = credentials.pid;
-        ret->uid = credentials.uid;
-        ret->comm[0] = '\0';
-        ret->cgroup[0] = '\0';
+        *ret = (struct peer){ .pid = credentials.pid, .uid = credentials.uid,
+                              .gid = credentials.gid };
         return 0;
 }
 
@@ -49,18 +47,15 @@ static bool in_many_groups(int socket, socklen_t length, gid_t group) {
         return found;
 }
 
-bool peer_in_group(int socket, gid_t group) {
-        struct ucred credentials;
+bool peer_in_group(int socket, const struct peer *peer, gid_t group) {
         gid_t groups[GROUPS_USUAL];
-        socklen_t length = sizeof(credentials);
+        socklen_t length = sizeof(groups);
 
-        if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &credentials, &length) == 0 &&
-            credentials.gid == group)
+        if (peer->gid == group)
                 return true;
-        length = sizeof(groups);
         if (getsockopt(socket, SOL_SOCKET, SO_PEERGROUPS, groups, &length) == 0)
                 return is_among(groups, length, group);
-        /* the length that is needed has been told */
+        /* the kernel has stored the length that is needed */
         return errno == ERANGE && in_many_groups(socket, length, group);
 }
 
@@ -75,7 +70,7 @@ bool peer_parse_cgroup(const char *text, char *ret, size_t size) {
                 return false;
         line += 3;
         size_t length = strcspn(line, "\n");
-        /* a line without its end was cut off */
+        /* a line without an end was cut off */
         if (line[length] != '\n' || length >= size)
                 return false;
         memcpy(ret, line, length);
@@ -110,11 +105,12 @@ static bool pidfd_alive(int pidfd) {
         return poll(&poll_fd, 1, 0) == 0;
 }
 
-void peer_describe(int socket, struct peer *peer) {
+void peer_describe(int socket, struct peer *peer, char ret_cgroup[PATH_MAX]) {
         char comm[64], text[PATH_MAX + 256], cgroup[PATH_MAX];
         int pidfd = -1;
         socklen_t length = sizeof(pidfd);
 
+        ret_cgroup[0] = '\0';
         if (peer->pid <= 0 ||
             getsockopt(socket, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &length) < 0 || pidfd < 0)
                 return;
@@ -131,5 +127,5 @@ void peer_describe(int socket, struct peer *peer) {
                 snprintf(peer->comm, sizeof(peer->comm), "%.*s", PEER_COMM - 1, comm);
         }
         if (has_cgroup)
-                memcpy(peer->cgroup, cgroup, sizeof(peer->cgroup));
+                memcpy(ret_cgroup, cgroup, sizeof(cgroup));
 }

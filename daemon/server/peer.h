@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * Who is at the other end of a connection. Only what the kernel vouches for:
- * uid and pid from SO_PEERCRED; comm and cgroup are read from /proc and kept
- * only when SO_PEERPIDFD shows that the pid was still that process's after the
- * reading. Nothing a peer says about itself is used.
+ * The process at the other end of a connection. Only what the kernel vouches for is
+ * used: uid, gid and pid are from SO_PEERCRED. comm and cgroup are read from /proc,
+ * and kept only if SO_PEERPIDFD shows that the pid was still that process's after
+ * they were read. Nothing that a peer says about itself is used.
  */
 #include <limits.h>
 #include <stdbool.h>
@@ -16,18 +16,18 @@
 struct peer {
         pid_t pid; /* 0: of a PID namespace which is not visible from here */
         uid_t uid;
-        char comm[PEER_COMM];  /* "" when unknown */
-        char cgroup[PATH_MAX]; /* "" when unknown */
+        gid_t gid;
+        char comm[PEER_COMM]; /* "" when unknown */
 };
 
-/* uid and pid; comm and cgroup become "". */
+/* uid, gid and pid; comm becomes "". 0 or -errno. */
 int peer_identify(int socket, struct peer *ret);
-/* Whether `group` is the peer's effective group or one of its supplementary ones,
- * as they were when it connected (SO_PEERCRED, SO_PEERGROUPS). */
-bool peer_in_group(int socket, gid_t group);
-/* Fills in comm and cgroup where they can be known for certain. */
-void peer_describe(int socket, struct peer *peer);
+/* Fills in comm and returns the cgroup, both "" unless they are known for certain. */
+void peer_describe(int socket, struct peer *peer, char ret_cgroup[PATH_MAX]);
+/* Whether `group` is the peer's effective group or one of its supplementary groups
+ * at the time it connected (SO_PEERGROUPS). */
+bool peer_in_group(int socket, const struct peer *peer, gid_t group);
 
-/* The path of the "0::/path" line of /proc/PID/cgroup. False, and *ret
- * untouched, when there is none or it does not fit. Pure. */
+/* The path of the "0::/path" line of /proc/PID/cgroup. False, and *ret untouched,
+ * when there is none or it does not fit. Pure. */
 bool peer_parse_cgroup(const char *text, char *ret, size_t size);

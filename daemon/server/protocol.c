@@ -2,257 +2,235 @@
 #include "daemon/server/protocol.h"
 
 #include <errno.h>
-#include <inttypes.h>
-#include <string.h>
 #include <sys/epoll.h>
 
-#include "daemon/server/control.h"
-#include "daemon/util/log.h"
 #include "daemon/server/message.h"
+#include "daemon/util/log.h"
 #include "daemon/util/time.h"
 
-#define HELD_NS (4 * NS_PER_S) /* the library waits for 5 s */
-#define THROTTLE_NS (NS_PER_S / 10)
 #define HINT_NS (NS_PER_S / 200)     /* what a hint costs: 200 a second ... */
 #define HINT_BURST_NS (NS_PER_S / 4) /* ... and 50 at once */
-#define POKE_NS (NS_PER_S / 20)      /* snapshots for sfshm-stat: 20 a second */
 
-static void drop_broken(struct connections *connections, struct connection *connection,
-                        int64_t now_ns) {
+/* ---- answers that end a connection; a peer that does not take one is dropped as well */
+
+static enum connection_state drop_broken(struct protocol *protocol,
+                                         const struct connection *connection, int64_t now_ns) {
         char more[LOG_RATELIMIT_TEXT];
 
-        /* relaxed: a number to look at */
-        atomic_fetch_add_explicit(&connections->attach->parts->inputs->protocol_errors, 1,
-                                  memory_order_relaxed);
-        if (log_ratelimit_pass(&connections->broken, now_ns, more))
+        protocol->totals.errors++;
+        if (log_ratelimit_pass(&protocol->broken, now_ns, more))
                 log_event(LOG_LEVEL_WARNING, "protocol", "a connection of uid %u was closed: it "
                           "sent what is no message of this protocol, or not in its place%s",
-                          (unsigned)connection->uid, more);
-        connections_drop(connections, connection);
+                          (unsigned)connection->peer.uid, more);
+        return CONNECTION_DEAD;
 }
 
-static void refuse(struct connections *connections, struct connection *connection,
-                   const struct attach_refusal *refusal, int64_t now_ns) {
+static enum connection_state refuse(struct protocol *protocol, const struct connection *connection,
+                                    union wire_message *refusal, int64_t now_ns) {
         char more[LOG_RATELIMIT_TEXT];
 
-        if (log_ratelimit_pass(&connections->refused, now_ns, more))
+        protocol->totals.refusals++;
+        if (log_ratelimit_pass(&protocol->refused, now_ns, more))
                 log_event(LOG_LEVEL_WARNING, "refused", "a client of uid %u was refused: %s%s",
-                          (unsigned)connection->uid, refusal->text, more);
-        /* a peer that does not take its refusal is dropped as well */
-        (void)attach_send_refusal(connections->attach, connection->fd, refusal);
-        connections_drop(connections, connection);
-}
-
-static void listen_for(struct connections *connections, struct connection *connection,
-                       uint32_t events) {
-        struct epoll_event event = { .events = events, .data.ptr = connection };
-
-        if (epoll_ctl(connections->epoll_fd, EPOLL_CTL_MOD, connection->fd, &event) < 0)
-                connections_drop(connections, connection);
-}
-
-static void welcome(struct connections *connections, struct connection *connection) {
-        if (attach_send_welcome(connections->attach, connection->client, connection->version) < 0)
-                connections_drop(connections, connection);
-        else
-                connections_move(connections, connection, CONNECTION_ATTACHED, INT64_MAX);
+                          (unsigned)connection->peer.uid, refusal->refused.text, more);
+        (void)message_send(connection->source.fd, refusal, NULL, 0);
+        return CONNECTION_DEAD;
 }
 
 /* Why the clock keeps IDs back; `resume_ns`: until when, INT64_MAX unknown. */
-static void refuse_for_clock(struct connections *connections, struct connection *connection,
-                             int64_t resume_ns, int64_t now_ns) {
+static enum connection_state refuse_for_clock(struct protocol *protocol,
+                                              const struct connection *connection,
+                                              int64_t resume_ns, int64_t now_ns) {
         int64_t wait_ms = resume_ns == INT64_MAX ? 1000 : (resume_ns - now_ns) / NS_PER_MS + 1;
-        struct attach_refusal refusal;
+        union wire_message refusal;
         char text[TIMEKEEPER_TEXT];
 
         if (wait_ms < 1)
                 wait_ms = 1;
-        attach_refuse(&refusal, ETIME, wait_ms > UINT32_MAX ? UINT32_MAX : (uint32_t)wait_ms, "%s",
-                      timekeeper_text(&connections->attach->keeper, text));
-        refuse(connections, connection, &refusal, now_ns);
+        clients_refuse(&refusal.refused, ETIME,
+                       wait_ms > UINT32_MAX ? UINT32_MAX : (uint32_t)wait_ms, "%s",
+                       timekeeper_text(protocol->timekeeper, text));
+        return refuse(protocol, connection, &refusal, now_ns);
 }
 
-/* A HELLO that is held, or has just come. */
-static void try_attach(struct connections *connections, struct connection *connection,
-                       int64_t now_ns) {
-        const struct timekeeper *keeper = &connections->attach->keeper;
-        struct attach_refusal refusal;
+/* ---- HELLO */
+
+static enum connection_state welcome(struct protocol *protocol,
+                                     const struct connection *connection) {
+        return clients_welcome(protocol->clients, connection->client, connection->version) < 0
+                       ? CONNECTION_DEAD : CONNECTION_ATTACHED;
+}
+
+/* A HELLO that has just come, or is held; until `held_ns` at most. */
+static enum connection_state attach(struct protocol *protocol, struct connection *connection,
+                                    int64_t held_ns, int64_t now_ns) {
+        uint64_t now_tick = timekeeper_tick(protocol->timekeeper, now_ns);
+        union wire_message refusal;
         int64_t resume_ns;
         int r;
 
-        if (!timekeeper_ready(keeper, &resume_ns)) {
-                if (resume_ns > connection->deadline_ns)
-                        refuse_for_clock(connections, connection, resume_ns, now_ns);
-                return;
-        }
-        r = attach_new(connections->attach, connection->fd, &connection->hello,
-                       timekeeper_tick(keeper, now_ns), &connection->client, &refusal);
-        if (r < 0 && r != -EAGAIN) {
-                refuse(connections, connection, &refusal, now_ns);
-                return;
-        }
-        connections->changed = true;
-        if (r == 0)
-                welcome(connections, connection);
+        if (!timekeeper_ready(protocol->timekeeper, &resume_ns))
+                return resume_ns <= held_ns ? CONNECTION_HELD :
+                       refuse_for_clock(protocol, connection, resume_ns, now_ns);
+        r = clients_attach(protocol->clients, connection->source.fd, &connection->peer,
+                           connection->n_lanes, now_tick, &connection->client, &refusal.refused);
+        if (r == CLIENTS_E_REFUSED)
+                return refuse(protocol, connection, &refusal, now_ns);
+        return r == CLIENTS_E_WAITING ? CONNECTION_HELD : welcome(protocol, connection);
 }
 
-static void handle_hello(struct connections *connections, struct connection *connection,
-                         const struct wire_hello *hello, int64_t now_ns) {
-        struct attach_refusal refusal;
+static enum connection_state handle_hello(struct protocol *protocol, struct connection *connection,
+                                          const struct wire_hello *hello, int64_t now_ns) {
+        union wire_message refusal;
+        uint16_t version;
 
-        if (wire_agree(hello, &connection->version) < 0) {
-                attach_refuse(&refusal, EPROTO, 0, "the library speaks versions %u to %u of the "
-                              "protocol, this daemon %u to %u: install matching releases",
-                              hello->version_min, hello->version_max, WIRE_VERSION_MIN,
-                              WIRE_VERSION);
-                refuse(connections, connection, &refusal, now_ns);
-                return;
+        if (wire_agree(hello, &version) < 0) {
+                clients_refuse(&refusal.refused, EPROTO, 0, "the library speaks versions %u to %u "
+                               "of the protocol, this daemon %u to %u: install matching releases",
+                               hello->version_min, hello->version_max, WIRE_VERSION_MIN,
+                               WIRE_VERSION);
+                return refuse(protocol, connection, &refusal, now_ns);
         }
-        connection->hello = *hello;
-        connections_move(connections, connection, CONNECTION_HELD, now_ns + HELD_NS);
-        try_attach(connections, connection, now_ns);
-        if (connection->state == CONNECTION_HELD)
-                listen_for(connections, connection, 0);
+        connection->version = version;
+        connection->n_lanes = hello->lanes;
+        return attach(protocol, connection, now_ns + CONNECTION_HELD_NS, now_ns);
 }
 
-static void handle_want(struct connections *connections, struct connection *connection,
-                        const struct wire_want *want, int64_t now_ns) {
-        const struct server_parts *parts = connections->attach->parts;
+/* ---- the other messages */
+
+static enum connection_state handle_want(struct protocol *protocol, struct connection *connection,
+                                         const struct wire_want *want, int64_t now_ns) {
         int64_t resume_ns;
 
         if (connection->hint_ns < now_ns)
                 connection->hint_ns = now_ns;
         connection->hint_ns += HINT_NS;
-        if (connection->hint_ns - now_ns > HINT_BURST_NS) {
-                /* left in its queue: whoever floods waits for himself */
-                connections_move(connections, connection, CONNECTION_THROTTLED, now_ns + THROTTLE_NS);
-                listen_for(connections, connection, 0);
-                return;
-        }
-        /* relaxed: a number to look at */
-        atomic_fetch_add_explicit(&parts->inputs->hints, 1, memory_order_relaxed);
-        if (!timekeeper_ready(&connections->attach->keeper, &resume_ns))
-                return;
-        reserve_want(connections->attach->reserve, connection->client, want->lane, want->count,
-                     timekeeper_tick(&connections->attach->keeper, now_ns));
-        connections->changed = true;
+        /* further hints stay in its queue: whoever floods delays itself alone */
+        if (connection->hint_ns - now_ns > HINT_BURST_NS)
+                return CONNECTION_THROTTLED;
+        protocol->totals.hints++;
+        if (timekeeper_ready(protocol->timekeeper, &resume_ns))
+                clients_want(protocol->clients, connection->client, want->lane, want->count,
+                             timekeeper_tick(protocol->timekeeper, now_ns));
+        return CONNECTION_ATTACHED;
 }
 
-static void handle_refresh(struct connections *connections, struct connection *connection,
-                           int64_t now_ns) {
-        if (now_ns - connections->poked_ns >= POKE_NS) {
-                connections->poked_ns = now_ns;
-                statistics_poke(connections->attach->parts->statistics);
-        }
-        connections_drop(connections, connection);
+static enum connection_state handle_accept(struct protocol *protocol,
+                                           const struct connection *connection, int64_t now_ns) {
+        union wire_message message;
+
+        (void)control_accept(&protocol->control, connection->source.fd, &connection->peer, now_ns,
+                             &message.answer);
+        (void)message_send(connection->source.fd, &message, NULL, 0);
+        return CONNECTION_DEAD;
 }
 
-static void handle_message(struct connections *connections, struct connection *connection,
-                           const union wire_message *message, int64_t now_ns) {
+static enum connection_state handle_message(struct protocol *protocol,
+                                            struct connection *connection,
+                                            const union wire_message *message, int64_t now_ns) {
         bool pending = connection->state == CONNECTION_PENDING;
         uint16_t type = message->header.type;
 
         if (pending && type == WIRE_HELLO)
-                handle_hello(connections, connection, &message->hello, now_ns);
-        else if (pending && type == WIRE_REFRESH)
-                handle_refresh(connections, connection, now_ns);
-        else if (pending && type == WIRE_ACCEPT)
-                (void)control_accept(connections, connection, now_ns);
-        else if (connection->state == CONNECTION_ATTACHED && type == WIRE_WANT &&
-                 message->want.lane < connection->client->n_lanes)
-                handle_want(connections, connection, &message->want, now_ns);
-        else
-                drop_broken(connections, connection, now_ns);
+                return handle_hello(protocol, connection, &message->hello, now_ns);
+        if (pending && type == WIRE_ACCEPT)
+                return handle_accept(protocol, connection, now_ns);
+        if (pending && type == WIRE_REFRESH) {
+                protocol->refresh = true;
+                return CONNECTION_DEAD;
+        }
+        if (!pending && type == WIRE_WANT && message->want.lane < connection->client->n_lanes)
+                return handle_want(protocol, connection, &message->want, now_ns);
+        return drop_broken(protocol, connection, now_ns);
 }
 
-void conversation_handle(struct connections *connections, struct connection *connection,
-                        uint32_t events, int64_t now_ns) {
+enum connection_state protocol_receive(void *context, struct connection *connection,
+                                       uint32_t events, int64_t now_ns) {
+        struct protocol *protocol = context;
+        bool gone = (events & (EPOLLHUP | EPOLLERR)) != 0;
         union wire_message message;
         int r;
 
-        if (connection->state == CONNECTION_DEAD)
-                return;
-        if (connection->state == CONNECTION_THROTTLED || connection->state == CONNECTION_HELD) {
-                if ((events & (EPOLLHUP | EPOLLERR)) != 0)
-                        connections_drop(connections, connection);
-                return;
-        }
-        r = packet_receive(connection->fd, &message);
+        if (connection->state == CONNECTION_THROTTLED || connection->state == CONNECTION_HELD)
+                return gone ? CONNECTION_DEAD : connection->state;
+        r = message_receive(connection->source.fd, &message);
         if (r == 0)
-                handle_message(connections, connection, &message, now_ns);
-        else if (r == -EPROTO)
-                drop_broken(connections, connection, now_ns);
-        else if (r != -EAGAIN || (events & (EPOLLHUP | EPOLLERR)) != 0)
-                connections_drop(connections, connection);
+                return handle_message(protocol, connection, &message, now_ns);
+        if (r == -EPROTO)
+                return drop_broken(protocol, connection, now_ns);
+        return r == -EAGAIN && !gone ? connection->state : CONNECTION_DEAD;
 }
 
-void conversation_welcome(struct connections *connections, int64_t now_ns) {
-        const struct timekeeper *keeper = &connections->attach->keeper;
-        struct connection *connection = TAILQ_FIRST(&connections->lists[CONNECTION_HELD]), *next;
-        uint64_t now_tick = timekeeper_tick(keeper, now_ns);
+/* ---- what waits */
+
+static enum connection_state welcome_held(struct protocol *protocol, struct connection *connection,
+                                          int64_t now_ns) {
         int64_t resume_ns;
 
-        for (; connection != NULL; connection = next) {
+        if (connection->client == NULL)
+                return attach(protocol, connection, connection->deadline_ns, now_ns);
+        if (clients_granted(protocol->clients, connection->client,
+                            timekeeper_tick(protocol->timekeeper, now_ns)))
+                return welcome(protocol, connection);
+        if (!timekeeper_ready(protocol->timekeeper, &resume_ns) &&
+            resume_ns > connection->deadline_ns)
+                return refuse_for_clock(protocol, connection, resume_ns, now_ns);
+        return CONNECTION_HELD;
+}
+
+void protocol_welcome(struct protocol *protocol, int64_t now_ns) {
+        struct connection *connection, *next;
+
+        for (connection = TAILQ_FIRST(&protocol->connections->lists[CONNECTION_HELD]);
+             connection != NULL; connection = next) {
                 next = TAILQ_NEXT(connection, link);
-                if (connection->client == NULL)
-                        try_attach(connections, connection, now_ns);
-                else if (reserve_ready(connections->attach->reserve, connection->client, now_tick))
-                        welcome(connections, connection);
-                else if (!timekeeper_ready(keeper, &resume_ns) &&
-                         resume_ns > connection->deadline_ns)
-                        refuse_for_clock(connections, connection, resume_ns, now_ns);
-                if (connection->state == CONNECTION_ATTACHED)
-                        listen_for(connections, connection, EPOLLIN);
+                connection_become(connection, welcome_held(protocol, connection, now_ns), now_ns);
         }
 }
 
-/* Held for HELD_NS: neither the clock nor a reservation came. It may have come within
- * this round, after a wait for the fence: that has to be raised first. */
-static void refuse_held(struct connections *connections, struct connection *connection,
-                        int64_t now_ns) {
-        const struct timekeeper *keeper = &connections->attach->keeper;
-        const struct fence *fence = connections->attach->parts->fence;
+/* Neither the clock nor a reservation came in time. The clock may have come within this
+ * round, after a wait for the fence: that has to be raised first. */
+static enum connection_state refuse_held(struct protocol *protocol,
+                                         const struct connection *connection, int64_t now_ns) {
+        union wire_message refusal;
         char text[FENCE_REFUSAL_TEXT];
         uint32_t retry_ms;
-        struct attach_refusal refusal;
         int64_t resume_ns;
 
-        if (!timekeeper_ready(keeper, &resume_ns)) {
-                refuse_for_clock(connections, connection, resume_ns, now_ns);
-                return;
-        }
-        if (fence_refusal(fence, timekeeper_tick(keeper, now_ns), text, &retry_ms))
-                attach_refuse(&refusal, ETIME, retry_ms, "%s", text);
-        else if (connections->changed)
+        if (!timekeeper_ready(protocol->timekeeper, &resume_ns))
+                return refuse_for_clock(protocol, connection, resume_ns, now_ns);
+        if (fence_refusal(protocol->fence, timekeeper_tick(protocol->timekeeper, now_ns), text,
+                          &retry_ms))
+                clients_refuse(&refusal.refused, ETIME, retry_ms, "%s", text);
+        else if (protocol->clients->changed)
                 /* the fence rose within this round, after the grants: the next one makes them */
-                attach_refuse(&refusal, ETIME, 1, "no reservation: the fence has just been raised");
+                clients_refuse(&refusal.refused, ETIME, 1,
+                               "no reservation: the fence has just been raised");
         else
-                attach_refuse(&refusal, ENOSPC, 1000, "no position became free in time: close idle "
-                              "clients or raise workers.count");
-        refuse(connections, connection, &refusal, now_ns);
+                clients_refuse(&refusal.refused, ENOSPC, 1000, "no position became free in time: "
+                               "close idle clients or raise workers.count");
+        return refuse(protocol, connection, &refusal, now_ns);
 }
 
-static void expire_one(struct connections *connections, struct connection *connection,
-                       int64_t now_ns) {
+static enum connection_state expire(struct protocol *protocol, const struct connection *connection,
+                                    int64_t now_ns) {
         switch (connection->state) {
         case CONNECTION_HELD:
-                refuse_held(connections, connection, now_ns);
-                break;
+                return refuse_held(protocol, connection, now_ns);
         case CONNECTION_THROTTLED:
-                connections_move(connections, connection, CONNECTION_ATTACHED, INT64_MAX);
-                listen_for(connections, connection, EPOLLIN);
-                break;
+                return CONNECTION_ATTACHED;
         default:
-                connections_drop(connections, connection);
+                return CONNECTION_DEAD;
         }
 }
 
-void conversation_expire(struct connections *connections, int64_t now_ns) {
+void protocol_expire(struct protocol *protocol, int64_t now_ns) {
         for (unsigned state = 0; state < CONNECTION_DEAD; state++) {
                 struct connection *connection;
 
-                while ((connection = TAILQ_FIRST(&connections->lists[state])) != NULL &&
+                while ((connection = TAILQ_FIRST(&protocol->connections->lists[state])) != NULL &&
                        connection->deadline_ns <= now_ns)
-                        expire_one(connections, connection, now_ns);
+                        connection_become(connection, expire(protocol, connection, now_ns),
+                                          now_ns);
         }
 }

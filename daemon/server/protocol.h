@@ -1,15 +1,38 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * What is said on a connection, one message of it per call, and what is
- * answered. Ledger thread only.
+ * What is said on a connection and what is answered, one message at a time. It decides
+ * in which state the connection goes on. Ledger thread only.
  */
-#include "daemon/server/connection.h"
+#include <stdbool.h>
+#include <stdint.h>
 
-/* epoll reported `events` for it (0: it is new). */
-void conversation_handle(struct connections *connections, struct connection *connection,
-                         uint32_t events, int64_t now_ns);
-/* Answers held ones that can be answered now. */
-void conversation_welcome(struct connections *connections, int64_t now_ns);
-/* Drops or refuses what has waited too long, ends throttling. */
-void conversation_expire(struct connections *connections, int64_t now_ns);
+#include "daemon/clock/timekeeper.h"
+#include "daemon/reserve/fence.h"
+#include "daemon/server/clients.h"
+#include "daemon/server/connection.h"
+#include "daemon/server/control.h"
+#include "daemon/util/log_ratelimit.h"
+
+struct protocol_totals {
+        uint64_t refusals, errors, hints; /* since start */
+};
+
+struct protocol {
+        struct connections *connections;
+        struct clients *clients;
+        struct timekeeper *timekeeper;
+        const struct fence *fence;
+        struct control control;
+        struct log_ratelimit broken, refused;
+        struct protocol_totals totals;
+        bool refresh; /* a snapshot of the statistics was asked for; reset by the caller */
+};
+
+/* For struct connections; `protocol` is a struct protocol. */
+enum connection_state protocol_receive(void *protocol, struct connection *connection,
+                                       uint32_t events, int64_t now_ns);
+/* Answers the HELLOs that were held and can be answered now. */
+void protocol_welcome(struct protocol *protocol, int64_t now_ns);
+/* Refuses or drops what has waited for too long, listens again to throttled clients. */
+void protocol_expire(struct protocol *protocol, int64_t now_ns);

@@ -5,216 +5,44 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/signalfd.h>
-#include <sys/timerfd.h>
 #include <unistd.h>
 
-#include "daemon/server/connection.h"
-#include "daemon/server/protocol.h"
-#include "daemon/reserve/run.h"
-#include "daemon/server/listener.h"
 #include "daemon/host/notify.h"
 #include "daemon/util/log.h"
-#include "daemon/server/fdstore_restore.h"
 #include "daemon/util/time.h"
-#include "daemon/host/watchdog.h"
 
-#define EVENTS_MAX 64
 #define ACCEPTS_MAX 32 /* in a round */
-#define ACCEPT_PAUSE_NS (100 * NS_PER_MS)
+#define ACCEPT_PAUSE_NS (NS_PER_S / 10)
+#define REFRESH_NS (NS_PER_S / 20) /* snapshots that clients ask for: 20 a second */
 
-struct server {
-        const struct server_parts *parts;
-        struct attach attach;
-        struct run_keeper run;
-        struct connections connections;
-        struct listener listener;
-        int epoll_fd, signal_fd, timer_fd;
-        int64_t armed_ns;         /* what the timer is set to; INT64_MAX: nothing */
-        int64_t accept_resume_ns; /* INT64_MAX: accepting */
-        uint64_t reserve_tick;    /* when reserve_run() is due */
-        bool ready;               /* grants may be made, as far as the fence allows */
-        bool stopping;
-        bool lost; /* the lease */
-        bool reload_refused; /* the last time: the status says so */
-        struct log_ratelimit exhausted;
-        struct watchdog watchdog;
-};
-
-static int watch(struct server *server, int fd, void *tag) {
-        struct epoll_event event = { .events = EPOLLIN, .data.ptr = tag };
-
-        return epoll_ctl(server->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
-}
-
-static int make_descriptors(struct server *server) {
-        sigset_t signals;
-
-        sigemptyset(&signals);
-        sigaddset(&signals, SIGTERM);
-        sigaddset(&signals, SIGINT);
-        sigaddset(&signals, SIGHUP);
-        server->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-        if (server->epoll_fd < 0)
-                return -errno;
-        server->signal_fd = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
-        if (server->signal_fd < 0)
-                return -errno;
-        server->timer_fd = timerfd_create(CLOCK_BOOTTIME, TFD_NONBLOCK | TFD_CLOEXEC);
-        return server->timer_fd < 0 ? -errno : 0;
-}
-
-/* The tag of an event is the address of what it is about. */
-static int watch_all(struct server *server) {
-        int r = watch(server, server->listener.fd, &server->listener);
-
-        if (r == 0)
-                r = watch(server, server->signal_fd, &server->signal_fd);
-        if (r == 0)
-                r = watch(server, server->timer_fd, &server->timer_fd);
-        if (r == 0)
-                r = watch(server, lease_fd(server->parts->lease), &server->attach);
-        if (r == 0)
-                r = watch(server, ticker_step_fd(server->parts->ticker), &server->attach.keeper);
-        if (r == 0 && clone_watch_uevent_fd(server->parts->clone_watch) >= 0)
-                r = watch(server, clone_watch_uevent_fd(server->parts->clone_watch),
-                          &server->attach.keeper);
-        if (r == 0 && wall_clock_step_fd(server->parts->wall_clock) >= 0)
-                r = watch(server, wall_clock_step_fd(server->parts->wall_clock),
-                          &server->attach.keeper);
-        return r;
-}
+/* ---- hooks of the timekeeper */
 
 static bool prepare_step(void *context, uint64_t tick) {
         struct server *server = context;
 
-        return reserve_prepare_step(server->attach.reserve, tick);
+        return reserve_prepare_step(server->reserve, tick);
 }
 
 static void wake_clients(void *context) {
         struct server *server = context;
         struct client *client;
 
-        cds_list_for_each_entry(client, server->parts->clients, link)
+        cds_list_for_each_entry(client, &server->clients.list, link)
                 client_wake(client);
 }
 
-static const struct timekeeper_hooks timekeeper_hooks = {
+const struct timekeeper_hooks server_timekeeper_hooks = {
         .prepare = prepare_step,
         .changed = wake_clients,
 };
 
-static int prepare(struct server *server) {
-        const struct server_parts *parts = server->parts;
-        int r = make_descriptors(server);
+/* ---- sources */
 
-        if (r == 0)
-                r = accounts_new(&server->attach.accounts, parts->config);
-        if (r == 0)
-                r = reserve_new(&server->attach.reserve, parts->config, parts->ledger,
-                                parts->fence, client_wake);
-        if (r == 0)
-                r = fdstore_new(&server->attach.fdstore);
-        if (r < 0)
-                return r;
-        if (parts->adopted)
-                reserve_begin_grace(server->attach.reserve,
-                                guard_tick(parts->guard, time_ns(CLOCK_BOOTTIME)));
-        server->run = (struct run_keeper){
-                .config = parts->config,
-                .lease = parts->lease,
-                .ledger = parts->ledger,
-                .ledger_segment = parts->ledger_segment,
-                .clock = parts->clock->map,
-                .reserve = server->attach.reserve,
-        };
-        run_keeper_init(&server->run);
-        server->attach.keeper = (struct timekeeper){
-                .guard = parts->guard,
-                .clock = parts->clock->map,
-                .wall_clock = parts->wall_clock,
-                .clone_watch = parts->clone_watch,
-                .hooks = &timekeeper_hooks,
-                .context = server,
-        };
-        timekeeper_init(&server->attach.keeper);
-        return watch_all(server);
-}
-
-static void watch_threads(struct server *server) {
-        const struct server_parts *parts = server->parts;
-        struct watchdog *watchdog = &server->watchdog;
-
-        watchdog_init(watchdog);
-        watchdog_add(watchdog, (struct watchdog_thread){ "sfshmd-ticker", parts->ticker,
-                                                         ticker_ask, ticker_answered });
-        watchdog_add(watchdog, (struct watchdog_thread){ "sfshmd-lease", parts->lease,
-                                                         lease_ask, lease_answered });
-        watchdog_add(watchdog, (struct watchdog_thread){ "sfshmd-stats", parts->statistics,
-                                                         statistics_ask, statistics_answered });
-}
-
-int server_new(struct server **ret, const struct server_parts *parts) {
-        struct server *server = calloc(1, sizeof(*server));
-        int r;
-
-        if (server == NULL)
-                return log_failure(ENOMEM, "server", "no memory");
-        server->parts = parts;
-        server->attach.parts = parts;
-        server->listener = LISTENER_NONE;
-        server->epoll_fd = server->signal_fd = server->timer_fd = -1;
-        server->armed_ns = server->accept_resume_ns = INT64_MAX;
-        watch_threads(server);
-        connections_init(&server->connections, &server->attach, -1);
-        r = listener_open(&server->listener, parts->config, parts->passed);
-        if (r == 0) {
-                r = prepare(server);
-                if (r < 0)
-                        log_failure(-r, "server", "cannot set up the event loop: %s",
-                                    strerror(-r));
-        }
-        if (r < 0) {
-                server_free(server);
-                return r;
-        }
-        server->connections.epoll_fd = server->epoll_fd;
-        takeover(&server->connections,
-                 guard_tick(parts->guard, time_ns(CLOCK_BOOTTIME)));
-        *ret = server;
-        return 0;
-}
-
-static void close_all(const int *fds, size_t n) {
-        for (size_t i = 0; i < n; i++)
-                if (fds[i] >= 0)
-                        close(fds[i]);
-}
-
-struct server *server_free(struct server *server) {
-        if (server == NULL)
-                return NULL;
-        connections_close(&server->connections);
-        listener_close(&server->listener);
-        fdstore_free(server->attach.fdstore);
-        reserve_free(server->attach.reserve);
-        accounts_free(server->attach.accounts);
-        close_all((int[]){ server->epoll_fd, server->signal_fd, server->timer_fd }, 3);
-        free(server);
-        /* what was unlinked is freed before the lists' head goes */
-        rcu_barrier();
-        return NULL;
-}
-
-static void pause_accepting(struct server *server, int64_t resume_ns) {
-        struct epoll_event event = { .events = resume_ns == INT64_MAX ? EPOLLIN : 0,
-                                     .data.ptr = &server->listener };
-
+static void set_accepting(struct server *server, int64_t resume_ns) {
         server->accept_resume_ns = resume_ns;
-        (void)epoll_ctl(server->epoll_fd, EPOLL_CTL_MOD, server->listener.fd, &event);
+        (void)event_listen(&server->loop, &server->accepting, resume_ns == INT64_MAX);
 }
 
 static void report_exhausted(struct server *server, int64_t now_ns) {
@@ -226,9 +54,11 @@ static void report_exhausted(struct server *server, int64_t now_ns) {
                           "daemon.max_clients", more);
 }
 
-static void accept_some(struct server *server, int64_t now_ns) {
+static void accept_ready(void *context, uint32_t events, int64_t now_ns) {
+        struct server *server = context;
+
+        (void)events;
         for (unsigned i = 0; i < ACCEPTS_MAX; i++) {
-                struct connection *connection;
                 int fd = listener_accept(&server->listener);
 
                 if (fd == -EAGAIN)
@@ -239,32 +69,19 @@ static void accept_some(struct server *server, int64_t now_ns) {
                         continue;
                 if (fd < 0) {
                         /* whatever it is, not again at once */
-                        pause_accepting(server, now_ns + ACCEPT_PAUSE_NS);
+                        set_accepting(server, now_ns + ACCEPT_PAUSE_NS);
                         return;
                 }
-                connection = connections_add(&server->connections, fd, now_ns);
-                /* most have sent their HELLO by now */
-                if (connection != NULL)
-                        conversation_handle(&server->connections, connection, 0, now_ns);
+                connections_add(&server->connections, fd, now_ns);
         }
 }
 
-static void drain(int fd) {
-        uint64_t buffer;
-
-        /* -EAGAIN when there was nothing: that is fine */
-        if (read(fd, &buffer, sizeof(buffer)) < 0)
-                return;
-}
-
 static void apply_config(struct server *server) {
-        const struct config *config = server->parts->config;
-
-        accounts_reload(server->attach.accounts);
-        reserve_reload(server->attach.reserve, config);
-        timekeeper_set_policy(&server->attach.keeper, &config->clock);
-        lease_set_horizon(server->parts->lease, config->horizon_ns);
-        server->connections.changed = true;
+        accounts_reload(server->accounts);
+        reserve_reload(server->reserve, server->config);
+        timekeeper_set_policy(&server->timekeeper, &server->config->clock);
+        lease_set_horizon(server->lease, server->config->horizon_ns);
+        server->clients.changed = true;
 }
 
 /* SIGHUP. systemd waits for READY=1. The status after a success is about the clock,
@@ -276,7 +93,7 @@ static void reload(struct server *server) {
         snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%" PRId64,
                  time_ns(CLOCK_MONOTONIC) / 1000);
         (void)notify_send(text, NULL, 0);
-        server->reload_refused = reload_config(server->parts->reload) < 0;
+        server->reload_refused = reload_config(server->reload) < 0;
         if (!server->reload_refused)
                 apply_config(server);
         if (notify_send(server->reload_refused ? "READY=1\nSTATUS=The new configuration was "
@@ -286,13 +103,15 @@ static void reload(struct server *server) {
                         NULL, 0) < 0)
                 log_event(LOG_LEVEL_WARNING, "reload", "the service manager does not accept the "
                           "message that the reload is over; it will wait until its timeout");
-        timekeeper_tell_again(&server->attach.keeper);
+        timekeeper_tell_again(&server->timekeeper);
 }
 
-static void take_signals(struct server *server) {
+static void signal_ready(void *context, uint32_t events, int64_t now_ns) {
+        struct server *server = context;
         struct signalfd_siginfo signal;
 
-        while (read(server->signal_fd, &signal, sizeof(signal)) == (ssize_t)sizeof(signal)) {
+        (void)events, (void)now_ns;
+        while (read(server->signals.fd, &signal, sizeof(signal)) == (ssize_t)sizeof(signal)) {
                 if (signal.ssi_signo == SIGHUP)
                         reload(server);
                 else
@@ -300,166 +119,219 @@ static void take_signals(struct server *server) {
         }
 }
 
-static void dispatch(struct server *server, const struct epoll_event *event, int64_t now_ns) {
-        void *tag = event->data.ptr;
+static void lease_ready(void *context, uint32_t events, int64_t now_ns) {
+        struct server *server = context;
 
-        if (tag == &server->listener) {
-                accept_some(server, now_ns);
-        } else if (tag == &server->signal_fd) {
-                take_signals(server);
-        } else if (tag == &server->timer_fd) {
-                drain(server->timer_fd);
-                server->armed_ns = INT64_MAX;
-        } else if (tag == &server->attach) {
-                lease_acknowledge(server->parts->lease);
-                fence_take(server->parts->fence);
-                server->connections.changed = true;
-                server->lost = lease_lost(server->parts->lease);
-        } else if (tag == &server->attach.keeper) {
-                /* the clocks are looked at in each round */
-                (void)wall_clock_stepped(server->parts->wall_clock);
-                (void)ticker_stepped(server->parts->ticker);
-        } else {
-                conversation_handle(&server->connections, tag, event->events, now_ns);
+        (void)events, (void)now_ns;
+        lease_acknowledge(server->lease);
+        fence_take(&server->fence);
+        server->clients.changed = true;
+        server->lost = lease_lost(server->lease);
+}
+
+/* The clocks are looked at in each round. */
+static void step_ready(void *context, uint32_t events, int64_t now_ns) {
+        struct server *server = context;
+
+        (void)events, (void)now_ns;
+        (void)wall_clock_stepped(server->wall_clock);
+        (void)ticker_stepped(server->ticker);
+}
+
+static int open_signals(void) {
+        sigset_t signals;
+        int fd;
+
+        sigemptyset(&signals);
+        sigaddset(&signals, SIGTERM);
+        sigaddset(&signals, SIGINT);
+        sigaddset(&signals, SIGHUP);
+        fd = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
+        return fd < 0 ? -errno : fd;
+}
+
+int server_watch(struct server *server) {
+        int steps[] = { ticker_step_fd(server->ticker), clone_watch_uevent_fd(server->clone_watch),
+                        wall_clock_step_fd(server->wall_clock) };
+        int r, fd = open_signals();
+
+        if (fd < 0)
+                return fd;
+        server->signals = (struct event_source){ fd, signal_ready, server };
+        server->accepting = (struct event_source){ server->listener.fd, accept_ready, server };
+        server->leasing = (struct event_source){ lease_fd(server->lease), lease_ready, server };
+        r = event_add(&server->loop, &server->signals);
+        if (r == 0)
+                r = event_add(&server->loop, &server->accepting);
+        if (r == 0)
+                r = event_add(&server->loop, &server->leasing);
+        for (unsigned i = 0; i < 3 && r == 0; i++) {
+                server->steps[i] = (struct event_source){ steps[i], step_ready, server };
+                /* not every system tells of steps in every way */
+                if (steps[i] >= 0)
+                        r = event_add(&server->loop, &server->steps[i]);
         }
+        return r;
 }
 
-static void count_clock(const struct timekeeper *keeper, struct statistics_inputs *inputs) {
-        struct timekeeper_totals totals = timekeeper_totals(keeper);
+/* ---- rounds: what follows from the events, and from time */
 
-        /* relaxed: numbers to look at */
-        atomic_store_explicit(&inputs->clock_rollbacks, (int64_t)totals.rollbacks,
-                              memory_order_relaxed);
-        atomic_store_explicit(&inputs->clock_forward_steps, (int64_t)totals.forward_steps,
-                              memory_order_relaxed);
-        atomic_store_explicit(&inputs->clock_holds, (int64_t)totals.holds, memory_order_relaxed);
-        atomic_store_explicit(&inputs->clock_offset_ns, totals.offset_ns, memory_order_relaxed);
-        atomic_store_explicit(&inputs->clock_state, totals.state, memory_order_relaxed);
-        atomic_store_explicit(&inputs->clock_reason, totals.reason, memory_order_relaxed);
-}
-
-static void count_up(struct server *server) {
-        struct statistics_inputs *inputs = server->parts->inputs;
-        struct reserve_totals totals = reserve_totals(server->attach.reserve);
-
-        /* relaxed: numbers to look at */
-        atomic_store_explicit(&inputs->grants, (int64_t)totals.grants, memory_order_relaxed);
-        atomic_store_explicit(&inputs->extensions, (int64_t)totals.extensions,
-                              memory_order_relaxed);
-        atomic_store_explicit(&inputs->positions_standing, totals.positions_standing,
-                              memory_order_relaxed);
-        atomic_store_explicit(&inputs->positions_elastic, totals.positions_elastic,
-                              memory_order_relaxed);
-        atomic_store_explicit(&inputs->lanes, totals.lanes, memory_order_relaxed);
-        atomic_store_explicit(&inputs->positions, totals.positions, memory_order_relaxed);
-        atomic_fetch_add_explicit(&inputs->wakeups, 1, memory_order_relaxed);
-        count_clock(&server->attach.keeper, inputs);
-}
-
-/* Grants and extends what is due. */
-static void reserve_due(struct server *server, int64_t now_ns) {
-        uint64_t now_tick = guard_tick(server->parts->guard, now_ns);
-
-        if (server->ready && run_keeper_look(&server->run, now_ns, now_tick))
-                server->connections.changed = true;
-        if (!server->ready || (!server->connections.changed && now_tick < server->reserve_tick))
-                return;
-        server->connections.changed = false;
-        server->reserve_tick = reserve_run(server->attach.reserve, now_tick);
-        ticker_set_running(server->parts->ticker, reserve_busy(server->attach.reserve, now_tick));
-}
-
-static int64_t next_deadline(const struct server *server, int64_t now_ns) {
-        int64_t next_ns = connections_deadline(&server->connections), at_ns;
-
-        if (fdstore_deadline(server->attach.fdstore) < next_ns)
-                next_ns = fdstore_deadline(server->attach.fdstore);
-        if (server->accept_resume_ns < next_ns)
-                next_ns = server->accept_resume_ns;
-        if (timekeeper_deadline(&server->attach.keeper) < next_ns)
-                next_ns = timekeeper_deadline(&server->attach.keeper);
-        if (server->watchdog.due_ns < next_ns)
-                next_ns = server->watchdog.due_ns;
-        if (!server->ready)
-                return next_ns;
-        if (server->connections.changed)
-                return now_ns;
-        if (run_keeper_deadline(&server->run) < next_ns)
-                next_ns = run_keeper_deadline(&server->run);
-        if (server->reserve_tick == UINT64_MAX)
-                return next_ns;
-        at_ns = clock_line_boot_of(&server->parts->guard->line, server->reserve_tick);
-        return at_ns < next_ns ? at_ns : next_ns;
-}
-
-static void arm_timer(struct server *server, int64_t at_ns) {
-        struct itimerspec at = { 0 };
-
-        if (at_ns == server->armed_ns)
-                return;
-        server->armed_ns = at_ns;
-        /* 0 would disarm: INT64_MAX does, a past time must not */
-        if (at_ns != INT64_MAX)
-                at.it_value = time_to_timespec(at_ns > 0 ? at_ns : 1);
-        (void)timerfd_settime(server->timer_fd, TFD_TIMER_ABSTIME, &at, NULL);
-}
-
-static void look_at_clock(struct server *server) {
+static int64_t round_clock(void *context, int64_t now_ns) {
+        struct server *server = context;
         bool ready;
 
-        timekeeper_look(&server->attach.keeper);
-        /* also while the fence is passed: reserve_run() asks for a higher one, as
-         * what was asked for last may be passed when it is written at last */
-        ready = guard_ready(server->parts->guard);
+        (void)now_ns;
+        timekeeper_look(&server->timekeeper);
+        /* The other rounds begin on the line that is published now. One time for all of
+         * them: what is granted is given out before the held are found to be too late. */
+        event_update_time(&server->loop);
+        /* also while the fence is passed: reserve_run() asks for a higher one, as what
+         * was asked for last may be passed when it is written at last */
+        ready = guard_ready(&server->segments.guard);
         if (ready && !server->ready)
-                server->connections.changed = true;
+                server->clients.changed = true;
         server->ready = ready;
+        return timekeeper_deadline(&server->timekeeper);
 }
 
-/* What follows from the events of a round and from time. */
-static void settle(struct server *server) {
-        int64_t now_ns;
+static int64_t round_accept(void *context, int64_t now_ns) {
+        struct server *server = context;
 
-        look_at_clock(server);
-        now_ns = time_ns(CLOCK_BOOTTIME);
         if (server->accept_resume_ns <= now_ns)
-                pause_accepting(server, INT64_MAX);
-        reserve_due(server, now_ns);
-        timekeeper_set_stuck(&server->attach.keeper,
-                             fence_stuck(server->parts->fence, server->ready,
-                                         guard_tick(server->parts->guard, now_ns)));
-        conversation_welcome(&server->connections, now_ns);
-        conversation_expire(&server->connections, now_ns);
-        connections_reap(&server->connections);
-        fdstore_run(server->attach.fdstore, now_ns);
-        count_up(server);
-        watchdog_run(&server->watchdog, now_ns);
-        arm_timer(server, next_deadline(server, now_ns));
+                set_accepting(server, INT64_MAX);
+        return server->accept_resume_ns;
 }
 
-const char *server_socket(const struct server *server) {
-        return server->listener.path;
+static int64_t round_run_length(void *context, int64_t now_ns) {
+        struct server *server = context;
+
+        if (!server->ready)
+                return INT64_MAX;
+        if (run_keeper_look(&server->run, now_ns, guard_tick(&server->segments.guard, now_ns)))
+                server->clients.changed = true;
+        return run_keeper_deadline(&server->run);
+}
+
+static int64_t round_grant(void *context, int64_t now_ns) {
+        struct server *server = context;
+        uint64_t now_tick = guard_tick(&server->segments.guard, now_ns);
+
+        if (!server->ready)
+                return INT64_MAX;
+        if (server->clients.changed || now_tick >= server->reserve_tick) {
+                server->clients.changed = false;
+                server->reserve_tick = reserve_run(server->reserve, now_tick);
+                ticker_set_running(server->ticker, reserve_busy(server->reserve, now_tick));
+        }
+        return server->reserve_tick == UINT64_MAX
+                       ? INT64_MAX
+                       : clock_line_boot_of(&server->segments.guard.line, server->reserve_tick);
+}
+
+static int64_t round_fence(void *context, int64_t now_ns) {
+        struct server *server = context;
+        uint64_t now_tick = guard_tick(&server->segments.guard, now_ns);
+
+        timekeeper_set_stuck(&server->timekeeper,
+                             fence_stuck(&server->fence, server->ready, now_tick));
+        return timekeeper_deadline(&server->timekeeper);
+}
+
+static int64_t round_welcome(void *context, int64_t now_ns) {
+        struct server *server = context;
+
+        protocol_welcome(&server->protocol, now_ns);
+        return INT64_MAX;
+}
+
+static int64_t round_expire(void *context, int64_t now_ns) {
+        struct server *server = context;
+
+        protocol_expire(&server->protocol, now_ns);
+        return INT64_MAX;
+}
+
+/* Who came or went in this round is work for round_grant(). */
+static int64_t round_reap(void *context, int64_t now_ns) {
+        struct server *server = context;
+
+        connections_reap(&server->connections);
+        return server->ready && server->clients.changed
+                       ? now_ns : connections_deadline(&server->connections);
+}
+
+static int64_t round_store(void *context, int64_t now_ns) {
+        struct server *server = context;
+
+        return fdstore_run(server->fdstore, now_ns);
+}
+
+static int64_t round_count(void *context, int64_t now_ns) {
+        struct server *server = context;
+        struct timekeeper_totals clock = timekeeper_totals(&server->timekeeper);
+        struct reserve_totals reserve = reserve_totals(server->reserve);
+        const struct clients_totals *clients = &server->clients.totals;
+        const struct protocol_totals *protocol = &server->protocol.totals;
+
+        statistics_count(server->statistics, &(struct statistics_inputs){
+                .attaches = (int64_t)clients->attaches,
+                .refusals = (int64_t)protocol->refusals,
+                .protocol_errors = (int64_t)protocol->errors,
+                .hints = (int64_t)protocol->hints,
+                .grants = (int64_t)reserve.grants,
+                .extensions = (int64_t)reserve.extensions,
+                .wakeups = ++server->wakeups,
+                .lanes = reserve.lanes,
+                .positions_standing = reserve.positions_standing,
+                .positions_elastic = reserve.positions_elastic,
+                .positions = reserve.positions,
+                .memory_bytes = (int64_t)clients->bytes,
+                .clock_rollbacks = (int64_t)clock.rollbacks,
+                .clock_forward_steps = (int64_t)clock.forward_steps,
+                .clock_holds = (int64_t)clock.holds,
+                .clock_offset_ns = clock.offset_ns,
+                .clock_state = clock.state,
+                .clock_reason = clock.reason,
+        });
+        if (server->protocol.refresh && now_ns - server->refreshed_ns >= REFRESH_NS) {
+                server->refreshed_ns = now_ns;
+                statistics_poke(server->statistics);
+        }
+        server->protocol.refresh = false;
+        return INT64_MAX;
+}
+
+static int64_t round_watchdog(void *context, int64_t now_ns) {
+        struct server *server = context;
+
+        return watchdog_run(&server->watchdog, now_ns);
+}
+
+static const event_round rounds[] = {
+        round_clock, round_accept, round_run_length, round_grant,
+        round_fence, round_welcome, round_expire,     round_reap,
+        round_store, round_count,   round_watchdog,
+};
+
+static void run_rounds(struct server *server) {
+        event_run_rounds(&server->loop, rounds, sizeof(rounds) / sizeof(rounds[0]), server);
 }
 
 int server_run(struct server *server) {
-        struct epoll_event events[EVENTS_MAX];
-
-        settle(server);
+        run_rounds(server);
         while (!server->stopping) {
-                int n = epoll_wait(server->epoll_fd, events, EVENTS_MAX, -1);
-                int64_t now_ns = time_ns(CLOCK_BOOTTIME);
+                int r = event_dispatch(&server->loop);
 
-                if (n < 0 && errno != EINTR)
-                        return log_failure(errno, "server", "waiting for events failed: %s",
-                                           strerror(errno));
-                for (int i = 0; i < n; i++)
-                        dispatch(server, &events[i], now_ns);
+                if (r < 0)
+                        return log_failure(-r, "server", "waiting for events failed: %s",
+                                           strerror(-r));
+                /* nothing more is granted of what is another host's */
                 if (server->lost)
                         return -ESTALE;
-                settle(server);
+                run_rounds(server);
         }
         if (server->ready)
-                reserve_align_ends(server->attach.reserve,
-                              guard_tick(server->parts->guard, time_ns(CLOCK_BOOTTIME)));
+                reserve_align_ends(server->reserve,
+                              guard_tick(&server->segments.guard, time_ns(CLOCK_BOOTTIME)));
         return 0;
 }

@@ -1,50 +1,79 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * The ledger thread's event loop: listening socket, clients' sockets, signals,
- * the lease's eventfd and one timer. Accepts, identifies (SO_PEERCRED and
- * SO_PEERPIDFD only), charges, builds pages, answers, and calls reserve_run()
- * when it is due.
+ * The daemon: its parts, and the ledger thread's event loop. Sources are the listening
+ * socket, the clients' sockets, signals, the lease, and whatever tells of clock steps.
+ * After each batch of events the rounds run in a fixed order. start.c puts the parts
+ * together and takes them apart.
  */
-#include "daemon/config/config.h"
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "daemon/clock/guard.h"
-#include "daemon/lease/lease.h"
-#include "daemon/ledger/ledger.h"
-#include "daemon/host/clone_watch.h"
+#include "daemon/clock/ticker.h"
+#include "daemon/clock/timekeeper.h"
 #include "daemon/clock/wall_clock.h"
 #include "daemon/config/reload.h"
+#include "daemon/host/clone_watch.h"
 #include "daemon/host/listen_fds.h"
+#include "daemon/host/watchdog.h"
+#include "daemon/lease/lease.h"
+#include "daemon/ledger/ledger.h"
+#include "daemon/reserve/fence.h"
 #include "daemon/reserve/reserve.h"
-#include "daemon/segment/segment.h"
+#include "daemon/reserve/run.h"
+#include "daemon/server/clients.h"
+#include "daemon/server/connection.h"
+#include "daemon/server/listener.h"
+#include "daemon/server/protocol.h"
+#include "daemon/startup/segments.h"
 #include "daemon/statistics/statistics.h"
-#include "daemon/clock/ticker.h"
+#include "daemon/util/event.h"
+#include "daemon/util/log_ratelimit.h"
 
-struct server;
-
-struct server_parts {
-        const struct config *config;
-        struct reload *reload; /* on SIGHUP, of the same configuration */
-        struct segment *clock; /* struct clock_segment */
-        struct guard *guard;
+struct server {
+        struct reload *reload;
+        const struct config *config; /* of the reload */
+        struct listen_fds passed;
+        struct lease *lease;
+        struct segments segments;
+        struct ledger *ledger;
+        struct fence fence;
+        struct reserve *reserve;
+        struct run_keeper run;
+        struct accounts *accounts;
+        struct fdstore *fdstore; /* NULL: there is none */
+        struct clients clients;
+        struct statistics *statistics;
+        struct ticker *ticker;
         struct wall_clock *wall_clock;
         struct clone_watch *clone_watch;
-        struct ticker *ticker;
-        struct lease *lease;
-        struct ledger *ledger;
-        struct fence *fence;
-        struct ledger_segment *ledger_segment; /* client numbers */
-        struct cds_list_head *clients;
-        struct statistics_inputs *inputs;
-        struct statistics *statistics;
-        const struct listen_fds *passed; /* by the service manager */
-        bool adopted; /* the ledger is an earlier daemon's: so are the first clients */
+        struct timekeeper timekeeper;
+        struct watchdog watchdog;
+        struct listener listener;
+        struct connections connections;
+        struct protocol protocol;
+
+        struct event_loop loop;
+        struct event_source accepting, signals, leasing;
+        struct event_source steps[3]; /* what tells of clock steps */
+        int64_t accept_resume_ns; /* INT64_MAX: accepting */
+        uint64_t reserve_tick;    /* when reserve_run() is due */
+        int64_t refreshed_ns;     /* when a client last asked for fresh statistics */
+        int64_t wakeups;
+        struct log_ratelimit exhausted;
+        bool ready; /* grants may be made, as far as the fence allows */
+        bool stopping;
+        bool lost; /* the lease */
+        bool reload_refused; /* the last time: the status says so */
 };
 
-/* Binds the socket (or takes the one systemd passed). Logs its errors. */
-int server_new(struct server **ret, const struct server_parts *parts);
-/* Where it listens. */
-const char *server_socket(const struct server *server);
+/* The descriptors of the parts become sources of the loop. 0 or -errno. */
+int server_watch(struct server *server);
+/* Before the clock moves forward, and after its state changed. `server` is a struct
+ * server. */
+extern const struct timekeeper_hooks server_timekeeper_hooks;
+
 /* Until SIGTERM or SIGINT, reloading on SIGHUP: 0; or -errno, and -ESTALE when another
  * host has the worker IDs. */
 int server_run(struct server *server);
-struct server *server_free(struct server *server);

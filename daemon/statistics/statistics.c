@@ -15,6 +15,14 @@
 /* What comes before it in the segment never changes while we run. */
 #define SNAPSHOT_OFFSET offsetof(struct statistics_segment, updated_boot_ns)
 
+/* The inputs as words, so that they can be copied one by one while another thread
+ * copies them out. */
+union input_words {
+        struct statistics_inputs named;
+        int64_t words[sizeof(struct statistics_inputs) / sizeof(int64_t)];
+};
+#define INPUT_WORDS (sizeof(union input_words) / sizeof(int64_t))
+
 /* A client's record, `client->statistics`: the highest values seen of it. This
  * one stands for that of a client which is still in the list, but counted. */
 static uint64_t retired[1];
@@ -25,7 +33,7 @@ struct statistics {
         uint32_t capacity;                /* clients it has room for */
         struct statistics_run run;
         struct cds_list_head *clients;
-        const struct statistics_inputs *inputs;
+        _Atomic int64_t inputs[INPUT_WORDS];
         struct ticker *ticker;
         const struct lease *lease;
         int64_t start_unix_ms;
@@ -188,38 +196,54 @@ static void fill_lease(struct statistics *s) {
         fill_renewals(s, lease);
 }
 
+void statistics_count(struct statistics *s, const struct statistics_inputs *inputs) {
+        union input_words in = { .named = *inputs };
+
+        for (unsigned i = 0; i < INPUT_WORDS; i++)
+                /* relaxed: numbers to look at */
+                atomic_store_explicit(&s->inputs[i], in.words[i], memory_order_relaxed);
+}
+
+static struct statistics_inputs load_inputs(const struct statistics *s) {
+        union input_words in;
+
+        for (unsigned i = 0; i < INPUT_WORDS; i++)
+                in.words[i] = load_input(&s->inputs[i]);
+        return in.named;
+}
+
 static void fill_counters(struct statistics *s) {
-        const struct statistics_inputs *in = s->inputs;
+        struct statistics_inputs in = load_inputs(s);
 
         s->image->counters = (struct statistics_counters){
                 .overflows = (int64_t)s->totals[STATISTICS_OVERFLOWS],
                 .overflow_wait_ns = (int64_t)s->totals[STATISTICS_OVERFLOW_WAIT_NS],
-                .attaches = load_input(&in->attaches),
-                .refusals = load_input(&in->refusals),
-                .protocol_errors = load_input(&in->protocol_errors),
-                .hints = load_input(&in->hints),
-                .grants = load_input(&in->grants),
-                .extensions = load_input(&in->extensions),
-                .wakeups = load_input(&in->wakeups),
+                .attaches = in.attaches,
+                .refusals = in.refusals,
+                .protocol_errors = in.protocol_errors,
+                .hints = in.hints,
+                .grants = in.grants,
+                .extensions = in.extensions,
+                .wakeups = in.wakeups,
                 .ticks = (int64_t)ticker_count(s->ticker),
                 .ticks_late = (int64_t)ticker_late_count(s->ticker),
                 .clients = s->image->client_count,
-                .lanes = load_input(&in->lanes),
-                .positions_standing = load_input(&in->positions_standing),
-                .positions_elastic = load_input(&in->positions_elastic),
-                .positions = load_input(&in->positions),
+                .lanes = in.lanes,
+                .positions_standing = in.positions_standing,
+                .positions_elastic = in.positions_elastic,
+                .positions = in.positions,
                 .ticker_running = ticker_running(s->ticker),
                 .fence_unix_ms = fence_unix_ms(s),
                 .fence_ahead_ms = fence_ahead_ms(s),
                 .region = region_of(s->image),
                 .start_unix_ms = s->start_unix_ms,
-                .clock_rollbacks = load_input(&in->clock_rollbacks),
-                .clock_forward_steps = load_input(&in->clock_forward_steps),
-                .clock_holds = load_input(&in->clock_holds),
-                .clock_offset_ns = load_input(&in->clock_offset_ns),
-                .clock_state = load_input(&in->clock_state),
-                .clock_reason = load_input(&in->clock_reason),
-                .memory_bytes = load_input(&in->memory_bytes),
+                .clock_rollbacks = in.clock_rollbacks,
+                .clock_forward_steps = in.clock_forward_steps,
+                .clock_holds = in.clock_holds,
+                .clock_offset_ns = in.clock_offset_ns,
+                .clock_state = in.clock_state,
+                .clock_reason = in.clock_reason,
+                .memory_bytes = in.memory_bytes,
         };
         fill_lease(s);
 }
@@ -341,8 +365,8 @@ static void fill_run(struct statistics *s) {
 }
 
 int statistics_new(struct statistics **ret, struct statistics_segment *segment,
-                   struct cds_list_head *clients, const struct statistics_inputs *inputs,
-                   struct ticker *ticker, const struct lease *lease) {
+                   struct cds_list_head *clients, struct ticker *ticker,
+                   const struct lease *lease) {
         struct statistics *s = calloc(1, sizeof(*s));
         int r = s ? thread_condition_init(&s->wake) : -ENOMEM;
 
@@ -354,7 +378,6 @@ int statistics_new(struct statistics **ret, struct statistics_segment *segment,
         pthread_mutex_init(&s->totals_mutex, NULL);
         s->segment = segment;
         s->clients = clients;
-        s->inputs = inputs;
         s->ticker = ticker;
         s->lease = lease;
         s->image = calloc(1, statistics_segment_size(segment->client_capacity));

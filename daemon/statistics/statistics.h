@@ -14,24 +14,26 @@
 #include "daemon/clock/ticker.h"
 #include "shm/statistics.h"
 
-/* What the ledger thread counts; relaxed atomics, read by the statistics thread. */
+/* What the ledger thread counts. */
 struct statistics_inputs {
-        _Atomic int64_t attaches, refusals, protocol_errors, hints, grants, extensions, wakeups;
-        _Atomic int64_t lanes, positions_standing, positions_elastic, positions, memory_bytes;
-        _Atomic int64_t clock_rollbacks, clock_forward_steps, clock_holds, clock_offset_ns;
-        _Atomic int64_t clock_state, clock_reason;
+        int64_t attaches, refusals, protocol_errors, hints, grants, extensions, wakeups;
+        int64_t lanes, positions_standing, positions_elastic, positions, memory_bytes;
+        int64_t clock_rollbacks, clock_forward_steps, clock_holds, clock_offset_ns;
+        int64_t clock_state, clock_reason;
 };
 
 struct statistics;
 
 /* The caller has filled in the segment's magic, version, size, client_capacity,
  * boot ID, layout, worker run and daemon_version; a snapshot stands in it soon
- * after. `clients`, `inputs`, `ticker` and `lease` outlive it. */
+ * after. `clients`, `ticker` and `lease` outlive it. */
 int statistics_new(struct statistics **ret, struct statistics_segment *segment,
-                   struct cds_list_head *clients, const struct statistics_inputs *inputs,
-                   struct ticker *ticker, const struct lease *lease);
+                   struct cds_list_head *clients, struct ticker *ticker,
+                   const struct lease *lease);
 struct statistics *statistics_free(struct statistics *statistics);
 
+/* The ledger thread's numbers, once a round; the next snapshot has them. */
+void statistics_count(struct statistics *statistics, const struct statistics_inputs *inputs);
 void statistics_poke(struct statistics *statistics); /* a fresh snapshot soon; any thread */
 /* A client of the daemon before, not in the list yet: what it has counted so far is
  * its own, and not in this daemon's totals, which begin at 0. Ledger thread. */

@@ -138,7 +138,7 @@ static int be_deaf(void *context) {
         return 0;
 }
 
-/* Red when packet_send() waits until its message has been read. */
+/* Red when message_send() waits until its message has been read. */
 Test(hostile_crowds, s1_deaf_clients_delay_nobody) {
         struct arena *arena = arena_new(1, 1 << 21);
         _Atomic uint64_t *shared = shared_new();

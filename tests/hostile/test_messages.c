@@ -183,7 +183,7 @@ static int say_noise(void *context) {
         return 0;
 }
 
-/* Red when packet_receive() takes a truncated packet for a whole one and
+/* Red when message_receive() takes a truncated packet for a whole one and
  * wire_check() does not compare lengths; ASan sees more of it. */
 Test(hostile_messages, s1_noise_is_survived) {
         struct arena *arena = arena_new(1, 1 << 20);
@@ -253,8 +253,8 @@ static int send_descriptors(void *context) {
         return 0;
 }
 
-/* Red when packet_refuse_descriptors() and close_descriptors() do nothing, both;
- * and when packet_receive() takes an empty packet for no packet. */
+/* Red when message_refuse_descriptors() and close_descriptors() do nothing, both;
+ * and when message_receive() takes an empty packet for no packet. */
 Test(hostile_messages, s1_nothing_and_descriptors) {
         unsigned before;
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A daemon: what main.c and server.c do with the modules, one round at a time. */
+/* A daemon: what server/start.c and server/server.c do with the modules, one round at a
+ * time. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -75,7 +76,7 @@ static const struct timekeeper_hooks timekeeper_hooks = {
         .changed = changed,
 };
 
-/* As main.c does. */
+/* As start.c does. */
 static int open_all(void) {
         struct sim_daemon *d = &world.daemon;
         int r = segments_start(&d->segments, &world.config, &d->lease);
@@ -119,7 +120,7 @@ int daemon_start(void) {
         return world.daemon.up ? 0 : -EINTR;
 }
 
-/* server.c's settle() */
+/* server.c's rounds */
 static void settle(void) {
         struct sim_daemon *d = &world.daemon;
         bool ready;
@@ -166,7 +167,7 @@ void daemon_round(void) {
         check_served();
 }
 
-/* server.c's next_deadline() */
+/* When the next round is due. */
 int64_t daemon_deadline(void) {
         const struct sim_daemon *d = &world.daemon;
         int64_t next_ns, at_ns;
@@ -186,7 +187,7 @@ int64_t daemon_deadline(void) {
         return at_ns < next_ns ? at_ns : next_ns;
 }
 
-/* main.c's end */
+/* As server_run() and server_stop() end. */
 static void stop(void) {
         struct sim_daemon *d = &world.daemon;
         uint64_t now_tick;

@@ -130,7 +130,7 @@ static void take_until_attached_anew(sfshm *s, const struct attachment *before) 
  * Killed over and over, each time before a client that has attached anew could
  * grow old, and away longer than a young one's reservation: no call fails.
  * Turns red when the first clients of a daemon that adopted count as young
- * (reserve_begin_grace() in server.c).
+ * (reserve_begin_grace() in start.c).
  */
 Test(A1, crash_loop) {
         sfshm *s;

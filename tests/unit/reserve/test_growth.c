@@ -69,7 +69,7 @@ static int64_t now_ns(void) {
         return (int64_t)world.now * 1000000;
 }
 
-/* server.c's reserve_due(), and its deadline. */
+/* server.c's round_run_length() and round_grant(), and when they are due. */
 static void look(void) {
         if (run_keeper_look(&keeper, now_ns(), world.now))
                 world.due = reserve_run(world.reserve, world.now);

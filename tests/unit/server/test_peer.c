@@ -19,6 +19,7 @@
 /* Red when the pid, the uid or the comm is taken from anywhere else. */
 Test(peer, knows_pid_uid_and_comm_of_a_living_peer) {
         struct peer peer;
+        char cgroup[PATH_MAX];
         int sockets[2];
         char expected[64] = "";
         FILE *comm;
@@ -28,9 +29,8 @@ Test(peer, knows_pid_uid_and_comm_of_a_living_peer) {
         cr_expect_eq(peer.pid, getpid());
         cr_expect_eq(peer.uid, geteuid());
         cr_expect_str_eq(peer.comm, "");
-        cr_expect_str_eq(peer.cgroup, "");
 
-        peer_describe(sockets[0], &peer);
+        peer_describe(sockets[0], &peer, cgroup);
         comm = fopen("/proc/self/comm", "r");
         cr_assert_not_null(comm);
         cr_assert_not_null(fgets(expected, sizeof(expected), comm));
@@ -46,7 +46,7 @@ Test(peer, knows_pid_uid_and_comm_of_a_living_peer) {
  * after the reading, or when the pid is not the connecting process's. */
 Test(peer, knows_nothing_from_proc_of_a_dead_peer) {
         struct sockaddr_un address = { .sun_family = AF_UNIX };
-        char directory[SCRATCH_MAX];
+        char directory[SCRATCH_MAX], cgroup[PATH_MAX];
         struct peer peer;
         int listener, connection, hold[2];
         pid_t child;
@@ -77,9 +77,9 @@ Test(peer, knows_nothing_from_proc_of_a_dead_peer) {
         siginfo_t info;
         cr_assert_eq(waitid(P_PID, (id_t)child, &info, WEXITED | WNOWAIT), 0);
         cr_expect_eq(info.si_status, 0);
-        peer_describe(connection, &peer);
+        peer_describe(connection, &peer, cgroup);
         cr_expect_str_eq(peer.comm, "");
-        cr_expect_str_eq(peer.cgroup, "");
+        cr_expect_str_eq(cgroup, "");
 
         waitpid(child, NULL, 0);
         unlink(address.sun_path);
@@ -148,41 +148,43 @@ Test(peer, takes_messages_and_nothing_else) {
         int sockets[2], before;
 
         cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, sockets), 0);
-        cr_expect_eq(packet_receive(sockets[0], &message), -EAGAIN);
+        cr_expect_eq(message_receive(sockets[0], &message), -EAGAIN);
         send_bytes(sockets[1], &hello, sizeof(hello), NULL);
-        cr_assert_eq(packet_receive(sockets[0], &message), 0);
+        cr_assert_eq(message_receive(sockets[0], &message), 0);
         cr_expect_eq(message.header.type, WIRE_HELLO);
         cr_expect_eq(message.hello.lanes, 1);
 
         send_bytes(sockets[1], &hello, sizeof(hello) - 1, NULL);
-        cr_expect_eq(packet_receive(sockets[0], &message), -EPROTO);
+        cr_expect_eq(message_receive(sockets[0], &message), -EPROTO);
         /* one that is whole as far as it is read */
         message.refused = (struct wire_refused){ .header = wire_header_of(WIRE_REFUSED, 1),
                                                  .error = 1 };
         memcpy(large, &message.refused, sizeof(message.refused));
         send_bytes(sockets[1], large, sizeof(large), NULL);
-        cr_expect_eq(packet_receive(sockets[0], &message), -EPROTO);
+        cr_expect_eq(message_receive(sockets[0], &message), -EPROTO);
 
         before = count_descriptors();
         send_bytes(sockets[1], &hello, sizeof(hello), &sockets[1]);
-        cr_expect_eq(packet_receive(sockets[0], &message), -EPROTO);
+        cr_expect_eq(message_receive(sockets[0], &message), -EPROTO);
         cr_expect_eq(count_descriptors(), before);
 
         close(sockets[1]);
-        cr_expect_eq(packet_receive(sockets[0], &message), -ECONNRESET);
+        cr_expect_eq(message_receive(sockets[0], &message), -ECONNRESET);
 }
 
 /* In a child: socketpair() notes the groups which its caller has then. */
 static int groups_of(gid_t gid, const gid_t *groups, size_t n, gid_t asked) {
         int sockets[2], status;
+        struct peer peer;
         pid_t child = fork();
 
         if (child == 0) {
                 if (setgroups(n, groups) < 0 || setresgid(gid, gid, gid) < 0 ||
                     setresuid(65534, 65534, 65534) < 0 ||
-                    socketpair(AF_UNIX, SOCK_SEQPACKET, 0, sockets) < 0)
+                    socketpair(AF_UNIX, SOCK_SEQPACKET, 0, sockets) < 0 ||
+                    peer_identify(sockets[0], &peer) < 0)
                         _exit(2);
-                _exit(peer_in_group(sockets[0], asked) ? 1 : 0);
+                _exit(peer_in_group(sockets[0], &peer, asked) ? 1 : 0);
         }
         cr_assert_eq(waitpid(child, &status, 0), child);
         cr_assert(WIFEXITED(status));

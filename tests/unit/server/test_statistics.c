@@ -18,7 +18,7 @@
 #define BASE_TICK 1000u
 
 static CDS_LIST_HEAD(clients);
-static struct statistics_inputs inputs;
+static int mock_state;
 static struct statistics_segment *segment;
 static struct ticker *ticker;
 static struct lease *lease;
@@ -28,7 +28,7 @@ static struct clock_segment *clock_page;
 static int mock_open(void **ret_backend, const struct fleet_kind *kind,
                      const struct config *config, struct lease_grant *ret) {
         (void)kind, (void)config;
-        *ret_backend = &inputs;
+        *ret_backend = &mock_state;
         *ret = (struct lease_grant){ .worker_first = FIRST_WORKER,
                                      .worker_count = WORKERS,
                                      .fence_tick = 5000 };
@@ -75,7 +75,7 @@ static void setup(void) {
 }
 
 static void start(void) {
-        cr_assert_eq(statistics_new(&statistics, segment, &clients, &inputs, ticker, lease), 0);
+        cr_assert_eq(statistics_new(&statistics, segment, &clients, ticker, lease), 0);
 }
 
 static void teardown(void) {
@@ -205,17 +205,17 @@ Test(statistics, header_and_inputs_appear) {
         const struct statistics_segment *s;
         int64_t now_ms = until_ns(CLOCK_REALTIME) / 1000000;
 
-        atomic_store(&inputs.attaches, 3);
-        atomic_store(&inputs.grants, 4);
-        atomic_store(&inputs.memory_bytes, 8192);
         /* left odd by a writer who died */
         atomic_store(&segment->sequence, 7);
         start();
+        statistics_count(statistics, &(struct statistics_inputs){
+                .attaches = 3, .grants = 4, .memory_bytes = 8192, .clock_reason = 5 });
         s = fresh_snapshot();
         cr_assert_eq(sequence() & 1, 0);
         cr_assert_eq(s->counters.attaches, 3);
         cr_assert_eq(s->counters.grants, 4);
         cr_assert_eq(s->counters.memory_bytes, 8192);
+        cr_assert_eq(s->counters.clock_reason, 5); /* the last of the inputs */
         cr_assert_eq(s->counters.fence_unix_ms, ID_DEFAULT_EPOCH_UNIX_MS + 5000);
         cr_assert(s->counters.fence_ahead_ms <= 4000 && s->counters.fence_ahead_ms > -100000,
                   "%" PRId64, s->counters.fence_ahead_ms);

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * All clients of this daemon: who is let in, what a client is charged and gets, and
+ * its end. Ledger thread only; the statistics thread reads the list under RCU.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+#include <urcu/rculist.h>
+
+#include "daemon/client/account.h"
+#include "daemon/client/client.h"
+#include "daemon/config/config.h"
+#include "daemon/lease/lease.h"
+#include "daemon/ledger/ledger.h"
+#include "daemon/reserve/reserve.h"
+#include "daemon/segment/segment.h"
+#include "daemon/server/fdstore.h"
+#include "daemon/server/peer.h"
+#include "daemon/statistics/statistics.h"
+#include "shm/ledger.h"
+#include "shm/wire.h"
+
+struct clients_totals {
+        uint64_t attaches; /* since start */
+        uint64_t bytes;    /* of shared memory, now */
+};
+
+struct clients {
+        const struct config *config;
+        const struct segment *clock; /* struct clock_segment; goes into each WELCOME */
+        struct lease *lease;
+        struct ledger *ledger;
+        struct ledger_segment *ledger_segment; /* client numbers */
+        struct reserve *reserve;
+        struct accounts *accounts;
+        struct fdstore *fdstore; /* NULL: there is none */
+        struct statistics *statistics;
+        struct cds_list_head list; /* RCU */
+        uint32_t n;
+        struct clients_totals totals;
+        bool changed; /* reserve_run() should look again; it is reset by the caller */
+};
+
+/* Outcomes which the caller must handle. */
+enum {
+        CLIENTS_E_WAITING = 1, /* attached, but clients_granted() is still false */
+        CLIENTS_E_REFUSED = 2, /* not attached: *ret_refusal says why */
+};
+
+/* What a client gets that is not let in: `error` is a positive errno. */
+void clients_refuse(struct wire_refused *ret, int error, uint32_t retry_after_ms,
+                    const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+/* A client for the peer at `socket`: charged, its pages built, its lanes open, its
+ * first reservations made. 0 or CLIENTS_E_…. */
+int clients_attach(struct clients *clients, int socket, struct peer *peer, uint32_t n_lanes,
+                   uint64_t now_tick, struct client **ret, struct wire_refused *ret_refusal);
+/* Does it hold reservations? */
+bool clients_granted(const struct clients *clients, const struct client *client,
+                     uint64_t now_tick);
+/* Sends WELCOME with its descriptors; never blocks. 0 or -errno: the peer does not
+ * take it. */
+int clients_welcome(struct clients *clients, struct client *client, uint16_t version);
+/* A hint: the lane wants `count` IDs in a tick, see reserve_want(). */
+void clients_want(struct clients *clients, struct client *client, uint32_t lane, uint32_t count,
+                  uint64_t now_tick);
+
+/* A client of an earlier daemon, its socket set, becomes one of this daemon's, with
+ * the lanes which the ledger still has of it. It keeps what it holds, whatever the
+ * limits are now: only newcomers are refused. 0; or -errno, then it is in nothing. */
+int clients_adopt(struct clients *clients, struct client *client, struct peer *peer,
+                  uint64_t now_tick);
+
+/* Takes the client out of everything; its reservations run out by themselves. */
+void clients_end(struct clients *clients, struct client *client);
+/* The same, but its lanes stay its own in the ledger: the next daemon goes on with it.
+ * For a client in the descriptor store, when this daemon stops. */
+void clients_leave(struct clients *clients, struct client *client);
