@@ -2,5 +2,5 @@
 #pragma once
 #include "daemon/config/assign.h"
 
-/* What no key can say alone. Logs its errors. */
+/* Checks that need several keys together. Logs its errors. */
 int config_check(const struct config_loader *loader);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
-/* What only several keys together can show to be wrong with a coordinator. */
+/* Checks that need several keys of a coordinator together. */
 #include "daemon/config/assign.h"
 
 bool config_is_coordinated(const struct config *config); /* worker IDs come from one */
-/* 0 or -EINVAL, logged; -EINVAL as well for keys of a backend that is not used. */
+/* Also refuses keys of a backend that is not used. Logs its errors. */
 int config_check_coordinator(const struct config_loader *loader);

@@ -76,5 +76,5 @@ struct config {
         size_t n_caps;
 };
 
-/* The first worker ID, in the whole worker field: region << (worker_bits - region_bits) | first. */
+/* workers.first in the whole worker field: region << (worker_bits - region_bits) | first. */
 uint32_t config_worker_first(const struct config *config);

@@ -31,7 +31,7 @@ static int refuse_line(const struct reader *reader, const char *what) {
         return log_failure(EINVAL, "config.syntax", "%s:%u: %s", reader->path, reader->line, what);
 }
 
-/* "FILE:LINE", malloc'ed; NULL without memory. */
+/* "FILE:LINE", malloc'ed; NULL when out of memory. */
 static char *origin_of(const struct reader *reader) {
         char *origin = NULL;
 
@@ -199,7 +199,7 @@ static int is_conf(const struct dirent *entry) {
         return entry->d_name[0] != '.' && n > 5 && strcmp(entry->d_name + n - 5, ".conf") == 0;
 }
 
-/* By bytes, whatever the locale says. */
+/* By bytes, independent of the locale. */
 static int by_name(const struct dirent **a, const struct dirent **b) {
         return strcmp((*a)->d_name, (*b)->d_name);
 }

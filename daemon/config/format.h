@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
-/* From values to text, and in words what is allowed. */
+/* Values as text, and descriptions of the values that a key allows. */
 #include <stddef.h>
 
 #include "daemon/config/config.h"

@@ -8,8 +8,7 @@
  */
 #include "daemon/config/config.h"
 
-/* Reads `path` (NULL: the default file, which may be missing; a named one may
- * not), its conf.d, then `sets` ("section.key=value", NULL-terminated).
- * 0, or -errno after logging what is wrong and where. */
+/* Reads `path`, its .conf.d directory, then `sets` ("section.key=value", NULL-terminated).
+ * With a `path` of NULL reads the default file, which may be missing. Logs its errors. */
 int config_load(struct config **ret, const char *path, char *const sets[]);
 struct config *config_free(struct config *config); /* NULL allowed, returns NULL */

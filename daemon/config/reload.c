@@ -47,7 +47,7 @@ static int report_all(const struct config *before, const struct config *after,
                 struct difference difference = { .before = NULL };
                 int r;
 
-                /* a key that does not say that it is live is not */
+                /* a key is live only if the table says so */
                 if ((config_keys[i].change == KEY_LIVE) != (change == KEY_LIVE))
                         continue;
                 r = compare(before, after, &config_keys[i], &difference);

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * The configuration is read again from where it came from. The table of keys
- * (keys.c) says which keys may change in a running daemon. A file that is wrong, or
- * in which any other key differs, changes nothing. Ledger thread only: no other
- * thread may read keys that can change.
+ * Reads the configuration again from where it came from. keys.c says which keys may change
+ * in a running daemon. A configuration that is wrong, or in which any other key differs,
+ * changes nothing. Ledger thread only: no other thread may read keys that can change.
  */
 #include "daemon/config/config.h"
 
@@ -14,7 +13,7 @@ struct reload {
         char *const *sets;     /* --set; NULL-terminated */
 };
 
-/* Takes over what can change. 0, or -errno after logging each reason: then
- * reload->config is as it was. -EBUSY: another key differs. Whoever holds a copy of
- * a key that changed is the caller's to tell. */
+/* Takes the keys that can change into reload->config. On failure logs each reason, leaves
+ * reload->config as it was and returns -errno; -EBUSY when another key differs. The caller
+ * tells those who hold copies of keys. */
 int reload_config(struct reload *reload);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Configurations that are read. */
+/* Configurations that are accepted. */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <stdio.h>
@@ -247,7 +247,7 @@ Test(config, the_text_of_rules) {
         config_free(c);
 }
 
-/* What is printed is what holds: each default, set by hand, changes nothing. */
+/* The printed defaults are in force: setting each of them changes nothing. */
 Test(config, the_printed_table_is_the_truth) {
         char line[1024], *sets[64];
         struct config *c, *defaults = config_fixture_load(FIRST, NULL);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Configurations that are refused, and what the refusal says. */
+/* Configurations that are refused, and what the message says. */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <stdio.h>
@@ -46,7 +46,8 @@ Test(config_refused, bad_lines_and_values) {
                   "unknown key id.qqqqqqqqqqqq; allowed are id.epoch",
                   "id.region" },
                 { "\n[worker]\n", 2, "unknown section [worker]",
-                  "the sections are [daemon], [id], [workers], [etcd], [zookeeper], [clock], [reserve]" },
+                  "the sections are [daemon], [id], [workers], [etcd], [zookeeper], [clock], "
+                  "[reserve]" },
                 { "[weights]\nuid. = 1\n", 2, "unknown key weights.uid.", "weights.uid.UID" },
                 { "first = 1\n", 1, "precedes the first [section]", "" },
                 { FIRST "count = 2\n\ncount = 2\n", 5, "workers.count is set a second time",
@@ -160,7 +161,8 @@ Test(config_refused, what_only_several_keys_show) {
                 { ETCD "endpoints = 10.0.0.1:2379\n", "is not a list of 1 to 16 URLs", "" },
                 { ETCD "endpoints = http://a:1 https://b:1\n", "all http:// or all https://", "" },
                 { ETCD "username = u\n", "etcd.username", "etcd.password_file (default)" },
-                { ETCD "cert_file = /c\n", "etcd.key_file (default)", "need each other: set both or none" },
+                { ETCD "cert_file = /c\n", "etcd.key_file (default)",
+                  "need each other: set both or none" },
                 { ETCD "ca_file = /c\n", "not used when etcd.endpoints has http:// URLs", "" },
                 { ETCD "endpoints = https://a:1\nca_file = c\n", "is not an absolute path", "" },
                 { ETCD "[id]\nlayout = 41/17/5\n", "more than 65536 worker IDs", "" },
@@ -168,15 +170,20 @@ Test(config_refused, what_only_several_keys_show) {
                   "set the backend to zookeeper" },
                 { ZOOKEEPER "[etcd]\nttl = 30s\n", "etcd.ttl (", "set the backend to etcd" },
                 { FIRST "backend = zookeeper\n", "with workers.backend = zookeeper", "" },
-                { ZOOKEEPER "hosts = 10.0.0.1\n", "is not a list of 1 to 16 servers HOST:PORT", "" },
-                { ZOOKEEPER "hosts = a:1 b:65536\n", "is not a list of 1 to 16 servers HOST:PORT", "" },
+                { ZOOKEEPER "hosts = 10.0.0.1\n", "is not a list of 1 to 16 servers HOST:PORT",
+                  "" },
+                { ZOOKEEPER "hosts = a:1 b:65536\n",
+                  "is not a list of 1 to 16 servers HOST:PORT", "" },
                 { ZOOKEEPER "hosts = a:1/chroot\n", "a path belongs in zookeeper.prefix", "" },
                 { ZOOKEEPER "hosts = ::1:2181\n", "[fd00::1]:2181", "" },
                 { ZOOKEEPER "hosts = []:2181\n", "is not a list of 1 to 16", "" },
                 { ZOOKEEPER "hosts = , ,\n", "is not a list of 1 to 16", "" },
-                { ETCD "prefix = /a/\n", "is not a path such as /a/b: remove a slash at its end", "" },
-                { ETCD "prefix = /a//b\n", "etcd.prefix = \"/a//b\"", "is not a path such as /a/b" },
-                { ZOOKEEPER "prefix = /a/\n", "zookeeper.prefix = \"/a/\"", "is not a path such as" },
+                { ETCD "prefix = /a/\n", "is not a path such as /a/b: remove a slash at its end",
+                  "" },
+                { ETCD "prefix = /a//b\n", "etcd.prefix = \"/a//b\"",
+                  "is not a path such as /a/b" },
+                { ZOOKEEPER "prefix = /a/\n", "zookeeper.prefix = \"/a/\"",
+                  "is not a path such as" },
                 { ZOOKEEPER "prefix = /a/../b\n", "is not a path such as /a/b", "" },
                 { ZOOKEEPER "username = u\n", "zookeeper.password_file (default)", "" },
                 { ZOOKEEPER "username = u:v\npassword_file = /p\n", "has a colon", "" },
@@ -196,10 +203,12 @@ Test(config_refused, what_only_several_keys_show) {
                   "lower workers.first or workers.max_count" },
                 { "[workers]\nbackend = etcd\ncount = 1025\n", "1025 worker IDs (workers.count",
                   "leave 1024; lower workers.count" },
-                { FIRST "count = 3\nmax_count = 2\n", "is less than workers.count = 3", "sfshmd.conf:4)" },
+                { FIRST "count = 3\nmax_count = 2\n", "is less than workers.count = 3",
+                  "sfshmd.conf:4)" },
                 { FIRST "count = 1025\n[id]\nlayout = 40/11/12\n", "more than 4194304 positions",
                   "allows at most 1024 worker IDs" },
-                { FIRST "[id]\nlayout = 40/0/23\n", "more than 4194304 positions", "allows at most 0" },
+                { FIRST "[id]\nlayout = 40/0/23\n", "more than 4194304 positions",
+                  "allows at most 0" },
                 { FIRST "horizon = 1s\n", "shorter than reserve.standing (default)",
                   "workers.horizon (" },
         };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What SIGHUP does to the configuration: all of what is new, or nothing. */
+/* A reload takes all keys that can change, or nothing. */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <stdio.h>
@@ -15,7 +15,7 @@
 
 TestSuite(reload, .init = config_fixture_begin, .fini = config_fixture_end);
 
-/* A value of every key that can change, none of them the default. */
+/* A value of every key that can change; none is the default. */
 #define OTHERS                                                                                     \
         "recycle_delay = 1s\nhorizon = 1h\n"                                                       \
         "[clock]\non_rollback = wait\nmax_offset = 1s\nmax_forward_step = 2s\nmax_slew = 1ms\n"    \
@@ -42,7 +42,8 @@ static const char *text_of(const struct config *config, const struct config_key 
         return texts[next];
 }
 
-/* Another value than the file's, allowed or not: there may be only one. */
+/* A value that differs from the file's. It need not be allowed, because some keys have only
+ * one allowed value. */
 static void make_other(struct config *config, const struct config_key *key) {
         void *field = (char *)config + key->offset;
 
@@ -78,8 +79,7 @@ Test(reload, every_key_says_whether_it_can_change) {
                           config_keys[i].change == KEY_LIVE, "%s", config_keys[i].name);
 }
 
-/* Red when a key is left out of the comparison, or what can change is applied
- * before all is compared. */
+/* Red when the comparison omits a key, or when keys are applied before all are compared. */
 Test(reload, each_key_that_cannot_change_is_refused_by_name_and_nothing_applied) {
         unsigned n = 0;
 
@@ -186,7 +186,7 @@ Test(reload, what_cannot_be_loaded_changes_nothing) {
         config_free(reload.config);
 }
 
-/* What --set said holds on. */
+/* --set stays in force. */
 Test(reload, the_command_line_wins_again) {
         char *sets[] = { "limits.uid_lanes=5", NULL };
         struct reload reload = { .config = config_fixture_load(FIRST, sets),
