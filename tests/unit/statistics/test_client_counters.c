@@ -5,7 +5,7 @@
 #include "shm/clock.h"
 
 /* Rule 13: every position of every tick since the attach, and two seconds. */
-Test(statistics_page, what_is_plausible) {
+Test(client_counters, what_is_plausible) {
         const struct statistics_run run = {
                 .worker_first = 8, .worker_count = 4, .sequence_bits = 12, .width = 4 * 4096
         };

@@ -11,7 +11,7 @@
 #include "daemon/lease/state/fence_file.h"
 #include "tests/support/scratch.h"
 
-Test(state_file, a_state_survives_its_text) {
+Test(fence_file, a_state_survives_its_text) {
         struct fence_state state = { .worker_first = UINT32_MAX,
                                      .worker_count = UINT32_MAX,
                                      .fence_tick = UINT64_MAX },
@@ -31,7 +31,7 @@ Test(state_file, a_state_survives_its_text) {
         cr_assert_arr_eq(&read, &state, sizeof(state));
 }
 
-Test(state_file, the_fence_is_told_as_a_time) {
+Test(fence_file, the_fence_is_told_as_a_time) {
         char text[STATE_TIME_MAX];
 
         cr_assert_str_eq(state_time(&id_layout_default, 1234567, text), "2025-01-01T00:20:34.567Z");
@@ -66,7 +66,7 @@ static const struct fence_file_calls failing = { failing_write, failing_fsync, f
 /* Whichever call fails, the error is returned and a whole state is there: the
  * old one, or the new one. Red when write_all() takes a short write for a whole
  * one, or when an fsync() is not looked at. */
-Test(state_file, a_failed_write_leaves_a_whole_state) {
+Test(fence_file, a_failed_write_leaves_a_whole_state) {
         const int errors[] = { ENOSPC, EIO, EDQUOT };
         struct fence_state old = { .fence_tick = 1000 }, new, found;
         char dir[SCRATCH_MAX];

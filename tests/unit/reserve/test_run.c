@@ -121,14 +121,14 @@ static void tear_down_growth(void) {
         world_end();
 }
 
-TestSuite(growth, .init = set_up_growth, .fini = tear_down_growth);
+TestSuite(run, .init = set_up_growth, .fini = tear_down_growth);
 
 static uint32_t in_use(void) {
         return fake_width(&world.fakes[0]) + fake_width(&world.fakes[1]);
 }
 
 /* Red when reserve_set_run() leaves the ledger's run as it is. */
-Test(growth, two_saturating_clients_get_more_and_give_it_back) {
+Test(run, two_saturating_clients_get_more_and_give_it_back) {
         cr_assert_eq(world_attach(0, SATURATING), 0);
         cr_assert_eq(world_attach(0, SATURATING), 0);
         live(2500);
@@ -171,7 +171,7 @@ Test(growth, two_saturating_clients_get_more_and_give_it_back) {
 /* So few positions that none is kept for newcomers: the standing reservations, which were
  * at its end, must find room at the new one, or they stay in the middle for ever. Red when
  * reserve_run() keeps nothing free after it has grown. */
-Test(growth, a_narrow_run_is_in_one_piece_again) {
+Test(run, a_narrow_run_is_in_one_piece_again) {
         worker = 32;
         few.layout.sequence_bits = 5;
         begin_growth(1);
@@ -186,7 +186,7 @@ Test(growth, a_narrow_run_is_in_one_piece_again) {
 }
 
 /* Red when pursue() does not compare with the fence. */
-Test(growth, waits_until_the_clock_is_above_the_fence_of_those_before) {
+Test(run, waits_until_the_clock_is_above_the_fence_of_those_before) {
         cr_assert_eq(world_attach(0, SATURATING), 0);
         live(5000);
         cr_assert(held.asked);
@@ -203,7 +203,7 @@ Test(growth, waits_until_the_clock_is_above_the_fence_of_those_before) {
 }
 
 /* Red when set_due() lets an idle daemon sleep. */
-Test(growth, shrinks_although_nobody_is_there) {
+Test(run, shrinks_although_nobody_is_there) {
         held.count = 4;
         begin_growth(4);
         look();
@@ -225,7 +225,7 @@ Test(growth, shrinks_although_nobody_is_there) {
 
 /* A daemon died after it had got more, or before it had given back; another one goes on
  * with what the ledger segment says. */
-Test(growth, gives_back_what_it_was_found_with) {
+Test(run, gives_back_what_it_was_found_with) {
         held = (struct lease_run){ .count = 4, .above_tick = world.now + 600000, .resizes = true };
         begin_growth(2);
         look();
@@ -239,7 +239,7 @@ Test(growth, gives_back_what_it_was_found_with) {
 /* The reservations of the daemon before lie in what is not in the run any more: they are
  * held, not extended, and followed by others without a gap. Red when standing.c's
  * extend() goes on elsewhere after -EBUSY alone. */
-Test(growth, a_restart_with_a_shorter_run) {
+Test(run, a_restart_with_a_shorter_run) {
         uint64_t end;
 
         begin_growth(4);
@@ -258,7 +258,7 @@ Test(growth, a_restart_with_a_shorter_run) {
 }
 
 /* The `local` backend: all of it is the host's own. */
-Test(growth, without_anybody_to_ask) {
+Test(run, without_anybody_to_ask) {
         held = (struct lease_run){ .count = 4 };
         cr_assert_eq(world_attach(0, SATURATING), 0);
         live(60000);
