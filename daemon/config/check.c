@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <string.h>
 
 #include "daemon/config/check_coordinator.h"
 #include "daemon/util/log.h"

@@ -33,7 +33,7 @@ static const struct unit size_units[] = {
         { NULL, 0 },
 };
 
-/* Decimal digits alone: no sign, no blank. */
+/* No sign and no blank. */
 static int take_digits(const char **text, uint64_t *ret) {
         const char *p = *text;
         uint64_t value = 0;
@@ -86,7 +86,6 @@ int config_parse_u64(const char *text, uint64_t min, uint64_t max, uint64_t *ret
         return 0;
 }
 
-/* In the largest unit that leaves no remainder. */
 static void put_with_unit(const struct unit *units, uint64_t value, char *ret, size_t size) {
         const struct unit *best = units;
 

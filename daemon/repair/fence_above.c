@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "daemon/config/parse.h"
 #include "daemon/lease/state/identity.h"
 #include "daemon/lease/state/directory.h"
 #include "daemon/lease/state/fence_file.h"
