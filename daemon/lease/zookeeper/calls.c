@@ -5,7 +5,10 @@
 #include <stdlib.h>
 
 #include "daemon/lease/zookeeper/commit.h"
+#include "daemon/lease/zookeeper/handle.h"
 #include "daemon/lease/zookeeper/list.h"
+#include "daemon/lease/zookeeper/request.h"
+#include "daemon/lease/zookeeper/session.h"
 #include "daemon/util/log.h"
 
 /* Hosts without a user could not read what one with a user writes, so none could claim
@@ -15,15 +18,15 @@ static int check_access(const struct zookeeper_coordinator *zookeeper, int64_t d
         char *path;
         int r;
 
-        if (!zookeeper_has_user(zookeeper->session))
+        if (!zookeeper_handle_has_user(zookeeper->session))
                 return 0;
-        path = zookeeper_key_path(zookeeper, "contract");
+        path = zookeeper_handle_path(zookeeper, "contract");
         if (path == NULL)
                 return -ENOMEM;
-        request = zookeeper_send_acl(zookeeper->session, path);
-        r = zookeeper_wait(request, deadline_ns);
+        request = zookeeper_request_acl(zookeeper->session, path);
+        r = zookeeper_request_wait(request, deadline_ns);
         if (r == 0 && request->code != ZNONODE)
-                r = zookeeper_refused(request->code, path);
+                r = zookeeper_handle_refused(request->code, path);
         if (r == 0 && request->open)
                 r = log_failure(EACCES, "zookeeper-refused", "ZooKeeper's node %s is open to "
                                 "everybody: the hosts of this prefix have no user, and could not "
@@ -38,7 +41,7 @@ static int check_access(const struct zookeeper_coordinator *zookeeper, int64_t d
  * was written in it: it is proved to live now. */
 static int zookeeper_session_begin_new(void *coordinator, int64_t ttl_ns, int64_t *ret_ttl_ns) {
         struct zookeeper_coordinator *zookeeper = coordinator;
-        int64_t deadline_ns = zookeeper_deadline_ns(zookeeper);
+        int64_t deadline_ns = zookeeper_handle_deadline_ns(zookeeper);
         struct zookeeper_request *request;
         int r;
 
@@ -49,10 +52,10 @@ static int zookeeper_session_begin_new(void *coordinator, int64_t ttl_ns, int64_
                 r = check_access(zookeeper, deadline_ns);
         if (r < 0)
                 return r == -ESTALE ? -EIO : r;
-        request = zookeeper_send_sync(zookeeper->session, zookeeper->prefix);
-        r = zookeeper_wait(request, deadline_ns);
+        request = zookeeper_request_sync(zookeeper->session, zookeeper->prefix);
+        r = zookeeper_request_wait(request, deadline_ns);
         if (r == 0)
-                r = zookeeper_refused(request->code, zookeeper->prefix);
+                r = zookeeper_handle_refused(request->code, zookeeper->prefix);
         if (r == 0) {
                 zookeeper_session_begun(zookeeper->session);
                 *ret_ttl_ns = zookeeper_session_ttl_ns(zookeeper->session);
@@ -64,7 +67,7 @@ static int zookeeper_session_begin_new(void *coordinator, int64_t ttl_ns, int64_
 /* Its servers hear of the session after `sync` was sent, and count from then. */
 static int zookeeper_session_keep(void *coordinator, int64_t *ret_ttl_ns) {
         struct zookeeper_coordinator *zookeeper = coordinator;
-        int64_t deadline_ns = zookeeper_deadline_ns(zookeeper);
+        int64_t deadline_ns = zookeeper_handle_deadline_ns(zookeeper);
         struct zookeeper_request *request;
         int r;
 
@@ -75,10 +78,10 @@ static int zookeeper_session_keep(void *coordinator, int64_t *ret_ttl_ns) {
                 return -ESTALE;
         if (r < 0)
                 return r;
-        request = zookeeper_send_sync(zookeeper->session, zookeeper->prefix);
-        r = zookeeper_wait(request, deadline_ns);
+        request = zookeeper_request_sync(zookeeper->session, zookeeper->prefix);
+        r = zookeeper_request_wait(request, deadline_ns);
         if (r == 0)
-                r = zookeeper_refused(request->code, zookeeper->prefix);
+                r = zookeeper_handle_refused(request->code, zookeeper->prefix);
         if (r == 0)
                 *ret_ttl_ns = zookeeper_session_ttl_ns(zookeeper->session);
         zookeeper_request_free(request);

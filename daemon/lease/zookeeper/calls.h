@@ -45,13 +45,6 @@
  * it yet, then the commit fails in the same way: all that a claim builds on it checks.
  */
 #include "daemon/lease/fleet/coordinator.h"
-#include "daemon/lease/zookeeper/session.h"
 
-struct zookeeper_coordinator {
-        struct zookeeper_session *session;
-        const char *prefix; /* "/sfshm" */
-        int64_t timeout_ns; /* of one call */
-};
-
-/* Of a struct zookeeper_coordinator. */
+/* Of a struct zookeeper_coordinator, see handle.h. */
 extern const struct coordinator_calls zookeeper_calls;

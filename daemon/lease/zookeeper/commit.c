@@ -5,8 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/lease/zookeeper/list.h"
+#include "daemon/lease/zookeeper/handle.h"
 #include "daemon/lease/zookeeper/node.h"
+#include "daemon/lease/zookeeper/request.h"
+#include "daemon/lease/zookeeper/session.h"
 
 #define TRIES 4
 #define ANY_VERSION (-1)
@@ -31,7 +33,7 @@ struct plan {
 };
 
 static const char *plan_path(struct plan *p, const char *key) {
-        char *path = zookeeper_key_path(p->zookeeper, key);
+        char *path = zookeeper_handle_path(p->zookeeper, key);
 
         if (path != NULL)
                 p->paths[p->n_paths++] = path;
@@ -57,7 +59,7 @@ static void plan_clear(struct plan *p) {
 static void plan_create(struct plan *p, const char *path, struct coordinator_write *write,
                         bool checked) {
         zoo_create_op_init(plan_add(p, path, NULL, checked), path, "", 0,
-                           zookeeper_acl(p->zookeeper->session),
+                           zookeeper_handle_acl(p->zookeeper->session),
                            write->session ? ZOO_EPHEMERAL : ZOO_PERSISTENT, NULL, 0);
         zoo_set_op_init(plan_add(p, path, write, checked), path, write->value,
                         (int)strlen(write->value), ANY_VERSION, NULL);
@@ -66,7 +68,7 @@ static void plan_create(struct plan *p, const char *path, struct coordinator_wri
 /* There is no check for it; nobody sees the node. */
 static void plan_absent(struct plan *p, const char *path) {
         zoo_create_op_init(plan_add(p, path, NULL, true), path, "", 0,
-                           zookeeper_acl(p->zookeeper->session), ZOO_PERSISTENT, NULL, 0);
+                           zookeeper_handle_acl(p->zookeeper->session), ZOO_PERSISTENT, NULL, 0);
         zoo_delete_op_init(plan_add(p, path, NULL, true), path, ANY_VERSION);
 }
 
@@ -100,11 +102,11 @@ static bool is_written(const struct coordinator_commit *commit, const char *key)
 
 /* Whatever there is. It may change until the multi comes: then once more. */
 static int plan_blind(struct plan *p, const char *path, struct coordinator_write *write) {
-        struct zookeeper_request *node = zookeeper_send_get(p->zookeeper->session, path);
-        int r = zookeeper_wait(node, p->deadline_ns);
+        struct zookeeper_request *node = zookeeper_request_get(p->zookeeper->session, path);
+        int r = zookeeper_request_wait(node, p->deadline_ns);
 
         if (r == 0 && node->code != ZOK && node->code != ZNONODE)
-                r = zookeeper_refused(node->code, path);
+                r = zookeeper_handle_refused(node->code, path);
         if (r == 0 && node->code == ZOK)
                 plan_change(p, path, write, ANY_VERSION, false);
         else if (r == 0 && write->value != NULL)
@@ -161,14 +163,14 @@ static int make_plan(struct plan *p, const struct coordinator_commit *commit) {
 
 static int make_folder(struct plan *p, const char *path) {
         struct zookeeper_request *request =
-                zookeeper_send_create(p->zookeeper->session, path, ZOOKEEPER_FOLDER);
-        int r = zookeeper_wait(request, p->deadline_ns);
+                zookeeper_request_create(p->zookeeper->session, path, ZOOKEEPER_FOLDER);
+        int r = zookeeper_request_wait(request, p->deadline_ns);
 
         /* who may not create it may yet use it, if it is there */
         if (r == 0 && request->code == ZNOAUTH)
                 p->folders_denied = true;
         else if (r == 0 && request->code != ZNODEEXISTS)
-                r = zookeeper_refused(request->code, path);
+                r = zookeeper_handle_refused(request->code, path);
         zookeeper_request_free(request);
         return r;
 }
@@ -206,7 +208,7 @@ static int judge(struct plan *p, const struct zookeeper_request *request) {
                             request->results[i].err == ZRUNTIMEINCONSISTENCY))
                 i++;
         if (i == p->n)
-                return zookeeper_refused(request->code, p->zookeeper->prefix);
+                return zookeeper_handle_refused(request->code, p->zookeeper->prefix);
         operation = &p->operations[i];
         code = request->results[i].err;
         if (code == ZNONODE && p->zoo[i].type == ZOO_CREATE_OP) {
@@ -216,13 +218,13 @@ static int judge(struct plan *p, const struct zookeeper_request *request) {
         }
         if (code == ZNONODE || code == ZNODEEXISTS || code == ZBADVERSION)
                 return operation->checked ? -EAGAIN : 1;
-        return zookeeper_refused(code, operation->path);
+        return zookeeper_handle_refused(code, operation->path);
 }
 
 static int perform(struct plan *p) {
         struct zookeeper_request *request =
-                zookeeper_send_multi(p->zookeeper->session, p->zoo, p->n);
-        int r = zookeeper_wait(request, p->deadline_ns);
+                zookeeper_request_multi(p->zookeeper->session, p->zoo, p->n);
+        int r = zookeeper_request_wait(request, p->deadline_ns);
 
         if (r == 0)
                 r = request->code == ZOK ? succeed(p, request) : judge(p, request);
@@ -244,7 +246,7 @@ int zookeeper_commit(void *coordinator, const struct coordinator_commit *commit)
         if (p == NULL)
                 return -ENOMEM;
         p->zookeeper = coordinator;
-        p->deadline_ns = zookeeper_deadline_ns(p->zookeeper);
+        p->deadline_ns = zookeeper_handle_deadline_ns(p->zookeeper);
         r = zookeeper_session_ready(p->zookeeper->session, p->deadline_ns);
         /* the session in which it shall be written has ended */
         if (r == 0 && needs_session(commit) &&

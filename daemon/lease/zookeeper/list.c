@@ -5,8 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/lease/zookeeper/handle.h"
 #include "daemon/lease/zookeeper/node.h"
-#include "daemon/util/log.h"
+#include "daemon/lease/zookeeper/request.h"
+#include "daemon/lease/zookeeper/session.h"
 #include "daemon/util/time.h"
 
 #define TRIES 4
@@ -36,29 +38,13 @@ struct folder {
         bool missing;
 };
 
-int64_t zookeeper_deadline_ns(const struct zookeeper_coordinator *zookeeper) {
-        return time_ns(CLOCK_MONOTONIC) + zookeeper->timeout_ns;
-}
-
-char *zookeeper_key_path(const struct zookeeper_coordinator *zookeeper, const char *key) {
-        return zookeeper_path(zookeeper->prefix, key);
-}
-
-int zookeeper_refused(int code, const char *path) {
-        if (code == ZOK)
-                return 0;
-        log_event(LOG_LEVEL_WARNING, "zookeeper-refused", "ZooKeeper refuses what is asked of its "
-                  "node %s: %s", path, zerror(code));
-        return code == ZNOAUTH || code == ZINVALIDACL ? -EACCES : -EIO;
-}
-
 /* The answer, or that there is no such node. */
 static int answer(struct walk *w, struct zookeeper_request *request, const char *path) {
-        int r = zookeeper_wait(request, w->deadline_ns);
+        int r = zookeeper_request_wait(request, w->deadline_ns);
 
-        return r < 0                       ? r :
-               request->code == ZNONODE    ? 0 :
-                                             zookeeper_refused(request->code, path);
+        return r < 0                      ? r
+               : request->code == ZNONODE ? 0
+                                          : zookeeper_handle_refused(request->code, path);
 }
 
 /* ---- one folder */
@@ -96,11 +82,11 @@ static void choose(struct zookeeper_request *children, const char *filter) {
 static int read_names(struct walk *w, struct folder *f, const char *path, const char *filter,
                       bool sync) {
         struct zookeeper_session *s = w->zookeeper->session;
-        struct zookeeper_request *synced = sync ? zookeeper_send_sync(s, path) : NULL;
-        struct zookeeper_request *itself = zookeeper_send_get(s, path);
+        struct zookeeper_request *synced = sync ? zookeeper_request_sync(s, path) : NULL;
+        struct zookeeper_request *itself = zookeeper_request_get(s, path);
         int r;
 
-        f->children = zookeeper_send_children(s, path);
+        f->children = zookeeper_request_children(s, path);
         r = sync ? answer(w, synced, path) : 0;
         if (r == 0)
                 r = answer(w, itself, path);
@@ -122,7 +108,7 @@ static int send_nodes(struct walk *w, struct folder *f, const char *path, size_t
 
                 if (node == NULL)
                         return -ENOMEM;
-                f->nodes[i] = zookeeper_send_get(w->zookeeper->session, node);
+                f->nodes[i] = zookeeper_request_get(w->zookeeper->session, node);
                 free(node);
         }
         return 0;
@@ -229,7 +215,7 @@ static int remember(struct walk *w, const struct folder *f, const char *path) {
 
 static int collect(struct walk *w, const char *folder, unsigned depth) {
         struct folder f = { .changed = 0 };
-        char *path = zookeeper_key_path(w->zookeeper, folder);
+        char *path = zookeeper_handle_path(w->zookeeper, folder);
         int r = path == NULL ? -ENOMEM : read_names(w, &f, path, "", false);
 
         if (r == 0)
@@ -253,7 +239,7 @@ static int check_seen(struct walk *w) {
 
         for (size_t i = 0; r == 0 && i < w->n_seen; i++) {
                 struct zookeeper_request *request =
-                        zookeeper_send_get(w->zookeeper->session, w->seen[i].path);
+                        zookeeper_request_get(w->zookeeper->session, w->seen[i].path);
 
                 r = answer(w, request, w->seen[i].path);
                 if (r == 0 && (request->code == ZNONODE ||
@@ -273,9 +259,9 @@ static int check_same(struct walk *w, const struct folder *before, const char *p
         if (r == 0 && now.changed != before->changed)
                 r = -EAGAIN;
         for (size_t i = 0; r == 0 && i < n; i++) {
-                char *node = zookeeper_key_path(w->zookeeper, w->items[i].key);
+                char *node = zookeeper_handle_path(w->zookeeper, w->items[i].key);
                 struct zookeeper_request *request =
-                        node != NULL ? zookeeper_send_get(w->zookeeper->session, node) : NULL;
+                        node != NULL ? zookeeper_request_get(w->zookeeper->session, node) : NULL;
 
                 r = answer(w, request, path);
                 if (r == 0 && (request->code == ZNONODE ||
@@ -291,7 +277,7 @@ static int check_same(struct walk *w, const struct folder *before, const char *p
 /* `folder` and the beginning of the names in it make the prefix of the keys. */
 static int collect_all(struct walk *w, const char *folder, const char *filter) {
         struct folder f = { .changed = 0 };
-        char *path = zookeeper_key_path(w->zookeeper, folder);
+        char *path = zookeeper_handle_path(w->zookeeper, folder);
         size_t n_direct = 0;
         int r = path == NULL ? -ENOMEM : read_names(w, &f, path, filter, true);
 
@@ -335,7 +321,7 @@ int zookeeper_list(void *coordinator, const char *prefix, struct coordinator_lis
         char *folder = strndup(prefix, slash != NULL ? (size_t)(slash - prefix) : 0);
         int r = folder == NULL ? -ENOMEM : -EAGAIN;
 
-        w.deadline_ns = zookeeper_deadline_ns(w.zookeeper);
+        w.deadline_ns = zookeeper_handle_deadline_ns(w.zookeeper);
         for (int i = 0; i < TRIES && r == -EAGAIN; i++) {
                 clear(&w);
                 r = zookeeper_session_ready(w.zookeeper->session, w.deadline_ns);

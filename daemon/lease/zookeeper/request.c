@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * A request belongs to the library from sending until its completion was called, or
- * until the handle is closed: it then has no thread any more which could. Only after
- * that it is freed, also when nobody waits for it any more.
- */
+#include "daemon/lease/zookeeper/request.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/lease/zookeeper/internal.h"
+#include "daemon/lease/zookeeper/handle.h"
 #include "daemon/util/thread.h"
 #include "daemon/util/time.h"
 
@@ -125,8 +122,8 @@ static void on_acl(int code, struct ACL_vector *acl, struct Stat *stat, const vo
 
 /* ---- sending */
 
-struct zookeeper_request *zookeeper_send_user(struct zookeeper_session *s,
-                                              const char *credentials) {
+struct zookeeper_request *zookeeper_request_user(struct zookeeper_session *s,
+                                                 const char *credentials) {
         struct zookeeper_request *request = begin(s);
 
         return request == NULL ? NULL :
@@ -134,45 +131,48 @@ struct zookeeper_request *zookeeper_send_user(struct zookeeper_session *s,
                                           (int)strlen(credentials), on_nothing, request));
 }
 
-struct zookeeper_request *zookeeper_send_sync(struct zookeeper_session *s, const char *path) {
+struct zookeeper_request *zookeeper_request_sync(struct zookeeper_session *s, const char *path) {
         struct zookeeper_request *request = begin(s);
 
         return request == NULL ? NULL :
                sent(request, zoo_async(s->handle, path, on_text, request));
 }
 
-struct zookeeper_request *zookeeper_send_get(struct zookeeper_session *s, const char *path) {
+struct zookeeper_request *zookeeper_request_get(struct zookeeper_session *s, const char *path) {
         struct zookeeper_request *request = begin(s);
 
         return request == NULL ? NULL :
                sent(request, zoo_aget(s->handle, path, 0, on_value, request));
 }
 
-struct zookeeper_request *zookeeper_send_acl(struct zookeeper_session *s, const char *path) {
+struct zookeeper_request *zookeeper_request_acl(struct zookeeper_session *s, const char *path) {
         struct zookeeper_request *request = begin(s);
 
         return request == NULL ? NULL :
                sent(request, zoo_aget_acl(s->handle, path, on_acl, request));
 }
 
-struct zookeeper_request *zookeeper_send_children(struct zookeeper_session *s, const char *path) {
+struct zookeeper_request *zookeeper_request_children(struct zookeeper_session *s,
+                                                     const char *path) {
         struct zookeeper_request *request = begin(s);
 
         return request == NULL ? NULL :
                sent(request, zoo_aget_children(s->handle, path, 0, on_names, request));
 }
 
-struct zookeeper_request *zookeeper_send_create(struct zookeeper_session *s, const char *path,
-                                                const char *value) {
+struct zookeeper_request *zookeeper_request_create(struct zookeeper_session *s, const char *path,
+                                                   const char *value) {
         struct zookeeper_request *request = begin(s);
 
-        return request == NULL ? NULL :
-               sent(request, zoo_acreate(s->handle, path, value, (int)strlen(value),
-                                         zookeeper_acl(s), ZOO_PERSISTENT, on_text, request));
+        return request == NULL
+                       ? NULL
+                       : sent(request, zoo_acreate(s->handle, path, value, (int)strlen(value),
+                                                   zookeeper_handle_acl(s), ZOO_PERSISTENT, on_text,
+                                                   request));
 }
 
-struct zookeeper_request *zookeeper_send_multi(struct zookeeper_session *s, zoo_op_t *operations,
-                                               size_t n) {
+struct zookeeper_request *zookeeper_request_multi(struct zookeeper_session *s, zoo_op_t *operations,
+                                                  size_t n) {
         struct zookeeper_request *request = begin(s);
 
         if (request == NULL)
@@ -190,7 +190,7 @@ struct zookeeper_request *zookeeper_send_multi(struct zookeeper_session *s, zoo_
 
 /* ---- waiting */
 
-int zookeeper_wait(struct zookeeper_request *request, int64_t deadline_ns) {
+int zookeeper_request_wait(struct zookeeper_request *request, int64_t deadline_ns) {
         struct zookeeper_session *s;
         int64_t left_ns;
         bool answered;
@@ -208,12 +208,12 @@ int zookeeper_wait(struct zookeeper_request *request, int64_t deadline_ns) {
         answered = request->answered;
         pthread_mutex_unlock(&s->mutex);
         if (!answered)
-                return zookeeper_session_silent(s);
+                return zookeeper_handle_silent(s);
         /* below are the library's own troubles, above what a server answers */
         if (request->code == ZSESSIONEXPIRED || request->code == ZAUTHFAILED ||
             (request->code < ZOK && request->code > ZAPIERROR))
-                return zookeeper_error(s, request->code);
-        zookeeper_session_answered(s, request->sent_ns);
+                return zookeeper_handle_error(s, request->code);
+        zookeeper_handle_answered(s, request->sent_ns);
         return 0;
 }
 

@@ -5,94 +5,19 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "daemon/config/addresses.h"
-#include "daemon/lease/zookeeper/internal.h"
+#include "daemon/lease/zookeeper/handle.h"
+#include "daemon/lease/zookeeper/request.h"
 #include "daemon/util/log.h"
 #include "daemon/util/thread.h"
 #include "daemon/util/time.h"
 
 #define LOOKS_IN_TTL 240
-
-/* ---- what the library says */
-
-/* Its log has no context, and comes from threads of its own. */
-static pthread_mutex_t message_mutex = PTHREAD_MUTEX_INITIALIZER;
-static char last_message[200];
-
-/* "TIME:PID(THREAD):ZOO_ERROR@FUNCTION@LINE: TEXT" */
-static void take_message(const char *line) {
-        const char *text = strstr(line, ":ZOO_ERROR@");
-
-        text = text != NULL ? strstr(text, ": ") : NULL;
-        pthread_mutex_lock(&message_mutex);
-        if (text != NULL) {
-                snprintf(last_message, sizeof(last_message), "%s", text + 2);
-                last_message[strcspn(last_message, "\n")] = '\0'; /* some end with one */
-        }
-        pthread_mutex_unlock(&message_mutex);
-}
-
-static void clear_message(void) {
-        pthread_mutex_lock(&message_mutex);
-        last_message[0] = '\0';
-        pthread_mutex_unlock(&message_mutex);
-}
-
-static int fail(struct zookeeper_session *s, int error, const char *why) {
-        char message[sizeof(last_message)];
-
-        pthread_mutex_lock(&message_mutex);
-        snprintf(message, sizeof(message), "%s", last_message);
-        pthread_mutex_unlock(&message_mutex);
-        /* relaxed: a number to look at */
-        atomic_fetch_add_explicit(s->options.errors, 1, memory_order_relaxed);
-        if (!s->failing)
-                log_event(LOG_LEVEL_WARNING, "zookeeper-away", "ZooKeeper at %s does not serve: "
-                          "%s%s%s; trying on, at every server in turn", s->hosts, why,
-                          message[0] != '\0' ? ": " : "", message);
-        s->failing = true;
-        return error;
-}
-
-static void tell_success(struct zookeeper_session *s) {
-        if (s->failing)
-                log_event(LOG_LEVEL_NOTICE, "zookeeper-back", "ZooKeeper at %s serves again",
-                          s->hosts);
-        s->failing = false;
-        clear_message();
-}
-
-static int state_of(struct zookeeper_session *s) {
-        int state;
-
-        pthread_mutex_lock(&s->mutex);
-        state = s->state;
-        pthread_mutex_unlock(&s->mutex);
-        return state;
-}
-
-int zookeeper_error(struct zookeeper_session *s, int code) {
-        switch (code) {
-        case ZOK:
-                return 0;
-        case ZSESSIONEXPIRED:
-                return -ESTALE;
-        case ZAUTHFAILED:
-        case ZSESSIONCLOSEDREQUIRESASLAUTH:
-                return fail(s, -EACCES, zerror(code));
-        case ZINVALIDSTATE:
-                return state_of(s) == ZOO_EXPIRED_SESSION_STATE ? -ESTALE :
-                                                                  fail(s, -EIO, zerror(code));
-        default:
-                return fail(s, -EIO, zerror(code));
-        }
-}
 
 /* ---- the handle */
 
@@ -122,10 +47,10 @@ static int open_handle(struct zookeeper_session *s) {
         sigfillset(&all);
         pthread_sigmask(SIG_SETMASK, &all, &before);
         s->handle = zookeeper_init2(s->hosts, watch, ttl_ms, s->id.client_id != 0 ? &s->id : NULL,
-                                    s, ZOO_NO_LOG_CLIENTENV, take_message);
+                                    s, ZOO_NO_LOG_CLIENTENV, zookeeper_handle_take_message);
         pthread_sigmask(SIG_SETMASK, &before, NULL);
         if (s->handle == NULL)
-                return fail(s, -EIO, "cannot connect");
+                return zookeeper_handle_fail(s, -EIO, "cannot connect");
         (void)zoo_set_servers_resolution_delay(s->handle, -1);
         return 0;
 }
@@ -172,7 +97,7 @@ int zookeeper_session_new(struct zookeeper_session **ret, const struct zookeeper
                 zookeeper_session_free(s);
                 return log_failure(ENOMEM, "zookeeper", "no memory for the list of servers");
         }
-        clear_message();
+        zookeeper_handle_clear_message();
         *ret = s;
         return 0;
 }
@@ -192,7 +117,7 @@ struct zookeeper_session *zookeeper_session_free(struct zookeeper_session *s) {
 
 /* By our clock it has when nothing was answered for all its time. */
 static bool has_ended(struct zookeeper_session *s) {
-        int state = s->handle != NULL ? state_of(s) : 0;
+        int state = s->handle != NULL ? zookeeper_handle_state(s) : 0;
 
         if (state == ZOO_EXPIRED_SESSION_STATE || state == ZOO_AUTH_FAILED_STATE)
                 return true;
@@ -230,8 +155,8 @@ static int give_up(struct zookeeper_session *s) {
         bool refused = zoo_state(s->handle) == 0;
 
         close_handle(s);
-        return refused ? fail(s, -EIO, "no server takes a connection") :
-                         fail(s, -ETIMEDOUT, "no connection in time");
+        return refused ? zookeeper_handle_fail(s, -EIO, "no server takes a connection")
+                       : zookeeper_handle_fail(s, -ETIMEDOUT, "no connection in time");
 }
 
 /* Its ID is the same with each connection; the library's thread wrote it before it told
@@ -248,18 +173,18 @@ static int connect_to(struct zookeeper_session *s, int64_t deadline_ns) {
 
         if (has_ended(s))
                 end_session(s);
-        if (s->handle != NULL && state_of(s) != ZOO_CONNECTED_STATE)
+        if (s->handle != NULL && zookeeper_handle_state(s) != ZOO_CONNECTED_STATE)
                 close_handle(s); /* a new one connects at once */
         if (s->handle == NULL)
                 r = open_handle(s);
         if (r < 0)
                 return r;
         wait_for_connection(s, deadline_ns);
-        state = state_of(s);
+        state = zookeeper_handle_state(s);
         if (state == ZOO_EXPIRED_SESSION_STATE)
                 return -ESTALE;
         if (state == ZOO_AUTH_FAILED_STATE)
-                return fail(s, -EACCES, zerror(ZAUTHFAILED));
+                return zookeeper_handle_fail(s, -EACCES, zerror(ZAUTHFAILED));
         if (state != ZOO_CONNECTED_STATE)
                 return give_up(s);
         connected(s);
@@ -291,16 +216,16 @@ static int add_user(struct zookeeper_session *s, int64_t deadline_ns) {
         struct zookeeper_request *request;
         int r;
 
-        if (s->has_user || !zookeeper_has_user(s))
+        if (s->has_user || !zookeeper_handle_has_user(s))
                 return 0;
         r = read_credentials(s, text);
         if (r < 0)
                 return r;
-        request = zookeeper_send_user(s, text);
+        request = zookeeper_request_user(s, text);
         explicit_bzero(text, sizeof(text));
-        r = zookeeper_wait(request, deadline_ns);
+        r = zookeeper_request_wait(request, deadline_ns);
         if (r == 0)
-                r = zookeeper_error(s, request->code);
+                r = zookeeper_handle_error(s, request->code);
         s->has_user = r == 0;
         zookeeper_request_free(request);
         return r;
@@ -332,22 +257,4 @@ bool zookeeper_session_is_begun(const struct zookeeper_session *s) {
 
 int64_t zookeeper_session_ttl_ns(const struct zookeeper_session *s) {
         return s->ttl_ns;
-}
-
-bool zookeeper_has_user(const struct zookeeper_session *s) {
-        return s->options.username[0] != '\0';
-}
-
-struct ACL_vector *zookeeper_acl(const struct zookeeper_session *s) {
-        return zookeeper_has_user(s) ? &ZOO_CREATOR_ALL_ACL : &ZOO_OPEN_ACL_UNSAFE;
-}
-
-void zookeeper_session_answered(struct zookeeper_session *s, int64_t sent_ns) {
-        if (sent_ns > s->answered_ns)
-                s->answered_ns = sent_ns;
-        tell_success(s);
-}
-
-int zookeeper_session_silent(struct zookeeper_session *s) {
-        return fail(s, -ETIMEDOUT, "no answer in time");
 }

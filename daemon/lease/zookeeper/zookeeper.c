@@ -6,6 +6,8 @@
 #include <stdlib.h>
 
 #include "daemon/lease/zookeeper/calls.h"
+#include "daemon/lease/zookeeper/handle.h"
+#include "daemon/lease/zookeeper/session.h"
 #include "daemon/util/log.h"
 
 #define TIMEOUTS_IN_TTL 6 /* a renewal is two calls, and there is a second one */

@@ -12,7 +12,8 @@
 #include <unistd.h>
 
 #include "daemon/lease/zookeeper/calls.h"
-#include "daemon/lease/zookeeper/internal.h"
+#include "daemon/lease/zookeeper/handle.h"
+#include "daemon/lease/zookeeper/session.h"
 #include "tests/support/private_daemon.h"
 #include "tests/support/relay.h"
 #include "tests/support/zookeeper_server.h"

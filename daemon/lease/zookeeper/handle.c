@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/lease/zookeeper/handle.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "daemon/lease/zookeeper/node.h"
+#include "daemon/util/log.h"
+#include "daemon/util/time.h"
+
+/* Its log has no context, and comes from threads of its own. */
+static pthread_mutex_t message_mutex = PTHREAD_MUTEX_INITIALIZER;
+static char last_message[200];
+
+/* "TIME:PID(THREAD):ZOO_ERROR@FUNCTION@LINE: TEXT" */
+void zookeeper_handle_take_message(const char *line) {
+        const char *text = strstr(line, ":ZOO_ERROR@");
+
+        text = text != NULL ? strstr(text, ": ") : NULL;
+        pthread_mutex_lock(&message_mutex);
+        if (text != NULL) {
+                snprintf(last_message, sizeof(last_message), "%s", text + 2);
+                last_message[strcspn(last_message, "\n")] = '\0'; /* some end with one */
+        }
+        pthread_mutex_unlock(&message_mutex);
+}
+
+void zookeeper_handle_clear_message(void) {
+        pthread_mutex_lock(&message_mutex);
+        last_message[0] = '\0';
+        pthread_mutex_unlock(&message_mutex);
+}
+
+int zookeeper_handle_fail(struct zookeeper_session *s, int error, const char *why) {
+        char message[sizeof(last_message)];
+
+        pthread_mutex_lock(&message_mutex);
+        snprintf(message, sizeof(message), "%s", last_message);
+        pthread_mutex_unlock(&message_mutex);
+        /* relaxed: a number to look at */
+        atomic_fetch_add_explicit(s->options.errors, 1, memory_order_relaxed);
+        if (!s->failing)
+                log_event(LOG_LEVEL_WARNING, "zookeeper-away",
+                          "ZooKeeper at %s does not serve: "
+                          "%s%s%s; trying on, at every server in turn",
+                          s->hosts, why, message[0] != '\0' ? ": " : "", message);
+        s->failing = true;
+        return error;
+}
+
+static void report_recovery(struct zookeeper_session *s) {
+        if (s->failing)
+                log_event(LOG_LEVEL_NOTICE, "zookeeper-back", "ZooKeeper at %s serves again",
+                          s->hosts);
+        s->failing = false;
+        zookeeper_handle_clear_message();
+}
+
+int zookeeper_handle_state(struct zookeeper_session *s) {
+        int state;
+
+        pthread_mutex_lock(&s->mutex);
+        state = s->state;
+        pthread_mutex_unlock(&s->mutex);
+        return state;
+}
+
+int zookeeper_handle_error(struct zookeeper_session *s, int code) {
+        switch (code) {
+        case ZOK:
+                return 0;
+        case ZSESSIONEXPIRED:
+                return -ESTALE;
+        case ZAUTHFAILED:
+        case ZSESSIONCLOSEDREQUIRESASLAUTH:
+                return zookeeper_handle_fail(s, -EACCES, zerror(code));
+        case ZINVALIDSTATE:
+                return zookeeper_handle_state(s) == ZOO_EXPIRED_SESSION_STATE
+                               ? -ESTALE
+                               : zookeeper_handle_fail(s, -EIO, zerror(code));
+        default:
+                return zookeeper_handle_fail(s, -EIO, zerror(code));
+        }
+}
+
+bool zookeeper_handle_has_user(const struct zookeeper_session *s) {
+        return s->options.username[0] != '\0';
+}
+
+struct ACL_vector *zookeeper_handle_acl(const struct zookeeper_session *s) {
+        return zookeeper_handle_has_user(s) ? &ZOO_CREATOR_ALL_ACL : &ZOO_OPEN_ACL_UNSAFE;
+}
+
+void zookeeper_handle_answered(struct zookeeper_session *s, int64_t sent_ns) {
+        if (sent_ns > s->answered_ns)
+                s->answered_ns = sent_ns;
+        report_recovery(s);
+}
+
+int zookeeper_handle_silent(struct zookeeper_session *s) {
+        return zookeeper_handle_fail(s, -ETIMEDOUT, "no answer in time");
+}
+
+/* ---- the coordinator */
+
+int64_t zookeeper_handle_deadline_ns(const struct zookeeper_coordinator *zookeeper) {
+        return time_ns(CLOCK_MONOTONIC) + zookeeper->timeout_ns;
+}
+
+char *zookeeper_handle_path(const struct zookeeper_coordinator *zookeeper, const char *key) {
+        return zookeeper_path(zookeeper->prefix, key);
+}
+
+int zookeeper_handle_refused(int code, const char *path) {
+        if (code == ZOK)
+                return 0;
+        log_event(LOG_LEVEL_WARNING, "zookeeper-refused",
+                  "ZooKeeper refuses what is asked of its "
+                  "node %s: %s",
+                  path, zerror(code));
+        return code == ZNOAUTH || code == ZINVALIDACL ? -EACCES : -EIO;
+}

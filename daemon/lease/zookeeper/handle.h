@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * What a session with ZooKeeper and its requests share: its state, what a code of the
+ * library means as an error, and whom what we create belongs to.
+ */
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <zookeeper/zookeeper.h>
+
+struct zookeeper_request;
+
+struct zookeeper_options {
+        const char *hosts;                    /* "10.0.0.1:2181 10.0.0.2:2181" */
+        int64_t ttl_ns;                       /* asked for; the servers have limits of their own */
+        const char *username, *password_file; /* "": none */
+        _Atomic int64_t *errors;              /* counted */
+};
+
+struct zookeeper_session {
+        struct zookeeper_options options;
+        char *hosts;           /* as the library wants them */
+        pthread_mutex_t mutex; /* for what the library's threads write */
+        pthread_cond_t changed;
+        int state;                          /* under the mutex: the last session event */
+        struct zookeeper_request *requests; /* under the mutex: the library has them */
+        zhandle_t *handle;                  /* NULL: none */
+        bool has_user;                      /* with this handle */
+        clientid_t id;                      /* of the session; 0: there is none yet */
+        int64_t ttl_ns;                     /* as granted to it */
+        bool begun;
+        bool failing;        /* that was logged */
+        int64_t answered_ns; /* CLOCK_BOOTTIME: when what was answered last was sent, or earlier */
+};
+
+/* Called by libzookeeper for each line of its log; it keeps the last error. */
+void zookeeper_handle_take_message(const char *line);
+void zookeeper_handle_clear_message(void);
+
+int zookeeper_handle_state(struct zookeeper_session *session); /* the last session event */
+/* Counts a failure, and logs the first one until an answer comes. Returns `error`. */
+int zookeeper_handle_fail(struct zookeeper_session *session, int error, const char *why);
+/* 0 or -errno for a code of the library's; counts and logs. */
+int zookeeper_handle_error(struct zookeeper_session *session, int code);
+/* There is an answer to what was sent at that time; nothing is failing any more. */
+void zookeeper_handle_answered(struct zookeeper_session *session, int64_t sent_ns);
+int zookeeper_handle_silent(struct zookeeper_session *session); /* -ETIMEDOUT, counted */
+
+bool zookeeper_handle_has_user(const struct zookeeper_session *session);
+/* Who may read and change what we create: one user, or everybody. */
+struct ACL_vector *zookeeper_handle_acl(const struct zookeeper_session *session);
+
+/* ---- the coordinator of these sessions */
+
+struct zookeeper_coordinator {
+        struct zookeeper_session *session;
+        const char *prefix; /* "/sfshm" */
+        int64_t timeout_ns; /* of one call */
+};
+
+int64_t zookeeper_handle_deadline_ns(const struct zookeeper_coordinator *zookeeper);
+/* PREFIX/KEY, malloc'ed; NULL: no memory. */
+char *zookeeper_handle_path(const struct zookeeper_coordinator *zookeeper, const char *key);
+/* 0 for what a request was answered; -EACCES, or -EIO with a line in the log. */
+int zookeeper_handle_refused(int code, const char *path);
