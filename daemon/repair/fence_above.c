@@ -6,96 +6,14 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "daemon/lease/state/identity.h"
 #include "daemon/lease/state/directory.h"
 #include "daemon/lease/state/fence_file.h"
-#include "daemon/repair/workers.h"
+#include "daemon/lease/state/identity.h"
 #include "daemon/lease/state/ledger_id.h"
+#include "daemon/repair/above.h"
+#include "daemon/repair/workers.h"
 #include "daemon/util/log.h"
 #include "daemon/util/time.h"
-#include "shm/isotime.h"
-
-#define MS_PER_DAY INT64_C(86400000)
-
-/* At most INT64_MAX: all bits but the sign. */
-static int parse_id(const char *text, uint64_t *ret) {
-        uint64_t id = 0;
-
-        for (; *text != '\0'; text++)
-                if (__builtin_mul_overflow(id, UINT64_C(10), &id) ||
-                    __builtin_add_overflow(id, (uint64_t)(*text - '0'), &id) || id > INT64_MAX)
-                        return -ERANGE;
-        *ret = id;
-        return 0;
-}
-
-int fence_above_parse(const struct id_layout *layout, const char *text, uint64_t *ret_tick) {
-        int64_t unix_ms, ms;
-        uint64_t tick;
-
-        if (text[0] != '\0' && text[strspn(text, "0123456789")] == '\0') {
-                if (parse_id(text, &tick) < 0)
-                        return -ERANGE;
-                tick >>= id_position_bits(layout);
-        } else {
-                int r = isotime_parse(text, ISOTIME_ROUND_UP, &unix_ms);
-
-                if (r < 0)
-                        return r;
-                if (__builtin_sub_overflow(unix_ms, layout->epoch_unix_ms, &ms) || ms < 0)
-                        return -ERANGE;
-                tick = (uint64_t)ms;
-        }
-        /* the daemon starts below the last tick only */
-        if (tick >= id_tick_max(layout))
-                return -ERANGE;
-        *ret_tick = tick > 0 ? tick : 1; /* a fence of 0 says that there are no IDs */
-        return 0;
-}
-
-static int parse(const struct id_layout *layout, const char *text, uint64_t *ret_tick) {
-        char end[STATE_TIME_MAX], begin[STATE_TIME_MAX];
-        int r = fence_above_parse(layout, text, ret_tick);
-
-        if (r == -EINVAL)
-                return log_failure(EINVAL, "fence-above", "\"%s\" is neither an ID nor a time: say a "
-                                   "decimal ID, or a time as " ISOTIME_FORMS, text);
-        if (r < 0)
-                return log_failure(-r, "fence-above", "%s is outside the times of id.epoch and "
-                                   "id.layout, from %s to %s: nothing can begin above it", text,
-                                   state_time(layout, 1, begin),
-                                   state_time(layout, id_tick_max(layout), end));
-        return 0;
-}
-
-/* Until then the next daemon gives no ID, or IDs that are as far ahead. */
-static int check_ahead(const struct id_layout *layout, uint64_t tick) {
-        int64_t now_ms = time_ns(CLOCK_REALTIME) / NS_PER_MS, fence_ms, ahead_ms;
-        char time[STATE_TIME_MAX];
-
-        if (__builtin_add_overflow(layout->epoch_unix_ms, (int64_t)tick, &fence_ms) ||
-            __builtin_sub_overflow(fence_ms, now_ms, &ahead_ms))
-                ahead_ms = INT64_MAX;
-        if (ahead_ms <= MS_PER_DAY)
-                return 0;
-        return log_failure(ERANGE, "fence-above", "%s is %" PRId64 " days ahead of the wall clock: "
-                           "for as long there would be no IDs, or IDs which are as far ahead. Check "
-                           "the clock, and that the ID is of id.layout and id.epoch; --force does "
-                           "it nevertheless", state_time(layout, tick, time),
-                           ahead_ms / MS_PER_DAY);
-}
-
-int fence_above_tick(const struct id_layout *layout, const char *text, bool force,
-                     uint64_t *ret_tick) {
-        uint64_t tick;
-        int r = parse(layout, text, &tick);
-
-        if (r == 0 && !force)
-                r = check_ahead(layout, tick);
-        if (r == 0)
-                *ret_tick = tick;
-        return r;
-}
 
 /* What is to be done, by whom and where. */
 struct task {
@@ -103,16 +21,16 @@ struct task {
         struct fence_state host; /* this machine, with the fence that was asked for */
         struct directory dir;
         bool coordinated; /* the host's fence is in a coordinator, and takes this one along */
-        char time[STATE_TIME_MAX]; /* of that fence */
+        char time[FENCE_TIME_SIZE]; /* of that fence */
 };
 
 static int check_good(const struct task *task, const struct fence_state *found) {
-        char time[STATE_TIME_MAX];
+        char time[FENCE_TIME_SIZE];
         int r = identity_check_space(task->dir.place, found, &task->host);
 
         if (r < 0)
                 return r;
-        state_time(&found->layout, found->fence_tick, time);
+        fence_time(&found->layout, found->fence_tick, time);
         if (task->host.fence_tick < found->fence_tick)
                 return log_failure(EEXIST, "fence-above", "%s is good and says that IDs up to tick "
                                    "%" PRIu64 " (%s) may exist: the fence never goes down, here to "
@@ -125,12 +43,13 @@ static int check_good(const struct task *task, const struct fence_state *found) 
 }
 
 static int report_foreign(const struct task *task, const struct fence_state *found) {
-        char time[STATE_TIME_MAX];
+        char time[FENCE_TIME_SIZE];
 
         printf("%s is of another machine, where IDs up to tick %" PRIu64 " (%s) may exist.\n"
                "If that machine still runs, both hand out the same IDs, unless workers.first "
-               "differs.\n", task->dir.place, found->fence_tick,
-               state_time(&found->layout, found->fence_tick, time));
+               "differs.\n",
+               task->dir.place, found->fence_tick,
+               fence_time(&found->layout, found->fence_tick, time));
         return 0;
 }
 
@@ -205,9 +124,9 @@ int fence_above(const struct config *config, const char *text, bool force) {
                 return r;
         r = describe(&task);
         if (r == 0)
-                r = fence_above_tick(&task.host.layout, text, force, &task.host.fence_tick);
+                r = above_tick(&task.host.layout, text, force, &task.host.fence_tick);
         if (r == 0)
-                state_time(&task.host.layout, task.host.fence_tick, task.time);
+                fence_time(&task.host.layout, task.host.fence_tick, task.time);
         if (r == 0)
                 r = directory_open(&task.dir, config->state_dir);
         if (r == 0)

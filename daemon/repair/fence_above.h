@@ -7,19 +7,8 @@
  * workers_fence_above() comes first, and is all when it had something to do.
  */
 #include <stdbool.h>
-#include <stdint.h>
 
 #include "daemon/config/config.h"
-
-/* The tick of "251497178726420522", an ID of that layout, or of
- * "2026-11-23T18:00:00.5Z", rounded up. -EINVAL: neither; -ERANGE: before the
- * epoch, or so late that nothing would be left above it. Pure. */
-int fence_above_parse(const struct id_layout *layout, const char *text, uint64_t *ret_tick);
-
-/* The same for a person: logs why not. Without `force` also -ERANGE when it lies more
- * than a day ahead of the wall clock. */
-int fence_above_tick(const struct id_layout *layout, const char *text, bool force,
-                     uint64_t *ret_tick);
 
 /* Says on stdout what it found and did. `force`: although that lies more than a
  * day ahead of the wall clock. 0, or -errno after logging why not; then nothing

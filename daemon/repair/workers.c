@@ -9,14 +9,13 @@
 #include <unistd.h>
 
 #include "daemon/lease/backoff.h"
-#include "daemon/repair/connect.h"
-#include "daemon/repair/fence_above.h"
 #include "daemon/lease/state/fence_file.h"
+#include "daemon/repair/above.h"
+#include "daemon/repair/connect.h"
 #include "daemon/repair/workers_list.h"
 #include "daemon/repair/workers_release.h"
 #include "daemon/util/log.h"
 #include "daemon/util/time.h"
-
 
 struct task {
         const struct config *config;
@@ -147,14 +146,13 @@ static int confirm(const char *question, bool yes) {
 
 static void describe_owner(const struct task *task, const struct fleet_owner *owner) {
         const struct record_host *record = owner->record;
-        char *workers = worker_set_text(&record->workers), time[STATE_TIME_MAX];
+        char *workers = worker_set_text(&record->workers), time[FENCE_TIME_SIZE];
 
         printf("Worker IDs %s of ", workers != NULL ? workers : "?");
         workers_print_plain(stdout, record->who.host);
         printf(" (machine %.8s, pid %" PRId64 "), %s: IDs up to tick %" PRIu64 " (%s) may exist.\n",
                record->who.machine_id, record->who.pid, workers_state_name(workers_state_of(owner)),
-               record->fence_tick,
-               state_time(&task->space.layout, record->fence_tick, time));
+               record->fence_tick, fence_time(&task->space.layout, record->fence_tick, time));
         if (owner->alive)
                 puts("Its session goes on and is ended. If sfshmd runs there it takes a new one, or "
                      "loses these\nworker IDs to whoever is quicker, and must then be started anew.");
@@ -198,7 +196,7 @@ static int give_fence(const struct task *task, const struct workers_release *rel
         const uint64_t random[4] = { backoff_random(), backoff_random(), backoff_random(),
                                      backoff_random() };
         char *workers = worker_set_text(&release->asked), by[RECORD_NAME] = "by hand on ";
-        char time[STATE_TIME_MAX];
+        char time[FENCE_TIME_SIZE];
         uint64_t fence_tick = 0;
         int r;
 
@@ -208,11 +206,12 @@ static int give_fence(const struct task *task, const struct workers_release *rel
             workers_release_fence(release, tick, by, unix_ms(), random, &fence_tick);
         r = explain(task, r);
         if (r == 0)
-                printf("Worker IDs %s of region %" PRIu32 " have the fence tick %" PRIu64 " (%s) now: "
+                printf("Worker IDs %s of region %" PRIu32 " have the fence tick %" PRIu64
+                       " (%s) now: "
                        "a host may take them when its\nclock has passed that time, and hands out "
                        "IDs above it only. That is right if none of their IDs is later.\n",
                        workers, task->space.region, fence_tick,
-                       state_time(&task->space.layout, fence_tick, time));
+                       fence_time(&task->space.layout, fence_tick, time));
         free(workers);
         return r;
 }
@@ -220,7 +219,7 @@ static int give_fence(const struct task *task, const struct workers_release *rel
 static int release_above(const struct task *task, const struct workers_release *release,
                          const struct workers_request *request) {
         uint64_t tick = 0;
-        int r = fence_above_tick(&task->space.layout, request->above, request->force, &tick);
+        int r = above_tick(&task->space.layout, request->above, request->force, &tick);
 
         if (r == 0)
                 r = workers_release_check(release);
@@ -313,7 +312,7 @@ int workers_fence_above(const struct config *config, const char *above, bool for
         int r = begin(&task, config);
 
         if (r == 0)
-                r = fence_above_tick(&task.space.layout, above, force, &tick);
+                r = above_tick(&task.space.layout, above, force, &tick);
         if (r == 0)
                 r = fence_refused(&task, tick, ret_repaired);
         end(&task);

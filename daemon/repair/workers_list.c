@@ -120,14 +120,14 @@ static double ahead_s(const struct workers_list *list, uint64_t tick) {
 static void print_free(FILE *out, const struct workers_list *list,
                        const struct fleet_owner *owner) {
         uint64_t tick = fleet_free_tick(owner->record, list->recycle_ticks);
-        char time[STATE_TIME_MAX];
+        char time[FENCE_TIME_SIZE];
 
         if (owner->alive)
                 fputs("-\n", out);
         else if (list->now_tick >= tick)
                 fputs("now\n", out);
         else
-                fprintf(out, "%s (in %.0f s)\n", state_time(&list->space.layout, tick, time),
+                fprintf(out, "%s (in %.0f s)\n", fence_time(&list->space.layout, tick, time),
                         ahead_s(list, tick) + 0.5);
 }
 
@@ -135,7 +135,7 @@ static void print_row(FILE *out, const struct workers_list *list, const struct r
                       const struct widths *widths) {
         static const struct id_layout unix_time = { .epoch_unix_ms = 0 };
         const struct record_host *record = row->owner->record;
-        char since[STATE_TIME_MAX], fence[STATE_TIME_MAX];
+        char since[FENCE_TIME_SIZE], fence[FENCE_TIME_SIZE];
 
         fprintf(out, "%-*s  %-8s  %-5s  ", widths->workers, row->workers,
                 workers_state_name(workers_state_of(row->owner)),
@@ -144,8 +144,8 @@ static void print_row(FILE *out, const struct workers_list *list, const struct r
         fprintf(out, "%*s  %-*.*s  %-*.*s  %7" PRId64 "  %-24s  %-24s  %13" PRIu64 "  %9.1f  ",
                 widths->host - (int)strlen(record->who.host), "", SHORT_ID, SHORT_ID,
                 record->who.machine_id, SHORT_ID, SHORT_ID, record->who.boot_id, record->who.pid,
-                state_time(&unix_time, (uint64_t)record->since_unix_ms, since),
-                state_time(&list->space.layout, record->fence_tick, fence), record->fence_tick,
+                fence_time(&unix_time, (uint64_t)record->since_unix_ms, since),
+                fence_time(&list->space.layout, record->fence_tick, fence), record->fence_tick,
                 ahead_s(list, record->fence_tick));
         print_free(out, list, row->owner);
 }
@@ -227,19 +227,19 @@ static json_t *row_json(const struct workers_list *list, const struct row *row) 
         const struct record_host *record = row->owner->record;
         uint64_t fence = record->fence_tick;
         int64_t ahead_ms = (int64_t)fence - (int64_t)list->now_tick;
-        char time[STATE_TIME_MAX];
+        char time[FENCE_TIME_SIZE];
 
-        return json_pack("{s:s, s:s, s:b, s:s, s:s, s:s, s:I, s:s, s:s, s:I, s:I, s:s, s:I, s:o}",
-                         "workers", row->workers, "state",
-                         workers_state_name(workers_state_of(row->owner)), "alive",
-                         (int)row->owner->alive, "host", record->who.host, "machine_id",
-                         record->who.machine_id, "boot_id", record->who.boot_id, "pid",
-                         (json_int_t)record->who.pid, "directory", record->who.directory, "nonce",
-                         record->nonce, "since_unix_ms", (json_int_t)record->since_unix_ms,
-                         "fence_tick", (json_int_t)fence, "fence",
-                         state_time(&list->space.layout, fence, time), "fence_ahead_ms",
-                         (json_int_t)ahead_ms, "free_unix_ms", row->owner->alive ? json_null() :
-                         unix_ms(list, fleet_free_tick(record, list->recycle_ticks)));
+        return json_pack(
+                "{s:s, s:s, s:b, s:s, s:s, s:s, s:I, s:s, s:s, s:I, s:I, s:s, s:I, s:o}", "workers",
+                row->workers, "state", workers_state_name(workers_state_of(row->owner)), "alive",
+                (int)row->owner->alive, "host", record->who.host, "machine_id",
+                record->who.machine_id, "boot_id", record->who.boot_id, "pid",
+                (json_int_t)record->who.pid, "directory", record->who.directory, "nonce",
+                record->nonce, "since_unix_ms", (json_int_t)record->since_unix_ms, "fence_tick",
+                (json_int_t)fence, "fence", fence_time(&list->space.layout, fence, time),
+                "fence_ahead_ms", (json_int_t)ahead_ms, "free_unix_ms",
+                row->owner->alive ? json_null()
+                                  : unix_ms(list, fleet_free_tick(record, list->recycle_ticks)));
 }
 
 static json_t *rows_json(const struct workers_list *list, const struct row *rows) {

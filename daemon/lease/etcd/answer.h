@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * What an answer of etcd's gateway means. It is one only with HTTP status 200, an
+ * What an answer of etcd's gateway means, or that there was none. It is one only with HTTP status 200, an
  * object, no error in it and etcd's own header: whatever else listens at that
  * address must not pass for a cluster without keys. Pure.
  */
+#include <curl/curl.h>
 #include <jansson.h>
+#include <stdbool.h>
 
 #define ETCD_MESSAGE 256u
 
@@ -15,3 +17,7 @@ int etcd_answer_judge(long status, const char *text, json_t **ret, char message[
 
 /* etcd's ID of the cluster that answers; NULL: there is none. */
 const char *etcd_answer_cluster(const json_t *answer);
+
+/* What the operator can do about a connection that failed, for the end of a message: with
+ * a ':' first where nothing else can help; "": check etcd. `tls`: TLS was tried. */
+const char *etcd_answer_remedy(CURLcode code, bool tls, bool has_certificate);

@@ -12,7 +12,6 @@
 
 #include "daemon/lease/etcd/answer.h"
 #include "daemon/lease/etcd/endpoints.h"
-#include "daemon/lease/etcd/remedy.h"
 #include "daemon/util/log.h"
 #include "daemon/util/time.h"
 
@@ -147,8 +146,9 @@ static bool never_sent(CURLcode code) {
 }
 
 static int judge_failure(struct etcd_http *http, CURLcode code) {
-        const char *what = etcd_remedy(code, strncmp(http->endpoints.list[0].url, "https", 5) == 0,
-                                       http->options.cert_file[0] != '\0');
+        const char *what =
+                etcd_answer_remedy(code, strncmp(http->endpoints.list[0].url, "https", 5) == 0,
+                                   http->options.cert_file[0] != '\0');
         size_t n, room = sizeof(http->message) - strlen(what);
 
         if (code == CURLE_WRITE_ERROR)

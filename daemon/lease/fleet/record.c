@@ -140,11 +140,11 @@ static const char *state_name(const struct record_host *host) {
 
 static json_t *pack_host(const struct record_host *host, const struct id_layout *layout,
                          const char *workers) {
-        char since[STATE_TIME_MAX], fence[STATE_TIME_MAX];
+        char since[FENCE_TIME_SIZE], fence[FENCE_TIME_SIZE];
         const struct id_layout unix_time = { .epoch_unix_ms = 0 };
 
-        state_time(&unix_time, (uint64_t)host->since_unix_ms, since);
-        state_time(layout, host->fence_tick, fence);
+        fence_time(&unix_time, (uint64_t)host->since_unix_ms, since);
+        fence_time(layout, host->fence_tick, fence);
         return json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:s, s:I, s:s, s:I, s:s, "
                          "s:I, s:I}",
                          "version", RECORD_VERSION, "nonce", host->nonce, "life", host->life,

@@ -36,11 +36,11 @@ void fleet_report_renewal(const struct fleet *f, int64_t sent_ns) {
 }
 
 void fleet_report_claim(const struct fleet *f, const struct lease_grant *grant) {
-        char *workers = worker_set_text(&f->record.workers), time[STATE_TIME_MAX], above[96];
+        char *workers = worker_set_text(&f->record.workers), time[FENCE_TIME_SIZE], above[96];
 
         snprintf(above, sizeof(above), "above the fence of tick %" PRIu64 " (%s)",
                  grant->fence_tick,
-                 state_time(&f->parts.space.layout, grant->fence_tick, time));
+                 fence_time(&f->parts.space.layout, grant->fence_tick, time));
         log_event(LOG_LEVEL_INFO, "lease-claimed", "took worker IDs %s of region %" PRIu32 ", %"
                   PRIu32 " to %" PRIu32 " in an ID, %s",
                   workers != NULL ? workers : "?", f->parts.space.region, grant->worker_first,

@@ -29,7 +29,7 @@ static uint64_t fnv1a_64(const char *bytes, size_t size) {
         return hash;
 }
 
-const char *state_time(const struct id_layout *layout, uint64_t tick, char text[STATE_TIME_MAX]) {
+const char *fence_time(const struct id_layout *layout, uint64_t tick, char text[FENCE_TIME_SIZE]) {
         int64_t unix_ms;
 
         strcpy(text, "-");
@@ -45,7 +45,7 @@ const char *state_time(const struct id_layout *layout, uint64_t tick, char text[
 
 size_t fence_file_encode(const struct fence_state *state, char text[FENCE_FILE_TEXT_MAX]) {
         const struct id_layout *layout = &state->layout;
-        char machine_id[33], fence_time[STATE_TIME_MAX];
+        char machine_id[33], time[FENCE_TIME_SIZE];
         int size;
 
         for (size_t i = 0; i < 16; i++)
@@ -57,7 +57,7 @@ size_t fence_file_encode(const struct fence_state *state, char text[FENCE_FILE_T
                         machine_id, layout->tick_bits, layout->worker_bits, layout->sequence_bits,
                         layout->region_bits, layout->epoch_unix_ms, state->worker_first,
                         state->worker_count, state->fence_tick,
-                        state_time(layout, state->fence_tick, fence_time));
+                        fence_time(layout, state->fence_tick, time));
         /* the longest text there can be is 333 bytes: it always fits */
         size += snprintf(text + size, FENCE_FILE_TEXT_MAX - (size_t)size,
                          CHECKSUM_WORD "%016" PRIx64 "\n", fnv1a_64(text, (size_t)size));

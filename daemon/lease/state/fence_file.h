@@ -60,5 +60,5 @@ int fence_file_write(int dir_fd, const struct fence_state *state,
                      const struct fence_file_calls *calls);
 
 /* "2025-01-01T00:20:34.567Z", or "-" for what does not fit. Returns `text`. */
-#define STATE_TIME_MAX ISOTIME_SIZE
-const char *state_time(const struct id_layout *layout, uint64_t tick, char text[STATE_TIME_MAX]);
+#define FENCE_TIME_SIZE ISOTIME_SIZE
+const char *fence_time(const struct id_layout *layout, uint64_t tick, char text[FENCE_TIME_SIZE]);

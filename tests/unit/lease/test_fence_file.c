@@ -32,12 +32,12 @@ Test(fence_file, a_state_survives_its_text) {
 }
 
 Test(fence_file, the_fence_is_told_as_a_time) {
-        char text[STATE_TIME_MAX];
+        char text[FENCE_TIME_SIZE];
 
-        cr_assert_str_eq(state_time(&id_layout_default, 1234567, text), "2025-01-01T00:20:34.567Z");
-        cr_assert_str_eq(state_time(&id_layout_default, 0, text), "-");
-        cr_assert_str_eq(state_time(&id_layout_default, UINT64_MAX, text), "-");
-        cr_assert_str_eq(state_time(&id_layout_default, INT64_MAX, text), "-");
+        cr_assert_str_eq(fence_time(&id_layout_default, 1234567, text), "2025-01-01T00:20:34.567Z");
+        cr_assert_str_eq(fence_time(&id_layout_default, 0, text), "-");
+        cr_assert_str_eq(fence_time(&id_layout_default, UINT64_MAX, text), "-");
+        cr_assert_str_eq(fence_time(&id_layout_default, INT64_MAX, text), "-");
 }
 
 /* A file layer that fails at a chosen call. */

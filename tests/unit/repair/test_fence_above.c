@@ -19,6 +19,7 @@
 #include "daemon/lease/state/fence_file.h"
 #include "daemon/lease/state/identity.h"
 #include "daemon/lease/state/ledger_id.h"
+#include "daemon/repair/above.h"
 #include "daemon/repair/fence_above.h"
 #include "tests/support/capture.h"
 #include "tests/support/scratch.h"
@@ -195,7 +196,7 @@ Test(fence_above, an_id_or_a_time_is_all_of_the_text) {
         for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
                 uint64_t tick = 77;
 
-                cr_expect_eq(fence_above_parse(&id_layout_default, texts[i].text, &tick),
+                cr_expect_eq(above_parse(&id_layout_default, texts[i].text, &tick),
                              texts[i].error, "'%s'", texts[i].text);
                 cr_expect_eq(tick, texts[i].error == 0 ? texts[i].tick : 77, "'%s': %" PRIu64,
                              texts[i].text, tick);
@@ -206,7 +207,7 @@ Test(fence_above, an_id_is_one_of_the_configured_layout) {
         struct id_layout layout = { .tick_bits = 39, .worker_bits = 16, .sequence_bits = 8 };
         uint64_t tick = 0;
 
-        cr_assert_eq(fence_above_parse(&layout, "1677721600", &tick), 0);
+        cr_assert_eq(above_parse(&layout, "1677721600", &tick), 0);
         cr_assert_eq(tick, 100);
 }
 
