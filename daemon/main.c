@@ -30,11 +30,11 @@ enum {
 
 struct options {
         const char *config;
-        char **sets; /* NULL-terminated, as many as there are arguments at most */
+        char **sets; /* NULL-terminated; with room for all arguments */
         const char *fence_above; /* NULL: serve */
         bool workers;            /* --workers: */
-        struct workers_request request; /* its `force` is that of --fence-above as well */
-        bool done;   /* --help or --version was answered */
+        struct workers_request request; /* `force` is also that of --fence-above */
+        bool done; /* --help or --version was answered */
 };
 
 static const char help[] =
@@ -46,13 +46,13 @@ static const char help[] =
         "\n"
         "  -c, --config FILE            read FILE instead of /etc/sfshm/sfshmd.conf\n"
         "  -s, --set SECTION.KEY=VALUE  overrides the files; may be given repeatedly\n"
-        "      --fence-above ID|TIME    only lets the next start begin above that, see sfshm(1)\n"
-        "      --force                  although that is more than a day ahead\n"
-        "      --workers                only shows who has which worker IDs, see sfshm(1)\n"
+        "      --fence-above ID|TIME    makes the next start begin above that, see sfshm(1)\n"
+        "      --force                  even if that is more than a day ahead\n"
+        "      --workers                shows which hosts have which worker IDs, see sfshm(1)\n"
         "  -h, --help                   shows this\n"
         "  -V, --version                shows the version\n"
         "\n"
-        "Without a privilege, for a trial:\n"
+        "To try it without privileges:\n"
         "  sfshmd --set workers.first=0 --set daemon.socket=$HOME/sfshm.sock \\\n"
         "         --set daemon.state_dir=$HOME/sfshm-state --set daemon.shm=/sfshm-$USER\n"
         "See sfshmd(8) and sfshmd.conf(5).\n";
@@ -71,7 +71,7 @@ static void set_request(struct options *options, int option) {
                 request->above = optarg;
 }
 
-/* Options which would be ignored are mistakes. */
+/* An option that would be ignored is an error. */
 static int check_request(const struct options *options) {
         const struct workers_request *request = &options->request;
         bool release = options->workers && request->release != NULL;
@@ -93,7 +93,7 @@ static int check_request(const struct options *options) {
         return -EINVAL;
 }
 
-/* 0, or -EINVAL after saying why. */
+/* 0; or -EINVAL, after a message. */
 static int parse_options(int argc, char *argv[], struct options *options) {
         static const struct option known[] = {
                 { "config", required_argument, NULL, 'c' },
@@ -139,7 +139,7 @@ static int parse_options(int argc, char *argv[], struct options *options) {
         return check_request(options);
 }
 
-/* Before any thread starts: all signals that end us, or reload, are read by the server. */
+/* Before any thread starts: the server reads the signals that stop it, and SIGHUP. */
 static void prepare_process(void) {
         struct rlimit files;
         sigset_t signals;
@@ -152,8 +152,8 @@ static void prepare_process(void) {
         signal(SIGPIPE, SIG_IGN);
         if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
                 files.rlim_cur = files.rlim_max;
-                /* two descriptors a client, three for one that is to be stored or was;
-                 * without them fewer clients fit */
+                /* A client takes two descriptors, or three if it is to be stored or was taken
+                 * over. If this fails, fewer clients fit. */
                 (void)setrlimit(RLIMIT_NOFILE, &files);
         }
 }
@@ -168,7 +168,7 @@ static void tell_ready(const struct server *server) {
         sd_notify(0, "READY=1");
 }
 
-/* Its exit status. */
+/* Returns the exit status. */
 static int serve(struct reload *reload) {
         struct server server;
         int status = EXIT_SUCCESS, r = server_start(&server, reload);

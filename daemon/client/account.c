@@ -31,7 +31,7 @@ struct account {
         char cgroup[];
 };
 
-/* Lists: a look-up happens once per attach, and there are at most max_clients. */
+/* Lists suffice: one lookup for each attach, and at most max_clients entries. */
 struct accounts {
         const struct config *config;
         struct account *list;
@@ -68,7 +68,8 @@ struct accounts *accounts_free(struct accounts *accounts) {
         return NULL;
 }
 
-/* The value of the rule for this uid (cgroup NULL) or cgroup, or `otherwise`. */
+/* The value of the rule for this cgroup, or for this uid if `cgroup` is NULL; without a
+ * rule, `otherwise`. */
 static uint64_t rule_value(const struct config_rule *rules, size_t n, uid_t uid, const char *cgroup,
                            uint64_t otherwise) {
         for (size_t i = 0; i < n; i++)
@@ -78,7 +79,7 @@ static uint64_t rule_value(const struct config_rule *rules, size_t n, uid_t uid,
         return otherwise;
 }
 
-/* A plan asks for each lane: the rules are not searched then. */
+/* Searched here once: a plan asks for the weights of each lane. */
 static void balance_rules(struct balance *balance, const struct config *config, uid_t uid,
                           const char *cgroup) {
         balance->weight = (uint32_t)rule_value(config->weights, config->n_weights, uid, cgroup, 1);
@@ -200,8 +201,8 @@ static struct account_amounts cgroup_limits(const struct config *config) {
         } };
 }
 
-/* Would `amount` more fit? A limit of 0 is none; a sum that wraps never fits. */
-static bool fits(uint64_t used, uint64_t amount, uint64_t limit, bool limited) {
+/* A limit of 0 is no limit; a sum that wraps never fits. */
+static bool amount_fits(uint64_t used, uint64_t amount, uint64_t limit, bool limited) {
         uint64_t sum;
 
         if (__builtin_add_overflow(used, amount, &sum))
@@ -209,8 +210,8 @@ static bool fits(uint64_t used, uint64_t amount, uint64_t limit, bool limited) {
         return !limited || limit == 0 || sum <= limit;
 }
 
-static int refuse(struct account *account, unsigned resource, bool is_cgroup, uint64_t limit,
-                  const char **ret_what) {
+static int account_refuse(struct account *account, unsigned resource, bool is_cgroup,
+                          uint64_t limit, const char **ret_what) {
         struct accounts *accounts = account->accounts;
         const char *name = resource_names[resource];
 
@@ -235,10 +236,12 @@ int account_charge(struct account *account, const struct account_amounts *amount
 
         /* all are checked before any is charged: a refusal leaves no trace */
         for (unsigned i = 0; i < ACCOUNT_RESOURCES; i++) {
-                if (!fits(account->uid->balance.used[i], amounts->of[i], of_uid.of[i], limited))
-                        return refuse(account, i, false, of_uid.of[i], ret_what);
-                if (!fits(account->balance.used[i], amounts->of[i], of_cgroup.of[i], limited))
-                        return refuse(account, i, true, of_cgroup.of[i], ret_what);
+                if (!amount_fits(account->uid->balance.used[i], amounts->of[i], of_uid.of[i],
+                                 limited))
+                        return account_refuse(account, i, false, of_uid.of[i], ret_what);
+                if (!amount_fits(account->balance.used[i], amounts->of[i], of_cgroup.of[i],
+                                 limited))
+                        return account_refuse(account, i, true, of_cgroup.of[i], ret_what);
         }
         account_restore(account, amounts);
         return 0;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * Accounts: what each uid and each cgroup of a uid holds. Everything a client
- * pins is charged before it is built and given back when it is gone; an account
- * is freed at a zero balance, which the destructor asserts.
+ * Accounts: what each uid, and each cgroup of a uid, holds. What a client pins is
+ * charged before it is built, and discharged when the client is gone. An account is
+ * freed when its balance is zero; the destructor asserts that.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -21,11 +21,11 @@ enum account_resource {
         ACCOUNT_RESOURCES,
 };
 
-/* The configuration is not copied and must outlive them: limits are read where they
- * are asked. */
+/* The configuration is not copied and must outlive them: limits are read when they are
+ * checked. */
 int accounts_new(struct accounts **ret, const struct config *config);
-/* The weights and caps in the configuration are others now. What is held beyond a
- * limit that came down stays; only more is refused. */
+/* Takes the weights and caps from the configuration again. What is held beyond a limit
+ * that came down stays; only more is refused. */
 void accounts_reload(struct accounts *accounts);
 struct accounts *accounts_free(struct accounts *accounts); /* asserts that nothing is charged */
 
@@ -52,8 +52,8 @@ bool account_limited(const struct account *account);
 
 uid_t account_uid(const struct account *account);
 const char *account_cgroup(const struct account *account);
-/* For the planner: the weights and caps of the uid and of the cgroup. A rule
- * for a cgroup is for that very path, not for what is below it. */
+/* For the planner: the weights and caps of the uid and of the cgroup. A rule for a
+ * cgroup applies to that path only, not to the cgroups below it. */
 uint32_t account_uid_weight(const struct account *account);
 uint64_t account_uid_cap(const struct account *account); /* IDs per second, UINT64_MAX: none */
 uint32_t account_cgroup_weight(const struct account *account);

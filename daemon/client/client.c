@@ -13,8 +13,8 @@
 #include "daemon/util/time.h"
 #include "shm/clock.h"
 
-/* Before a client's pages are believed to count more than that, they lie: every
- * position of every tick since its attach, and a second for slewed clocks. */
+/* The most that a client can have counted is every position of every tick since its
+ * attach, and of one more second, for slewed clocks. */
 #define PLAUSIBLE_SLACK_MS INT64_C(1000)
 
 static uint64_t whole_pages(uint32_t size) {
@@ -48,7 +48,7 @@ static void fill_grants(const struct client *client, const struct client_shape *
         page->generation = shape->generation;
 }
 
-/* Before the descriptor leaves; afterwards the page is the client's to write. */
+/* Called before the descriptor is sent: then the client may write the page. */
 static void fill_cursors(struct client *client) {
         struct cursors_page *page = client->cursors.map;
 
@@ -93,8 +93,8 @@ int client_new(struct client **ret, const struct client_shape *shape) {
         return 0;
 }
 
-/* The page is the daemon's own word: nobody else can write it (mode and owner). */
-static bool fits(const struct grants_page *page, uint64_t id, uint32_t n_lanes) {
+/* The page can be trusted: its mode and owner let only the daemon write it. */
+static bool page_matches(const struct grants_page *page, uint64_t id, uint32_t n_lanes) {
         return memcmp(page->magic, GRANTS_MAGIC, sizeof(page->magic)) == 0 &&
                page->version == PAGES_VERSION && page->size == grants_page_size(n_lanes) &&
                page->client == id && page->lanes == n_lanes &&
@@ -109,12 +109,12 @@ static int adopt_pages(struct client *client, int grants_fd, int cursors_fd) {
         if (r < 0)
                 return r;
         page = client->grants.map;
-        r = fits(page, client->id, client->n_lanes)
+        r = page_matches(page, client->id, client->n_lanes)
                     ? segment_memfd_adopt(&client->cursors, cursors_fd, page->cursors_size)
                     : -EBADMSG;
         if (r < 0)
                 return r;
-        segment_unmap(&client->cursors); /* the client may punch it: only read with pread */
+        segment_unmap(&client->cursors); /* the client may punch holes: only pread() is safe */
         client->attached_tick = page->base_tick + 1;
         client->amounts = client_shape_amounts(&(struct client_shape){
                 .n_lanes = client->n_lanes, .worker_counters = page->worker_counters });
@@ -136,7 +136,7 @@ int client_adopt(struct client **ret, uint64_t id, uint32_t n_lanes, int grants_
                 client_free(client);
                 return r;
         }
-        close(client->grants.fd); /* the store has another */
+        close(client->grants.fd); /* the descriptor store has another one */
         client->grants.fd = -1;
         *ret = client;
         return 0;
@@ -168,15 +168,15 @@ void client_wake(struct client *client) {
         (void)syscall(SYS_futex, &page->changed, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
 }
 
-/* What the lane has used of the tick its cursor stands in. */
+/* What the lane has used of its cursor's tick. */
 static uint64_t used_now(const struct client *client, uint32_t lane, uint64_t cursor) {
         const struct slot *slot;
 
-        /* whoever closed a cursor has counted its last tick */
+        /* whoever closes a cursor counts its last tick first */
         if (cursor_closed(cursor))
                 return 0;
         slot = &client_grants(client)->slots[lane][cursor_slot(cursor)];
-        /* relaxed: a number for statistics; a width of another grant does no harm */
+        /* relaxed: for statistics; the width of another grant does no harm */
         return cursor_used(cursor, span_width(atomic_load_explicit(&slot->span,
                                                                    memory_order_relaxed)));
 }
@@ -185,7 +185,8 @@ static uint64_t at_most(uint64_t value, uint64_t limit) {
         return value < limit ? value : limit;
 }
 
-/* The page may hold anything: what cannot be is cut to what could (rule 13). */
+/* The page may contain anything: a value that is impossible is limited to a possible one
+ * (rule 13). */
 static void make_plausible(const struct client *client, struct client_counters *counters) {
         int64_t alive_ms, alive_ns;
         uint64_t ids_max;
@@ -197,7 +198,7 @@ static void make_plausible(const struct client *client, struct client_counters *
         if (__builtin_mul_overflow((uint64_t)alive_ms, (uint64_t)SLOT_WIDTH_MAX, &ids_max) ||
             ids_max > INT64_MAX)
                 ids_max = INT64_MAX;
-        /* `ids` is below zero for a moment when a tick begins at an offset */
+        /* `ids` is below zero for a moment when a tick starts at an offset */
         counters->ids = (int64_t)counters->ids < 0 && counters->ids >= UINT64_MAX - SLOT_WIDTH_MAX
                                 ? 0 : at_most(counters->ids, ids_max);
         counters->overflows = at_most(counters->overflows, ids_max);

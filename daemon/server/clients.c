@@ -72,12 +72,12 @@ static struct client_shape clients_shape(const struct clients *clients, uint32_t
         uint32_t max_count = clients->config->max_count;
 
         return (struct client_shape){
-                /* relaxed: no daemon writes it while this one lives */
+                /* relaxed: no other daemon writes it while this one lives */
                 .generation = atomic_load_explicit(&clock->generation, memory_order_relaxed),
                 .base_tick = now_tick > 0 ? now_tick - 1 : 0,
                 .n_lanes = n_lanes,
                 .worker_first = lease_granted(clients->lease)->worker_first,
-                /* as far as the run may grow */
+                /* for all worker IDs to which the run may grow */
                 .worker_counters = max_count < WORKER_COUNTERS_MAX ? max_count
                                                                    : WORKER_COUNTERS_MAX,
         };
@@ -99,7 +99,7 @@ static int clients_open_lanes(const struct clients *clients, struct client *clie
                                          &client->lanes[i].entry);
                 if (r < 0)
                         return r;
-                /* plain: for the next daemon, when this one is dead */
+                /* plain store: for the next daemon, when this one is dead */
                 client->lanes[i].entry->record->attached_boot_ns = client->attached_boot_ns;
         }
         return 0;
@@ -117,7 +117,7 @@ static int clients_build(struct clients *clients, struct client_shape *shape, in
         struct client *client;
         int r;
 
-        /* relaxed: this thread alone counts; the number is in the journal for good */
+        /* relaxed: only this thread counts; the number stays in the journal */
         shape->id = atomic_fetch_add_explicit(&clients->ledger_segment->next_client, 1,
                                               memory_order_relaxed);
         r = client_new(&client, shape);

@@ -11,8 +11,8 @@
 #define PENDING_NS (2 * NS_PER_S)
 #define PENDING_MAX 512u
 #define PENDING_PER_UID 64u
-/* A uid's oldest pending one is not dropped before that: in a storm of honest
- * clients the scheduler may well keep a HELLO back for so long. */
+/* A uid's oldest pending connection is not dropped before that age: when many honest
+ * clients connect at once, a HELLO may well be delayed for so long. */
 #define PENDING_GRACE_NS (NS_PER_S / 10)
 
 static const struct {
@@ -50,14 +50,14 @@ static void connection_end(struct connection *connection) {
         struct connections *connections = connection->connections;
 
         if (connection->client != NULL) {
-                /* the store has another descriptor of it, until it is removed there */
+                /* the store has another descriptor of the socket, until it is removed there */
                 if (connection->client->stored)
                         (void)shutdown(connection->source.fd, SHUT_RDWR);
                 clients_end(connections->clients, connection->client);
                 connection->client = NULL;
         }
-        /* closing is not enough: the descriptor store may have the socket as well, and
-         * events for a connection that is freed would go on */
+        /* close() is not enough: while the descriptor store has the socket as well, epoll
+         * would go on to report events, for a connection that is freed */
         event_remove(connections->loop, &connection->source);
         close(connection->source.fd);
         connection->source.fd = -1;
@@ -83,7 +83,7 @@ static void connection_ready(void *context, uint32_t events, int64_t now_ns) {
         struct connection *connection = context;
         struct connections *connections = connection->connections;
 
-        /* dropped by an earlier event of the same batch */
+        /* it ended by an earlier event of the same batch */
         if (connection->state == CONNECTION_DEAD)
                 return;
         connection_become(connection,
@@ -93,7 +93,7 @@ static void connection_ready(void *context, uint32_t events, int64_t now_ns) {
 
 /* ---- how many may say nothing */
 
-static uint32_t pending_of(const struct connections *connections, uid_t uid,
+static uint32_t connections_pending_of(const struct connections *connections, uid_t uid,
                            struct connection **ret_oldest) {
         struct connection *connection;
         uint32_t n = 0;
@@ -108,14 +108,14 @@ static uint32_t pending_of(const struct connections *connections, uid_t uid,
         return n;
 }
 
-/* The oldest one of the uid that has most. At most PENDING_MAX entries are looked at
- * for each of them, and only when the table is full. */
-static struct connection *most_crowded(const struct connections *connections) {
+/* The oldest connection of the uid that has most. Takes PENDING_MAX steps for each entry,
+ * but only when the table is full. */
+static struct connection *connections_worst(const struct connections *connections) {
         struct connection *connection, *oldest, *worst = NULL;
         uint32_t most = 0;
 
         TAILQ_FOREACH(connection, &connections->lists[CONNECTION_PENDING], link) {
-                uint32_t n = pending_of(connections, connection->peer.uid, &oldest);
+                uint32_t n = connections_pending_of(connections, connection->peer.uid, &oldest);
 
                 if (n > most) {
                         most = n;
@@ -127,18 +127,18 @@ static struct connection *most_crowded(const struct connections *connections) {
         return worst;
 }
 
-static void make_room(struct connections *connections, uid_t uid, int64_t now_ns) {
+static void connections_make_room(struct connections *connections, uid_t uid, int64_t now_ns) {
         struct connection *oldest = NULL;
         char more[LOG_RATELIMIT_TEXT];
 
         if (connections->n_pending >= PENDING_MAX)
-                oldest = most_crowded(connections);
+                oldest = connections_worst(connections);
         else if (connections->n_pending < PENDING_PER_UID ||
-                 pending_of(connections, uid, &oldest) < PENDING_PER_UID ||
+                 connections_pending_of(connections, uid, &oldest) < PENDING_PER_UID ||
                  oldest->deadline_ns - now_ns > PENDING_NS - PENDING_GRACE_NS)
                 return;
         if (log_ratelimit_pass(&connections->crowded, now_ns, more))
-                log_event(LOG_LEVEL_WARNING, "pending", "uid %u opens connections and says "
+                log_event(LOG_LEVEL_WARNING, "pending", "uid %u opens connections and sends "
                           "nothing: the oldest was closed%s", (unsigned)oldest->peer.uid, more);
         connection_become(oldest, CONNECTION_DEAD, now_ns);
 }
@@ -170,9 +170,9 @@ void connections_add(struct connections *connections, int socket, int64_t now_ns
                 close(socket);
                 return;
         }
-        make_room(connections, peer.uid, now_ns);
+        connections_make_room(connections, peer.uid, now_ns);
         connection_enter(connection, CONNECTION_PENDING, now_ns);
-        /* most have sent their HELLO by now */
+        /* most peers have sent their HELLO by now */
         connection_ready(connection, 0, now_ns);
 }
 
@@ -216,7 +216,9 @@ void connections_init(struct connections *connections) {
                 TAILQ_INIT(&connections->lists[state]);
 }
 
-static void detach(struct connections *connections, struct connection *connection) {
+static void connection_detach(struct connection *connection) {
+        struct connections *connections = connection->connections;
+
         if (connection->client != NULL && connection->client->stored) {
                 clients_leave(connections->clients, connection->client);
                 connection->client = NULL;
@@ -229,6 +231,6 @@ void connections_close(struct connections *connections) {
 
         for (unsigned state = 0; state < CONNECTION_DEAD; state++)
                 while ((connection = TAILQ_FIRST(&connections->lists[state])) != NULL)
-                        detach(connections, connection);
+                        connection_detach(connection);
         connections_reap(connections);
 }

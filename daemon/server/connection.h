@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * Connections, their states, and how long a connection may stay in a state. How many
- * peers may be connected and say nothing is bounded here. What a peer may say is the
- * business of protocol.c. Ledger thread only.
+ * Connections, their states, and how long a connection may stay in each. The number of
+ * peers which are connected and silent is limited here; which messages a peer may send is
+ * decided in protocol.c. Ledger thread only.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -16,10 +16,10 @@
 #include "daemon/util/time.h"
 
 enum connection_state {
-        CONNECTION_PENDING,   /* has said nothing yet */
-        CONNECTION_HELD,      /* has said HELLO, waits for the clock or a reservation */
+        CONNECTION_PENDING,   /* has sent nothing yet */
+        CONNECTION_HELD,      /* has sent HELLO, and waits for the clock or a reservation */
         CONNECTION_ATTACHED,
-        CONNECTION_THROTTLED, /* attached, but hints too fast: not listened to for a moment */
+        CONNECTION_THROTTLED, /* attached; sends too many hints, so not read for a moment */
         CONNECTION_DEAD,      /* closed; freed by connections_reap() */
         CONNECTION_STATES,
 };
@@ -37,12 +37,12 @@ struct connection {
         /* of the protocol */
         uint32_t n_lanes; /* asked for by HELLO */
         uint16_t version; /* agreed on */
-        int64_t hint_ns;  /* when its hints so far are paid for */
+        int64_t hint_ns;  /* when its hints so far are paid off */
 };
 
 TAILQ_HEAD(connection_list, connection);
 
-/* What a connection's events are for. Returns the next state. */
+/* Called with the events of a connection. Returns its next state. */
 typedef enum connection_state (*connection_receive)(void *context, struct connection *connection,
                                                     uint32_t events, int64_t now_ns);
 
@@ -51,7 +51,7 @@ struct connections {
         struct clients *clients;
         connection_receive receive;
         void *context; /* of `receive` */
-        /* each ordered by deadline: it is always the same time ahead */
+        /* each ordered by deadline, as a state always lasts for the same time */
         struct connection_list lists[CONNECTION_STATES];
         uint32_t n_pending;
         struct log_ratelimit crowded;
@@ -60,21 +60,21 @@ struct connections {
 /* The caller has filled in loop, clients, receive and context, and nothing else. */
 void connections_init(struct connections *connections);
 /* Closes all. Clients in the descriptor store do not notice: their sockets stay open
- * there, and their lanes stay theirs, for the next daemon. */
+ * there, and their lanes in the ledger, for the next daemon. */
 void connections_close(struct connections *connections);
 
-/* Takes over an accepted socket, makes room for it, and hears what was sent already. */
+/* Takes an accepted socket, makes room for it, and reads what was sent already. */
 void connections_add(struct connections *connections, int socket, int64_t now_ns);
-/* The connection of a client which an earlier daemon attached, in the list of clients
- * already; or -errno, then the socket stays the caller's. */
+/* Makes the connection of a client which an earlier daemon attached and which is in the
+ * list of clients already. 0; or -errno, then the socket stays the caller's. */
 int connections_adopt(struct connections *connections, struct client *client,
                       const struct peer *peer);
 
-/* The only way from state to state. CONNECTION_DEAD ends the client and closes the
+/* The only way to change the state. CONNECTION_DEAD ends the client and closes the
  * socket. */
 void connection_become(struct connection *connection, enum connection_state state,
                        int64_t now_ns);
-/* Frees dead ones, once the events of a round are dealt with. */
+/* Frees the dead ones, once a batch of events is dealt with. */
 void connections_reap(struct connections *connections);
 /* The earliest deadline; INT64_MAX: none. */
 int64_t connections_deadline(const struct connections *connections);

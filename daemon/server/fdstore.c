@@ -14,10 +14,10 @@
 #include "daemon/util/time.h"
 
 #define AGE_NS NS_PER_S /* STANDING_YOUNG_TICKS */
-/* The manager's queue is short and it has other things to do: a little at a time. */
+/* The manager's queue is short, and it has other work: a few at a time. */
 #define BATCH 64u
 #define PAUSE_NS (50 * NS_PER_MS)
-#define RETRY_NS NS_PER_S /* after an error that is no full queue */
+#define RETRY_NS NS_PER_S /* after any error but a full queue */
 #define NAME_MAX_BYTES 256u
 
 struct removal {
@@ -28,8 +28,8 @@ struct removal {
 struct fdstore {
         TAILQ_HEAD(, client) waiting; /* in the order in which they attached */
         TAILQ_HEAD(, removal) removals;
-        int64_t resume_ns; /* not before */
-        bool failing;      /* it was logged */
+        int64_t resume_ns; /* nothing is sent before */
+        bool failing;      /* logged already */
 };
 
 int fdstore_new(struct fdstore **ret) {
@@ -47,19 +47,19 @@ int fdstore_new(struct fdstore **ret) {
         return 0;
 }
 
-/* Until when to leave it alone after that result. */
-static void judge(struct fdstore *store, int r, int64_t now_ns) {
+/* When to send again after this result; logs the first failure. */
+static void fdstore_note_result(struct fdstore *store, int r, int64_t now_ns) {
         bool failing = r < 0 && r != -EAGAIN;
 
         store->resume_ns = now_ns + (failing ? RETRY_NS : PAUSE_NS);
         if (failing && !store->failing)
-                log_event(LOG_LEVEL_WARNING, "fdstore", "the service manager does not take "
-                          "clients' descriptors (%s): as long as that lasts, clients are not kept "
-                          "over a restart, they attach anew", strerror(-r));
+                log_event(LOG_LEVEL_WARNING, "fdstore", "the service manager does not accept "
+                          "the clients' descriptors (%s): until it does, clients do not survive a "
+                          "restart of the daemon but attach anew", strerror(-r));
         store->failing = failing;
 }
 
-static int store_client(struct client *client) {
+static int fdstore_send_client(struct client *client) {
         const int fds[LISTEN_FDS_PER_CLIENT] = { client->socket, client->grants.fd,
                                                  client->cursors.fd };
         char text[64];
@@ -76,16 +76,16 @@ static int store_client(struct client *client) {
         return 0;
 }
 
-static int send_removal(const char *name) {
+static int fdstore_send_removal(const char *name) {
         char text[NAME_MAX_BYTES + 32];
 
         snprintf(text, sizeof(text), "FDSTOREREMOVE=1\nFDNAME=%s", name);
         return notify_send(text, NULL, 0);
 }
 
-static int remove_first(struct fdstore *store) {
+static int fdstore_remove_first(struct fdstore *store) {
         struct removal *removal = TAILQ_FIRST(&store->removals);
-        int r = send_removal(removal->name);
+        int r = fdstore_send_removal(removal->name);
 
         if (r < 0)
                 return r;
@@ -102,7 +102,7 @@ bool fdstore_keep(struct fdstore *store, struct client *client) {
         return true;
 }
 
-/* Without memory for it the next daemon finds what is left, and removes it. */
+/* Without memory for the removal, the next daemon removes what is left. */
 void fdstore_remove(struct fdstore *store, const char *name) {
         size_t length = strlen(name) + 1;
         struct removal *removal;
@@ -131,7 +131,7 @@ void fdstore_forget(struct fdstore *store, struct client *client) {
         fdstore_remove(store, name);
 }
 
-static int64_t deadline(const struct fdstore *store) {
+static int64_t fdstore_deadline(const struct fdstore *store) {
         const struct client *first;
         int64_t due_ns;
 
@@ -144,16 +144,17 @@ static int64_t deadline(const struct fdstore *store) {
         return due_ns > store->resume_ns ? due_ns : store->resume_ns;
 }
 
-/* The next thing to do; 1 when nothing is due. Removals first: they give room. */
-static int do_one(struct fdstore *store, int64_t now_ns) {
+/* The next removal or client; 1 when nothing is due. Removals come first: they make
+ * room. */
+static int fdstore_do_one(struct fdstore *store, int64_t now_ns) {
         struct client *client = TAILQ_FIRST(&store->waiting);
         int r;
 
         if (!TAILQ_EMPTY(&store->removals))
-                return remove_first(store);
+                return fdstore_remove_first(store);
         if (client == NULL || client->attached_boot_ns + AGE_NS > now_ns)
                 return 1;
-        r = store_client(client);
+        r = fdstore_send_client(client);
         if (r == 0) {
                 TAILQ_REMOVE(&store->waiting, client, store_link);
                 client->to_store = false;
@@ -161,14 +162,14 @@ static int do_one(struct fdstore *store, int64_t now_ns) {
         return r;
 }
 
-static void run_batch(struct fdstore *store, int64_t now_ns) {
+static void fdstore_run_batch(struct fdstore *store, int64_t now_ns) {
         for (unsigned i = 0; i < BATCH; i++) {
-                int r = do_one(store, now_ns);
+                int r = fdstore_do_one(store, now_ns);
 
                 if (r == 1)
                         return;
                 if (r < 0) {
-                        judge(store, r, now_ns);
+                        fdstore_note_result(store, r, now_ns);
                         return;
                 }
                 store->failing = false;
@@ -179,9 +180,9 @@ static void run_batch(struct fdstore *store, int64_t now_ns) {
 int64_t fdstore_run(struct fdstore *store, int64_t now_ns) {
         if (store == NULL)
                 return INT64_MAX;
-        if (deadline(store) <= now_ns)
-                run_batch(store, now_ns);
-        return deadline(store);
+        if (fdstore_deadline(store) <= now_ns)
+                fdstore_run_batch(store, now_ns);
+        return fdstore_deadline(store);
 }
 
 struct fdstore *fdstore_free(struct fdstore *store) {
@@ -191,8 +192,8 @@ struct fdstore *fdstore_free(struct fdstore *store) {
         if (store == NULL)
                 return NULL;
         while ((removal = TAILQ_FIRST(&store->removals)) != NULL) {
-                /* what does not go now the next daemon finds, and removes */
-                sending = sending && send_removal(removal->name) == 0;
+                /* the next daemon removes what cannot be sent now */
+                sending = sending && fdstore_send_removal(removal->name) == 0;
                 TAILQ_REMOVE(&store->removals, removal, link);
                 free(removal);
         }

@@ -10,23 +10,23 @@
 
 #include "daemon/util/log.h"
 
-#define LINES_MAX 8u /* one for each odd client, but not thousands */
+#define LINES_MAX 8u /* in the log: one for each client that is not taken over */
 
-/* What is under one name, told apart. */
+/* The descriptors under one name. */
 struct found {
         uint64_t id;
         int socket, grants, cursors;
 };
 
-static off_t size_of(int fd) {
+static off_t file_size(int fd) {
         struct stat st;
 
         return fstat(fd, &st) == 0 ? st.st_size : -1;
 }
 
-/* The pages of a client are sealed, so their sizes are the daemon's word; what is
- * in the cursors page is not. Grants are always the smaller page. */
-static bool tell_apart(const struct listen_fds_client *passed, struct found *ret) {
+/* The pages of a client are sealed, so their sizes can be trusted, but not what the
+ * cursors page contains. The grants page is always the smaller one. */
+static bool found_sort(const struct listen_fds_client *passed, struct found *ret) {
         struct found found = { .id = listen_fds_client_id(passed->name),
                                .socket = -1, .grants = -1, .cursors = -1 };
 
@@ -44,7 +44,7 @@ static bool tell_apart(const struct listen_fds_client *passed, struct found *ret
         }
         if (found.socket < 0 || found.cursors < 0)
                 return false;
-        if (size_of(found.grants) > size_of(found.cursors)) {
+        if (file_size(found.grants) > file_size(found.cursors)) {
                 int fd = found.grants;
 
                 found.grants = found.cursors;
@@ -57,8 +57,8 @@ static bool tell_apart(const struct listen_fds_client *passed, struct found *ret
 /* -EBADMSG: they are not what a client's descriptors should be; -ENOENT: the ledger
  * knows no such client. The pages' descriptors stay the caller's, and on failure the
  * socket. */
-static int restore(struct connections *connections, const struct found *found,
-                   uint64_t now_tick) {
+static int restore_client(struct connections *connections, const struct found *found,
+                          uint64_t now_tick) {
         struct clients *clients = connections->clients;
         const struct ledger_lane *former;
         struct client *client;
@@ -89,16 +89,17 @@ static int restore(struct connections *connections, const struct found *found,
         return r;
 }
 
-static const char *reason(int error, bool adopted) {
+static const char *restore_failure_text(int error, bool adopted) {
         if (error != -ENOENT)
-                return error == -EBADMSG ? "they are not what a client's should be"
+                return error == -EBADMSG ? "they are not those of a client"
                                          : strerror(-error);
         return adopted ? "the ledger knows no such client, or the clock it reads is lost"
                        : "the ledger is new";
 }
 
-/* Its peer sees the end of the connection, though the store may still have it. */
-static void give_up(struct fdstore *store, const struct listen_fds_client *passed) {
+/* shutdown(): the peer sees the end of the connection although the store may still have
+ * the socket. */
+static void restore_give_up(struct fdstore *store, const struct listen_fds_client *passed) {
         for (size_t i = 0; i < passed->n_fds; i++) {
                 (void)shutdown(passed->fds[i], SHUT_RDWR);
                 close(passed->fds[i]);
@@ -106,16 +107,17 @@ static void give_up(struct fdstore *store, const struct listen_fds_client *passe
         fdstore_remove(store, passed->name);
 }
 
-static int restore_one(struct connections *connections, const struct listen_fds_client *passed,
-                       uint64_t now_tick) {
+static int restore_or_remove(struct connections *connections,
+                             const struct listen_fds_client *passed, uint64_t now_tick) {
         struct found found;
-        int r = tell_apart(passed, &found) ? restore(connections, &found, now_tick) : -EBADMSG;
+        int r = found_sort(passed, &found) ? restore_client(connections, &found, now_tick)
+                                           : -EBADMSG;
 
         if (r < 0) {
-                give_up(connections->clients->fdstore, passed);
+                restore_give_up(connections->clients->fdstore, passed);
                 return r;
         }
-        close(found.grants); /* it has its own, or a mapping */
+        close(found.grants); /* the client has its own, or a mapping */
         close(found.cursors);
         return 0;
 }
@@ -126,16 +128,16 @@ void fdstore_restore(struct connections *connections, const struct listen_fds *p
 
         for (size_t i = 0; i < n; i++) {
                 const struct listen_fds_client *client = &passed->clients[i];
-                int r = restore_one(connections, client, now_tick);
+                int r = restore_or_remove(connections, client, now_tick);
 
                 if (r < 0 && n_odd++ < LINES_MAX)
-                        log_event(LOG_LEVEL_NOTICE, "not-taken-over", "the %zu descriptors which "
-                                  "were stored as %s are closed and removed (%s): if that client "
-                                  "is still there it attaches anew", client->n_fds, client->name,
-                                  reason(r, adopted));
+                        log_event(LOG_LEVEL_NOTICE, "not-taken-over", "the %zu descriptors "
+                                  "stored as %s are closed and removed (%s): if that client is "
+                                  "still there, it attaches anew", client->n_fds, client->name,
+                                  restore_failure_text(r, adopted));
         }
         ledger_end_adoption(connections->clients->ledger);
         if (n > 0)
-                log_event(LOG_LEVEL_INFO, "taken-over", "%zu clients of the daemon before go on "
-                          "with this one, %zu do not", n - n_odd, n_odd);
+                log_event(LOG_LEVEL_INFO, "taken-over", "%zu clients of the earlier daemon "
+                          "continue with this one, %zu do not", n - n_odd, n_odd);
 }

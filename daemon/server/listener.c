@@ -17,12 +17,12 @@
 #include "daemon/util/log.h"
 #include "daemon/server/message.h"
 
-static int failed(int error, const char *path, const char *what) {
+static int socket_failure(int error, const char *path, const char *what) {
         return log_failure(error, "socket", "cannot %s socket %s (daemon.socket): %s", what, path,
                            strerror(error));
 }
 
-static int address_of(const char *path, struct sockaddr_un *ret) {
+static int socket_address(const char *path, struct sockaddr_un *ret) {
         *ret = (struct sockaddr_un){ .sun_family = AF_UNIX };
         if (path[0] != '/' || strlen(path) >= sizeof(ret->sun_path))
                 return log_failure(EINVAL, "socket",
@@ -32,8 +32,8 @@ static int address_of(const char *path, struct sockaddr_un *ret) {
         return 0;
 }
 
-/* Creates the directory of the socket when it is missing. */
-static int make_parent(const char *path) {
+/* Creates the directory of the socket if it is missing. */
+static int make_directory(const char *path) {
         char parent[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
         char *slash;
 
@@ -48,14 +48,14 @@ static int make_parent(const char *path) {
         return 0;
 }
 
-/* 0: nobody answers there; else the error, logged. */
-static int probe(const struct sockaddr_un *address) {
+/* 0: nobody listens there; else -errno, logged. */
+static int probe_socket(const struct sockaddr_un *address) {
         struct ucred owner = { .pid = 0 };
         socklen_t length = sizeof(owner);
         int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), error = 0;
 
         if (fd < 0)
-                return failed(errno, address->sun_path, "probe");
+                return socket_failure(errno, address->sun_path, "probe");
         if (connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0)
                 error = errno;
         if (error == 0)
@@ -63,25 +63,26 @@ static int probe(const struct sockaddr_un *address) {
         close(fd);
         if (error == ECONNREFUSED || error == ENOENT)
                 return 0;
-        /* EAGAIN: somebody listens whose queue is full */
+        /* EAGAIN: somebody listens, with a full queue */
         if (error == 0 || error == EAGAIN)
                 return log_failure(EADDRINUSE, "socket", "socket %s is in use by pid %d: stop that "
                                    "daemon or set another daemon.socket", address->sun_path,
                                    (int)owner.pid);
-        return failed(error, address->sun_path, "probe");
+        return socket_failure(error, address->sun_path, "probe");
 }
 
-/* Removes what a dead daemon left at the path; anything else there is an error. */
-static int remove_stale(const struct sockaddr_un *address) {
+/* Removes the socket that a dead daemon left at the path; anything else there is an
+ * error. */
+static int remove_stale_socket(const struct sockaddr_un *address) {
         const char *path = address->sun_path;
         struct stat status;
 
         if (lstat(path, &status) < 0)
-                return errno == ENOENT ? 0 : failed(errno, path, "look at");
+                return errno == ENOENT ? 0 : socket_failure(errno, path, "look at");
         if (!S_ISSOCK(status.st_mode))
                 return log_failure(EEXIST, "socket", "%s exists and is not a socket: move it away "
                                    "or set another daemon.socket", path);
-        int r = probe(address);
+        int r = probe_socket(address);
         if (r < 0)
                 return r;
         if (status.st_uid != geteuid())
@@ -89,13 +90,13 @@ static int remove_stale(const struct sockaddr_un *address) {
                                    "listens on it: remove it or set another daemon.socket", path,
                                    (unsigned)status.st_uid);
         if (unlink(path) < 0 && errno != ENOENT)
-                return failed(errno, path, "remove the stale");
+                return socket_failure(errno, path, "remove the stale");
         return 0;
 }
 
-/* Nobody can connect before mode and group are right: the mode of a socket's
- * file at bind is that of its descriptor. */
-static int bind_guarded(int fd, const struct sockaddr_un *address, const struct config *config) {
+/* Nobody can connect before mode and group are set: bind() gives the socket's file the
+ * mode of the descriptor, which is 0. */
+static int bind_socket(int fd, const struct sockaddr_un *address, const struct config *config) {
         const char *path = address->sun_path;
         gid_t group = (gid_t)-1;
         int r = config_group(config, &group);
@@ -104,46 +105,48 @@ static int bind_guarded(int fd, const struct sockaddr_un *address, const struct 
                 return r;
         if (fchmod(fd, 0) < 0 ||
             bind(fd, (const struct sockaddr *)address, sizeof(*address)) < 0)
-                return failed(errno, path, "bind");
+                return socket_failure(errno, path, "bind");
         if (group != (gid_t)-1 && lchown(path, (uid_t)-1, group) < 0)
-                r = failed(errno, path, "set the group (daemon.socket_group) of");
+                r = socket_failure(errno, path, "set the group (daemon.socket_group) of");
         else if (chmod(path, config->socket_mode) < 0)
-                r = failed(errno, path, "set the mode (daemon.socket_mode) of");
+                r = socket_failure(errno, path, "set the mode (daemon.socket_mode) of");
         else if (listen(fd, SOMAXCONN) < 0)
-                r = failed(errno, path, "listen on");
+                r = socket_failure(errno, path, "listen on");
         if (r < 0)
                 unlink(path);
         return r;
 }
 
-static int bind_here(struct listener *listener, const struct config *config) {
+static int listener_bind(struct listener *listener, const struct config *config) {
         struct sockaddr_un address;
         struct stat status;
-        int r = address_of(config->socket, &address);
+        int r = socket_address(config->socket, &address);
 
-        if (r < 0 || (r = make_parent(config->socket)) < 0 || (r = remove_stale(&address)) < 0)
+        if (r < 0 || (r = make_directory(config->socket)) < 0 ||
+            (r = remove_stale_socket(&address)) < 0)
                 return r;
         listener->fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         if (listener->fd < 0)
-                return failed(errno, config->socket, "create");
+                return socket_failure(errno, config->socket, "create");
         message_refuse_descriptors(listener->fd);
-        r = bind_guarded(listener->fd, &address, config);
+        r = bind_socket(listener->fd, &address, config);
         if (r < 0)
                 return r;
         listener->path = strdup(config->socket);
         if (listener->path == NULL || lstat(config->socket, &status) < 0) {
                 unlink(config->socket);
-                return failed(listener->path == NULL ? ENOMEM : errno, config->socket, "look at");
+                return socket_failure(listener->path == NULL ? ENOMEM : errno, config->socket,
+                                      "look at");
         }
         listener->device = status.st_dev;
         listener->inode = status.st_ino;
         return 0;
 }
 
-/* Its path, or what stands for one where it has none. */
-static char *path_of(int fd) {
+/* Its path, or a description if it has none. */
+static char *socket_path(int fd) {
         struct sockaddr_un address = { .sun_family = AF_UNIX };
-        socklen_t length = sizeof(address) - 1; /* so that a NUL is behind it */
+        socklen_t length = sizeof(address) - 1; /* a NUL stays behind it */
 
         if (getsockname(fd, (struct sockaddr *)&address, &length) < 0 ||
             address.sun_path[0] != '/')
@@ -151,8 +154,8 @@ static char *path_of(int fd) {
         return strdup(address.sun_path);
 }
 
-/* The socket which systemd passed. */
-static int take_passed(struct listener *listener, const struct listen_fds *passed) {
+/* The socket that systemd passed. */
+static int listener_take(struct listener *listener, const struct listen_fds *passed) {
         int fd = passed->fds[0];
 
         if (passed->n_listening > 1)
@@ -160,10 +163,10 @@ static int take_passed(struct listener *listener, const struct listen_fds *passe
                                    "is expected: leave one Listen... line in the .socket unit",
                                    passed->n_listening);
         if (sd_is_socket_unix(fd, SOCK_SEQPACKET, 1, NULL, 0) <= 0)
-                return log_failure(EINVAL, "socket", "the descriptor which systemd passed is not a "
+                return log_failure(EINVAL, "socket", "the descriptor that systemd passed is not a "
                                    "listening AF_UNIX SOCK_SEQPACKET socket: use "
                                    "ListenSequentialPacket= in the .socket unit");
-        listener->path = path_of(fd);
+        listener->path = socket_path(fd);
         if (listener->path == NULL)
                 return log_failure(ENOMEM, "socket", "no memory");
         if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
@@ -174,21 +177,21 @@ static int take_passed(struct listener *listener, const struct listen_fds *passe
         return 0;
 }
 
-static int open_spare(void) {
+static int listener_open_spare(void) {
         return open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 
 int listener_open(struct listener *ret, const struct config *config,
                   const struct listen_fds *passed) {
         struct listener listener = LISTENER_NONE;
-        int r = passed->n_listening > 0 ? take_passed(&listener, passed)
-                                        : bind_here(&listener, config);
+        int r = passed->n_listening > 0 ? listener_take(&listener, passed)
+                                        : listener_bind(&listener, config);
 
         if (r < 0) {
                 listener_close(&listener);
                 return r;
         }
-        listener.spare = open_spare();
+        listener.spare = listener_open_spare();
         *ret = listener;
         return 0;
 }
@@ -196,7 +199,7 @@ int listener_open(struct listener *ret, const struct config *config,
 void listener_close(struct listener *listener) {
         struct stat status;
 
-        /* not if another daemon's socket has taken the place */
+        /* not if another daemon's socket is there by now */
         if (listener->path != NULL && listener->inode != 0 && lstat(listener->path, &status) == 0 &&
             status.st_dev == listener->device && status.st_ino == listener->inode)
                 unlink(listener->path);
@@ -208,18 +211,18 @@ void listener_close(struct listener *listener) {
         *listener = LISTENER_NONE;
 }
 
-static int turn_away(struct listener *listener) {
+static int listener_turn_away(struct listener *listener) {
         int fd;
 
         if (listener->spare < 0)
-                listener->spare = open_spare();
+                listener->spare = listener_open_spare();
         if (listener->spare < 0)
                 return -ENFILE;
         close(listener->spare);
         fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (fd >= 0)
                 close(fd);
-        listener->spare = open_spare();
+        listener->spare = listener_open_spare();
         return fd >= 0 ? -EMFILE : -ENFILE;
 }
 
@@ -235,6 +238,6 @@ int listener_accept(struct listener *listener) {
                 return fd;
         }
         if (errno == EMFILE || errno == ENFILE)
-                return turn_away(listener);
+                return listener_turn_away(listener);
         return errno == ECONNABORTED || errno == EINTR ? -EAGAIN : -errno;
 }

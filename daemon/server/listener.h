@@ -9,20 +9,20 @@
 
 struct listener {
         int fd;
-        int spare;  /* given up for a moment to turn a peer away when descriptors run out */
+        int spare;  /* closed for a moment to turn a peer away when descriptors run out */
         char *path; /* where it listens */
         dev_t device;
-        ino_t inode; /* of the socket which we bound at `path`; 0: systemd's, not ours to unlink */
+        ino_t inode; /* of the socket bound at `path`; 0: systemd's, not to be unlinked */
 };
 #define LISTENER_NONE ((struct listener){ .fd = -1, .spare = -1 })
 
-/* The one listening socket which was passed, or else one bound here. Logs its errors. */
+/* Uses the listening socket that was passed; without one, binds one. Logs its errors. */
 int listener_open(struct listener *ret, const struct config *config,
                   const struct listen_fds *passed);
-/* Unlinks the socket when it is the one bound here. */
+/* Unlinks the socket if it was bound here. */
 void listener_close(struct listener *listener);
 
-/* A connected, non-blocking socket; -EAGAIN: nobody is waiting; -EMFILE: no
- * descriptor was left and one peer was turned away; -ENFILE: not even that was
- * possible, do not ask again at once. */
+/* A connected, non-blocking socket. -EAGAIN: nobody is waiting. -EMFILE: no descriptor
+ * was left, and one peer was turned away. -ENFILE: not even that was possible; try again
+ * later. */
 int listener_accept(struct listener *listener);

@@ -16,11 +16,11 @@
 void message_refuse_descriptors(int socket) {
         int off = 0;
 
-        /* an older kernel does not know it: message_receive() closes what comes */
+        /* an older kernel has no such option: message_receive() closes what comes */
         (void)setsockopt(socket, SOL_SOCKET, SO_PASSRIGHTS, &off, sizeof(off));
 }
 
-/* Closes what was sent along; true when there was anything. */
+/* Closes the descriptors that came with a message. True if anything came with it. */
 static bool close_descriptors(struct msghdr *header) {
         struct cmsghdr *part;
         bool any = false;

@@ -36,7 +36,7 @@ static bool is_among(const gid_t *groups, socklen_t length, gid_t group) {
         return false;
 }
 
-/* More than GROUPS_USUAL of them, `length` bytes. */
+/* For more than GROUPS_USUAL groups; they take `length` bytes. */
 static bool in_many_groups(int socket, socklen_t length, gid_t group) {
         gid_t *groups = malloc(length);
         bool found = groups != NULL &&
@@ -78,7 +78,7 @@ bool peer_parse_cgroup(const char *text, char *ret, size_t size) {
         return true;
 }
 
-/* The whole of a small file of /proc/PID as a string; false when it does not fit. */
+/* A whole small file of /proc/PID as a string; false if it does not fit. */
 static bool read_proc(pid_t pid, const char *name, char *ret, size_t size) {
         char path[64];
         size_t length = 0;
@@ -98,7 +98,7 @@ static bool read_proc(pid_t pid, const char *name, char *ret, size_t size) {
         return true;
 }
 
-/* A pidfd is readable once its process is dead; only then may its pid be reused. */
+/* A pidfd becomes readable when its process is dead; only then may the pid be reused. */
 static bool pidfd_alive(int pidfd) {
         struct pollfd poll_fd = { .fd = pidfd, .events = POLLIN };
 

@@ -11,22 +11,25 @@
 #define HINT_NS (NS_PER_S / 200)     /* what a hint costs: 200 a second ... */
 #define HINT_BURST_NS (NS_PER_S / 4) /* ... and 50 at once */
 
-/* ---- answers that end a connection; a peer that does not take one is dropped as well */
+/* ---- answers that end a connection: whether the peer takes them or not */
 
-static enum connection_state drop_broken(struct protocol *protocol,
-                                         const struct connection *connection, int64_t now_ns) {
+static enum connection_state protocol_drop(struct protocol *protocol,
+                                           const struct connection *connection,
+                                           int64_t now_ns) {
         char more[LOG_RATELIMIT_TEXT];
 
         protocol->totals.errors++;
         if (log_ratelimit_pass(&protocol->broken, now_ns, more))
                 log_event(LOG_LEVEL_WARNING, "protocol", "a connection of uid %u was closed: it "
-                          "sent what is no message of this protocol, or not in its place%s",
+                          "sent something that is no message of this protocol, or not allowed "
+                          "at that point%s",
                           (unsigned)connection->peer.uid, more);
         return CONNECTION_DEAD;
 }
 
-static enum connection_state refuse(struct protocol *protocol, const struct connection *connection,
-                                    union wire_message *refusal, int64_t now_ns) {
+static enum connection_state protocol_refuse(struct protocol *protocol,
+                                             const struct connection *connection,
+                                             union wire_message *refusal, int64_t now_ns) {
         char more[LOG_RATELIMIT_TEXT];
 
         protocol->totals.refusals++;
@@ -37,10 +40,10 @@ static enum connection_state refuse(struct protocol *protocol, const struct conn
         return CONNECTION_DEAD;
 }
 
-/* Why the clock keeps IDs back; `resume_ns`: until when, INT64_MAX unknown. */
-static enum connection_state refuse_for_clock(struct protocol *protocol,
-                                              const struct connection *connection,
-                                              int64_t resume_ns, int64_t now_ns) {
+/* The clock holds IDs back, until `resume_ns`; INT64_MAX: not known. */
+static enum connection_state protocol_refuse_for_clock(struct protocol *protocol,
+                                                       const struct connection *connection,
+                                                       int64_t resume_ns, int64_t now_ns) {
         int64_t wait_ms = resume_ns == INT64_MAX ? 1000 : (resume_ns - now_ns) / NS_PER_MS + 1;
         union wire_message refusal;
         char text[TIMEKEEPER_TEXT];
@@ -50,20 +53,21 @@ static enum connection_state refuse_for_clock(struct protocol *protocol,
         clients_refuse(&refusal.refused, ETIME,
                        wait_ms > UINT32_MAX ? UINT32_MAX : (uint32_t)wait_ms, "%s",
                        timekeeper_text(protocol->timekeeper, text));
-        return refuse(protocol, connection, &refusal, now_ns);
+        return protocol_refuse(protocol, connection, &refusal, now_ns);
 }
 
 /* ---- HELLO */
 
-static enum connection_state welcome(struct protocol *protocol,
-                                     const struct connection *connection) {
+static enum connection_state protocol_send_welcome(struct protocol *protocol,
+                                                   const struct connection *connection) {
         return clients_welcome(protocol->clients, connection->client, connection->version) < 0
                        ? CONNECTION_DEAD : CONNECTION_ATTACHED;
 }
 
-/* A HELLO that has just come, or is held; until `held_ns` at most. */
-static enum connection_state attach(struct protocol *protocol, struct connection *connection,
-                                    int64_t held_ns, int64_t now_ns) {
+/* For a HELLO that has just come, or is held. It is held until `held_ns` at most. */
+static enum connection_state protocol_attach(struct protocol *protocol,
+                                             struct connection *connection, int64_t held_ns,
+                                             int64_t now_ns) {
         uint64_t now_tick = timekeeper_tick(protocol->timekeeper, now_ns);
         union wire_message refusal;
         int64_t resume_ns;
@@ -71,12 +75,13 @@ static enum connection_state attach(struct protocol *protocol, struct connection
 
         if (!timekeeper_ready(protocol->timekeeper, &resume_ns))
                 return resume_ns <= held_ns ? CONNECTION_HELD :
-                       refuse_for_clock(protocol, connection, resume_ns, now_ns);
+                       protocol_refuse_for_clock(protocol, connection, resume_ns, now_ns);
         r = clients_attach(protocol->clients, connection->source.fd, &connection->peer,
                            connection->n_lanes, now_tick, &connection->client, &refusal.refused);
         if (r == CLIENTS_E_REFUSED)
-                return refuse(protocol, connection, &refusal, now_ns);
-        return r == CLIENTS_E_WAITING ? CONNECTION_HELD : welcome(protocol, connection);
+                return protocol_refuse(protocol, connection, &refusal, now_ns);
+        return r == CLIENTS_E_WAITING ? CONNECTION_HELD
+                                      : protocol_send_welcome(protocol, connection);
 }
 
 static enum connection_state handle_hello(struct protocol *protocol, struct connection *connection,
@@ -89,11 +94,11 @@ static enum connection_state handle_hello(struct protocol *protocol, struct conn
                                "of the protocol, this daemon %u to %u: install matching releases",
                                hello->version_min, hello->version_max, WIRE_VERSION_MIN,
                                WIRE_VERSION);
-                return refuse(protocol, connection, &refusal, now_ns);
+                return protocol_refuse(protocol, connection, &refusal, now_ns);
         }
         connection->version = version;
         connection->n_lanes = hello->lanes;
-        return attach(protocol, connection, now_ns + CONNECTION_HELD_NS, now_ns);
+        return protocol_attach(protocol, connection, now_ns + CONNECTION_HELD_NS, now_ns);
 }
 
 /* ---- the other messages */
@@ -105,7 +110,7 @@ static enum connection_state handle_want(struct protocol *protocol, struct conne
         if (connection->hint_ns < now_ns)
                 connection->hint_ns = now_ns;
         connection->hint_ns += HINT_NS;
-        /* further hints stay in its queue: whoever floods delays itself alone */
+        /* further hints stay in its queue: a flood delays only its sender */
         if (connection->hint_ns - now_ns > HINT_BURST_NS)
                 return CONNECTION_THROTTLED;
         protocol->totals.hints++;
@@ -141,7 +146,7 @@ static enum connection_state handle_message(struct protocol *protocol,
         }
         if (!pending && type == WIRE_WANT && message->want.lane < connection->client->n_lanes)
                 return handle_want(protocol, connection, &message->want, now_ns);
-        return drop_broken(protocol, connection, now_ns);
+        return protocol_drop(protocol, connection, now_ns);
 }
 
 enum connection_state protocol_receive(void *context, struct connection *connection,
@@ -157,24 +162,25 @@ enum connection_state protocol_receive(void *context, struct connection *connect
         if (r == 0)
                 return handle_message(protocol, connection, &message, now_ns);
         if (r == -EPROTO)
-                return drop_broken(protocol, connection, now_ns);
+                return protocol_drop(protocol, connection, now_ns);
         return r == -EAGAIN && !gone ? connection->state : CONNECTION_DEAD;
 }
 
-/* ---- what waits */
+/* ---- clients that wait */
 
-static enum connection_state welcome_held(struct protocol *protocol, struct connection *connection,
-                                          int64_t now_ns) {
+static enum connection_state protocol_retry_held(struct protocol *protocol,
+                                                 struct connection *connection,
+                                                 int64_t now_ns) {
         int64_t resume_ns;
 
         if (connection->client == NULL)
-                return attach(protocol, connection, connection->deadline_ns, now_ns);
+                return protocol_attach(protocol, connection, connection->deadline_ns, now_ns);
         if (clients_granted(protocol->clients, connection->client,
                             timekeeper_tick(protocol->timekeeper, now_ns)))
-                return welcome(protocol, connection);
+                return protocol_send_welcome(protocol, connection);
         if (!timekeeper_ready(protocol->timekeeper, &resume_ns) &&
             resume_ns > connection->deadline_ns)
-                return refuse_for_clock(protocol, connection, resume_ns, now_ns);
+                return protocol_refuse_for_clock(protocol, connection, resume_ns, now_ns);
         return CONNECTION_HELD;
 }
 
@@ -184,39 +190,42 @@ void protocol_welcome(struct protocol *protocol, int64_t now_ns) {
         for (connection = TAILQ_FIRST(&protocol->connections->lists[CONNECTION_HELD]);
              connection != NULL; connection = next) {
                 next = TAILQ_NEXT(connection, link);
-                connection_become(connection, welcome_held(protocol, connection, now_ns), now_ns);
+                connection_become(connection, protocol_retry_held(protocol, connection, now_ns),
+                                  now_ns);
         }
 }
 
-/* Neither the clock nor a reservation came in time. The clock may have come within this
- * round, after a wait for the fence: that has to be raised first. */
-static enum connection_state refuse_held(struct protocol *protocol,
-                                         const struct connection *connection, int64_t now_ns) {
+/* It was held for as long as it may be. The clock may have become ready within this round,
+ * after a wait for the fence: then the fence must be raised first. */
+static enum connection_state protocol_refuse_held(struct protocol *protocol,
+                                                  const struct connection *connection,
+                                                  int64_t now_ns) {
         union wire_message refusal;
         char text[FENCE_REFUSAL_TEXT];
         uint32_t retry_ms;
         int64_t resume_ns;
 
         if (!timekeeper_ready(protocol->timekeeper, &resume_ns))
-                return refuse_for_clock(protocol, connection, resume_ns, now_ns);
+                return protocol_refuse_for_clock(protocol, connection, resume_ns, now_ns);
         if (fence_refusal(protocol->fence, timekeeper_tick(protocol->timekeeper, now_ns), text,
                           &retry_ms))
                 clients_refuse(&refusal.refused, ETIME, retry_ms, "%s", text);
         else if (protocol->clients->changed)
-                /* the fence rose within this round, after the grants: the next one makes them */
+                /* the fence rose within this round, after the grants: they come in the next */
                 clients_refuse(&refusal.refused, ETIME, 1,
                                "no reservation: the fence has just been raised");
         else
                 clients_refuse(&refusal.refused, ENOSPC, 1000, "no position became free in time: "
                                "close idle clients or raise workers.count");
-        return refuse(protocol, connection, &refusal, now_ns);
+        return protocol_refuse(protocol, connection, &refusal, now_ns);
 }
 
-static enum connection_state expire(struct protocol *protocol, const struct connection *connection,
-                                    int64_t now_ns) {
+static enum connection_state protocol_expire_one(struct protocol *protocol,
+                                                 const struct connection *connection,
+                                                 int64_t now_ns) {
         switch (connection->state) {
         case CONNECTION_HELD:
-                return refuse_held(protocol, connection, now_ns);
+                return protocol_refuse_held(protocol, connection, now_ns);
         case CONNECTION_THROTTLED:
                 return CONNECTION_ATTACHED;
         default:
@@ -230,7 +239,8 @@ void protocol_expire(struct protocol *protocol, int64_t now_ns) {
 
                 while ((connection = TAILQ_FIRST(&protocol->connections->lists[state])) != NULL &&
                        connection->deadline_ns <= now_ns)
-                        connection_become(connection, expire(protocol, connection, now_ns),
+                        connection_become(connection,
+                                          protocol_expire_one(protocol, connection, now_ns),
                                           now_ns);
         }
 }

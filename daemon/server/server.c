@@ -68,7 +68,7 @@ static void accept_ready(void *context, uint32_t events, int64_t now_ns) {
                 if (fd == -EMFILE)
                         continue;
                 if (fd < 0) {
-                        /* whatever it is, not again at once */
+                        /* whatever the error is, wait for a moment */
                         set_accepting(server, now_ns + ACCEPT_PAUSE_NS);
                         return;
                 }
@@ -129,7 +129,7 @@ static void lease_ready(void *context, uint32_t events, int64_t now_ns) {
         server->lost = lease_lost(server->lease);
 }
 
-/* The clocks are looked at in each round. */
+/* Nothing else to do: round_clock() reads the clocks in each round. */
 static void step_ready(void *context, uint32_t events, int64_t now_ns) {
         struct server *server = context;
 
@@ -167,7 +167,7 @@ int server_watch(struct server *server) {
                 r = event_add(&server->loop, &server->leasing);
         for (unsigned i = 0; i < 3 && r == 0; i++) {
                 server->steps[i] = (struct event_source){ steps[i], step_ready, server };
-                /* not every system tells of steps in every way */
+                /* not every system offers every way */
                 if (steps[i] >= 0)
                         r = event_add(&server->loop, &server->steps[i]);
         }
@@ -185,8 +185,8 @@ static int64_t round_clock(void *context, int64_t now_ns) {
         /* The other rounds begin on the line that is published now. One time for all of
          * them: what is granted is given out before the held are found to be too late. */
         event_update_time(&server->loop);
-        /* also while the fence is passed: reserve_run() asks for a higher one, as what
-         * was asked for last may be passed when it is written at last */
+        /* Also while the fence is passed: then reserve_run() asks for a higher one, as the
+         * fence asked for last may be passed already when it is written. */
         ready = guard_ready(&server->segments.guard);
         if (ready && !server->ready)
                 server->clients.changed = true;
@@ -325,7 +325,7 @@ int server_run(struct server *server) {
                 if (r < 0)
                         return log_failure(-r, "server", "waiting for events failed: %s",
                                            strerror(-r));
-                /* nothing more is granted of what is another host's */
+                /* no more grants: the worker IDs are another host's */
                 if (server->lost)
                         return -ESTALE;
                 run_rounds(server);

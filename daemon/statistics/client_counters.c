@@ -11,12 +11,12 @@
 
 #define LANES_OFFSET ((off_t)sizeof(struct cursors_page))
 #define READ_ATTEMPTS 8
-/* What a slewed clock and a batch that reaches back may add to the age. */
+/* What a slewed clock, and a batch that reaches back, may add to the age. */
 #define AGE_SLACK_NS (2 * NS_PER_S)
-/* More callers than that do not wait at once. */
+/* At most so many callers wait at the same time. */
 #define WAITERS_MAX 4096u
 
-/* A cursors page, copied. */
+/* A copy of a cursors page. */
 union page_copy {
         struct cursors_page page;
         uint8_t bytes[sizeof(struct cursors_page) + LANES_MAX * sizeof(struct lane_words) +
@@ -35,9 +35,9 @@ static bool same_ticks(const struct lane_words *a, const struct lane_words *b, u
 }
 
 /*
- * Cursors before and after the counters: when no lane has gone on to another
- * tick in between, counters and cursors belong together. A client which does
- * not let us see that (it lies, or we are starved) is taken as it is.
+ * Reads the cursors before and after the counters: if no lane has moved to another tick
+ * in between, counters and cursors belong together. After READ_ATTEMPTS without that
+ * (the client lies, or this thread gets no processor time) they are used as they are.
  */
 static int copy_page(const struct client *client, size_t size, union page_copy *copy) {
         struct lane_words after[LANES_MAX];
@@ -54,15 +54,15 @@ static int copy_page(const struct client *client, size_t size, union page_copy *
         return 0;
 }
 
-/* What a lane has used of the tick which its cursor stands in: `width` from
- * `start` on; nothing if that cannot be known. */
+/* What a lane has used of its cursor's tick: `width` positions from `start`; none if
+ * that cannot be known. */
 static struct rectangle unfinished(const struct client *client, uint32_t lane, uint64_t cursor) {
         const struct grants_page *grants = client->grants.map;
         struct rectangle r;
 
-        /* Whoever closed a cursor has counted its last tick. A slot granted anew
-         * no longer says where that tick's positions were; the library counts
-         * them with its next call. */
+        /* Whoever closes a cursor counts its last tick first. A slot that was granted anew
+         * no longer tells where that tick's positions were; the library counts them with
+         * its next call. */
         if (cursor_closed(cursor) || !slot_read(&grants->slots[lane][cursor_slot(cursor)], &r) ||
             !rectangle_at(&r, grants->base_tick + cursor_tick(cursor)))
                 return (struct rectangle){ .width = 0 };
@@ -81,8 +81,8 @@ static void add_to_workers(const struct statistics_run *run, const struct rectan
                                 usage_of_worker(first, last, worker, run->sequence_bits);
 }
 
-/* Sums wrap on purpose: a counter is below zero while its tick, which began at
- * an offset, is unfinished. Lies that wrap are caught by the limit. */
+/* Sums wrap on purpose: a counter is below zero while a tick that started at an offset
+ * is unfinished. False values that wrap are caught by the limit. */
 static void add_lane(const struct client *client, const struct statistics_run *run, uint32_t lane,
                      const struct lane_words *words, uint64_t *values) {
         struct rectangle used = unfinished(client, lane, load(&words->cursor));
@@ -130,6 +130,6 @@ uint64_t statistics_page_limit(const struct statistics_run *run, int64_t age_ns,
                 return times(ticks, run->width);
         if (value >= STATISTICS_WORKERS)
                 return times(ticks, UINT64_C(1) << run->sequence_bits);
-        /* a call takes longer than a ns; that many callers wait at once */
+        /* a call takes longer than 1 ns; at most WAITERS_MAX callers wait at the same time */
         return value == STATISTICS_OVERFLOW_WAIT_NS ? times(ns, WAITERS_MAX) : times(ns, 1);
 }

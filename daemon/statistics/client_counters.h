@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * What a client's own counters say, as far as it can be true. The pages are the
- * client's to write: they are read by pread only, and what they say is believed
- * only if it grows and is plausible (rule 13).
+ * A client's own counters. The client can write their pages: they are read by pread()
+ * only, and a value counts only if it grows and is possible (rule 13).
  */
 #include <stdint.h>
 
@@ -11,7 +10,7 @@
 #include "shm/id.h"
 #include "shm/pages.h"
 
-/* One number each, so that all are treated alike. */
+/* Indexes of one array, so that all values are treated alike. */
 enum statistics_value {
         STATISTICS_IDS,
         STATISTICS_OVERFLOWS,
@@ -21,10 +20,10 @@ enum statistics_value {
         STATISTICS_VALUES_MAX = STATISTICS_WORKERS + WORKER_COUNTERS_MAX,
 };
 
-/* The workers whose IDs are counted, and the width of the whole run. */
+/* The worker IDs for which IDs are counted, and the width of the whole run. */
 struct statistics_run {
         uint32_t worker_first;
-        uint32_t worker_count; /* counted ones, <= WORKER_COUNTERS_MAX */
+        uint32_t worker_count; /* at most WORKER_COUNTERS_MAX */
         uint32_t sequence_bits;
         uint64_t width;
 };
@@ -33,10 +32,10 @@ static inline uint32_t statistics_values(const struct statistics_run *run) {
         return STATISTICS_WORKERS + run->worker_count;
 }
 
-/* Fills in statistics_values() numbers. -EIO, and nothing is changed, when the
- * page cannot be read. */
+/* Fills in statistics_values() numbers. -EIO, with nothing changed, when the page cannot
+ * be read. */
 int statistics_page_read(const struct client *client, const struct statistics_run *run,
                          uint64_t *values);
 
-/* The most that a client attached `age_ns` ago can have counted. */
+/* The most that a client can have counted which attached `age_ns` ago. */
 uint64_t statistics_page_limit(const struct statistics_run *run, int64_t age_ns, uint32_t value);

@@ -12,7 +12,7 @@
 #include "daemon/util/time.h"
 
 #define INTERVAL_NS NS_PER_S
-/* What comes before it in the segment never changes while we run. */
+/* What comes before it in the segment never changes while the daemon runs. */
 #define SNAPSHOT_OFFSET offsetof(struct statistics_segment, updated_boot_ns)
 
 /* The inputs as words, so that they can be copied one by one while another thread
@@ -23,8 +23,8 @@ union input_words {
 };
 #define INPUT_WORDS (sizeof(union input_words) / sizeof(int64_t))
 
-/* A client's record, `client->statistics`: the highest values seen of it. This
- * one stands for that of a client which is still in the list, but counted. */
+/* `client->statistics` is a client's record: the highest values seen of it. This one
+ * stands for a client which is still in the list, but already in the totals. */
 static uint64_t retired[1];
 
 struct statistics {
@@ -43,25 +43,25 @@ struct statistics {
         bool poked, stop;  /* under wake_mutex */
         uint32_t question; /* the watchdog's last; under wake_mutex */
         _Atomic uint32_t answer;
-        /* Held while one client is read, by the thread and by statistics_retire().
-         * Guards what follows and every client's record. */
+        /* Held while one client is read, by the thread and by statistics_retire(). Guards
+         * what follows, and each client's record. */
         pthread_mutex_t totals_mutex;
         uint64_t totals[STATISTICS_VALUES_MAX]; /* of all clients there ever were */
         uint64_t fresh[STATISTICS_VALUES_MAX];
-        uint64_t unseen[STATISTICS_VALUES_MAX]; /* zero: where one without a record begins */
+        uint64_t unseen[STATISTICS_VALUES_MAX]; /* zero: in place of a missing record */
 };
 
 static size_t record_size(const struct statistics *s) {
         return statistics_values(&s->run) * sizeof(uint64_t);
 }
 
-/* Takes in what is new since the last look. A value that fell or cannot be is
- * left out, so that totals only grow, whatever a client writes. */
+/* Adds what is new since the last time. A value that fell, or is impossible, is left
+ * out, so that totals only grow, whatever a client writes. */
 static void take_in(struct statistics *s, const struct client *client, uint64_t *record) {
         int64_t age_ns = time_ns(CLOCK_BOOTTIME) - client->attached_boot_ns;
 
         if (statistics_page_read(client, &s->run, s->fresh) < 0)
-                return; /* it has no counters any more: those before stand */
+                return; /* its counters are gone: the values seen before stay */
         for (uint32_t i = 0; i < statistics_values(&s->run); i++) {
                 uint64_t value = s->fresh[i];
 
@@ -72,7 +72,7 @@ static void take_in(struct statistics *s, const struct client *client, uint64_t 
         }
 }
 
-/* Without memory for a record all of it counts as new. */
+/* Without memory for a record, all that it has counted is taken as new. */
 void statistics_adopt(struct statistics *s, struct client *client) {
         int64_t age_ns = time_ns(CLOCK_BOOTTIME) - client->attached_boot_ns;
 
@@ -95,7 +95,7 @@ static void list_client(struct statistics_segment *image, const struct client *c
                 .pid = (uint32_t)client->pid,
                 .uid = client->uid,
                 .lanes = client->n_lanes,
-                /* relaxed: two numbers to look at */
+                /* relaxed: only shown */
                 .standing_width =
                         atomic_load_explicit(&client->standing_width, memory_order_relaxed),
                 .elastic_width = atomic_load_explicit(&client->elastic_width, memory_order_relaxed),
@@ -109,7 +109,7 @@ static void list_client(struct statistics_segment *image, const struct client *c
 
 static void look_at(struct statistics *s, struct client *client) {
         pthread_mutex_lock(&s->totals_mutex);
-        /* without memory for a record it is counted when it leaves */
+        /* without memory for a record it is counted when it ends */
         if (!client->statistics)
                 client->statistics = calloc(1, record_size(s));
         if (client->statistics && client->statistics != retired) {
@@ -133,21 +133,21 @@ void statistics_retire(struct statistics *s, struct client *client) {
 }
 
 static int64_t load_input(const _Atomic int64_t *input) {
-        return atomic_load_explicit(input, memory_order_relaxed); /* relaxed: a number to look at */
+        return atomic_load_explicit(input, memory_order_relaxed); /* relaxed: only shown */
 }
 
 static int64_t fence_unix_ms(const struct statistics *s) {
         uint64_t fence_tick = lease_fence(s->lease);
         int64_t unix_ms;
 
-        /* 0 is no fence yet */
+        /* 0: there is no fence yet */
         if (fence_tick == 0 || fence_tick > INT64_MAX ||
             __builtin_add_overflow(s->image->layout.epoch_unix_ms, (int64_t)fence_tick, &unix_ms))
                 return 0;
         return unix_ms;
 }
 
-/* 0 without a fence or a clock. */
+/* 0 if there is no fence or no clock. */
 static int64_t fence_ahead_ms(const struct statistics *s) {
         const struct clock_segment *clock = ticker_clock(s->ticker);
         struct clock_reading reading;
@@ -163,7 +163,7 @@ static int64_t fence_ahead_ms(const struct statistics *s) {
 static int64_t region_of(const struct statistics_segment *image) {
         const struct id_layout *layout = &image->layout;
 
-        /* in 64 bits: without region bits the shift may be all of 32 */
+        /* in 64 bits: without region bits the shift may be 32 */
         return (int64_t)((uint64_t)image->worker_first >>
                          (layout->worker_bits - layout->region_bits));
 }
@@ -200,7 +200,7 @@ void statistics_count(struct statistics *s, const struct statistics_inputs *inpu
         union input_words in = { .named = *inputs };
 
         for (unsigned i = 0; i < INPUT_WORDS; i++)
-                /* relaxed: numbers to look at */
+                /* relaxed: only shown */
                 atomic_store_explicit(&s->inputs[i], in.words[i], memory_order_relaxed);
 }
 
@@ -266,10 +266,10 @@ static void fill_image(struct statistics *s) {
         s->image->updated_boot_ns = time_ns(CLOCK_BOOTTIME);
 }
 
-/* Odd, barrier, contents, even. A sequence left odd by a writer who died is
- * gone on with. The contents are stored word by word, so that a reader who
- * copies meanwhile sees old or new words, and throws both away. */
-static void publish(struct statistics *s) {
+/* Odd, barrier, contents, even. A sequence that a dead writer left odd is used as it is.
+ * The contents are stored word by word, so that a reader which copies them meanwhile
+ * sees old or new words, and discards both. */
+static void publish_image(struct statistics *s) {
         struct statistics_segment *segment = s->segment;
         size_t end = sizeof(*segment) + s->image->client_count * sizeof(struct statistics_client);
         const uint64_t *from = (const uint64_t *)(const void *)s->image;
@@ -277,8 +277,8 @@ static void publish(struct statistics *s) {
         uint64_t odd = atomic_load_explicit(&segment->sequence, memory_order_relaxed) | 1;
 
         atomic_store_explicit(&segment->sequence, odd, memory_order_relaxed);
-        /* pairs with the reader's acquire barrier before its second look at the
-         * sequence: whoever sees a word stored below sees it odd, or later */
+        /* pairs with the reader's acquire barrier before it reads the sequence again:
+         * whoever sees a word stored below sees the sequence odd, or a later one */
         atomic_thread_fence(memory_order_release);
         for (size_t i = SNAPSHOT_OFFSET / sizeof(*to); i < end / sizeof(*to); i++)
                 __atomic_store_n(&to[i], from[i], __ATOMIC_RELAXED);
@@ -286,13 +286,13 @@ static void publish(struct statistics *s) {
         atomic_store_explicit(&segment->sequence, odd + 1, memory_order_release);
 }
 
-/* Called with wake_mutex: until the next snapshot is due (true) or we stop.
- * While the ticker stands still nothing is due: no wake-ups. */
+/* Called with wake_mutex held. Waits until the next snapshot is due; false: until the
+ * thread must stop. While the ticker does not run nothing is due, and nothing wakes. */
 static bool wait_for_reason(struct statistics *s) {
         struct timespec until = thread_deadline(INTERVAL_NS);
 
         while (!s->stop && !s->poked) {
-                /* relaxed: a number to look at */
+                /* relaxed: that the thread came here is all it tells */
                 atomic_store_explicit(&s->answer, s->question, memory_order_relaxed);
                 if (!ticker_running(s->ticker))
                         pthread_cond_wait(&s->wake, &s->wake_mutex);
@@ -311,7 +311,7 @@ static void *statistics_thread(void *context) {
                 s->poked = false;
                 pthread_mutex_unlock(&s->wake_mutex);
                 fill_image(s);
-                publish(s);
+                publish_image(s);
                 pthread_mutex_lock(&s->wake_mutex);
         } while (wait_for_reason(s));
         pthread_mutex_unlock(&s->wake_mutex);
@@ -332,14 +332,14 @@ void statistics_ask(void *context, uint32_t question) {
         pthread_mutex_lock(&s->wake_mutex);
         s->question = question;
         pthread_mutex_unlock(&s->wake_mutex);
-        /* after it, so that the thread finds the mutex free: one wake-up */
+        /* afterwards, so that the thread finds the mutex free: one wake-up */
         pthread_cond_signal(&s->wake);
 }
 
 bool statistics_answered(void *context, uint32_t question) {
         const struct statistics *s = context;
 
-        /* relaxed: that the thread came by is all it tells */
+        /* relaxed: that the thread came there is all it tells */
         return atomic_load_explicit(&s->answer, memory_order_relaxed) == question;
 }
 
@@ -374,7 +374,7 @@ int statistics_new(struct statistics **ret, struct statistics_segment *segment,
                 free(s);
                 return r;
         }
-        pthread_mutex_init(&s->wake_mutex, NULL); /* neither can fail with default attributes */
+        pthread_mutex_init(&s->wake_mutex, NULL); /* cannot fail with default attributes */
         pthread_mutex_init(&s->totals_mutex, NULL);
         s->segment = segment;
         s->clients = clients;
@@ -408,7 +408,7 @@ struct statistics *statistics_free(struct statistics *s) {
         pthread_cond_signal(&s->wake);
         pthread_mutex_unlock(&s->wake_mutex);
         pthread_join(s->thread, NULL);
-        /* those who are attached to the end */
+        /* of the clients that are still in the list */
         cds_list_for_each_entry(client, s->clients, link) {
                 if (client->statistics != retired)
                         free(client->statistics);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * Fills the statistics segment, in a thread of its own: once a second while
- * the ticker runs, and when poked. Reads the client list under RCU while the
- * ledger thread changes it.
+ * Fills the statistics segment in a thread of its own, once a second while the ticker
+ * runs, and when poked. It reads the list of clients under RCU while the ledger thread
+ * changes it.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -24,9 +24,9 @@ struct statistics_inputs {
 
 struct statistics;
 
-/* The caller has filled in the segment's magic, version, size, client_capacity,
- * boot ID, layout, worker run and daemon_version; a snapshot stands in it soon
- * after. `clients`, `ticker` and `lease` outlive it. */
+/* The caller has filled in the segment's magic, version, size, client_capacity, boot
+ * ID, layout, worker IDs and daemon_version. The first snapshot follows soon. `clients`,
+ * `ticker` and `lease` must outlive it. */
 int statistics_new(struct statistics **ret, struct statistics_segment *segment,
                    struct cds_list_head *clients, struct ticker *ticker,
                    const struct lease *lease);
@@ -35,13 +35,13 @@ struct statistics *statistics_free(struct statistics *statistics);
 /* The ledger thread's numbers, once a round; the next snapshot has them. */
 void statistics_count(struct statistics *statistics, const struct statistics_inputs *inputs);
 void statistics_poke(struct statistics *statistics); /* a fresh snapshot soon; any thread */
-/* A client of the daemon before, not in the list yet: what it has counted so far is
- * its own, and not in this daemon's totals, which begin at 0. Ledger thread. */
+/* A client of an earlier daemon, not in the list yet. What it has counted so far is not
+ * part of this daemon's totals, which start at 0. Ledger thread. */
 void statistics_adopt(struct statistics *statistics, struct client *client);
-/* A client is about to be unlinked: keep what it has handed out in the totals.
- * Ledger thread, once for each client. */
+/* A client is about to be unlinked: adds what it has counted to the totals. Ledger
+ * thread, once for each client. */
 void statistics_retire(struct statistics *statistics, struct client *client);
 
-/* The watchdog's, see watchdog.h; `statistics` is a struct statistics. Ledger thread. */
+/* For the watchdog, see watchdog.h; `statistics` is a struct statistics. Ledger thread. */
 void statistics_ask(void *statistics, uint32_t question);
 bool statistics_answered(void *statistics, uint32_t question);

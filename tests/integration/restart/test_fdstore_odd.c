@@ -172,7 +172,7 @@ Test(fdstore_odd, descriptors_that_are_no_client) {
         fdstore_expect_extended(s, fdstore_promised(s));
         fdstore_expect_extended(other, fdstore_promised(other));
         cr_expect(fdstore_goes_on(s) && fdstore_goes_on(other));
-        expect_log("2 clients of the daemon before go on with this one, 8 do not");
+        expect_log("2 clients of the earlier daemon continue with this one, 8 do not");
         sfshm_close(s);
         sfshm_close(other);
         fdstore_end();
@@ -307,7 +307,7 @@ Test(fdstore_odd, a_manager_that_sleeps) {
         service_manager_expect(&fdstore.manager, MANY * FDS_OF_A_CLIENT);
         private_daemon_signal(&fdstore.daemon, SIGKILL, true);
         service_manager_start(&fdstore.manager);
-        expect_log("400 clients of the daemon before go on with this one, 0 do not");
+        expect_log("400 clients of the earlier daemon continue with this one, 0 do not");
         for (int i = 0; i < MANY; i++) {
                 fdstore_expect_extended(s[i], 0);
                 cr_expect(fdstore_goes_on(s[i]));
