@@ -11,16 +11,16 @@
 #include "daemon/lease/state/identity.h"
 #include "daemon/util/log.h"
 
-/* What a person does who knows what IDs there may be, and this file does not. */
-#define GO_ON_BY_HAND \
-        "go on above an ID or time which none has passed: sfshm fence --above ID|TIME (with " \
+/* For an operator who knows what IDs may exist, when this file does not tell. */
+#define BEGIN_ABOVE \
+        "begin above an ID or time that no ID has passed: sfshm fence --above ID|TIME (with " \
         "the same --config and --set)"
-/* ... and what is enough when nothing is known but that the clock was never ahead */
+/* This is enough when nothing is known but that the clock was never ahead. */
 #define SAFE_TIME "if the clock is right and was never ahead, workers.horizon from now is enough"
 
 struct local {
         struct directory dir;
-        struct fence_state state; /* of this daemon: what each write of the fence says */
+        struct fence_state state; /* of this daemon; each write of the fence has it */
 };
 
 static void local_close(void *backend) {
@@ -39,8 +39,8 @@ static int write_fence(struct local *local, uint64_t fence_tick) {
         return fence_file_write(local->dir.fd, &state, &fence_file_kernel);
 }
 
-/* Writes the state of a host that never issued an ID, so that from now on a
- * missing file means a lost one. */
+/* Writes the state of a host that never issued an ID: from now on a missing file is a
+ * lost one. */
 static int first_start(struct local *local) {
         char name[256];
         int r = directory_evidence(&local->dir, name);
@@ -52,8 +52,8 @@ static int first_start(struct local *local) {
                 return log_failure(
                         ENOENT, "state-missing",
                         "%s is missing, but %s/%s shows that this is no first start: IDs "
-                        "may have been issued which nothing remembers. Put the file back, or "
-                        GO_ON_BY_HAND "; " SAFE_TIME,
+                        "may have been issued of which there is no record. Put the file back, or "
+                        BEGIN_ABOVE "; " SAFE_TIME,
                         local->dir.place, local->dir.path, name);
         r = write_fence(local, 0);
         if (r < 0)
@@ -77,13 +77,13 @@ static int check_state(const struct local *local, const struct fence_state *foun
                         "/etc/machine-id): a copied disk must not issue the same IDs "
                         "twice. Give this machine worker IDs of its own (workers.first) "
                         "and an empty daemon.state_dir; or, if it replaces that machine, "
-                        "which will never run again, " GO_ON_BY_HAND,
+                        "which will never run again, " BEGIN_ABOVE,
                         local->dir.place);
         r = identity_check_space(local->dir.place, found, &local->state);
         if (r < 0)
                 return r;
-        /* Any run may follow any other: the fence is one number for whatever
-         * this directory's daemons held. */
+        /* Any run may follow any other: the fence is one number for all worker IDs that
+         * daemons of this directory ever held. */
         if (found->worker_first != local->state.worker_first ||
             found->worker_count != local->state.worker_count)
                 log_event(LOG_LEVEL_NOTICE, "state-workers",
@@ -105,18 +105,18 @@ static int read_state(struct local *local, struct lease_grant *grant) {
                 return log_failure(
                         EPROTO, "state-version",
                         "%s was written by another version of sfshmd which this one does "
-                        "not understand: run that version, or " GO_ON_BY_HAND,
+                        "not understand: run that version, or " BEGIN_ABOVE,
                         local->dir.place);
         else if (r == -EBADMSG)
                 return log_failure(
                         EBADMSG, "state-damaged",
                         "%s is torn or damaged: its fence cannot be trusted, and without "
                         "one IDs could be issued twice. Put back a good copy, or "
-                        GO_ON_BY_HAND "; " SAFE_TIME,
+                        BEGIN_ABOVE "; " SAFE_TIME,
                         local->dir.place);
         else if (r < 0)
                 return log_failure(-r, "state", "cannot read %s: %s; repair the disk, or move the "
-                                   "file away and " GO_ON_BY_HAND, local->dir.place, strerror(-r));
+                                   "file away and " BEGIN_ABOVE, local->dir.place, strerror(-r));
         else
                 r = check_state(local, &found);
         grant->fence_tick = found.fence_tick;
@@ -169,8 +169,8 @@ static const char *local_place(void *backend) {
 
 static const char *local_remedy(void *backend) {
         (void)backend;
-        return "make room or repair the disk, it goes on by itself (if the state directory was "
-               "removed, start sfshmd anew)";
+        return "make room or repair the disk; sfshmd retries by itself (if the state directory was "
+               "removed, restart sfshmd)";
 }
 
 static const char *local_error_text(int error) {

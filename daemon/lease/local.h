@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * The `local` backend: the worker IDs stand in the configuration, the fence in
- * a file of the state directory. A lock in that directory keeps a second daemon
- * out. Nothing here protects against two hosts configured with the same IDs.
+ * The `local` backend: the worker IDs are in the configuration, the fence is in a file
+ * of the state directory. A lock in that directory keeps a second daemon out. Nothing
+ * here protects against two hosts which are configured with the same worker IDs.
  */
 #include "daemon/lease/backend.h"
 

@@ -37,13 +37,13 @@ static int explain(const struct task *task, int r) {
         const char *place = task->connect.connection.place;
 
         if (r == -EAGAIN)
-                return log_failure(EAGAIN, "workers", "another host or person was quicker at %s: "
-                                   "nothing was changed; look again with sfshm workers", place);
+                return log_failure(EAGAIN, "workers", "another host or operator was faster at %s: "
+                                   "nothing was changed; check with sfshm workers", place);
         if (r == -EIO || r == -ETIMEDOUT)
-                return log_failure(-r, "workers", "%s does not answer: look again with sfshm "
+                return log_failure(-r, "workers", "%s does not answer: check with sfshm "
                                    "workers what was done", place);
         if (r == -EACCES)
-                return log_failure(EACCES, "workers", "%s does not let us in: %s", place,
+                return log_failure(EACCES, "workers", "%s denied access: %s", place,
                                    task->connect.kind->access_remedy);
         if (r == -E2BIG)
                 return log_failure(E2BIG, "workers", "more records would change than %s takes at "
@@ -65,8 +65,8 @@ static int look(struct task *task) {
         r = fleet_view_read(&task->view, task->connect.connection.calls,
                             task->connect.connection.coordinator, &task->space);
         if (r == -EIO || r == -ETIMEDOUT)
-                return log_failure(-r, "workers", "%s does not answer, and nothing was changed: see "
-                                   "to %s", task->connect.connection.place,
+                return log_failure(-r, "workers", "%s does not answer, and nothing was changed: check "
+                                   "%s", task->connect.connection.place,
                                    task->connect.kind->name);
         return explain(task, r);
 }
@@ -154,8 +154,9 @@ static void describe_owner(const struct task *task, const struct fleet_owner *ow
                record->who.machine_id, record->who.pid, workers_state_name(workers_state_of(owner)),
                record->fence_tick, fence_time(&task->space.layout, record->fence_tick, time));
         if (owner->alive)
-                puts("Its session goes on and is ended. If sfshmd runs there it takes a new one, or "
-                     "loses these\nworker IDs to whoever is quicker, and must then be started anew.");
+                puts("Its session is alive and is ended. If sfshmd still runs there, it begins a new one, "
+                     "or loses these\nworker IDs to a host that claims them first, and must then be "
+                     "restarted.");
         free(workers);
 }
 

@@ -24,8 +24,8 @@ static int refuse_worker(const struct workers_release *release, uint32_t worker)
 static int refuse_alive(const struct workers_release *release, const struct record_host *record) {
         char *workers = worker_set_text(&record->workers);
         int r = log_failure(EBUSY, "workers-release", "worker IDs %s of region %" PRIu32 " are held "
-                            "by %s (pid %" PRId64 "), whose session goes on: stop sfshmd there. If "
-                            "the host is dead the session ends by itself within the configured "
+                            "by %s (pid %" PRId64 "), whose session is alive: stop sfshmd there. If "
+                            "the host is dead, the session expires within the configured "
                             "ttl; --force ends it now",
                             workers != NULL ? workers : "?", release->space.region,
                             record->who.host, record->who.pid);

@@ -78,7 +78,7 @@ static int check_revision(struct etcd_coordinator *etcd, const json_t *answer,
                                    " to %" PRId64 ": it was put back from an old copy, or "
                                    "etcd.endpoints names members of two clusters, and its fences "
                                    "may be too low. Nothing is written there until sfshmd is "
-                                   "started anew: stop the daemons of all hosts, wait for "
+                                   "restarted: stop the daemons of all hosts, wait for "
                                    "workers.horizon, start them", etcd->revision, revision);
         }
         etcd->revision = revision;

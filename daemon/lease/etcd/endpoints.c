@@ -55,8 +55,8 @@ void etcd_endpoints_tell(struct etcd_endpoints *endpoints, size_t at, uint32_t k
         if (endpoint->n_told == ETCD_FAILURES_TOLD)
                 return;
         endpoint->told[endpoint->n_told++] = kind;
-        log_event(LOG_LEVEL_WARNING, "etcd-away", "etcd at %s does not serve: %s; trying on, at "
-                  "every endpoint in turn", endpoint->url, message);
+        log_event(LOG_LEVEL_WARNING, "etcd-away", "etcd at %s does not serve: %s; retrying, at "
+                  "each endpoint in turn", endpoint->url, message);
 }
 
 void etcd_endpoints_serves(struct etcd_endpoints *endpoints, size_t at) {

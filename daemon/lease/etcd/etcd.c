@@ -8,7 +8,7 @@
 #include "daemon/lease/etcd/calls.h"
 #include "daemon/util/log.h"
 
-#define TIMEOUTS_IN_TTL 6 /* a renewal is three requests at most, and there is a second one */
+#define TIMEOUTS_IN_TTL 6 /* a renewal is at most three requests, and may be tried twice */
 
 static int etcd_connect(const struct config *config, struct lease_counters *counters,
                         struct fleet_connection *ret) {
@@ -51,7 +51,7 @@ const struct fleet_kind fleet_kind_etcd = {
         .access_event = "etcd-access",
         .access_remedy = "correct what the warning before names: etcd.username and "
                          "etcd.password_file, the role there, or the files for TLS",
-        .remedy = "see to etcd, and to the way there; it goes on by itself",
+        .remedy = "check etcd and the network to it; sfshmd retries by itself",
         .connect = etcd_connect,
         .disconnect = etcd_disconnect,
 };

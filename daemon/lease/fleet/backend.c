@@ -200,19 +200,19 @@ static int claim(struct fleet_backend *b, struct lease_grant *ret) {
                 ns = backoff_jittered(delay_ns, backoff_random());
                 if (time_ns(CLOCK_MONOTONIC) + ns > until_ns)
                         return log_failure(EBUSY, b->kind->claim_event, "no worker IDs from %s "
-                                           "within %s.ttl: %s; see to %s, and start sfshmd again",
+                                           "within %s.ttl: %s; check %s, and restart sfshmd",
                                            b->connection.place, b->kind->name, r == -EAGAIN ?
-                                           "other hosts were quicker each time" :
+                                           "other hosts were faster each time" :
                                            "it does not serve", b->kind->name);
                 pause = time_to_timespec(ns);
                 /* they are blocked, and taken by the server once there is one */
                 if (sigtimedwait(&ends, NULL, &pause) > 0)
-                        return log_failure(EINTR, b->kind->claim_event, "told to end before there "
-                                           "were worker IDs from %s", b->connection.place);
+                        return log_failure(EINTR, b->kind->claim_event, "stopped before it "
+                                           "had worker IDs from %s", b->connection.place);
         }
         if (r == -EACCES)
-                return log_failure(EACCES, b->kind->access_event, "%s does not let this host in: "
-                                   "%s; it reads and writes below %s.prefix",
+                return log_failure(EACCES, b->kind->access_event, "%s denies access to this host: "
+                                   "%s; sfshmd reads and writes below %s.prefix",
                                    b->connection.place, b->kind->access_remedy, b->kind->name);
         return r;
 }

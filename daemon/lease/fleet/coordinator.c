@@ -37,9 +37,9 @@ const char *coordinator_error_text(int error) {
         case EIO:
                 return "the coordinator does not serve";
         case EACCES:
-                return "the coordinator does not let this host in";
+                return "the coordinator denies access to this host";
         case EAGAIN:
-                return "others write there all the time";
+                return "other hosts keep changing what is read there";
         case ESTALE:
                 return "the coordinator has given the worker IDs to another host";
         default:

@@ -66,7 +66,7 @@ static int refuse_none(const struct fleet *f, const struct fleet_view *view, uin
         return log_failure(EBUSY, "workers-none", "no %" PRIu32 " worker IDs in a row are free in "
                            "region %" PRIu32 ": of %" PRIu32 ", %" PRIu32 " are held by hosts that "
                            "live, %" PRIu32 " rest (fence and workers.recycle_delay%s), %" PRIu32
-                           " are refused until a person repairs their keys, %" PRIu32 " are free. "
+                           " are refused until the operator repairs their keys, %" PRIu32 " are free. "
                            "Stop a host, lower workers.count, or use a layout with more worker bits",
                            f->parts.count, f->parts.space.region, view->end, census.held,
                            census.resting, when, census.refused, census.free);
@@ -237,8 +237,8 @@ int fleet_claim(struct fleet *f, struct lease_grant *ret) {
                 r = claim(f, d, view);
         if (r == -EAGAIN) {
                 fleet_count(&f->parts.counters->conflicts);
-                log_event(LOG_LEVEL_INFO, "lease-conflict", "another host was quicker in region %"
-                          PRIu32 ": looking again", f->parts.space.region);
+                log_event(LOG_LEVEL_INFO, "lease-conflict", "another host was faster in region %"
+                          PRIu32 ": retrying", f->parts.space.region);
         } else if (r < 0) {
                 f->begun = false; /* the session may have ended by the next attempt */
         }

@@ -25,8 +25,8 @@ bool fleet_renew_is_unknown(int error) {
 static int lost(struct fleet *f, const char *why) {
         f->lost = true;
         fleet_count(&f->parts.counters->conflicts);
-        return log_failure(ESTALE, "lease-lost", "the worker IDs of this host are its no more: %s. "
-                           "sfshmd ends; started anew it takes others, and clients go on with "
+        return log_failure(ESTALE, "lease-lost", "this host has lost its worker IDs: %s. sfshmd "
+                           "stops; after a restart it takes others, and clients continue with "
                            "those", why);
 }
 
@@ -50,8 +50,8 @@ static int adopt(struct fleet *f, const struct record_host *found, int64_t modif
         if (!our_workers(f, found) || memcmp(found->life, f->lives, FLEET_LIVES_LENGTH) != 0)
                 return lost(f, "another daemon has written their record");
         if (!f->late && !is_as_written(f, found))
-                return lost(f, "a copy of this daemon has written their record, or a person; if "
-                            "this machine was cloned, see that only one goes on");
+                return lost(f, "a copy of this daemon, or the operator, has written their record; if "
+                            "this machine was cloned, let only one of the two run");
         if (modified != f->modified) {
                 f->late = false; /* all that was on its way has the revision before to check */
                 f->written_renewals = found->renewals;
@@ -183,7 +183,7 @@ static int revive(struct fleet *f) {
         fleet_session_next_life(f);
         r = renewed(f, commit_host(f, true), f->begun_ns);
         if (r == 0)
-                log_event(LOG_LEVEL_NOTICE, "lease-revived", "the lease goes on under a new session: "
+                log_event(LOG_LEVEL_NOTICE, "lease-revived", "the lease continues in a new session: "
                           "no other host has taken the worker IDs");
         return r;
 }

@@ -82,6 +82,6 @@ int fleet_session_begin(struct fleet *f) {
 void fleet_session_expire(struct fleet *f, const char *why) {
         f->session = false;
         fleet_count(&f->parts.counters->expirations);
-        log_event(LOG_LEVEL_WARNING, "lease-expired", "%s: the lease has ended, and is claimed anew "
+        log_event(LOG_LEVEL_WARNING, "lease-expired", "%s: the lease has expired; it is claimed again "
                   "if no other host has taken it", why);
 }

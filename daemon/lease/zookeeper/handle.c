@@ -44,7 +44,7 @@ int zookeeper_handle_fail(struct zookeeper_session *s, int error, const char *wh
         if (!s->failing)
                 log_event(LOG_LEVEL_WARNING, "zookeeper-away",
                           "ZooKeeper at %s does not serve: "
-                          "%s%s%s; trying on, at every server in turn",
+                          "%s%s%s; retrying, at each server in turn",
                           s->hosts, why, message[0] != '\0' ? ": " : "", message);
         s->failing = true;
         return error;

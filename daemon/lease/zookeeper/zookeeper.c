@@ -10,7 +10,7 @@
 #include "daemon/lease/zookeeper/session.h"
 #include "daemon/util/log.h"
 
-#define TIMEOUTS_IN_TTL 6 /* a renewal is two calls, and there is a second one */
+#define TIMEOUTS_IN_TTL 6 /* a renewal is two calls, and may be tried twice */
 
 static int zookeeper_connect(const struct config *config, struct lease_counters *counters,
                              struct fleet_connection *ret) {
@@ -51,7 +51,7 @@ const struct fleet_kind fleet_kind_zookeeper = {
         .access_event = "zookeeper-access",
         .access_remedy = "correct zookeeper.username and zookeeper.password_file, or the ACL of "
                          "its nodes (zkCli: getAcl)",
-        .remedy = "see to ZooKeeper, and to the way there; it goes on by itself",
+        .remedy = "check ZooKeeper and the network to it; sfshmd retries by itself",
         .connect = zookeeper_connect,
         .disconnect = zookeeper_disconnect,
 };

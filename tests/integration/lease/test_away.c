@@ -91,7 +91,7 @@ static void outlive(enum relay_manner manner, const char *words) {
         wait_for_id(s, -ETIME);
         wait_for_log(&d, "event=clock-stuck");
         wait_for_log(&d, words);
-        snprintf(remedy, sizeof(remedy), "see to %s, and to the way there; it goes on by itself",
+        snprintf(remedy, sizeof(remedy), "check %s and the network to it; sfshmd retries by itself",
                  strcmp(coordinator->name, "etcd") == 0 ? "etcd" : "ZooKeeper");
         expect_log(&d, remedy);
         cr_expect_not(log_says(&d, "disk"));

@@ -216,7 +216,7 @@ Test(coordinators, who_lost_to_a_copy_takes_other_workers) {
         before = coordinator->list(key);
         status = private_daemon_signal(&a, 0, true);
         cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 1, "status %#x", (unsigned)status);
-        expect_log(&a, "a copy of this daemon has written their record");
+        expect_log(&a, "a copy of this daemon, or the operator, has written their record");
         private_daemon_start(&a);
         cr_assert_neq(next(&a, NULL, 0).worker, worker);
         after = coordinator->list(key);
@@ -428,7 +428,7 @@ Test(coordinators, a_start_that_waits_can_be_stopped) {
         wait_for_log(&a, "-away)");
         status = private_daemon_signal(&a, SIGTERM, true);
         cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 1, "status %#x", (unsigned)status);
-        expect_log(&a, "told to end before there were worker IDs");
+        expect_log(&a, "stopped before it had worker IDs");
         coordinator->start();
         end();
 }

@@ -116,11 +116,11 @@ Test(etcd_cluster, without_a_quorum_the_fence_is_the_end) {
         for (int i = 0; i < HOSTS; i++) {
                 cr_assert(wait_until(no_id, s[i], 60000));
                 wait_for_log(&hosts[i], "event=clock-stuck");
-                expect_log(&hosts[i], "see to etcd, and to the way there");
+                expect_log(&hosts[i], "check etcd and the network to it");
         }
         etcd_nodes_start(&nodes, 1);
         for (int i = 0; i < HOSTS; i++) {
-                cr_assert(wait_until(id_again, s[i], 60000), "it does not go on by itself");
+                cr_assert(wait_until(id_again, s[i], 60000), "it does not retry by itself");
                 sfshm_close(s[i]);
         }
         etcd_nodes_start(&nodes, 0);

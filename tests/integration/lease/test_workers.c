@@ -85,7 +85,7 @@ Test(workers, U1_those_of_a_dead_host_are_freed) {
         expect("region 0: of 1 worker IDs 1 are held");
         expect("0        held      yes");
         cr_assert_eq(RUN(&a, "workers", "--release", "0", "--yes"), 1);
-        expect("whose session goes on: stop sfshmd there");
+        expect("whose session is alive: stop sfshmd there");
         (void)take(&a, arena, 0);
         private_daemon_signal(&a, SIGKILL, true);
         cr_assert(wait_until(session_is_over, &a, 60000));
@@ -114,7 +114,7 @@ Test(workers, a_host_that_lives_goes_on_without_its_session) {
         (void)take(&a, arena, 0);
         cr_assert_eq(RUN(&a, "workers", "--release", "0", "--force", "--yes"), 0, "%s",
                      result.err);
-        expect("Its session goes on and is ended");
+        expect("Its session is alive and is ended");
         for (int i = 0; i < 30000; i++) {
                 cr_assert_eq(RUN(&a, "workers", "--json"), 0);
                 if (strstr(result.out, "\"state\":\"held\",\"alive\":true") != NULL)

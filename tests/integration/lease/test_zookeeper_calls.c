@@ -527,7 +527,7 @@ Test(zookeeper_calls, a_daemon_with_a_wrong_password_is_refused_with_words) {
         cr_assert_neq(private_daemon_start_fails(&d[1]), 0);
         cr_assert_lt(test_monotonic_ns() - begin_ns, 55 * SECOND);
         log = private_daemon_log(&d[1]);
-        cr_assert_not_null(strstr(log, "does not let this host in: correct zookeeper.username and "
+        cr_assert_not_null(strstr(log, "denies access to this host: correct zookeeper.username and "
                                        "zookeeper.password_file"), "%s", log);
         cr_assert_null(strstr(log, "wrong"), "the password is in the log");
         free(log);

@@ -182,7 +182,7 @@ Test(fleet, of_a_daemon_and_its_live_copy_one_stops) {
         cr_assert_eq(fleet_renew(b.fleet, NOW_TICK + 2000), 0);
         capture_begin();
         cr_assert_eq(fleet_renew(a.fleet, NOW_TICK + 2000), -ESTALE);
-        cr_assert_contains(capture_take(), "a copy of this daemon has written their record");
+        cr_assert_contains(capture_take(), "a copy of this daemon, or the operator, has written their record");
         cr_assert_eq(fleet_renew(b.fleet, NOW_TICK + 3000), 0);
         cr_assert_eq(fleet_renew(a.fleet, NOW_TICK + 4000), -ESTALE);
 }
@@ -325,7 +325,7 @@ Test(fleet, what_was_lost_or_damaged_is_refused) {
         make(&b, "2", 4, "");
         capture_begin();
         cr_assert_eq(fleet_claim(b.fleet, &b.grant), -EBUSY);
-        cr_assert_contains(capture_take(), "1 are refused until a person repairs their keys");
+        cr_assert_contains(capture_take(), "1 are refused until the operator repairs their keys");
         memory_put(&fleet_hosts.memory, "region/0/used",
                    "{\"version\":1,\"workers\":\"0,0\",\"claims\":1}");
         capture_begin();

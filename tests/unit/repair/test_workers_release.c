@@ -99,7 +99,7 @@ Test(workers_release, a_host_that_lives_keeps_its_own) {
         ask("0");
         capture_begin();
         cr_assert_eq(free_asked(false), -EBUSY);
-        cr_assert_contains(capture_take(), "are held by a (pid 17), whose session goes on");
+        cr_assert_contains(capture_take(), "are held by a (pid 17), whose session is alive");
         /* by force it must begin another session, and goes on */
         cr_assert_eq(free_asked(true), 0);
         cr_assert_null(memory_get(&fleet_hosts.memory, "region/0/alive"));
