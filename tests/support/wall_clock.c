@@ -3,8 +3,10 @@
 
 #include <criterion/criterion.h>
 #include <glob.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <time.h>
 
 #include "shm/id.h"
@@ -62,10 +64,22 @@ void wall_clock_enter(void) {
         setenv("FAKETIME_FORCE_MONOTONIC_FIX", "0", 1); /* its remedy makes waits return at once */
 }
 
+/* libfaketime's own shared memory, which a process that is killed leaves behind. What it
+ * has mapped by now stays mapped. */
+static void unlink_faketime(pid_t pid) {
+        char name[64];
+
+        snprintf(name, sizeof(name), "/faketime_shm_%d", (int)pid);
+        shm_unlink(name);
+        snprintf(name, sizeof(name), "/faketime_sem_%d", (int)pid);
+        sem_unlink(name);
+}
+
 void wall_clock_start(struct private_daemon *d) {
         wall_clock_enter();
         private_daemon_start(d);
         unsetenv("LD_PRELOAD");
+        unlink_faketime(d->pid);
 }
 
 int64_t wall_clock_right_tick(void) {

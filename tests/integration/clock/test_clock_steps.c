@@ -22,10 +22,12 @@
 #include "tests/support/tool.h"
 #include "tests/support/collect.h"
 #include "tests/support/private_daemon.h"
+#include "tests/support/reservation.h"
 #include "tests/support/wall_clock.h"
 
 #define TAKERS 2u
 #define NS_PER_S INT64_C(1000000000)
+#define SETTLED_MS 8000 /* of the 15 s of reserve.standing */
 #define NOTICED_WITHIN_NS (2 * NS_PER_S) /* generous: a figure is printed */
 
 static struct private_daemon d;
@@ -38,6 +40,7 @@ static struct report {
         _Atomic int stop;
         struct {
                 _Atomic int64_t longest_ns; /* from one ID to the next */
+                _Atomic int64_t left_ms;    /* of what it holds */
                 _Atomic int error;          /* the last that failed */
         } takers[TAKERS];
 } *report;
@@ -79,7 +82,7 @@ static void take(size_t part) {
         int64_t before = 0;
         uint64_t id;
 
-        sfshm_set_timeout(s, NS_PER_S / 10);
+        sfshm_set_timeout(s, 10 * NS_PER_S);
         while (!report->stop) {
                 int r = sfshm_next(s, &id);
                 int64_t now = test_monotonic_ns();
@@ -93,6 +96,7 @@ static void take(size_t part) {
                         report->takers[part].longest_ns = now - before;
                 before = now;
                 arena_add(arena, part, id);
+                report->takers[part].left_ms = reservation_left_ms(s);
         }
         _exit(0);
 }
@@ -114,16 +118,21 @@ static void expect_ids(void) {
         cr_assert(wait_until(all_take, before, 60000), "IDs do not flow");
 }
 
-static void begin(void) {
-        int64_t old = test_monotonic_ns() + NS_PER_S * 3 / 2;
+static bool all_hold(void *context) {
+        for (size_t i = 0; context == NULL && i < TAKERS; i++)
+                if (report->takers[i].left_ms < SETTLED_MS)
+                        return false;
+        return true;
+}
 
+static void begin(void) {
         wall_clock_start(&d);
         map_clock();
         for (size_t i = 0; i < TAKERS; i++)
                 if (fork_bound() == 0)
                         take(i);
-        while (test_monotonic_ns() < old) /* enough to hold a standing reservation */
-                expect_ids();
+        cr_assert(wait_until(all_hold, NULL, 60000), "no standing reservations");
+        expect_ids();
         for (size_t i = 0; i < TAKERS; i++)
                 report->takers[i].longest_ns = 0;
 }
@@ -177,8 +186,13 @@ static uint32_t state(void) {
         return atomic_load_explicit(&clock_now->state, memory_order_acquire);
 }
 
+static bool is_in(void *context) {
+        return state() == *(const uint32_t *)context;
+}
+
+/* The state is stored after its reason. */
 static void expect_state(uint32_t in, uint32_t why) {
-        cr_assert_eq(state(), in, "%s", clock_state_name(state()));
+        cr_assert(wait_until(is_in, &in, 30000), "%s", clock_state_name(state()));
         cr_assert_eq(reason(), why, "%s", clock_reason_name(reason()));
 }
 
@@ -204,8 +218,6 @@ static void step_until(const char *offset, bool (*condition)(uint32_t), uint32_t
         fprintf(stderr, "step to %s s: %s, %s after %.2f ms\n", offset, clock_state_name(state()),
                 clock_reason_name(reason()), (double)took / 1e6);
         cr_assert_lt(took, NOTICED_WITHIN_NS);
-        /* the state is stored after its reason */
-        nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
 }
 
 static void step(const char *offset, enum clock_reason to) {
@@ -230,7 +242,6 @@ static void restart_in(uint32_t in, uint32_t why) {
         cr_assert(wait_until(has_reason, &why, 30000), "after a restart it is %s",
                   clock_reason_name(reason()));
         cr_assert_gt(atomic_load(&clock_now->generation), generation, "it is another clock");
-        nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
         expect_state(in, why);
 }
 
