@@ -18,6 +18,7 @@
 #include "libclient/reattach.h"
 #include "tests/support/collect.h"
 #include "tests/support/private_daemon.h"
+#include "tests/support/reservation.h"
 
 TestSuite(processes, .timeout = 120);
 
@@ -30,6 +31,21 @@ static void take(sfshm *s, struct arena *arena, size_t part, int64_t duration_ns
         while (test_monotonic_ns() < until)
                 if (sfshm_next(s, &id) == 0)
                         arena_add(arena, part, id);
+}
+
+static uint32_t generation(const sfshm *s) {
+        return atomic_load(&attachment_clock(atomic_load(&s->attachment))->generation);
+}
+
+/* Takes until it is served by a daemon that was started after `before`, and on. */
+static void take_from_the_next(sfshm *s, struct arena *arena, size_t part, uint32_t before) {
+        int64_t until = test_monotonic_ns() + 60000000000;
+
+        while (generation(s) == before || reservation_left_ms(s) == 0) {
+                cr_assert_lt(test_monotonic_ns(), until, "did not attach anew");
+                take(s, arena, part, 1000000);
+        }
+        take(s, arena, part, 100000000);
 }
 
 static void expect_exit_0(pid_t child) {
@@ -70,6 +86,7 @@ Test(processes, exec_inherits_nothing) {
  */
 Test(processes, parent_and_child_attach_anew_on_their_own) {
         struct arena *arena = arena_new(2, 8 << 20);
+        uint32_t before;
         sfshm *s;
         pid_t child;
 
@@ -77,17 +94,18 @@ Test(processes, parent_and_child_attach_anew_on_their_own) {
         private_daemon_set(&d, "reserve.standing=1s");
         private_daemon_start(&d);
         s = private_daemon_open(&d, 0);
+        before = generation(s);
         take(s, arena, 0, 100000000);
         child = fork_bound();
         if (child == 0) {
-                take(s, arena, 1, 4000000000);
+                take_from_the_next(s, arena, 1, before);
                 _exit(arena->parts[1].used == 0 ||
                       atomic_load(&s->attachment)->older == NULL);
         }
         take(s, arena, 0, 300000000);
         private_daemon_signal(&d, SIGKILL, true);
         private_daemon_start(&d);
-        take(s, arena, 0, 2500000000);
+        take_from_the_next(s, arena, 0, before);
         cr_assert_not_null(atomic_load(&s->attachment)->older, "the parent did not attach anew");
         expect_exit_0(child);
         arena_expect_unique(arena);
@@ -204,25 +222,27 @@ Test(processes, child_finds_no_step_under_way) {
 Test(processes, fork_during_attach) {
         struct arena *arena = arena_new(21, 1 << 20);
         pid_t children[20];
+        uint32_t before;
         sfshm *s;
 
         private_daemon_prepare(&d);
         private_daemon_set(&d, "reserve.standing=1s");
         private_daemon_start(&d);
         s = private_daemon_open(&d, 0);
-        take(s, arena, 0, 1100000000);
+        before = generation(s);
+        reservation_take_until(s, 600);
         private_daemon_signal(&d, SIGKILL, true);
         for (size_t i = 0; i < 20; i++) {
                 take(s, arena, 0, 10000000);
                 children[i] = fork_bound();
                 if (children[i] == 0) {
-                        take(s, arena, i + 1, 3000000000);
+                        take_from_the_next(s, arena, i + 1, before);
                         _exit(arena->parts[i + 1].used == 0);
                 }
                 if (i == 10)
                         private_daemon_start(&d);
         }
-        take(s, arena, 0, 2000000000);
+        take_from_the_next(s, arena, 0, before);
         for (size_t i = 0; i < 20; i++)
                 expect_exit_0(children[i]);
         arena_expect_unique(arena);
@@ -287,13 +307,24 @@ static uint64_t wakeups(pid_t pid) {
         return sum;
 }
 
+enum { IDLE_CLIENTS = 100 };
+
+static bool all_settled(void *context) {
+        sfshm **handles = context;
+
+        for (int i = 0; i < IDLE_CLIENTS; i++)
+                if (reservation_left_ms(handles[i]) < 8000)
+                        return false;
+        return true;
+}
+
 /*
  * Tickless: with 100 idle clients the daemon wakes up less than once a second,
  * counted over ten seconds once the clients have settled. Red when the ticker
  * goes on while idle, or standing reservations are extended one by one.
  */
 Test(processes, hundred_idle_clients_wake_nobody) {
-        enum { CLIENTS = 100, SECONDS = 10 };
+        enum { CLIENTS = IDLE_CLIENTS, SECONDS = 10 };
         sfshm *handles[CLIENTS];
         uint64_t before, woken;
 
@@ -304,7 +335,7 @@ Test(processes, hundred_idle_clients_wake_nobody) {
         private_daemon_start(&d);
         for (int i = 0; i < CLIENTS; i++)
                 handles[i] = private_daemon_open(&d, 0);
-        nanosleep(&(struct timespec){ .tv_sec = 2 }, NULL); /* past their first second */
+        cr_assert(wait_until(all_settled, handles, 60000));
         before = wakeups(d.pid);
         nanosleep(&(struct timespec){ .tv_sec = SECONDS }, NULL); /* what is counted is time */
         woken = wakeups(d.pid) - before;
