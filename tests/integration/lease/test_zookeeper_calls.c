@@ -21,7 +21,7 @@
 TestSuite(zookeeper_calls, .timeout = 120);
 
 #define SECOND INT64_C(1000000000)
-#define TTL_NS (2 * SECOND)
+#define TTL_NS (10 * SECOND) /* no session ends because the machine is slow */
 
 static struct zookeeper_server server;
 
