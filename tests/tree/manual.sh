@@ -2,7 +2,10 @@
 # SPDX-License-Identifier: MIT
 # Every manual page is clean; every public function has one.
 set -eu
-command -v mandoc >/dev/null || exit 77
+if ! command -v mandoc >/dev/null; then
+        echo "mandoc is not installed"
+        exit 77
+fi
 cd "$SFSHM_SOURCE"
 
 # Of no page's making: which manual pages this machine has, and which system it is.
