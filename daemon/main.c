@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <getopt.h>
-#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <systemd/sd-daemon.h>
 
 #include "daemon/config/load.h"
 #include "daemon/repair/fence_above.h"
@@ -158,16 +156,6 @@ static void prepare_process(void) {
         }
 }
 
-static void tell_ready(const struct server *server) {
-        const struct run run = ledger_run(server->ledger);
-        unsigned bits = server->config->layout.sequence_bits;
-
-        log_event(LOG_LEVEL_INFO, "start", "sfshmd " SFSHM_VERSION " serves workers %" PRIu32
-                  " to %" PRIu64 " on %s", run.start >> bits, (run_end(run) >> bits) - 1,
-                  server->listener.path);
-        sd_notify(0, "READY=1");
-}
-
 /* Returns the exit status. */
 static int serve(struct reload *reload) {
         struct server server;
@@ -175,7 +163,6 @@ static int serve(struct reload *reload) {
         bool ready = r == 0;
 
         if (ready) {
-                tell_ready(&server);
                 r = server_run(&server);
                 (void)notify_send("STOPPING=1", NULL, 0);
         }

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/server/start.h"
 
+#include <inttypes.h>
 #include <string.h>
+#include <systemd/sd-daemon.h>
 #include <unistd.h>
 #include <urcu.h>
 
@@ -141,6 +143,16 @@ static int start_loop(struct server *server) {
         return 0;
 }
 
+static void tell_ready(const struct server *server) {
+        const struct run run = ledger_run(server->ledger);
+        unsigned bits = server->config->layout.sequence_bits;
+
+        log_event(LOG_LEVEL_INFO, "start", "sfshmd " SFSHM_VERSION " serves workers %" PRIu32
+                  " to %" PRIu64 " on %s", run.start >> bits, (run_end(run) >> bits) - 1,
+                  server->listener.path);
+        sd_notify(0, "READY=1");
+}
+
 int server_start(struct server *server, struct reload *reload) {
         int r;
 
@@ -167,10 +179,12 @@ int server_start(struct server *server, struct reload *reload) {
                 r = listener_open(&server->listener, server->config, &server->passed);
         if (r == 0)
                 r = start_loop(server);
-        if (r == 0)
-                fdstore_restore(&server->connections, &server->passed, server->segments.adopted,
-                                guard_tick(&server->segments.guard, time_ns(CLOCK_BOOTTIME)));
-        return r;
+        if (r < 0)
+                return r;
+        fdstore_restore(&server->connections, &server->passed, server->segments.adopted,
+                        guard_tick(&server->segments.guard, time_ns(CLOCK_BOOTTIME)));
+        tell_ready(server);
+        return 0;
 }
 
 static void stop_clients(struct server *server) {
