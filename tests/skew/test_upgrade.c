@@ -11,7 +11,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "shm/ledger.h"
@@ -127,12 +126,7 @@ static uint64_t failures(int *ret_error) {
 
 static void end(void) {
         report->stop = 1;
-        for (size_t i = 0; i < TAKERS; i++) {
-                int status = 0;
-
-                cr_assert_gt(wait(&status), 0);
-                cr_assert_eq(status, 0, "a client ended with %#x", (unsigned)status);
-        }
+        expect_children(TAKERS);
         arena_expect_unique(arena);
         for (size_t i = 0; i < TAKERS; i++)
                 arena_expect_increasing(arena, i);

@@ -32,6 +32,15 @@ pid_t fork_bound(void) {
         return child;
 }
 
+void expect_children(size_t n) {
+        while (n-- > 0) {
+                int status = 0;
+
+                cr_assert_gt(wait(&status), 0);
+                cr_assert_eq(status, 0, "a child ended with %#x", (unsigned)status);
+        }
+}
+
 void private_daemon_set(struct private_daemon *d, const char *format, ...) {
         va_list arguments;
 

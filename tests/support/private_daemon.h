@@ -63,3 +63,5 @@ int private_daemon_next(const struct private_daemon *d, uint64_t *ret_id);
 
 /* fork(2); the child is killed when the test ends, however it ends. */
 pid_t fork_bound(void);
+/* Reaps that many children; each must have ended with exit status 0. */
+void expect_children(size_t n);

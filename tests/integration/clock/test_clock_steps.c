@@ -164,12 +164,7 @@ static double longest_ms(void) {
 /* U1 and O1 over all that happened. */
 static void end(void) {
         report->stop = 1;
-        for (size_t i = 0; i < TAKERS; i++) {
-                int status = 0;
-
-                cr_assert_gt(wait(&status), 0);
-                cr_assert_eq(status, 0, "a client ended with %#x", (unsigned)status);
-        }
+        expect_children(TAKERS);
         arena_expect_unique(arena);
         for (size_t i = 0; i < TAKERS; i++)
                 arena_expect_increasing(arena, i);

@@ -51,13 +51,7 @@ static void *take_thread(void *taker) {
 }
 
 static void expect_children_exit(unsigned n) {
-        for (unsigned i = 0; i < n; i++) {
-                int status = 0;
-
-                cr_assert_gt(wait(&status), 0);
-                cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0,
-                          "a child ended with %#x", (unsigned)status);
-        }
+        expect_children(n);
 }
 
 /*

@@ -14,6 +14,7 @@
 #include "tests/support/notify_socket.h"
 #include "tests/support/private_daemon.h"
 #include "tests/support/stop_thread.h"
+#include "tests/support/thread_switches.h"
 
 #define PERIOD_MS 400
 #define LIMIT_MS 60000
@@ -192,30 +193,15 @@ Test(watchdog, a_stopped_ledger_thread_is_noticed) {
                 cr_assert_eq(times_named(threads[i]), 0);
 }
 
-static long switches_of(pid_t tid) {
-        char path[64], line[128];
-        long switches = -1;
-        FILE *file;
-
-        snprintf(path, sizeof(path), "/proc/%d/task/%d/status", (int)d.pid, (int)tid);
-        file = fopen(path, "re");
-        cr_assert_not_null(file);
-        while (fgets(line, sizeof(line), file))
-                if (sscanf(line, "voluntary_ctxt_switches: %ld", &switches) == 1)
-                        break;
-        fclose(file);
-        return switches;
-}
-
 /* Of all three together, in whatever time `wait` takes. */
 static long switches_during(void (*wait)(void)) {
         long switches = 0;
 
         for (size_t i = 0; i < THREADS; i++)
-                switches -= switches_of(thread_of(threads[i]));
+                switches -= thread_switches(d.pid, thread_of(threads[i]));
         wait();
         for (size_t i = 0; i < THREADS; i++)
-                switches += switches_of(thread_of(threads[i]));
+                switches += thread_switches(d.pid, thread_of(threads[i]));
         return switches;
 }
 

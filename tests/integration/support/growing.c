@@ -3,7 +3,6 @@
 
 #include <criterion/criterion.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -48,12 +47,7 @@ void growing_start_takers(const struct private_daemon *d, struct arena *arena) {
 
 void growing_end_takers(void) {
         *stop = 1;
-        for (size_t i = 0; i < GROWING_TAKERS; i++) {
-                int status = 0;
-
-                cr_assert_gt(wait(&status), 0);
-                cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0, "%#x", (unsigned)status);
-        }
+        expect_children(GROWING_TAKERS);
 }
 
 uint64_t growing_worker(uint64_t id) {

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "daemon/clock/ticker.h"
+#include "tests/support/thread_switches.h"
 #include "tests/support/until.h"
 
 /* Shared with children, as the real one is with everybody. */
@@ -40,23 +41,6 @@ static uint64_t true_tick(struct clock_segment *segment) {
 
         clock_latch_begin(segment, &line);
         return clock_tick_of(clock_line_at(&line, until_ns(CLOCK_BOOTTIME)));
-}
-
-/* Voluntary context switches of the thread: how often it went to sleep. */
-static long switches_of(uint32_t tid) {
-        char path[64], line[128];
-        long switches = -1;
-        FILE *file;
-
-        snprintf(path, sizeof(path), "/proc/self/task/%u/status", tid);
-        file = fopen(path, "re");
-        cr_assert_not_null(file);
-        while (fgets(line, sizeof(line), file))
-                if (sscanf(line, "voluntary_ctxt_switches: %ld", &switches) == 1)
-                        break;
-        fclose(file);
-        cr_assert(switches >= 0);
-        return switches;
 }
 
 /* T1: never ahead. Red when run_one_tick() publishes tick + 1. */
@@ -105,10 +89,10 @@ Test(ticker, idle_means_invalid_and_no_wakeups) {
                 UNTIL(now_of(segment) == CLOCK_NOW_INVALID);
                 count = ticker_count(ticker);
                 /* it is on its way to sleep, then stays there for 100 ticks */
-                before = switches_of(owner_of(segment));
+                before = thread_switches(getpid(), (pid_t)owner_of(segment));
                 tick = true_tick(segment);
                 UNTIL(true_tick(segment) >= tick + 100);
-                cr_assert(switches_of(owner_of(segment)) <= before + 1);
+                cr_assert(thread_switches(getpid(), (pid_t)owner_of(segment)) <= before + 1);
                 cr_assert_eq(ticker_count(ticker), count);
         }
         ticker_free(ticker);

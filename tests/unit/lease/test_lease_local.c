@@ -16,47 +16,17 @@
 #include "daemon/lease/state/fence_file.h"
 #include "daemon/segment/segment.h"
 #include "tests/support/capture.h"
-#include "tests/support/scratch.h"
 #include "tests/support/until.h"
+#include "tests/unit/support/state_fixture.h"
 
-static char base[SCRATCH_MAX];
-static char dir[128];
-static struct config config;
-
-static void setup(void) {
-        scratch_directory(base, "lease");
-        snprintf(dir, sizeof(dir), "%s/state", base);
-        config = (struct config){ .state_dir = dir,
-                                  .backend = (char *)"local",
-                                  .has_first = true,
-                                  .first = 3,
-                                  .count = 2,
-                                  .max_count = 2,
-                                  .layout = id_layout_default };
-}
-
-static void teardown(void) {
-        char command[160];
-
-        snprintf(command, sizeof(command), "rm -rf '%s'", base);
-        cr_assert_eq(system(command), 0);
-}
-
-TestSuite(lease_local, .init = setup, .fini = teardown);
-
-static const char *file(const char *name) {
-        static char path[256];
-
-        snprintf(path, sizeof(path), "%s/%s", dir, name);
-        return path;
-}
+TestSuite(lease_local, .init = state_fixture_begin, .fini = state_fixture_end);
 
 /* Opens, expects success, and closes at once, without a release. */
 static struct lease_grant open_and_crash(uint64_t raise_to) {
         struct lease_grant grant;
         void *backend = NULL;
 
-        cr_assert_eq(lease_local.open(&backend, NULL, &config, &grant), 0);
+        cr_assert_eq(lease_local.open(&backend, NULL, &state_fixture.config, &grant), 0);
         if (raise_to != 0)
                 cr_assert_eq(lease_local.write_fence(backend, raise_to), 0);
         lease_local.close(backend);
@@ -69,7 +39,7 @@ static void expect_refused(int error, const char *part, const char *advice) {
         const char *text;
 
         capture_begin();
-        cr_assert_eq(lease_local.open(&backend, NULL, &config, &grant), error);
+        cr_assert_eq(lease_local.open(&backend, NULL, &state_fixture.config, &grant), error);
         text = capture_take();
         cr_assert_contains(text, part);
         cr_assert_contains(text, advice);
@@ -108,14 +78,14 @@ Test(lease_local, a_first_start_makes_a_private_directory) {
         cr_assert_eq(grant.worker_first, 3);
         cr_assert_eq(grant.worker_count, 2);
         cr_assert_contains(capture_take(), "created state directory");
-        cr_assert_eq(stat(dir, &st), 0);
+        cr_assert_eq(stat(state_fixture.dir, &st), 0);
         cr_assert_eq(st.st_mode & 07777u, 0700);
 }
 
 /* Red when both first starts are told in the same words: an empty directory that
  * was there may be a mount point without its disk. */
 Test(lease_local, a_first_start_in_an_empty_directory_says_so) {
-        cr_assert_eq(mkdir(dir, 0700), 0);
+        cr_assert_eq(mkdir(state_fixture.dir, 0700), 0);
         capture_begin();
         cr_assert(open_and_crash(0).first_start);
         cr_assert_contains(capture_take(), "is empty: this is the first start");
@@ -126,11 +96,12 @@ Test(lease_local, a_first_start_in_an_empty_directory_says_so) {
 Test(lease_local, a_directory_above_that_is_missing_is_an_error) {
         struct stat st;
 
-        snprintf(dir, sizeof(dir), "%s/typo/state/", base);
+        snprintf(state_fixture.dir, sizeof(state_fixture.dir), "%s/typo/state/",
+                 state_fixture.base);
         expect_refused(-ENOENT, "the directory above it does not exist", "correct daemon");
-        snprintf(dir, sizeof(dir), "%s/typo", base);
-        cr_assert_neq(stat(dir, &st), 0);
-        snprintf(dir, sizeof(dir), "%s/slash//", base);
+        snprintf(state_fixture.dir, sizeof(state_fixture.dir), "%s/typo", state_fixture.base);
+        cr_assert_neq(stat(state_fixture.dir, &st), 0);
+        snprintf(state_fixture.dir, sizeof(state_fixture.dir), "%s/slash//", state_fixture.base);
         cr_assert(open_and_crash(0).first_start);
 }
 
@@ -150,7 +121,7 @@ Test(lease_local, a_second_daemon_is_told_who_holds_the_state) {
         void *backend = NULL;
         char holder[64];
 
-        cr_assert_eq(lease_local.open(&backend, NULL, &config, &grant), 0);
+        cr_assert_eq(lease_local.open(&backend, NULL, &state_fixture.config, &grant), 0);
         snprintf(holder, sizeof(holder), "held by another sfshmd (pid %d)", getpid());
         expect_refused(-EBUSY, holder, "--set daemon.state_dir");
         lease_local.close(backend);
@@ -169,7 +140,7 @@ Test(lease_local, a_killed_holder_holds_nothing) {
                 void *backend = NULL;
 
                 prctl(PR_SET_PDEATHSIG, SIGKILL); /* not to outlive a test that failed */
-                if (lease_local.open(&backend, NULL, &config, &grant) < 0 ||
+                if (lease_local.open(&backend, NULL, &state_fixture.config, &grant) < 0 ||
                     write(ready[1], "x", 1) != 1)
                         _exit(1);
                 for (;;)
@@ -183,59 +154,59 @@ Test(lease_local, a_killed_holder_holds_nothing) {
 }
 
 Test(lease_local, without_workers_first_it_does_not_start) {
-        config.has_first = false;
+        state_fixture.config.has_first = false;
         expect_refused(-EINVAL, "workers.first is not set", "--set workers.first=0");
 }
 
 Test(lease_local, a_directory_which_others_may_write_is_refused) {
         open_and_crash(0);
-        cr_assert_eq(chmod(dir, 0770), 0);
+        cr_assert_eq(chmod(state_fixture.dir, 0770), 0);
         expect_refused(-EPERM, "others may write", "chmod 0700");
-        cr_assert_eq(chmod(dir, 0702), 0);
-        expect_refused(-EPERM, "others may write", dir);
+        cr_assert_eq(chmod(state_fixture.dir, 0702), 0);
+        expect_refused(-EPERM, "others may write", state_fixture.dir);
 }
 
 Test(lease_local, a_directory_of_another_uid_is_refused) {
         if (geteuid() != 0)
                 cr_skip_test("needs root to give the directory away");
         open_and_crash(0);
-        cr_assert_eq(chown(dir, 65534, (gid_t)-1), 0);
+        cr_assert_eq(chown(state_fixture.dir, 65534, (gid_t)-1), 0);
         expect_refused(-EPERM, "belongs to uid 65534", "daemon.state_dir");
 }
 
 Test(lease_local, a_directory_that_cannot_be_made_is_named) {
-        cr_assert_eq(mkdir(base, 0700) == 0 || errno == EEXIST, true);
-        snprintf(dir, sizeof(dir), "%s/file", base);
-        spit(dir, "", 0);
-        expect_refused(-ENOTDIR, dir, "a directory");
-        snprintf(dir, sizeof(dir), "%s/file/below", base);
-        expect_refused(-ENOTDIR, dir, "daemon.state_dir");
+        cr_assert_eq(mkdir(state_fixture.base, 0700) == 0 || errno == EEXIST, true);
+        snprintf(state_fixture.dir, sizeof(state_fixture.dir), "%s/file", state_fixture.base);
+        spit(state_fixture.dir, "", 0);
+        expect_refused(-ENOTDIR, state_fixture.dir, "a directory");
+        snprintf(state_fixture.dir, sizeof(state_fixture.dir), "%s/file/below", state_fixture.base);
+        expect_refused(-ENOTDIR, state_fixture.dir, "daemon.state_dir");
 }
 
 /* Red when first_start() does not look for evidence. */
 Test(lease_local, a_lost_state_is_no_first_start) {
         open_and_crash(5000);
-        cr_assert_eq(unlink(file("fence")), 0);
+        cr_assert_eq(unlink(state_fixture_file("fence")), 0);
         expect_refused(-ENOENT, "no first start", "sfshm fence --above");
         /* refused again, until somebody has done something about it */
         expect_refused(-ENOENT, "no first start", "Put the file back");
-        cr_assert_eq(unlink(file("lock")), 0);
+        cr_assert_eq(unlink(state_fixture_file("lock")), 0);
         cr_assert(open_and_crash(0).first_start);
 }
 
 Test(lease_local, a_directory_with_foreign_files_is_no_first_start) {
-        cr_assert_eq(mkdir(base, 0700) == 0 || errno == EEXIST, true);
-        snprintf(dir, sizeof(dir), "%s", base);
-        spit(file("something"), "x", 1);
+        cr_assert_eq(mkdir(state_fixture.base, 0700) == 0 || errno == EEXIST, true);
+        snprintf(state_fixture.dir, sizeof(state_fixture.dir), "%s", state_fixture.base);
+        spit(state_fixture_file("something"), "x", 1);
         expect_refused(-ENOENT, "something", "no first start");
 }
 
 /* A crash in the middle of the very first start leaves an unsigned lock and a
  * half-written file: still a first start. */
 Test(lease_local, a_first_start_that_crashed_may_be_repeated) {
-        snprintf(dir, sizeof(dir), "%s", base);
-        spit(file("lock"), "", 0);
-        spit(file("fence.new"), "sfshm-st", 8);
+        snprintf(state_fixture.dir, sizeof(state_fixture.dir), "%s", state_fixture.base);
+        spit(state_fixture_file("lock"), "", 0);
+        spit(state_fixture_file("fence.new"), "sfshm-st", 8);
         cr_assert(open_and_crash(0).first_start);
         cr_assert_not(open_and_crash(0).first_start);
 }
@@ -248,7 +219,7 @@ Test(lease_local, no_damage_goes_unnoticed) {
         size_t size;
 
         open_and_crash(987654321);
-        size = slurp(file("fence"), good, sizeof(good));
+        size = slurp(state_fixture_file("fence"), good, sizeof(good));
         cr_assert_eq(fence_file_decode(good, size, &state), 0);
         cr_assert_eq(state.fence_tick, 987654321);
         state.fence_tick = 1;
@@ -268,10 +239,10 @@ Test(lease_local, no_damage_goes_unnoticed) {
         cr_assert_eq(state.fence_tick, 1);
 
         bad[size / 2] ^= 1;
-        spit(file("fence"), bad, size);
+        spit(state_fixture_file("fence"), bad, size);
         expect_refused(-EBADMSG, "torn or damaged", "Put back a good copy");
-        spit(file("fence"), "", 0);
-        expect_refused(-EBADMSG, "torn or damaged", file("fence"));
+        spit(state_fixture_file("fence"), "", 0);
+        expect_refused(-EBADMSG, "torn or damaged", state_fixture_file("fence"));
 }
 
 /* Rewrites the state as somebody else would have written it. */
@@ -279,9 +250,11 @@ static void change_state(void (*change)(struct fence_state *state)) {
         struct fence_state state;
         char text[FENCE_FILE_TEXT_MAX];
 
-        cr_assert_eq(fence_file_decode(text, slurp(file("fence"), text, sizeof(text)), &state), 0);
+        cr_assert_eq(fence_file_decode(text, slurp(state_fixture_file("fence"), text, sizeof(text)),
+                                       &state),
+                     0);
         change(&state);
-        spit(file("fence"), text, fence_file_encode(&state, text));
+        spit(state_fixture_file("fence"), text, fence_file_encode(&state, text));
 }
 
 static void other_machine(struct fence_state *state) {
@@ -310,16 +283,16 @@ Test(lease_local, a_state_of_another_layout_or_epoch_is_refused) {
         expect_refused(-EINVAL, "layout 42/9/12", "Set id.layout");
         change_state(other_region_bits);
         expect_refused(-EINVAL, "2 region bits", "id.region_bits back");
-        config.layout.tick_bits = 42;
-        config.layout.worker_bits = 9;
-        config.layout.region_bits = 2;
+        state_fixture.config.layout.tick_bits = 42;
+        state_fixture.config.layout.worker_bits = 9;
+        state_fixture.config.layout.region_bits = 2;
         change_state(other_epoch);
         expect_refused(-EINVAL, "epoch at Unix time 1735689600001 ms", "Set id.epoch back");
 }
 
 Test(lease_local, a_state_of_another_version_is_refused) {
         open_and_crash(0);
-        spit(file("fence"), "sfshm-state 2\nwhatever\n", 23);
+        spit(state_fixture_file("fence"), "sfshm-state 2\nwhatever\n", 23);
         expect_refused(-EPROTO, "another version", "run that version");
 }
 
@@ -328,8 +301,8 @@ Test(lease_local, another_worker_run_keeps_the_fence) {
         struct lease_grant grant;
 
         open_and_crash(77777);
-        config.first = 9;
-        config.count = config.max_count = 1;
+        state_fixture.config.first = 9;
+        state_fixture.config.count = state_fixture.config.max_count = 1;
         capture_begin();
         grant = open_and_crash(0);
         cr_assert_contains(capture_take(), "from 3+2 to 9+1");
@@ -341,9 +314,9 @@ Test(lease_local, another_worker_run_keeps_the_fence) {
 Test(lease_local, an_unknown_backend_is_named) {
         struct lease *lease = NULL;
 
-        config.backend = (char *)"etcetera";
+        state_fixture.config.backend = (char *)"etcetera";
         capture_begin();
-        cr_assert_eq(backends_lease_new(&lease, &config), -EINVAL);
+        cr_assert_eq(backends_lease_new(&lease, &state_fixture.config), -EINVAL);
         cr_assert_contains(capture_take(), "workers.backend=etcetera");
         cr_assert_null(lease);
 }
@@ -352,7 +325,9 @@ static uint64_t fence_on_disk(void) {
         struct fence_state state;
         char text[FENCE_FILE_TEXT_MAX];
 
-        cr_assert_eq(fence_file_decode(text, slurp(file("fence"), text, sizeof(text)), &state), 0);
+        cr_assert_eq(fence_file_decode(text, slurp(state_fixture_file("fence"), text, sizeof(text)),
+                                       &state),
+                     0);
         return state.fence_tick;
 }
 
@@ -360,7 +335,7 @@ static uint64_t fence_on_disk(void) {
 Test(lease_local, U3_a_raised_fence_is_on_disk_before_it_counts) {
         struct lease *lease = NULL;
 
-        cr_assert_eq(backends_lease_new(&lease, &config), 0);
+        cr_assert_eq(backends_lease_new(&lease, &state_fixture.config), 0);
         cr_assert_eq(lease_fence(lease), 0);
         for (uint64_t fence = 1000; fence <= 20000; fence += 1000) {
                 lease_raise(lease, fence);
@@ -378,7 +353,7 @@ Test(lease_local, U3_a_release_without_a_promise_keeps_the_fence_found) {
         struct lease *lease = NULL;
 
         open_and_crash(5555);
-        cr_assert_eq(backends_lease_new(&lease, &config), 0);
+        cr_assert_eq(backends_lease_new(&lease, &state_fixture.config), 0);
         cr_assert_eq(lease_fence(lease), 5555);
         lease_raise(lease, 9999);
         UNTIL(lease_fence(lease) == 9999);

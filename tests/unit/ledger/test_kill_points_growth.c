@@ -61,32 +61,6 @@ void lease_raise(struct lease *lease, uint64_t fence_tick) {
         (void)lease, (void)fence_tick;
 }
 
-/* The fence asks these when it is stuck or comes down, which it does not here. */
-int lease_error(const struct lease *l) {
-        (void)l;
-        return 0;
-}
-
-const char *lease_error_text(const struct lease *l, int error) {
-        (void)l;
-        return strerror(-error);
-}
-
-const char *lease_remedy(const struct lease *l) {
-        (void)l;
-        return "";
-}
-
-const char *lease_place(const struct lease *l) {
-        (void)l;
-        return "";
-}
-
-struct lease *lease_release(struct lease *l, uint64_t last_tick) {
-        (void)l, (void)last_tick;
-        return NULL;
-}
-
 static void live(uint32_t from, uint32_t count) {
         static struct config config = {
                 .layout = { .tick_bits = 41, .worker_bits = 10, .sequence_bits = 12 },

@@ -22,45 +22,14 @@
 #include "daemon/repair/above.h"
 #include "daemon/repair/fence_above.h"
 #include "tests/support/capture.h"
-#include "tests/support/scratch.h"
+#include "tests/unit/support/state_fixture.h"
 
 #define DAY_MS INT64_C(86400000)
 
-static char base[SCRATCH_MAX];
-static char dir[128];
-static struct config config;
-
-static void setup(void) {
-        scratch_directory(base, "above");
-        snprintf(dir, sizeof(dir), "%s/state", base);
-        config = (struct config){ .state_dir = dir,
-                                  .backend = (char *)"local",
-                                  .has_first = true,
-                                  .first = 3,
-                                  .count = 2,
-                                  .max_count = 2,
-                                  .standing_ns = 15000000000,
-                                  .layout = id_layout_default };
-}
-
-static void teardown(void) {
-        char command[160];
-
-        snprintf(command, sizeof(command), "rm -rf '%s'", base);
-        cr_assert_eq(system(command), 0);
-}
-
-TestSuite(fence_above, .init = setup, .fini = teardown);
-
-static const char *file(const char *name) {
-        static char path[256];
-
-        snprintf(path, sizeof(path), "%s/%s", dir, name);
-        return path;
-}
+TestSuite(fence_above, .init = state_fixture_begin, .fini = state_fixture_end);
 
 static void spit(const char *name, const void *bytes, size_t size) {
-        int fd = open(file(name), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+        int fd = open(state_fixture_file(name), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 
         cr_assert(fd >= 0);
         cr_assert_eq(write(fd, bytes, size), (ssize_t)size);
@@ -68,7 +37,7 @@ static void spit(const char *name, const void *bytes, size_t size) {
 }
 
 static size_t slurp(const char *name, char text[FENCE_FILE_TEXT_MAX]) {
-        int fd = open(file(name), O_RDONLY | O_CLOEXEC);
+        int fd = open(state_fixture_file(name), O_RDONLY | O_CLOEXEC);
         ssize_t n = fd < 0 ? 0 : read(fd, text, FENCE_FILE_TEXT_MAX);
 
         if (fd >= 0)
@@ -82,7 +51,7 @@ static uint64_t tick_in(int64_t ms) {
 
         clock_gettime(CLOCK_REALTIME, &now);
         return (uint64_t)((int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000 + ms -
-                          config.layout.epoch_unix_ms);
+                          state_fixture.config.layout.epoch_unix_ms);
 }
 
 /* As an ID, with what is below the tick all set. */
@@ -97,11 +66,11 @@ static void write_state(uint64_t fence_tick, void (*change)(struct fence_state *
         struct fence_state state;
         char text[FENCE_FILE_TEXT_MAX];
 
-        cr_assert_eq(identity_describe(&state, &config), 0);
+        cr_assert_eq(identity_describe(&state, &state_fixture.config), 0);
         state.fence_tick = fence_tick;
         if (change != NULL)
                 change(&state);
-        cr_assert(mkdir(dir, 0700) == 0 || errno == EEXIST);
+        cr_assert(mkdir(state_fixture.dir, 0700) == 0 || errno == EEXIST);
         spit("fence", text, fence_file_encode(&state, text));
         spit("lock", "1\n", 2);
         spit("ledger-lineage", "0123456789abcdef", LEDGER_ID_SIZE);
@@ -110,7 +79,7 @@ static void write_state(uint64_t fence_tick, void (*change)(struct fence_state *
 static bool has_lineage(void) {
         uint8_t lineage[LEDGER_ID_SIZE];
 
-        return ledger_id_read(dir, lineage) == 0;
+        return ledger_id_read(state_fixture.dir, lineage) == 0;
 }
 
 /* As another daemon of this configuration sees it. */
@@ -118,14 +87,15 @@ static uint64_t fence_found(void) {
         struct lease_grant grant;
         void *backend = NULL;
 
-        cr_assert_eq(lease_local.open(&backend, NULL, &config, &grant), 0);
+        cr_assert_eq(lease_local.open(&backend, NULL, &state_fixture.config, &grant), 0);
         lease_local.close(backend);
         return grant.fence_tick;
 }
 
 static void expect_done(uint64_t tick) {
         capture_begin();
-        cr_assert_eq(fence_above(&config, id_in(tick), false), 0, "%s", capture_take());
+        cr_assert_eq(fence_above(&state_fixture.config, id_in(tick), false), 0, "%s",
+                     capture_take());
         cr_expect_not(has_lineage(), "the next daemon would adopt the ledger");
         cr_expect_eq(fence_found(), tick);
 }
@@ -136,7 +106,7 @@ static void expect_refused(const char *text, bool force, int error, const char *
         bool had_lineage = has_lineage();
 
         capture_begin();
-        cr_assert_eq(fence_above(&config, text, force), error);
+        cr_assert_eq(fence_above(&state_fixture.config, text, force), error);
         cr_assert_contains(capture_take(), part);
         cr_assert_eq(slurp("fence", after), size);
         cr_assert_eq(memcmp(before, after, size), 0);
@@ -218,10 +188,10 @@ Test(fence_above, a_first_start_begins_above_migrated_ids) {
         struct lease_grant grant;
         void *backend = NULL;
 
-        cr_assert_eq(fence_above(&config, id_in(tick), false), 0);
-        cr_assert_eq(unlink(file("fence")), 0);
+        cr_assert_eq(fence_above(&state_fixture.config, id_in(tick), false), 0);
+        cr_assert_eq(unlink(state_fixture_file("fence")), 0);
         capture_begin();
-        cr_assert_eq(lease_local.open(&backend, NULL, &config, &grant), -ENOENT);
+        cr_assert_eq(lease_local.open(&backend, NULL, &state_fixture.config, &grant), -ENOENT);
         expect_done(tick);
 }
 
@@ -256,7 +226,7 @@ Test(fence_above, what_cannot_be_trusted_is_replaced) {
         spit("fence", "sfshm-state 2\nwhatever\n", 23);
         expect_done(tick);
         write_state(tick + 9999, NULL);
-        cr_assert_eq(unlink(file("fence")), 0);
+        cr_assert_eq(unlink(state_fixture_file("fence")), 0);
         expect_done(tick);
 }
 
@@ -281,7 +251,7 @@ Test(fence_above, more_than_a_day_ahead_needs_force) {
         write_state(1, NULL);
         expect_refused(id_in(tick), false, -ERANGE, "--force");
         expect_refused("9223372036846387199", false, -ERANGE, "days ahead");
-        cr_assert_eq(fence_above(&config, id_in(tick), true), 0);
+        cr_assert_eq(fence_above(&state_fixture.config, id_in(tick), true), 0);
         cr_assert_eq(fence_found(), tick);
         expect_refused("9223372036850581504", true, -ERANGE, "outside the times");
 }
@@ -293,7 +263,7 @@ Test(fence_above, bad_texts_and_a_running_daemon_are_named) {
         write_state(1, NULL);
         expect_refused("yesterday", false, -EINVAL, "\"yesterday\" is neither an ID nor a time");
         expect_refused("2024-01-01T00:00:00Z", false, -ERANGE, "from 2025-01-01T00:00:00.001Z");
-        cr_assert_eq(lease_local.open(&backend, NULL, &config, &grant), 0);
+        cr_assert_eq(lease_local.open(&backend, NULL, &state_fixture.config, &grant), 0);
         expect_refused(id_in(tick_in(0)), false, -EBUSY, "stop it first");
         lease_local.close(backend);
         expect_done(tick_in(0));
@@ -303,10 +273,10 @@ Test(fence_above, bad_texts_and_a_running_daemon_are_named) {
  * ledger and go on below what was asked for. Red when the fence is written first. */
 Test(fence_above, U1_the_ledger_is_given_up_before_the_fence_is_raised) {
         write_state(1, NULL);
-        cr_assert_eq(mkdir(file("fence.new"), 0700), 0);
-        cr_assert_eq(mkdir(file("fence.new/x"), 0700), 0);
+        cr_assert_eq(mkdir(state_fixture_file("fence.new"), 0700), 0);
+        cr_assert_eq(mkdir(state_fixture_file("fence.new/x"), 0700), 0);
         capture_begin();
-        cr_assert_lt(fence_above(&config, id_in(tick_in(0)), false), 0);
+        cr_assert_lt(fence_above(&state_fixture.config, id_in(tick_in(0)), false), 0);
         cr_assert_contains(capture_take(), "repeat this");
         cr_assert_not(has_lineage());
         cr_assert_eq(fence_found(), 1);

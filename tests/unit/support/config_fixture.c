@@ -4,11 +4,11 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "tests/support/capture.h"
+#include "tests/support/remove_tree.h"
 
 struct config_fixture config_fixture;
 
@@ -39,10 +39,7 @@ void config_fixture_begin(void) {
 }
 
 void config_fixture_end(void) {
-        char command[300];
-
-        snprintf(command, sizeof(command), "rm -r %s", config_fixture.directory);
-        cr_assert_eq(system(command), 0);
+        remove_tree(config_fixture.directory);
 }
 
 struct config *config_fixture_load(const char *text, char *const sets[]) {

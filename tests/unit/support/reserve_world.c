@@ -28,32 +28,6 @@ void lease_raise(struct lease *l, uint64_t fence_tick) {
                 l->fence = l->asked;
 }
 
-/* The fence asks these when it is stuck or comes down, which it does not here. */
-int lease_error(const struct lease *l) {
-        (void)l;
-        return 0;
-}
-
-const char *lease_error_text(const struct lease *l, int error) {
-        (void)l;
-        return strerror(-error);
-}
-
-const char *lease_remedy(const struct lease *l) {
-        (void)l;
-        return "";
-}
-
-const char *lease_place(const struct lease *l) {
-        (void)l;
-        return "";
-}
-
-struct lease *lease_release(struct lease *l, uint64_t last_tick) {
-        (void)l, (void)last_tick;
-        return NULL;
-}
-
 uid_t account_uid(const struct account *account) {
         return account->uid;
 }
