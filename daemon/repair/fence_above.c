@@ -54,7 +54,7 @@ static int report_foreign(const struct task *task, const struct fence_state *fou
 }
 
 /* What is there, in words. -errno: it must stay as it is. */
-static int judge(const struct task *task) {
+static int judge_found(const struct task *task) {
         const char *place = task->dir.place;
         struct fence_state found;
         char name[256];
@@ -85,7 +85,7 @@ static int judge(const struct task *task) {
  * fence, or refuses to start as before. In the other order it would take the new
  * fence for good and hand out IDs below it.
  */
-static int carry_out(const struct task *task) {
+static int carry_out_task(const struct task *task) {
         int r = ledger_id_forget(task->config->state_dir);
 
         if (r < 0)
@@ -107,7 +107,7 @@ static int carry_out(const struct task *task) {
 }
 
 /* With a coordinator a host has the workers which it gives. */
-static int describe(struct task *task) {
+static int describe_host(struct task *task) {
         struct config config = *task->config;
 
         config.has_first |= task->coordinated;
@@ -122,7 +122,7 @@ int fence_above(const struct config *config, const char *text, bool force) {
 
         if (r < 0 || repaired)
                 return r;
-        r = describe(&task);
+        r = describe_host(&task);
         if (r == 0)
                 r = above_tick(&task.host.layout, text, force, &task.host.fence_tick);
         if (r == 0)
@@ -130,9 +130,9 @@ int fence_above(const struct config *config, const char *text, bool force) {
         if (r == 0)
                 r = directory_open(&task.dir, config->state_dir);
         if (r == 0)
-                r = judge(&task);
+                r = judge_found(&task);
         if (r == 0)
-                r = carry_out(&task);
+                r = carry_out_task(&task);
         directory_close(&task.dir);
         return r;
 }

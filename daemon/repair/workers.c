@@ -33,7 +33,7 @@ static uint64_t recycle_ticks(const struct task *task) {
 }
 
 /* What the coordinator did not tell by itself. */
-static int explain(const struct task *task, int r) {
+static int explain_error(const struct task *task, int r) {
         const char *place = task->connect.connection.place;
 
         if (r == -EAGAIN)
@@ -53,12 +53,12 @@ static int explain(const struct task *task, int r) {
         return r;
 }
 
-static int begin(struct task *task, const struct config *config) {
+static int begin_task(struct task *task, const struct config *config) {
         *task = (struct task){ .config = config, .space = { config->layout, config->region } };
         return connect_open(&task->connect, config);
 }
 
-static int look(struct task *task) {
+static int look_at_region(struct task *task) {
         int r;
 
         task->view = fleet_view_free(task->view);
@@ -68,10 +68,10 @@ static int look(struct task *task) {
                 return log_failure(-r, "workers", "%s does not answer, and nothing was changed: check "
                                    "%s", task->connect.connection.place,
                                    task->connect.kind->name);
-        return explain(task, r);
+        return explain_error(task, r);
 }
 
-static void end(struct task *task) {
+static void end_task(struct task *task) {
         task->view = fleet_view_free(task->view);
         connect_close(&task->connect);
 }
@@ -95,27 +95,27 @@ static void tell_if_unused(const struct task *task) {
 
 static int list_region(struct task *task, bool json) {
         struct workers_list list;
-        int r = look(task);
+        int r = look_at_region(task);
 
         if (r < 0)
                 return r;
         tell_if_unused(task);
         list = (struct workers_list){ task->view, task->space, tick_now(task),
                                       recycle_ticks(task) };
-        return explain(task, json ? workers_list_json(stdout, &list) :
-                                    workers_list_text(stdout, &list));
+        return explain_error(task, json ? workers_list_json(stdout, &list)
+                                        : workers_list_text(stdout, &list));
 }
 
 static int list_all(struct task *task, bool json) {
         struct worker_set *regions;
-        int r = look(task);
+        int r = look_at_region(task);
 
         if (r < 0)
                 return r;
         tell_if_unused(task);
         regions = malloc(sizeof(*regions));
         if (regions == NULL)
-                return explain(task, -ENOMEM);
+                return explain_error(task, -ENOMEM);
         *regions = task->view->contract.regions;
         for (uint32_t i = worker_set_next(regions, 0); r == 0 && i < WORKER_SET_MAX;
              i = worker_set_next(regions, i + 1)) {
@@ -128,7 +128,7 @@ static int list_all(struct task *task, bool json) {
 
 /* ---- releasing */
 
-static int confirm(const char *question, bool yes) {
+static int confirm_change(const char *question, bool yes) {
         char answer[16];
 
         if (yes)
@@ -163,7 +163,7 @@ static void describe_owner(const struct task *task, const struct fleet_owner *ow
 static int free_owners(const struct task *task, const struct workers_release *release,
                        const size_t *owners, size_t n) {
         for (size_t i = 0; i < n; i++) {
-                int r = explain(task, workers_release_free(release, owners[i]));
+                int r = explain_error(task, workers_release_free(release, owners[i]));
 
                 if (r < 0)
                         return r;
@@ -184,7 +184,7 @@ static int release_dead(const struct task *task, const struct workers_release *r
                 puts("All worker IDs of a host are freed together. Another host may take them when "
                      "its clock has\npassed that time: the fence stays as it is, and "
                      "workers.recycle_delay is not waited for.");
-                r = confirm("Free them?", request->yes);
+                r = confirm_change("Free them?", request->yes);
         }
         if (r == 0)
                 r = free_owners(task, release, owners, n);
@@ -205,7 +205,7 @@ static int give_fence(const struct task *task, const struct workers_release *rel
                 snprintf(by, sizeof(by), "by hand");
         r = workers == NULL ? -ENOMEM :
             workers_release_fence(release, tick, by, unix_ms(), random, &fence_tick);
-        r = explain(task, r);
+        r = explain_error(task, r);
         if (r == 0)
                 printf("Worker IDs %s of region %" PRIu32 " have the fence tick %" PRIu64
                        " (%s) now: "
@@ -229,7 +229,7 @@ static int release_above(const struct task *task, const struct workers_release *
                        " exist.\nIf one of them is later than %s, IDs are given twice. Their hosts "
                        "must not run, nor clients of theirs.\n", request->release,
                        task->space.region, request->above);
-                r = confirm("Give them that fence?", request->yes);
+                r = confirm_change("Give them that fence?", request->yes);
         }
         return r == 0 ? give_fence(task, release, tick) : r;
 }
@@ -248,10 +248,10 @@ static struct workers_release *make_release(const struct task *task) {
 
 static int release_asked(struct task *task, const struct workers_request *request) {
         struct workers_release *release = NULL;
-        int r = look(task);
+        int r = look_at_region(task);
 
         if (r == 0 && (release = make_release(task)) == NULL)
-                r = explain(task, -ENOMEM);
+                r = explain_error(task, -ENOMEM);
         if (r == 0 && (*request->release == '\0' ||
                        worker_set_parse(request->release, task->view->end, &release->asked) < 0))
                 r = log_failure(EINVAL, "workers-release", "\"%s\" is no list of worker IDs as 7 or "
@@ -266,14 +266,14 @@ static int release_asked(struct task *task, const struct workers_request *reques
 
 int workers_command(const struct config *config, const struct workers_request *request) {
         struct task task;
-        int r = begin(&task, config);
+        int r = begin_task(&task, config);
 
         if (r == 0 && request->release != NULL)
                 r = release_asked(&task, request);
         else if (r == 0)
                 r = request->all_regions ? list_all(&task, request->json) :
                                            list_region(&task, request->json);
-        end(&task);
+        end_task(&task);
         return r == 0 && fflush(stdout) != 0 ? -errno : r;
 }
 
@@ -281,13 +281,13 @@ int workers_command(const struct config *config, const struct workers_request *r
 
 static int fence_refused(struct task *task, uint64_t tick, bool *ret_repaired) {
         struct workers_release *release;
-        int r = look(task);
+        int r = look_at_region(task);
 
         if (r < 0)
                 return r;
         release = make_release(task);
         if (release == NULL)
-                return explain(task, -ENOMEM);
+                return explain_error(task, -ENOMEM);
         for (uint32_t w = 0; w < task->view->end; w++)
                 if (task->view->of_worker[w] == FLEET_REFUSED)
                         worker_set_add(&release->asked, w);
@@ -310,12 +310,12 @@ int workers_fence_above(const struct config *config, const char *above, bool for
                         bool *ret_repaired) {
         struct task task;
         uint64_t tick = 0;
-        int r = begin(&task, config);
+        int r = begin_task(&task, config);
 
         if (r == 0)
                 r = above_tick(&task.space.layout, above, force, &tick);
         if (r == 0)
                 r = fence_refused(&task, tick, ret_repaired);
-        end(&task);
+        end_task(&task);
         return r == 0 && fflush(stdout) != 0 ? -errno : r;
 }

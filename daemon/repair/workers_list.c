@@ -96,19 +96,19 @@ struct widths {
         int workers, host;
 };
 
-static int widest(int width, size_t length) {
+static int wider(int width, size_t length) {
         return length > (size_t)width ? (int)length : width;
 }
 
-static struct widths measure(const struct fleet_view *view, const struct row *rows,
-                             const char *refused) {
+static struct widths measure_columns(const struct fleet_view *view, const struct row *rows,
+                                     const char *refused) {
         struct widths widths = { (int)strlen("WORKERS"), (int)strlen("HOST") };
 
         for (size_t i = 0; i < view->n_owners; i++) {
-                widths.workers = widest(widths.workers, strlen(rows[i].workers));
-                widths.host = widest(widths.host, strlen(rows[i].owner->record->who.host));
+                widths.workers = wider(widths.workers, strlen(rows[i].workers));
+                widths.host = wider(widths.host, strlen(rows[i].owner->record->who.host));
         }
-        widths.workers = widest(widths.workers, strlen(refused));
+        widths.workers = wider(widths.workers, strlen(refused));
         return widths;
 }
 
@@ -187,7 +187,7 @@ int workers_list_text(FILE *out, const struct workers_list *list) {
         bool well = refused != NULL && unused != NULL && rows != NULL;
 
         if (well) {
-                struct widths widths = measure(view, rows, refused);
+                struct widths widths = measure_columns(view, rows, refused);
 
                 print_head(out, list, unused);
                 if (view->n_owners > 0 || *refused != '\0')
@@ -210,7 +210,7 @@ int workers_list_text(FILE *out, const struct workers_list *list) {
 
 /* ---- for scripts */
 
-static json_t *number(uint64_t value) {
+static json_t *json_number(uint64_t value) {
         return json_integer(value > INT64_MAX ? INT64_MAX : (json_int_t)value);
 }
 
@@ -271,15 +271,15 @@ static json_t *region_json(const struct workers_list *list, const struct row *ro
         struct fleet_census census = fleet_census(list->view, list->now_tick, list->recycle_ticks);
         uint64_t first = first_in_id(list);
 
-        return json_pack("{s:I, s:I, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:s, s:s, s:o, s:o, s:o}",
-                         "region", (json_int_t)list->space.region, "worker_ids",
-                         (json_int_t)list->view->end, "first_in_id", number(first),
-                         "now_unix_ms", unix_ms(list, list->now_tick), "recycle_delay_ms",
-                         number(list->recycle_ticks), "held", (json_int_t)census.held, "resting",
-                         (json_int_t)census.resting, "refused", (json_int_t)census.refused, "free",
-                         (json_int_t)census.free, "refused_workers", refused, "unused_workers",
-                         unused, "hosts", rows_json(list, rows), "damaged",
-                         damaged_json(list->view), "strays", strays_json(list->view));
+        return json_pack(
+                "{s:I, s:I, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:s, s:s, s:o, s:o, s:o}", "region",
+                (json_int_t)list->space.region, "worker_ids", (json_int_t)list->view->end,
+                "first_in_id", json_number(first), "now_unix_ms", unix_ms(list, list->now_tick),
+                "recycle_delay_ms", json_number(list->recycle_ticks), "held",
+                (json_int_t)census.held, "resting", (json_int_t)census.resting, "refused",
+                (json_int_t)census.refused, "free", (json_int_t)census.free, "refused_workers",
+                refused, "unused_workers", unused, "hosts", rows_json(list, rows), "damaged",
+                damaged_json(list->view), "strays", strays_json(list->view));
 }
 
 int workers_list_json(FILE *out, const struct workers_list *list) {

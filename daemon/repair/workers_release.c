@@ -146,8 +146,8 @@ struct repair {
 };
 
 /* Takes `text` over; NULL: delete. */
-static void replace(struct repair *repair, const char *key, int64_t modified, char *text,
-                    bool delete) {
+static void repair_replace(struct repair *repair, const char *key, int64_t modified, char *text,
+                           bool delete) {
         size_t i = repair->n;
 
         if (i == COORDINATOR_COMMIT_MAX || (text == NULL && !delete)) {
@@ -162,10 +162,10 @@ static void replace(struct repair *repair, const char *key, int64_t modified, ch
         repair->n++;
 }
 
-/* A record that has some of them as well, see own() in view.c: without them. */
-static void take_out(struct repair *repair, const struct workers_release *release,
-                     const struct fleet_owner *owner, struct record_host *scratch,
-                     uint64_t *fence_tick) {
+/* A record that has some of them as well, see mark_owner() in view.c: without them. */
+static void repair_take_out(struct repair *repair, const struct workers_release *release,
+                            const struct fleet_owner *owner, struct record_host *scratch,
+                            uint64_t *fence_tick) {
         char key[FLEET_KEY_MAX];
         bool empty;
 
@@ -174,9 +174,9 @@ static void take_out(struct repair *repair, const struct workers_release *releas
         if (scratch->fence_tick > *fence_tick)
                 *fence_tick = scratch->fence_tick;
         empty = worker_set_count(&scratch->workers) == 0;
-        replace(repair, fleet_key(key, release->space.region, "host", scratch->nonce),
-                owner->modified,
-                empty ? NULL : record_host_text(scratch, &release->space.layout), empty);
+        repair_replace(repair, fleet_key(key, release->space.region, "host", scratch->nonce),
+                       owner->modified,
+                       empty ? NULL : record_host_text(scratch, &release->space.layout), empty);
 }
 
 static bool all_refused_asked(const struct workers_release *release) {
@@ -187,9 +187,9 @@ static bool all_refused_asked(const struct workers_release *release) {
         return true;
 }
 
-static void put_record(struct repair *repair, const struct workers_release *release,
-                       struct record_host *scratch, uint64_t fence_tick, const char *by,
-                       int64_t unix_ms, const uint64_t random[4]) {
+static void repair_put_record(struct repair *repair, const struct workers_release *release,
+                              struct record_host *scratch, uint64_t fence_tick, const char *by,
+                              int64_t unix_ms, const uint64_t random[4]) {
         char key[FLEET_KEY_MAX];
 
         *scratch = (struct record_host){ .freed = true, .workers = release->asked,
@@ -200,26 +200,26 @@ static void put_record(struct repair *repair, const struct workers_release *rele
         memset(scratch->who.boot_id, '0', RECORD_HEX - 1);
         snprintf(scratch->who.host, RECORD_NAME, "%s", by);
         snprintf(scratch->who.directory, RECORD_NAME, "none");
-        replace(repair, fleet_key(key, release->space.region, "host", scratch->nonce), 0,
-                record_host_text(scratch, &release->space.layout), false);
+        repair_replace(repair, fleet_key(key, release->space.region, "host", scratch->nonce), 0,
+                       record_host_text(scratch, &release->space.layout), false);
 }
 
-static uint64_t plan_fence(struct repair *repair, const struct workers_release *release,
-                           struct record_host *scratch, uint64_t fence_tick, const char *by,
-                           int64_t unix_ms, const uint64_t random[4]) {
+static uint64_t repair_plan_fence(struct repair *repair, const struct workers_release *release,
+                                  struct record_host *scratch, uint64_t fence_tick, const char *by,
+                                  int64_t unix_ms, const uint64_t random[4]) {
         const struct fleet_view *view = release->view;
         struct record_used used = view->used;
         char key[FLEET_KEY_MAX];
 
         used.claims++; /* claims and repairs come one by one */
-        replace(repair, fleet_key(key, release->space.region, "used", ""), view->used_modified,
-                record_used_text(&used), false);
+        repair_replace(repair, fleet_key(key, release->space.region, "used", ""),
+                       view->used_modified, record_used_text(&used), false);
         for (size_t i = 0; i < view->n_owners; i++)
                 if (worker_set_intersects(&view->owners[i].record->workers, &release->asked))
-                        take_out(repair, release, &view->owners[i], scratch, &fence_tick);
+                        repair_take_out(repair, release, &view->owners[i], scratch, &fence_tick);
         for (size_t i = 0; i < view->n_damaged && all_refused_asked(release); i++)
-                replace(repair, view->damaged[i].key, view->damaged[i].modified, NULL, true);
-        put_record(repair, release, scratch, fence_tick, by, unix_ms, random);
+                repair_replace(repair, view->damaged[i].key, view->damaged[i].modified, NULL, true);
+        repair_put_record(repair, release, scratch, fence_tick, by, unix_ms, random);
         return fence_tick;
 }
 
@@ -231,7 +231,8 @@ int workers_release_fence(const struct workers_release *release, uint64_t fence_
         int r = repair == NULL || scratch == NULL ? -ENOMEM : 0;
 
         if (r == 0) {
-                fence_tick = plan_fence(repair, release, scratch, fence_tick, by, unix_ms, random);
+                fence_tick = repair_plan_fence(repair, release, scratch, fence_tick, by, unix_ms,
+                                               random);
                 r = repair->error;
         }
         if (r == 0) {

@@ -43,7 +43,8 @@ static const char *error_text(const json_t *object, const char *text, json_int_t
         return *text != '\0' ? text : "an empty answer";
 }
 
-static int explain(long status, const char *why, json_int_t code, char message[ETCD_MESSAGE]) {
+static int explain_answer(long status, const char *why, json_int_t code,
+                          char message[ETCD_MESSAGE]) {
         const char *remedy = "";
         int r = status == 401 || code == CODE_UNAUTHENTICATED ? -ECANCELED :
                 status == 403 || code == CODE_PERMISSION_DENIED ? -EACCES : -EIO;
@@ -81,7 +82,7 @@ int etcd_answer_judge(long status, const char *text, json_t **ret, char message[
         }
         why = fine ? "but not in etcd's words: something else listens there" :
                      error_text(object, text, &code);
-        r = explain(status, why, fine ? 0 : code, message);
+        r = explain_answer(status, why, fine ? 0 : code, message);
         json_decref(object);
         return r;
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * What an answer of etcd's gateway means, or that there was none. It is one only with HTTP status 200, an
- * object, no error in it and etcd's own header: whatever else listens at that
- * address must not pass for a cluster without keys. Pure.
+ * What an answer of etcd's gateway means, or a connection that failed. An answer counts
+ * only with HTTP status 200, an object without an error, and etcd's own header: another
+ * service at that address must not pass for a cluster without keys. Pure.
  */
 #include <curl/curl.h>
 #include <jansson.h>
@@ -11,8 +11,8 @@
 
 #define ETCD_MESSAGE 256u
 
-/* 0 and the object. -EACCES: not let in; -ECANCELED: the token is not good any more;
- * -EIO: anything else; and what happened, with what to do where that is known. */
+/* 0 and the object. -EACCES: access denied; -ECANCELED: the token is no longer valid;
+ * -EIO: anything else. `message` says what happened, and what to do where that is known. */
 int etcd_answer_judge(long status, const char *text, json_t **ret, char message[ETCD_MESSAGE]);
 
 /* etcd's ID of the cluster that answers; NULL: there is none. */

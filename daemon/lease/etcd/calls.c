@@ -16,8 +16,7 @@
 #include "daemon/util/log.h"
 #include "daemon/util/time.h"
 
-
-static json_t *number(int64_t value) {
+static json_t *format_number(int64_t value) {
         char text[24];
 
         snprintf(text, sizeof(text), "%" PRId64, value);
@@ -25,7 +24,7 @@ static json_t *number(int64_t value) {
 }
 
 /* 0 when it is left out; -1 when it is no number. */
-static int64_t number_of(const json_t *value) {
+static int64_t parse_number(const json_t *value) {
         const char *text = json_string_value(value);
         char *end = NULL;
         long long n;
@@ -40,7 +39,7 @@ static int64_t number_of(const json_t *value) {
         return *end == '\0' && n >= 0 ? n : -1;
 }
 
-static json_t *base64(const char *text, size_t size) {
+static json_t *format_base64(const char *text, size_t size) {
         char *encoded = base64_encode(text, size);
         json_t *value = encoded != NULL ? json_string(encoded) : NULL;
 
@@ -49,7 +48,7 @@ static json_t *base64(const char *text, size_t size) {
 }
 
 /* `key` behind the prefix; with `end` the first one after all that begin with it. */
-static json_t *key_of(const struct etcd_coordinator *etcd, const char *key, bool end) {
+static json_t *format_key(const struct etcd_coordinator *etcd, const char *key, bool end) {
         char *full = NULL;
         int n = asprintf(&full, "%s/%s", etcd->prefix, key);
         json_t *value;
@@ -58,7 +57,7 @@ static json_t *key_of(const struct etcd_coordinator *etcd, const char *key, bool
                 return NULL;
         if (end)
                 full[n - 1]++; /* keys are ASCII */
-        value = base64(full, (size_t)n);
+        value = format_base64(full, (size_t)n);
         free(full);
         return value;
 }
@@ -68,7 +67,7 @@ static json_t *key_of(const struct etcd_coordinator *etcd, const char *key, bool
 static int check_revision(struct etcd_coordinator *etcd, const json_t *answer,
                           int64_t *ret_revision) {
         const json_t *header = json_object_get(answer, "header");
-        int64_t revision = number_of(json_object_get(header, "revision"));
+        int64_t revision = parse_number(json_object_get(header, "revision"));
 
         if (revision <= 0 || etcd->old_copy)
                 return -EIO;
@@ -95,7 +94,7 @@ static int take_item(const struct etcd_coordinator *etcd, const json_t *kv,
         char *key = key64 != NULL ? base64_decode(key64) : NULL;
         char *value = base64_decode(value64 != NULL ? value64 : "");
         size_t prefix = strlen(etcd->prefix) + 1;
-        int64_t modified = number_of(json_object_get(kv, "mod_revision"));
+        int64_t modified = parse_number(json_object_get(kv, "mod_revision"));
 
         if (key == NULL || value == NULL || strlen(key) < prefix || modified <= 0) {
                 free(key);
@@ -116,9 +115,9 @@ static int take_list(struct etcd_coordinator *etcd, const json_t *answer,
         int r = list.items != NULL ? check_revision(etcd, answer, &revision) : -ENOMEM;
 
         /* an answer that was cut short must not look like keys that are gone */
-        if (r == 0 && (number_of(json_object_get(answer, "count")) !=
-                               (int64_t)json_array_size(kvs) ||
-                       json_is_true(json_object_get(answer, "more"))))
+        if (r == 0 &&
+            (parse_number(json_object_get(answer, "count")) != (int64_t)json_array_size(kvs) ||
+             json_is_true(json_object_get(answer, "more"))))
                 r = -EIO;
         for (size_t i = 0; r == 0 && i < json_array_size(kvs); i++) {
                 r = take_item(etcd, json_array_get(kvs, i), &list.items[i]);
@@ -137,8 +136,8 @@ static int etcd_list(void *coordinator, const char *prefix, struct coordinator_l
         struct etcd_coordinator *etcd = coordinator;
         json_t *answer = NULL;
         int r = etcd_http_call(etcd->http, "kv/range",
-                               json_pack("{s:o, s:o, s:s}", "key", key_of(etcd, prefix, false),
-                                         "range_end", key_of(etcd, prefix, true), "sort_target",
+                               json_pack("{s:o, s:o, s:s}", "key", format_key(etcd, prefix, false),
+                                         "range_end", format_key(etcd, prefix, true), "sort_target",
                                          "KEY"),
                                false, &answer);
 
@@ -153,19 +152,20 @@ static int etcd_list(void *coordinator, const char *prefix, struct coordinator_l
 static json_t *check_json(const struct etcd_coordinator *etcd,
                           const struct coordinator_check *check) {
         /* a key that is not there has revision 0 */
-        return json_pack("{s:o, s:s, s:s, s:o}", "key", key_of(etcd, check->key, false), "target",
-                         "MOD", "result", "EQUAL", "mod_revision", number(check->modified));
+        return json_pack("{s:o, s:s, s:s, s:o}", "key", format_key(etcd, check->key, false),
+                         "target", "MOD", "result", "EQUAL", "mod_revision",
+                         format_number(check->modified));
 }
 
 static json_t *write_json(const struct etcd_coordinator *etcd,
                           const struct coordinator_write *write) {
         if (write->value == NULL)
                 return json_pack("{s:{s:o}}", "request_delete_range", "key",
-                                 key_of(etcd, write->key, false));
+                                 format_key(etcd, write->key, false));
         return json_pack("{s:{s:o, s:o, s:o}}", "request_put", "key",
-                         key_of(etcd, write->key, false), "value",
-                         base64(write->value, strlen(write->value)), "lease",
-                         number(write->session ? etcd->lease : 0));
+                         format_key(etcd, write->key, false), "value",
+                         format_base64(write->value, strlen(write->value)), "lease",
+                         format_number(write->session ? etcd->lease : 0));
 }
 
 static json_t *commit_json(const struct etcd_coordinator *etcd,
@@ -204,7 +204,7 @@ static int etcd_commit(void *coordinator, const struct coordinator_commit *commi
 
 /* Whole seconds, in `TTL`: success is a TTL above 0 and nothing else. */
 static int take_ttl(const json_t *answer, int64_t *ret_ttl_ns) {
-        int64_t ttl = number_of(json_object_get(answer, "TTL"));
+        int64_t ttl = parse_number(json_object_get(answer, "TTL"));
 
         if (ttl <= 0 || ttl > INT64_MAX / NS_PER_S)
                 return -ESTALE;
@@ -217,13 +217,13 @@ static int etcd_session_begin(void *coordinator, int64_t ttl_ns, int64_t *ret_tt
         json_t *answer = NULL;
         int64_t lease = 0;
         int r = etcd_http_call(etcd->http, "lease/grant",
-                               json_pack("{s:o}", "TTL", number(ttl_ns / NS_PER_S)), false,
+                               json_pack("{s:o}", "TTL", format_number(ttl_ns / NS_PER_S)), false,
                                &answer);
 
         if (r < 0)
                 return r;
         r = take_ttl(answer, ret_ttl_ns);
-        lease = number_of(json_object_get(answer, "ID"));
+        lease = parse_number(json_object_get(answer, "ID"));
         json_decref(answer);
         if (r < 0 || lease <= 0)
                 return -EIO;
@@ -235,7 +235,8 @@ static int etcd_session_keep(void *coordinator, int64_t *ret_ttl_ns) {
         struct etcd_coordinator *etcd = coordinator;
         json_t *answer = NULL;
         int r = etcd_http_call(etcd->http, "lease/keepalive",
-                               json_pack("{s:o}", "ID", number(etcd->lease)), false, &answer);
+                               json_pack("{s:o}", "ID", format_number(etcd->lease)), false,
+                               &answer);
 
         if (r == 0)
                 r = take_ttl(json_object_get(answer, "result"), ret_ttl_ns);
@@ -247,7 +248,7 @@ static int etcd_session_end(void *coordinator) {
         struct etcd_coordinator *etcd = coordinator;
         json_t *answer = NULL;
         int r = etcd_http_call(etcd->http, "lease/revoke",
-                               json_pack("{s:o}", "ID", number(etcd->lease)), true, &answer);
+                               json_pack("{s:o}", "ID", format_number(etcd->lease)), true, &answer);
 
         json_decref(answer);
         return r;

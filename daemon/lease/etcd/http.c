@@ -38,7 +38,7 @@ struct answer {
 };
 
 /* Room for n more, and a NUL. */
-static bool widen(struct answer *answer, size_t n) {
+static bool widen_answer(struct answer *answer, size_t n) {
         size_t room = answer->size + n + 1;
         char *text;
 
@@ -53,11 +53,11 @@ static bool widen(struct answer *answer, size_t n) {
         return true;
 }
 
-static size_t receive(char *bytes, size_t size, size_t n, void *context) {
+static size_t receive_answer(char *bytes, size_t size, size_t n, void *context) {
         struct answer *answer = context;
 
         (void)size; /* 1, curl promises */
-        if (n > ANSWER_MAX - answer->size || !widen(answer, n))
+        if (n > ANSWER_MAX - answer->size || !widen_answer(answer, n))
                 return 0;
         memcpy(answer->text + answer->size, bytes, n);
         answer->size += n;
@@ -70,7 +70,7 @@ struct body {
         size_t size, taken;
 };
 
-static size_t give(char *to, size_t size, size_t n, void *context) {
+static size_t give_body(char *to, size_t size, size_t n, void *context) {
         struct body *body = context;
         size_t left = body->size - body->taken, taken = left < size * n ? left : size * n;
 
@@ -88,15 +88,15 @@ static void set_body(struct etcd_http *http, struct body *body) {
 }
 
 /* No signals, as there are threads, and no proxy, whatever the environment says. */
-static void set_up(struct etcd_http *http) {
+static void set_up_curl(struct etcd_http *http) {
         const struct etcd_http_options *o = &http->options;
 
         curl_easy_setopt(http->curl, CURLOPT_NOSIGNAL, 1L);
         curl_easy_setopt(http->curl, CURLOPT_NOPROXY, "*");
         curl_easy_setopt(http->curl, CURLOPT_ERRORBUFFER, http->message);
         curl_easy_setopt(http->curl, CURLOPT_TIMEOUT_MS, (long)(o->timeout_ns / NS_PER_MS));
-        curl_easy_setopt(http->curl, CURLOPT_WRITEFUNCTION, receive);
-        curl_easy_setopt(http->curl, CURLOPT_READFUNCTION, give);
+        curl_easy_setopt(http->curl, CURLOPT_WRITEFUNCTION, receive_answer);
+        curl_easy_setopt(http->curl, CURLOPT_READFUNCTION, give_body);
         curl_easy_setopt(http->curl, CURLOPT_TCP_NODELAY, 1L);
         /* HTTP/2, which TLS would agree on, has ways of its own to fail */
         curl_easy_setopt(http->curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
@@ -124,7 +124,7 @@ int etcd_http_new(struct etcd_http **ret, const struct etcd_http_options *option
                 etcd_http_free(http);
                 return log_failure(ENOMEM, "etcd", "libcurl does not start");
         }
-        set_up(http);
+        set_up_curl(http);
         *ret = http;
         return 0;
 }
@@ -204,8 +204,8 @@ static struct curl_slist *make_headers(const struct etcd_http *http) {
         return http->token[0] == '\0' ? headers : curl_slist_append(headers, http->authorization);
 }
 
-static int perform(struct etcd_http *http, size_t at, const char *path, const char *body,
-                   bool *ret_sent, json_t **ret) {
+static int perform_request(struct etcd_http *http, size_t at, const char *path, const char *body,
+                           bool *ret_sent, json_t **ret) {
         char url[sizeof(http->endpoints.list[0].url) + 64];
         struct curl_slist *headers = make_headers(http);
         struct body sent = { .text = body, .size = strlen(body) };
@@ -281,7 +281,7 @@ static int authenticate(struct etcd_http *http, size_t at) {
         http->kind = 0;
         if (body == NULL)
                 return r;
-        r = perform(http, at, "auth/authenticate", body, &sent, &answer);
+        r = perform_request(http, at, "auth/authenticate", body, &sent, &answer);
         explicit_bzero(body, strlen(body));
         free(body);
         token = json_string_value(json_object_get(answer, "token"));
@@ -300,8 +300,8 @@ static int authenticate(struct etcd_http *http, size_t at) {
 }
 
 /* A token ends; then once more with another. */
-static int ask(struct etcd_http *http, size_t at, const char *path, const char *body,
-               bool *ret_sent, json_t **ret) {
+static int ask_endpoint(struct etcd_http *http, size_t at, const char *path, const char *body,
+                        bool *ret_sent, json_t **ret) {
         bool with_user = http->options.username[0] != '\0', fresh = false;
         int r = 0;
 
@@ -311,11 +311,11 @@ static int ask(struct etcd_http *http, size_t at, const char *path, const char *
                 r = authenticate(http, at);
         }
         if (r == 0)
-                r = perform(http, at, path, body, ret_sent, ret);
+                r = perform_request(http, at, path, body, ret_sent, ret);
         if (r == -ECANCELED && with_user && !fresh) {
                 r = authenticate(http, at);
                 if (r == 0)
-                        r = perform(http, at, path, body, ret_sent, ret);
+                        r = perform_request(http, at, path, body, ret_sent, ret);
         }
         return r == -ECANCELED ? -EACCES : r;
 }
@@ -372,7 +372,7 @@ int etcd_http_call(struct etcd_http *http, const char *path, json_t *request, bo
                                                   time_ns(CLOCK_MONOTONIC));
                 bool sent = false;
 
-                r = ask(http, at, path, body, &sent, ret);
+                r = ask_endpoint(http, at, path, body, &sent, ret);
                 if (r == 0)
                         tell_success(http, at, path);
                 if (r == 0 || r == -ENOMEM)

@@ -124,12 +124,12 @@ static void environment_random(void *context, uint8_t bytes[16]) {
                 ;
 }
 
-static void hex(char text[RECORD_HEX], const uint8_t bytes[16]) {
+static void format_hex(char text[RECORD_HEX], const uint8_t bytes[16]) {
         for (size_t i = 0; i < 16; i++)
                 snprintf(text + 2 * i, 3, "%02x", bytes[i]);
 }
 
-static int identify(const struct fleet_backend *b, struct record_identity *ret) {
+static int identify_host(const struct fleet_backend *b, struct record_identity *ret) {
         struct record_identity who = { .pid = getpid() };
         uint8_t id[16] = { 0 };
         struct stat st;
@@ -139,12 +139,12 @@ static int identify(const struct fleet_backend *b, struct record_identity *ret) 
                 return log_failure(-r, "machine-id", "cannot read /etc/machine-id: %s; it tells a "
                                    "copied disk from its original. Run systemd-machine-id-setup",
                                    strerror(-r));
-        hex(who.machine_id, id);
+        format_hex(who.machine_id, id);
         r = ids_boot(id);
         if (r < 0)
                 return log_failure(-r, "state", "cannot read the ID of this boot: %s",
                                    strerror(-r));
-        hex(who.boot_id, id);
+        format_hex(who.boot_id, id);
         if (fstat(b->dir.fd, &st) < 0 ||
             gethostname(who.host, sizeof(who.host) - 1) < 0)
                 return log_failure(errno, "state", "cannot tell who this host is: %s",
@@ -173,7 +173,7 @@ static int make_fleet(struct fleet_backend *b, const struct config *config) {
                 .floor_tick = b->local_fence_tick,
                 .counters = &b->counters,
         };
-        int r = identify(b, &parts.who);
+        int r = identify_host(b, &parts.who);
 
         if (r == 0)
                 r = read_name(b, NONCE_NAME, parts.nonce);
@@ -183,7 +183,7 @@ static int make_fleet(struct fleet_backend *b, const struct config *config) {
 }
 
 /* For as long as a session lasts; then whoever starts us tries again. */
-static int claim(struct fleet_backend *b, struct lease_grant *ret) {
+static int claim_run(struct fleet_backend *b, struct lease_grant *ret) {
         int64_t until_ns = time_ns(CLOCK_MONOTONIC) + b->connection.ttl_ns;
         int64_t delay_ns = 0;
         sigset_t ends;
@@ -231,7 +231,7 @@ static int forget_local_fence(const struct fleet_backend *b) {
 }
 
 /* The claim is done: the next daemon here is to know of it. */
-static int remember(struct fleet_backend *b) {
+static int remember_claim(struct fleet_backend *b) {
         int r = write_name(b->dir.fd, SPACE_NAME, fleet_space_name(b->fleet));
 
         /* the nonce comes last: with it the host had worker IDs of that space */
@@ -244,7 +244,8 @@ static int remember(struct fleet_backend *b) {
         return r < 0 ? r : forget_local_fence(b);
 }
 
-static int start(struct fleet_backend *b, const struct config *config, struct lease_grant *ret) {
+static int start_backend(struct fleet_backend *b, const struct config *config,
+                         struct lease_grant *ret) {
         struct lease_grant grant;
         int r = directory_open(&b->dir, config->state_dir);
 
@@ -255,10 +256,10 @@ static int start(struct fleet_backend *b, const struct config *config, struct le
         if (r == 0)
                 r = make_fleet(b, config);
         if (r == 0)
-                r = claim(b, &grant);
+                r = claim_run(b, &grant);
         if (r < 0)
                 return r;
-        r = remember(b);
+        r = remember_claim(b);
         if (r < 0) { /* else each start would hold others for a session's length */
                 (void)fleet_release(b->fleet, grant.fence_tick);
                 return r;
@@ -285,7 +286,7 @@ static int backend_open(void **ret_backend, const struct fleet_kind *kind,
                 return log_failure(ENOMEM, "lease", "no memory for the backend %s", kind->name);
         b->kind = kind;
         b->dir = DIRECTORY_NONE;
-        r = start(b, config, ret);
+        r = start_backend(b, config, ret);
         if (r < 0) {
                 backend_close(b);
                 return r;
@@ -299,7 +300,7 @@ static int backend_open(void **ret_backend, const struct fleet_kind *kind,
 /* The next daemon here must not take that record for its own: it is the same machine,
  * boot and directory in a copy of this one, which goes on with it. The file names
  * another instead, which nobody has; that there was one is known still. */
-static void disown(struct fleet_backend *b) {
+static void disown_record(struct fleet_backend *b) {
         char nonce[RECORD_HEX];
         uint8_t bytes[16];
         int r;
@@ -307,7 +308,7 @@ static void disown(struct fleet_backend *b) {
         if (b->disowned || !fleet_lost(b->fleet))
                 return;
         environment_random(NULL, bytes);
-        hex(nonce, bytes);
+        format_hex(nonce, bytes);
         r = write_name(b->dir.fd, NONCE_NAME, nonce);
         b->disowned = r == 0;
         if (r < 0)
@@ -320,7 +321,7 @@ static int backend_write_fence(void *backend, uint64_t fence_tick) {
         struct fleet_backend *b = backend;
         int r = fleet_renew(b->fleet, fence_tick);
 
-        disown(b);
+        disown_record(b);
         return r;
 }
 
@@ -328,7 +329,7 @@ static int backend_release(void *backend, uint64_t fence_tick) {
         struct fleet_backend *b = backend;
         int r = fleet_release(b->fleet, fence_tick);
 
-        disown(b);
+        disown_record(b);
         return r;
 }
 

@@ -17,8 +17,8 @@ uint64_t fleet_free_tick(const struct record_host *record, uint64_t recycle_tick
 }
 
 /* -EBUSY, or 0 and the fence. */
-static int judge(const struct fleet_view *view, uint32_t worker, uint64_t now_tick,
-                 uint64_t recycle_ticks, uint64_t *ret_fence) {
+static int check_worker(const struct fleet_view *view, uint32_t worker, uint64_t now_tick,
+                        uint64_t recycle_ticks, uint64_t *ret_fence) {
         int32_t owner = view->of_worker[worker];
 
         *ret_fence = owner >= 0 ? view->owners[owner].record->fence_tick : 0;
@@ -40,7 +40,7 @@ static int try_run(const struct fleet_view *view, uint32_t first, uint32_t count
 
         *ret_next = first + 1;
         for (uint32_t w = first; w < first + count; w++) {
-                if (judge(view, w, now_tick, recycle_ticks, &own) < 0) {
+                if (check_worker(view, w, now_tick, recycle_ticks, &own) < 0) {
                         *ret_next = w + 1;
                         return -EBUSY;
                 }
@@ -103,7 +103,7 @@ uint32_t fleet_extent(const struct fleet_view *view, uint32_t first, uint32_t mo
                 uint32_t w = first + n;
                 uint64_t rest = released_by(view, w, who) ? 0 : recycle_ticks;
 
-                if (judge(view, w, now_tick, rest, &own) < 0)
+                if (check_worker(view, w, now_tick, rest, &own) < 0)
                         break;
                 /* as in try_run() */
                 owners += view->of_worker[w] >= 0 &&
@@ -124,7 +124,7 @@ struct fleet_census fleet_census(const struct fleet_view *view, uint64_t now_tic
                 int32_t owner = view->of_worker[w];
                 uint64_t fence, tick;
 
-                if (judge(view, w, now_tick, recycle_ticks, &fence) == 0) {
+                if (check_worker(view, w, now_tick, recycle_ticks, &fence) == 0) {
                         census.free++;
                 } else if (owner == FLEET_REFUSED) {
                         census.refused++;

@@ -8,14 +8,14 @@
 
 #include "daemon/lease/fleet/internal.h"
 
-static const char *draft_key(struct fleet_commit *d, const char *key) {
+static const char *keep_key(struct fleet_commit *d, const char *key) {
         snprintf(d->keys[d->n_keys], FLEET_KEY_MAX, "%s", key);
         return d->keys[d->n_keys++];
 }
 
 void fleet_commit_replace(struct fleet_commit *d, const char *key, int64_t modified, char *text,
                           bool is_delete, bool session) {
-        const char *kept = draft_key(d, key);
+        const char *kept = keep_key(d, key);
 
         d->no_memory |= text == NULL && !is_delete;
         d->checks[d->n_checks++] = (struct coordinator_check){ kept, modified };
@@ -24,12 +24,11 @@ void fleet_commit_replace(struct fleet_commit *d, const char *key, int64_t modif
 }
 
 void fleet_commit_check(struct fleet_commit *d, const char *key, int64_t modified) {
-        d->checks[d->n_checks++] = (struct coordinator_check){ draft_key(d, key), modified };
+        d->checks[d->n_checks++] = (struct coordinator_check){ keep_key(d, key), modified };
 }
 
 void fleet_commit_delete(struct fleet_commit *d, const char *key) {
-        d->writes[d->n_writes++] =
-                (struct coordinator_write){ draft_key(d, key), NULL, false, 0 };
+        d->writes[d->n_writes++] = (struct coordinator_write){ keep_key(d, key), NULL, false, 0 };
 }
 
 int fleet_commit_send(const struct fleet *f, struct fleet_commit *d) {
@@ -47,8 +46,8 @@ struct fleet_commit *fleet_commit_free(struct fleet_commit *d) {
 }
 
 /* Takes the workers out of their old owner's record, or the record away. */
-static void draft_owner(const struct fleet *f, struct fleet_commit *d,
-                        const struct fleet_owner *owner, const struct worker_set *taken) {
+static void take_from_owner(const struct fleet *f, struct fleet_commit *d,
+                            const struct fleet_owner *owner, const struct worker_set *taken) {
         struct record_host *rest = malloc(sizeof(*rest));
         char key[FLEET_KEY_MAX];
         bool empty;
@@ -98,7 +97,7 @@ void fleet_commit_owners(const struct fleet *f, struct fleet_commit *d,
                 if (owner < 0 || done[owner])
                         continue;
                 done[owner] = true;
-                draft_owner(f, d, &view->owners[owner], taken);
+                take_from_owner(f, d, &view->owners[owner], taken);
         }
         free(done);
 }

@@ -43,7 +43,7 @@ const char *fleet_space_name(const struct fleet *f) {
 /* ---- claiming */
 
 /* Our record and our sign of life: always the first two. */
-static void draft_host(const struct fleet *f, struct fleet_commit *d, int64_t modified) {
+static void put_host(const struct fleet *f, struct fleet_commit *d, int64_t modified) {
         const struct record_host *record = &f->record;
         char key[FLEET_KEY_MAX];
 
@@ -73,7 +73,7 @@ static int refuse_none(const struct fleet *f, const struct fleet_view *view, uin
 }
 
 /* A run of a length we can go on with, of which another record has no part? */
-static bool whole(const struct fleet *f, const struct fleet_view *view, size_t owner) {
+static bool is_whole_run(const struct fleet *f, const struct fleet_view *view, size_t owner) {
         const struct worker_set *workers = &view->owners[owner].record->workers;
         uint32_t first = worker_set_next(workers, 0), count = worker_set_count(workers);
 
@@ -96,7 +96,7 @@ static const struct fleet_owner *find_own(const struct fleet *f, const struct fl
                 if (strcmp(record->nonce, f->record.nonce) != 0 &&
                     strcmp(record->nonce, f->parts.nonce) != 0)
                         continue;
-                if (!whole(f, view, i))
+                if (!is_whole_run(f, view, i))
                         continue;
                 /* an attempt of ours was done; else a copy's, on the record of that name */
                 if (memcmp(record->life, f->lives, FLEET_LIVES_LENGTH) == 0)
@@ -138,7 +138,7 @@ static int check_memory(const struct fleet *f, const struct fleet_view *view) {
                            "for workers.horizon, and begin with an empty daemon.state_dir each");
 }
 
-static int claimed(struct fleet *f, const struct fleet_commit *d) {
+static int take_claimed(struct fleet *f, const struct fleet_commit *d) {
         f->modified = d->writes[0].modified;
         f->alive_modified = d->writes[1].modified;
         f->session = true;
@@ -148,14 +148,14 @@ static int claimed(struct fleet *f, const struct fleet_commit *d) {
 
 /* Were they this boot's since its shared memory was written? A record that was never
  * renewed may be of a daemon which did not come so far. */
-static bool continues(const struct fleet *f, const struct record_host *own) {
+static bool continues_boot(const struct fleet *f, const struct record_host *own) {
         return own->renewals > 0 && strcmp(own->who.boot_id, f->parts.who.boot_id) == 0;
 }
 
 /* `own`: the record to go on with; NULL: the workers are new to us. */
-static int take(struct fleet *f, struct fleet_commit *d, const struct fleet_view *view,
-                const struct fleet_owner *own, const struct worker_set *taken,
-                uint64_t fence_tick) {
+static int commit_claim(struct fleet *f, struct fleet_commit *d, const struct fleet_view *view,
+                        const struct fleet_owner *own, const struct worker_set *taken,
+                        uint64_t fence_tick) {
         struct record_host *record = &f->record;
         char key[FLEET_KEY_MAX];
         int r;
@@ -166,10 +166,10 @@ static int take(struct fleet *f, struct fleet_commit *d, const struct fleet_view
         record->fence_tick = fence_tick > f->parts.floor_tick ? fence_tick : f->parts.floor_tick;
         record->grown_tick = own != NULL ? own->record->grown_tick : 0;
         record->released = false;
-        f->others = own == NULL || !continues(f, own->record);
+        f->others = own == NULL || !continues_boot(f, own->record);
         record->renewals = f->others ? 0 : own->record->renewals + 1;
         fleet_session_next_life(f);
-        draft_host(f, d, own != NULL ? own->modified : 0);
+        put_host(f, d, own != NULL ? own->modified : 0);
         if (own == NULL) {
                 fleet_commit_region(f, d, view, taken);
                 fleet_commit_owners(f, d, view, taken);
@@ -177,7 +177,7 @@ static int take(struct fleet *f, struct fleet_commit *d, const struct fleet_view
                 fleet_commit_delete(d, fleet_key_of(f, key, "alive", own->record->life));
         }
         r = fleet_commit_send(f, d);
-        return r < 0 ? r : claimed(f, d);
+        return r < 0 ? r : take_claimed(f, d);
 }
 
 static int claim_new(struct fleet *f, struct fleet_commit *d, const struct fleet_view *view) {
@@ -195,7 +195,7 @@ static int claim_new(struct fleet *f, struct fleet_commit *d, const struct fleet
                 fleet_draw(f, f->record.nonce);
         for (uint32_t i = 0; i < f->parts.count; i++)
                 worker_set_add(&taken, choice.first + i);
-        return take(f, d, view, NULL, &taken, choice.fence_tick);
+        return commit_claim(f, d, view, NULL, &taken, choice.fence_tick);
 }
 
 /* That of an attempt before may have ended since, and nothing can be written in it. */
@@ -209,7 +209,7 @@ static int claim_session(struct fleet *f) {
         return r == -ESTALE ? fleet_session_begin(f) : r;
 }
 
-static int claim(struct fleet *f, struct fleet_commit *d, const struct fleet_view *view) {
+static int claim_run(struct fleet *f, struct fleet_commit *d, const struct fleet_view *view) {
         const struct fleet_owner *own = find_own(f, view);
         int r = check_memory(f, view);
 
@@ -222,7 +222,7 @@ static int claim(struct fleet *f, struct fleet_commit *d, const struct fleet_vie
                 return r;
         if (own == NULL)
                 return claim_new(f, d, view);
-        return take(f, d, view, own, &own->record->workers, own->record->fence_tick);
+        return commit_claim(f, d, view, own, &own->record->workers, own->record->fence_tick);
 }
 
 int fleet_claim(struct fleet *f, struct lease_grant *ret) {
@@ -234,7 +234,7 @@ int fleet_claim(struct fleet *f, struct lease_grant *ret) {
         if (r == 0)
                 fleet_report_region(f, view);
         if (r == 0)
-                r = claim(f, d, view);
+                r = claim_run(f, d, view);
         if (r == -EAGAIN) {
                 fleet_count(&f->parts.counters->conflicts);
                 log_event(LOG_LEVEL_INFO, "lease-conflict", "another host was faster in region %"

@@ -19,7 +19,7 @@ uint32_t record_region_end(const struct id_layout *layout) {
 }
 
 /* Takes the object over. */
-static char *dump(json_t *object) {
+static char *dump_object(json_t *object) {
         char *text = object ? json_dumps(object, SIZE_COMPACT) : NULL;
 
         json_decref(object);
@@ -27,7 +27,7 @@ static char *dump(json_t *object) {
 }
 
 /* An object of this version; NULL and the reason otherwise. */
-static json_t *load(const char *text, int *ret_error) {
+static json_t *load_object(const char *text, int *ret_error) {
         json_t *object = json_loads(text, JSON_REJECT_DUPLICATES, NULL), *version;
 
         version = json_object_get(object, "version");
@@ -40,7 +40,7 @@ static json_t *load(const char *text, int *ret_error) {
         return NULL;
 }
 
-static bool copy(char *to, size_t size, const char *from) {
+static bool copy_text(char *to, size_t size, const char *from) {
         size_t length = strlen(from);
 
         if (length >= size)
@@ -50,8 +50,9 @@ static bool copy(char *to, size_t size, const char *from) {
 }
 
 static bool copy_hex(char to[RECORD_HEX], const char *from) {
-        return strlen(from) == RECORD_HEX - 1 && strspn(from, "0123456789abcdef") == RECORD_HEX - 1 &&
-               copy(to, RECORD_HEX, from);
+        return strlen(from) == RECORD_HEX - 1 &&
+               strspn(from, "0123456789abcdef") == RECORD_HEX - 1 &&
+               copy_text(to, RECORD_HEX, from);
 }
 
 /* ---- contract */
@@ -65,11 +66,12 @@ char *record_contract_text(const struct record_contract *contract) {
         char *regions = worker_set_text(&contract->regions), layout[32], *text;
 
         layout_text(&contract->layout, layout);
-        text = !regions ? NULL : dump(json_pack(
-                "{s:i, s:s, s:s, s:i, s:I, s:s}", "version", RECORD_VERSION, "space",
-                contract->space, "layout", layout, "region_bits",
-                (int)contract->layout.region_bits, "epoch_unix_ms",
-                (json_int_t)contract->layout.epoch_unix_ms, "regions", regions));
+        text = !regions ? NULL
+                        : dump_object(json_pack(
+                                  "{s:i, s:s, s:s, s:i, s:I, s:s}", "version", RECORD_VERSION,
+                                  "space", contract->space, "layout", layout, "region_bits",
+                                  (int)contract->layout.region_bits, "epoch_unix_ms",
+                                  (json_int_t)contract->layout.epoch_unix_ms, "regions", regions));
         free(regions);
         return text;
 }
@@ -79,7 +81,7 @@ int record_contract_parse(const char *text, struct record_contract *ret) {
         const char *space, *layout, *regions;
         json_int_t epoch;
         int version, bits, r;
-        json_t *object = load(text, &r);
+        json_t *object = load_object(text, &r);
 
         if (!object)
                 return r;
@@ -104,7 +106,8 @@ int record_contract_parse(const char *text, struct record_contract *ret) {
 char *record_used_text(const struct record_used *used) {
         char *workers = worker_set_text(&used->workers), *text;
 
-        text = !workers ? NULL : dump(json_pack("{s:i, s:s, s:I}", "version", RECORD_VERSION,
+        text = !workers ? NULL
+                        : dump_object(json_pack("{s:i, s:s, s:I}", "version", RECORD_VERSION,
                                                 "workers", workers, "claims",
                                                 (json_int_t)used->claims));
         free(workers);
@@ -116,7 +119,7 @@ int record_used_parse(const char *text, uint32_t end, struct record_used *ret) {
         const char *workers;
         json_int_t claims;
         int version, r;
-        json_t *object = load(text, &r);
+        json_t *object = load_object(text, &r);
 
         if (!object)
                 return r;
@@ -160,7 +163,7 @@ static json_t *pack_host(const struct record_host *host, const struct id_layout 
 char *record_host_text(const struct record_host *host, const struct id_layout *layout) {
         char *workers = worker_set_text(&host->workers), *text;
 
-        text = !workers ? NULL : dump(pack_host(host, layout, workers));
+        text = !workers ? NULL : dump_object(pack_host(host, layout, workers));
         free(workers);
         return text;
 }
@@ -182,10 +185,10 @@ static bool take_host(json_t *object, const struct id_layout *layout, struct rec
                         "grown_tick", &grown, "renewals", &renewals) != 0)
                 return false;
         if (!copy_hex(ret->nonce, nonce) || !copy_hex(ret->life, life) ||
-            !copy(ret->who.host, RECORD_NAME, name) ||
-            !copy(ret->who.machine_id, RECORD_HEX, machine) ||
-            !copy(ret->who.boot_id, RECORD_HEX, boot) ||
-            !copy(ret->who.directory, RECORD_NAME, directory))
+            !copy_text(ret->who.host, RECORD_NAME, name) ||
+            !copy_text(ret->who.machine_id, RECORD_HEX, machine) ||
+            !copy_text(ret->who.boot_id, RECORD_HEX, boot) ||
+            !copy_text(ret->who.directory, RECORD_NAME, directory))
                 return false;
         if (fence < 0 || (uint64_t)fence > id_tick_max(layout) || grown < 0 || grown > fence ||
             renewals < 0 || since_ms < 0)
@@ -205,7 +208,7 @@ int record_host_parse(const char *text, const struct id_layout *layout, const ch
                       struct record_host *ret) {
         struct record_host host = { .released = false };
         int r;
-        json_t *object = load(text, &r);
+        json_t *object = load_object(text, &r);
 
         if (!object)
                 return r;
@@ -218,6 +221,6 @@ int record_host_parse(const char *text, const struct id_layout *layout, const ch
 }
 
 char *record_alive_text(const struct record_host *host) {
-        return dump(json_pack("{s:i, s:s, s:s}", "version", RECORD_VERSION, "nonce", host->nonce,
-                              "host", host->who.host));
+        return dump_object(json_pack("{s:i, s:s, s:s}", "version", RECORD_VERSION, "nonce",
+                                     host->nonce, "host", host->who.host));
 }

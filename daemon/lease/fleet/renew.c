@@ -22,7 +22,7 @@ bool fleet_renew_is_unknown(int error) {
         return error == -ETIMEDOUT || error == -EIO;
 }
 
-static int lost(struct fleet *f, const char *why) {
+static int lose_lease(struct fleet *f, const char *why) {
         f->lost = true;
         fleet_count(&f->parts.counters->conflicts);
         return log_failure(ESTALE, "lease-lost", "this host has lost its worker IDs: %s. sfshmd "
@@ -34,7 +34,7 @@ static int lost(struct fleet *f, const char *why) {
 
 /* Ours, also as a resize of ours has left them. (If it gave some back and another took
  * those very ones meanwhile, the rest is still ours.) */
-static bool our_workers(const struct fleet *f, const struct record_host *found) {
+static bool are_our_workers(const struct fleet *f, const struct record_host *found) {
         return memcmp(&f->record.workers, &found->workers, sizeof(found->workers)) == 0 ||
                (f->resizing && memcmp(&f->resized, &found->workers, sizeof(f->resized)) == 0);
 }
@@ -46,12 +46,13 @@ static bool is_as_written(const struct fleet *f, const struct record_host *found
 /* Whoever else writes the record takes workers out of it, or has other lives; but for a
  * copy of this very daemon, as of a virtual machine which was cloned while it ran. That
  * one has written what we have not; one of the two is told so here, and stops. */
-static int adopt(struct fleet *f, const struct record_host *found, int64_t modified) {
-        if (!our_workers(f, found) || memcmp(found->life, f->lives, FLEET_LIVES_LENGTH) != 0)
-                return lost(f, "another daemon has written their record");
+static int adopt_record(struct fleet *f, const struct record_host *found, int64_t modified) {
+        if (!are_our_workers(f, found) || memcmp(found->life, f->lives, FLEET_LIVES_LENGTH) != 0)
+                return lose_lease(f, "another daemon has written their record");
         if (!f->late && !is_as_written(f, found))
-                return lost(f, "a copy of this daemon, or the operator, has written their record; if "
-                            "this machine was cloned, let only one of the two run");
+                return lose_lease(
+                        f, "a copy of this daemon, or the operator, has written their record; if "
+                           "this machine was cloned, let only one of the two run");
         if (modified != f->modified) {
                 f->late = false; /* all that was on its way has the revision before to check */
                 f->written_renewals = found->renewals;
@@ -82,14 +83,15 @@ static int reread_host(struct fleet *f, struct record_host *found) {
         if (r < 0)
                 return r;
         item = coordinator_find(&list, key);
-        r = item == NULL ? lost(f, "their record is gone") :
-            record_host_parse(item->value, &f->parts.space.layout, f->record.nonce, found);
+        r = item == NULL ? lose_lease(f, "their record is gone")
+                         : record_host_parse(item->value, &f->parts.space.layout, f->record.nonce,
+                                             found);
         if (r == -EBADMSG || r == -EPROTO)
                 (void)log_failure(-r, "coordinator-damaged", "the coordinator's key %s, this host's "
                                   "own, is damaged or of another version: put back its value by "
                                   "hand", key);
         else if (r == 0)
-                r = adopt(f, found, item->modified);
+                r = adopt_record(f, found, item->modified);
         coordinator_list_clear(&list);
         return r;
 }
@@ -166,7 +168,7 @@ int fleet_renew_settle(struct fleet *f, int r, int64_t sent_ns) {
         return r;
 }
 
-static int renewed(struct fleet *f, int r, int64_t sent_ns) {
+static int take_renewal(struct fleet *f, int r, int64_t sent_ns) {
         if (r == 0) {
                 f->session = true;
                 fleet_report_renewal(f, sent_ns);
@@ -175,20 +177,20 @@ static int renewed(struct fleet *f, int r, int64_t sent_ns) {
 }
 
 /* The session has ended and nobody took the workers: the record is still ours. */
-static int revive(struct fleet *f) {
+static int revive_session(struct fleet *f) {
         int r = fleet_session_begin(f);
 
         if (r < 0)
                 return r;
         fleet_session_next_life(f);
-        r = renewed(f, commit_host(f, true), f->begun_ns);
+        r = take_renewal(f, commit_host(f, true), f->begun_ns);
         if (r == 0)
                 log_event(LOG_LEVEL_NOTICE, "lease-revived", "the lease continues in a new session: "
                           "no other host has taken the worker IDs");
         return r;
 }
 
-static int keep(struct fleet *f) {
+static int keep_session(struct fleet *f) {
         int64_t sent_ns = fleet_boot_ns(f);
         int r = f->parts.calls->session_keep(f->parts.coordinator, &f->ttl_ns);
 
@@ -199,22 +201,22 @@ static int keep(struct fleet *f) {
         }
         if (r < 0)
                 return r;
-        return renewed(f, commit_host(f, false), sent_ns);
+        return take_renewal(f, commit_host(f, false), sent_ns);
 }
 
-static int renew(struct fleet *f) {
+static int renew_session(struct fleet *f) {
         if (f->session && fleet_boot_ns(f) >= fleet_session_deadline_ns(f))
                 fleet_session_expire(f, "the coordinator confirmed no renewal in time");
-        return f->session ? keep(f) : revive(f);
+        return f->session ? keep_session(f) : revive_session(f);
 }
 
 /* -EAGAIN: judged anew, and worth another attempt. */
-static int attempt(struct fleet *f) {
+static int try_renewal(struct fleet *f) {
         int r = f->uncertain ? fleet_renew_reread(f) : 0;
 
         if (r < 0)
                 return r;
-        r = renew(f);
+        r = renew_session(f);
         if (r != -EAGAIN)
                 return r;
         r = fleet_renew_reread(f);
@@ -230,7 +232,7 @@ int fleet_renew(struct fleet *f, uint64_t fence_tick) {
                 f->record.fence_tick = fence_tick;
         f->record.renewals++; /* each attempt's text is its own */
         for (int i = 0; i < 3 && r == -EAGAIN; i++)
-                r = attempt(f);
+                r = try_renewal(f);
         if (r < 0)
                 fleet_count(&f->parts.counters->failures);
         return r;
@@ -254,7 +256,7 @@ static int commit_release(struct fleet *f) {
 }
 
 /* Whatever the answer was, what is there counts. */
-static int release(struct fleet *f, uint64_t fence_tick) {
+static int release_record(struct fleet *f, uint64_t fence_tick) {
         int r;
 
         f->record.fence_tick = fence_tick > f->record.grown_tick ? fence_tick :
@@ -275,9 +277,9 @@ int fleet_release(struct fleet *f, uint64_t fence_tick) {
                 return 0; /* another has the fence by now */
         r = f->uncertain ? fleet_renew_reread(f) : 0;
         if (r == 0)
-                r = release(f, fence_tick);
+                r = release_record(f, fence_tick);
         if (r == -EAGAIN)
-                r = release(f, fence_tick);
+                r = release_record(f, fence_tick);
         if (r == 0) {
                 (void)f->parts.calls->session_end(f->parts.coordinator); /* runs out anyway */
                 log_event(LOG_LEVEL_INFO, "lease-released", "the worker IDs are given back, with the "

@@ -13,23 +13,23 @@
 
 #define ATTEMPTS 3
 
-static uint32_t have(const struct fleet *f) {
+static uint32_t run_count(const struct fleet *f) {
         return worker_set_count(&f->record.workers);
 }
 
 uint32_t fleet_run(const struct fleet *f, uint64_t *ret_above_tick) {
-        uint32_t count = have(f), resized = worker_set_count(&f->resized);
+        uint32_t count = run_count(f), resized = worker_set_count(&f->resized);
 
         *ret_above_tick = f->record.grown_tick;
         return f->resizing && resized < count ? resized : count;
 }
 
-static uint64_t higher(uint64_t a, uint64_t b) {
+static uint64_t later_tick(uint64_t a, uint64_t b) {
         return a > b ? a : b;
 }
 
 /* Our record with other workers. Until the answer is there it may be this or that. */
-static void draft_own(struct fleet *f, struct fleet_commit *d, const struct worker_set *workers) {
+static void put_own(struct fleet *f, struct fleet_commit *d, const struct worker_set *workers) {
         struct record_host *record = malloc(sizeof(*record));
         char key[FLEET_KEY_MAX];
 
@@ -47,7 +47,7 @@ static void draft_own(struct fleet *f, struct fleet_commit *d, const struct work
 
 /* Sends it; after an answer that was lost, what is there counts. -EAGAIN: not done, and
  * will not be; -ETIMEDOUT: it may still be, until the next renewal is. */
-static int commit(struct fleet *f, struct fleet_commit *d, const struct worker_set *workers) {
+static int commit_run(struct fleet *f, struct fleet_commit *d, const struct worker_set *workers) {
         int r, sent;
 
         f->resized = *workers;
@@ -71,8 +71,8 @@ static int commit(struct fleet *f, struct fleet_commit *d, const struct worker_s
 
 /* ---- growing */
 
-static int take(struct fleet *f, struct fleet_commit *d, const struct fleet_view *view,
-                uint32_t first, uint32_t n) {
+static int grow_into(struct fleet *f, struct fleet_commit *d, const struct fleet_view *view,
+                     uint32_t first, uint32_t n) {
         struct worker_set taken = { .bits = { 0 } }, all = f->record.workers;
         char key[FLEET_KEY_MAX];
 
@@ -80,31 +80,31 @@ static int take(struct fleet *f, struct fleet_commit *d, const struct fleet_view
                 worker_set_add(&taken, w);
                 worker_set_add(&all, w);
         }
-        draft_own(f, d, &all);
+        put_own(f, d, &all);
         /* without a session it would look like a dead host's */
         fleet_commit_check(d, fleet_key_of(f, key, "alive", f->record.life), f->alive_modified);
         fleet_commit_region(f, d, view, &taken);
         fleet_commit_owners(f, d, view, &taken);
-        return commit(f, d, &all);
+        return commit_run(f, d, &all);
 }
 
-static int grow(struct fleet *f, uint32_t count) {
+static int grow_run(struct fleet *f, uint32_t count) {
         uint64_t recycle = fleet_recycle_ticks(f), fence;
-        uint32_t end = worker_set_next(&f->record.workers, 0) + have(f), n;
+        uint32_t end = worker_set_next(&f->record.workers, 0) + run_count(f), n;
         struct fleet_view *view = NULL;
         struct fleet_commit *d = NULL;
         int r = fleet_view_read(&view, f->parts.calls, f->parts.coordinator, &f->parts.space);
 
         if (r < 0)
                 return r;
-        n = fleet_extent(view, end, count - have(f), fleet_tick_now(f), recycle, &f->parts.who,
+        n = fleet_extent(view, end, count - run_count(f), fleet_tick_now(f), recycle, &f->parts.who,
                          &fence);
         r = n == 0 ? -EBUSY : (d = calloc(1, sizeof(*d))) == NULL ? -ENOMEM : 0;
         if (r == 0) {
                 /* before it is known whether they are ours: harmless if not */
-                f->record.grown_tick = higher(f->record.grown_tick, fence);
-                f->record.fence_tick = higher(f->record.fence_tick, fence);
-                r = take(f, d, view, end, n);
+                f->record.grown_tick = later_tick(f->record.grown_tick, fence);
+                f->record.fence_tick = later_tick(f->record.fence_tick, fence);
+                r = grow_into(f, d, view, end, n);
         }
         fleet_commit_free(d);
         fleet_view_free(view);
@@ -114,8 +114,8 @@ static int grow(struct fleet *f, uint32_t count) {
 /* ---- shrinking */
 
 /* What is given back: of the same host, nobody's life, and at rest. */
-static void draft_rest(struct fleet *f, struct fleet_commit *d, const struct worker_set *given,
-                       uint64_t last_tick) {
+static void put_rest(struct fleet *f, struct fleet_commit *d, const struct worker_set *given,
+                     uint64_t last_tick) {
         struct record_host *rest = malloc(sizeof(*rest));
         char key[FLEET_KEY_MAX];
 
@@ -132,15 +132,15 @@ static void draft_rest(struct fleet *f, struct fleet_commit *d, const struct wor
         rest->workers = *given;
         /* nothing was promised above the durable fence either */
         if (last_tick < rest->fence_tick)
-                rest->fence_tick = higher(last_tick, f->record.grown_tick);
+                rest->fence_tick = later_tick(last_tick, f->record.grown_tick);
         fleet_commit_replace(d, fleet_key_of(f, key, "host", rest->nonce), 0,
                              record_host_text(rest, &f->parts.space.layout), false, false);
         free(rest);
 }
 
-static int shrink(struct fleet *f, uint32_t count, uint64_t last_tick) {
+static int shrink_run(struct fleet *f, uint32_t count, uint64_t last_tick) {
         struct worker_set kept = f->record.workers, given = { .bits = { 0 } };
-        uint32_t first = worker_set_next(&kept, 0), end = first + have(f);
+        uint32_t first = worker_set_next(&kept, 0), end = first + run_count(f);
         struct fleet_commit *d = calloc(1, sizeof(*d));
         int r;
 
@@ -150,20 +150,20 @@ static int shrink(struct fleet *f, uint32_t count, uint64_t last_tick) {
                 worker_set_remove(&kept, w);
                 worker_set_add(&given, w);
         }
-        draft_own(f, d, &kept);
-        draft_rest(f, d, &given, last_tick);
-        r = commit(f, d, &kept);
+        put_own(f, d, &kept);
+        put_rest(f, d, &given, last_tick);
+        r = commit_run(f, d, &kept);
         fleet_commit_free(d);
         return r;
 }
 
 /* ---- both */
 
-static bool is_done(const struct fleet *f, uint32_t count, bool longer) {
-        return longer ? have(f) >= count : have(f) <= count;
+static bool is_long_enough(const struct fleet *f, uint32_t count, bool longer) {
+        return longer ? run_count(f) >= count : run_count(f) <= count;
 }
 
-static int change(struct fleet *f, uint32_t count, bool longer, uint64_t last_tick) {
+static int change_run(struct fleet *f, uint32_t count, bool longer, uint64_t last_tick) {
         int r = -EAGAIN;
 
         if (f->lost)
@@ -174,17 +174,18 @@ static int change(struct fleet *f, uint32_t count, bool longer, uint64_t last_ti
                 return -EAGAIN; /* an earlier one may still be done: after the next renewal */
         r = -EAGAIN;
         for (int i = 0; i < ATTEMPTS && r == -EAGAIN; i++)
-                r = is_done(f, count, longer) ? 0 :
-                    longer ? grow(f, count) : shrink(f, count, last_tick);
+                r = is_long_enough(f, count, longer) ? 0
+                    : longer                         ? grow_run(f, count)
+                                                     : shrink_run(f, count, last_tick);
         if (r == -EAGAIN)
                 fleet_count(&f->parts.counters->conflicts);
         return r;
 }
 
 int fleet_grow(struct fleet *f, uint32_t count) {
-        return change(f, count < fleet_max_count(f) ? count : fleet_max_count(f), true, 0);
+        return change_run(f, count < fleet_max_count(f) ? count : fleet_max_count(f), true, 0);
 }
 
 int fleet_shrink(struct fleet *f, uint32_t count, uint64_t last_tick) {
-        return change(f, count > 0 ? count : 1, false, last_tick);
+        return change_run(f, count > 0 ? count : 1, false, last_tick);
 }

@@ -16,7 +16,7 @@ const char *fleet_key(char key[FLEET_KEY_MAX], uint32_t region, const char *kind
         return key;
 }
 
-static int refuse(int error, const char *key) {
+static int refuse_key(int error, const char *key) {
         if (error == -EPROTO)
                 return log_failure(EPROTO, "coordinator-version", "the coordinator's key %s is of "
                                    "another version of sfshmd which this one does not understand: "
@@ -45,7 +45,7 @@ static int read_contract(struct fleet_view *view, const struct coordinator_list 
                 return 0;
         r = record_contract_parse(item->value, &view->contract);
         if (r < 0)
-                return refuse(r, "contract");
+                return refuse_key(r, "contract");
         if (!same_space(is, was))
                 return log_failure(EINVAL, "coordinator-contract", "the coordinator's key contract "
                                    "says layout %u/%u/%u, %u region bits and the epoch at Unix time "
@@ -82,11 +82,11 @@ static int read_used(struct fleet_view *view, const struct coordinator_list *lis
                                                                   "does not name the region");
         r = record_used_parse(item->value, view->end, &view->used);
         view->used_modified = item->modified;
-        return refuse(r, key);
+        return refuse_key(r, key);
 }
 
 /* Two records of one worker ID: nobody knows which fence is right. */
-static void own(struct fleet_view *view, size_t owner) {
+static void mark_owner(struct fleet_view *view, size_t owner) {
         const struct record_host *record = view->owners[owner].record;
 
         for (uint32_t w = worker_set_next(&record->workers, 0); w < view->end;
@@ -135,7 +135,7 @@ static int read_host(struct fleet_view *view, const struct coordinator_list *lis
         owner->modified = item->modified;
         owner->alive = coordinator_find(list, fleet_key(key, space->region, "alive",
                                                         owner->record->life)) != NULL;
-        own(view, view->n_owners++);
+        mark_owner(view, view->n_owners++);
         return 0;
 }
 

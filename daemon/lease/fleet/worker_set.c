@@ -68,7 +68,7 @@ char *worker_set_text(const struct worker_set *set) {
 }
 
 /* A number of at most five digits. */
-static bool take(const char **text, uint32_t *ret) {
+static bool take_number(const char **text, uint32_t *ret) {
         uint32_t value = 0, digits = 0;
 
         for (; **text >= '0' && **text <= '9' && digits < 6; digits++)
@@ -85,10 +85,10 @@ int worker_set_parse(const char *text, uint32_t end, struct worker_set *ret) {
         int r;
 
         while (*p != '\0') {
-                if ((p != text && *p++ != ',') || !take(&p, &first))
+                if ((p != text && *p++ != ',') || !take_number(&p, &first))
                         return -EBADMSG;
                 last = first;
-                if (*p == '-' && (p++, !take(&p, &last)))
+                if (*p == '-' && (p++, !take_number(&p, &last)))
                         return -EBADMSG;
                 if (last < first || last >= end || last >= WORKER_SET_MAX)
                         return -EBADMSG;

@@ -41,7 +41,7 @@ static int sync_parent(const char *path) {
 
 /* The last component only: a directory above it that is missing tells of a typo
  * or of a disk that is not mounted, where "first start" would be a lie. */
-static int make(struct directory *dir) {
+static int make_directory(struct directory *dir) {
         if (mkdir(dir->path, 0700) == 0) {
                 dir->created = true;
                 return sync_parent(dir->path);
@@ -51,7 +51,7 @@ static int make(struct directory *dir) {
 
 static int open_private(struct directory *dir) {
         struct stat st;
-        int r = make(dir);
+        int r = make_directory(dir);
 
         if (r == -ENOENT)
                 return log_failure(ENOENT, "state-dir",
@@ -164,7 +164,7 @@ int directory_evidence(const struct directory *dir, char name[256]) {
         return found;
 }
 
-static int start(struct directory *dir) {
+static int start_directory(struct directory *dir) {
         int r;
 
         if (asprintf(&dir->place, "%s/" FENCE_FILE_NAME, dir->path) < 0) {
@@ -177,7 +177,7 @@ static int start(struct directory *dir) {
 
 int directory_open(struct directory *ret, const char *path) {
         struct directory dir = { .path = path, .fd = -1, .lock_fd = -1 };
-        int r = start(&dir);
+        int r = start_directory(&dir);
 
         if (r < 0) {
                 directory_close(&dir);

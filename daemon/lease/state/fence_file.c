@@ -65,7 +65,7 @@ size_t fence_file_encode(const struct fence_state *state, char text[FENCE_FILE_T
 }
 
 /* Takes the numbers out of it; what is odd about it shows in the re-encoding. */
-static bool scan(const char *text, struct fence_state *ret) {
+static bool scan_text(const char *text, struct fence_state *ret) {
         char machine_id[33];
         int scanned = sscanf(text,
                              MAGIC_LINE "machine-id %32[0-9a-f] layout %" SCNu8 "/%" SCNu8
@@ -102,7 +102,7 @@ int fence_file_decode(const char *text, size_t size, struct fence_state *ret) {
         if (other_version(copy))
                 return -EPROTO;
         /* One comparison for checksum, order, spelling and missing or extra bytes. */
-        if (!scan(copy, &state) || fence_file_encode(&state, encoded) != size ||
+        if (!scan_text(copy, &state) || fence_file_encode(&state, encoded) != size ||
             memcmp(encoded, copy, size) != 0)
                 return -EBADMSG;
         *ret = state;

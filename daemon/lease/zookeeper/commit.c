@@ -191,7 +191,7 @@ static int make_folders(struct plan *p, const char *path) {
 
 /* ---- the answer */
 
-static int succeed(const struct plan *p, const struct zookeeper_request *request) {
+static int take_versions(const struct plan *p, const struct zookeeper_request *request) {
         for (size_t i = 0; i < p->n; i++)
                 if (p->operations[i].write != NULL)
                         p->operations[i].write->modified = zookeeper_modified(&request->stats[i]);
@@ -199,7 +199,7 @@ static int succeed(const struct plan *p, const struct zookeeper_request *request
 }
 
 /* Nothing was done. 1: what was in the way is not any more, once more. */
-static int judge(struct plan *p, const struct zookeeper_request *request) {
+static int judge_failure(struct plan *p, const struct zookeeper_request *request) {
         const struct operation *operation;
         int code;
         size_t i = 0;
@@ -221,13 +221,13 @@ static int judge(struct plan *p, const struct zookeeper_request *request) {
         return zookeeper_handle_refused(code, operation->path);
 }
 
-static int perform(struct plan *p) {
+static int perform_plan(struct plan *p) {
         struct zookeeper_request *request =
                 zookeeper_request_multi(p->zookeeper->session, p->zoo, p->n);
         int r = zookeeper_request_wait(request, p->deadline_ns);
 
         if (r == 0)
-                r = request->code == ZOK ? succeed(p, request) : judge(p, request);
+                r = request->code == ZOK ? take_versions(p, request) : judge_failure(p, request);
         zookeeper_request_free(request);
         return r;
 }
@@ -255,7 +255,7 @@ int zookeeper_commit(void *coordinator, const struct coordinator_commit *commit)
         for (int i = 0; r == 0; i++) {
                 r = make_plan(p, commit);
                 if (r == 0 && p->n > 0)
-                        r = perform(p);
+                        r = perform_plan(p);
                 if (r <= 0)
                         break;
                 r = i < TRIES ? 0 : -EAGAIN;

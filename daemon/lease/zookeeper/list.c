@@ -39,7 +39,7 @@ struct folder {
 };
 
 /* The answer, or that there is no such node. */
-static int answer(struct walk *w, struct zookeeper_request *request, const char *path) {
+static int wait_for_answer(struct walk *w, struct zookeeper_request *request, const char *path) {
         int r = zookeeper_request_wait(request, w->deadline_ns);
 
         return r < 0                      ? r
@@ -56,12 +56,12 @@ static void folder_close(struct folder *f) {
         zookeeper_request_free(f->children);
 }
 
-static int descending(const void *a, const void *b) {
+static int compare_names_down(const void *a, const void *b) {
         return strcmp(*(char *const *)b, *(char *const *)a);
 }
 
 /* Of the names those that begin with `filter`. */
-static void choose(struct zookeeper_request *children, const char *filter) {
+static void choose_names(struct zookeeper_request *children, const char *filter) {
         size_t n = 0;
 
         for (size_t i = 0; i < children->n_names; i++) {
@@ -74,7 +74,7 @@ static void choose(struct zookeeper_request *children, const char *filter) {
         }
         children->n_names = n;
         if (n > 0)
-                qsort(children->names, n, sizeof(*children->names), descending);
+                qsort(children->names, n, sizeof(*children->names), compare_names_down);
 }
 
 /* With `sync` all that was done before is seen. The folder itself is read before its
@@ -87,15 +87,15 @@ static int read_names(struct walk *w, struct folder *f, const char *path, const 
         int r;
 
         f->children = zookeeper_request_children(s, path);
-        r = sync ? answer(w, synced, path) : 0;
+        r = sync ? wait_for_answer(w, synced, path) : 0;
         if (r == 0)
-                r = answer(w, itself, path);
+                r = wait_for_answer(w, itself, path);
         if (r == 0)
-                r = answer(w, f->children, path);
+                r = wait_for_answer(w, f->children, path);
         if (r == 0) {
                 f->missing = itself->code == ZNONODE || f->children->code == ZNONODE;
                 f->changed = itself->stat.pzxid;
-                choose(f->children, filter);
+                choose_names(f->children, filter);
         }
         zookeeper_request_free(synced);
         zookeeper_request_free(itself);
@@ -126,7 +126,7 @@ static int read_nodes(struct walk *w, struct folder *f, const char *path) {
 
                 r = send_nodes(w, f, path, from, to);
                 for (size_t i = from; r == 0 && i < to; i++)
-                        r = answer(w, f->nodes[i], path);
+                        r = wait_for_answer(w, f->nodes[i], path);
         }
         return r;
 }
@@ -154,7 +154,7 @@ static int add_item(struct walk *w, const char *key, struct zookeeper_request *n
         return 0;
 }
 
-static int collect(struct walk *w, const char *folder, unsigned depth);
+static int collect_folder(struct walk *w, const char *folder, unsigned depth);
 
 /* `key` is the folder's, "" at the top. */
 static int collect_below(struct walk *w, const struct folder *f, const char *folder,
@@ -169,7 +169,7 @@ static int collect_below(struct walk *w, const struct folder *f, const char *fol
                         continue;
                 key = *folder ? zookeeper_path(folder, f->children->names[i]) :
                                 strdup(f->children->names[i]);
-                r = key == NULL ? -ENOMEM : collect(w, key, depth + 1);
+                r = key == NULL ? -ENOMEM : collect_folder(w, key, depth + 1);
                 free(key);
         }
         return r;
@@ -199,7 +199,7 @@ static int collect_keys(struct walk *w, const struct folder *f, const char *fold
 }
 
 /* Keys of sessions come and go by themselves, and nothing follows from which there are. */
-static int remember(struct walk *w, const struct folder *f, const char *path) {
+static int remember_folder(struct walk *w, const struct folder *f, const char *path) {
         struct seen *seen;
 
         for (size_t i = 0; i < f->children->n_names; i++)
@@ -213,7 +213,7 @@ static int remember(struct walk *w, const struct folder *f, const char *path) {
         return seen[w->n_seen].path == NULL ? -ENOMEM : (w->n_seen++, 0);
 }
 
-static int collect(struct walk *w, const char *folder, unsigned depth) {
+static int collect_folder(struct walk *w, const char *folder, unsigned depth) {
         struct folder f = { .changed = 0 };
         char *path = zookeeper_handle_path(w->zookeeper, folder);
         int r = path == NULL ? -ENOMEM : read_names(w, &f, path, "", false);
@@ -221,7 +221,7 @@ static int collect(struct walk *w, const char *folder, unsigned depth) {
         if (r == 0)
                 r = read_nodes(w, &f, path);
         if (r == 0)
-                r = remember(w, &f, path);
+                r = remember_folder(w, &f, path);
         if (r == 0)
                 r = collect_keys(w, &f, folder);
         if (r == 0)
@@ -241,7 +241,7 @@ static int check_seen(struct walk *w) {
                 struct zookeeper_request *request =
                         zookeeper_request_get(w->zookeeper->session, w->seen[i].path);
 
-                r = answer(w, request, w->seen[i].path);
+                r = wait_for_answer(w, request, w->seen[i].path);
                 if (r == 0 && (request->code == ZNONODE ||
                                request->stat.pzxid != w->seen[i].changed))
                         r = -EAGAIN;
@@ -263,7 +263,7 @@ static int check_same(struct walk *w, const struct folder *before, const char *p
                 struct zookeeper_request *request =
                         node != NULL ? zookeeper_request_get(w->zookeeper->session, node) : NULL;
 
-                r = answer(w, request, path);
+                r = wait_for_answer(w, request, path);
                 if (r == 0 && (request->code == ZNONODE ||
                                zookeeper_modified(&request->stat) != w->items[i].modified))
                         r = -EAGAIN;
@@ -297,7 +297,7 @@ static int collect_all(struct walk *w, const char *folder, const char *filter) {
         return r;
 }
 
-static void clear(struct walk *w) {
+static void clear_walk(struct walk *w) {
         struct coordinator_list list = { w->items, w->n };
 
         coordinator_list_clear(&list);
@@ -310,7 +310,7 @@ static void clear(struct walk *w) {
         w->folders = false;
 }
 
-static int ascending(const void *a, const void *b) {
+static int compare_items(const void *a, const void *b) {
         return strcmp(((const struct coordinator_item *)a)->key,
                       ((const struct coordinator_item *)b)->key);
 }
@@ -323,7 +323,7 @@ int zookeeper_list(void *coordinator, const char *prefix, struct coordinator_lis
 
         w.deadline_ns = zookeeper_handle_deadline_ns(w.zookeeper);
         for (int i = 0; i < TRIES && r == -EAGAIN; i++) {
-                clear(&w);
+                clear_walk(&w);
                 r = zookeeper_session_ready(w.zookeeper->session, w.deadline_ns);
                 if (r == 0)
                         r = collect_all(&w, folder, slash != NULL ? slash + 1 : prefix);
@@ -332,14 +332,14 @@ int zookeeper_list(void *coordinator, const char *prefix, struct coordinator_lis
         }
         free(folder);
         if (r < 0) {
-                clear(&w);
+                clear_walk(&w);
                 return r;
         }
         if (w.n > 0)
-                qsort(w.items, w.n, sizeof(*w.items), ascending);
+                qsort(w.items, w.n, sizeof(*w.items), compare_items);
         *ret = (struct coordinator_list){ w.items, w.n };
         w.items = NULL;
         w.n = 0;
-        clear(&w);
+        clear_walk(&w);
         return 0;
 }

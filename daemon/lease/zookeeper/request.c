@@ -9,7 +9,7 @@
 #include "daemon/util/thread.h"
 #include "daemon/util/time.h"
 
-static void destroy(struct zookeeper_request *request) {
+static void destroy_request(struct zookeeper_request *request) {
         for (size_t i = 0; i < request->n_names; i++)
                 free(request->names[i]);
         free(request->names);
@@ -31,7 +31,7 @@ void zookeeper_request_unlink(struct zookeeper_request *request) {
 }
 
 /* What the request has got is in place. */
-static void complete(struct zookeeper_request *request, int code) {
+static void complete_request(struct zookeeper_request *request, int code) {
         struct zookeeper_session *s = request->session;
         bool abandoned;
 
@@ -43,10 +43,10 @@ static void complete(struct zookeeper_request *request, int code) {
         pthread_cond_broadcast(&s->changed);
         pthread_mutex_unlock(&s->mutex);
         if (abandoned)
-                destroy(request);
+                destroy_request(request);
 }
 
-static struct zookeeper_request *begin(struct zookeeper_session *s) {
+static struct zookeeper_request *begin_request(struct zookeeper_session *s) {
         struct zookeeper_request *request = calloc(1, sizeof(*request));
 
         if (request == NULL)
@@ -63,21 +63,21 @@ static struct zookeeper_request *begin(struct zookeeper_session *s) {
 }
 
 /* The library has taken it, or says why not and never calls. */
-static struct zookeeper_request *sent(struct zookeeper_request *request, int code) {
+static struct zookeeper_request *check_sent(struct zookeeper_request *request, int code) {
         if (code != ZOK)
-                complete(request, code);
+                complete_request(request, code);
         return request;
 }
 
 /* ---- completions, in a thread of the library's */
 
 static void on_nothing(int code, const void *context) {
-        complete((struct zookeeper_request *)context, code);
+        complete_request((struct zookeeper_request *)context, code);
 }
 
 static void on_text(int code, const char *text, const void *context) {
         (void)text;
-        complete((struct zookeeper_request *)context, code);
+        complete_request((struct zookeeper_request *)context, code);
 }
 
 static void on_value(int code, const char *value, int size, const struct Stat *stat,
@@ -90,7 +90,7 @@ static void on_value(int code, const char *value, int size, const struct Stat *s
                 if (request->value == NULL)
                         code = ZSYSTEMERROR;
         }
-        complete(request, code);
+        complete_request(request, code);
 }
 
 static void on_names(int code, const struct String_vector *names, const void *context) {
@@ -107,7 +107,7 @@ static void on_names(int code, const struct String_vector *names, const void *co
                 else
                         request->n_names++;
         }
-        complete(request, code);
+        complete_request(request, code);
 }
 
 static void on_acl(int code, struct ACL_vector *acl, struct Stat *stat, const void *context) {
@@ -117,75 +117,79 @@ static void on_acl(int code, struct ACL_vector *acl, struct Stat *stat, const vo
         for (int32_t i = 0; code == ZOK && i < acl->count; i++)
                 request->open |= strcmp(acl->data[i].id.scheme, "world") == 0 &&
                                  (acl->data[i].perms & ZOO_PERM_WRITE) != 0;
-        complete(request, code);
+        complete_request(request, code);
 }
 
 /* ---- sending */
 
 struct zookeeper_request *zookeeper_request_user(struct zookeeper_session *s,
                                                  const char *credentials) {
-        struct zookeeper_request *request = begin(s);
+        struct zookeeper_request *request = begin_request(s);
 
-        return request == NULL ? NULL :
-               sent(request, zoo_add_auth(s->handle, "digest", credentials,
-                                          (int)strlen(credentials), on_nothing, request));
+        return request == NULL ? NULL
+                               : check_sent(request, zoo_add_auth(s->handle, "digest", credentials,
+                                                                  (int)strlen(credentials),
+                                                                  on_nothing, request));
 }
 
 struct zookeeper_request *zookeeper_request_sync(struct zookeeper_session *s, const char *path) {
-        struct zookeeper_request *request = begin(s);
+        struct zookeeper_request *request = begin_request(s);
 
-        return request == NULL ? NULL :
-               sent(request, zoo_async(s->handle, path, on_text, request));
+        return request == NULL ? NULL
+                               : check_sent(request, zoo_async(s->handle, path, on_text, request));
 }
 
 struct zookeeper_request *zookeeper_request_get(struct zookeeper_session *s, const char *path) {
-        struct zookeeper_request *request = begin(s);
+        struct zookeeper_request *request = begin_request(s);
 
-        return request == NULL ? NULL :
-               sent(request, zoo_aget(s->handle, path, 0, on_value, request));
+        return request == NULL
+                       ? NULL
+                       : check_sent(request, zoo_aget(s->handle, path, 0, on_value, request));
 }
 
 struct zookeeper_request *zookeeper_request_acl(struct zookeeper_session *s, const char *path) {
-        struct zookeeper_request *request = begin(s);
+        struct zookeeper_request *request = begin_request(s);
 
-        return request == NULL ? NULL :
-               sent(request, zoo_aget_acl(s->handle, path, on_acl, request));
+        return request == NULL
+                       ? NULL
+                       : check_sent(request, zoo_aget_acl(s->handle, path, on_acl, request));
 }
 
 struct zookeeper_request *zookeeper_request_children(struct zookeeper_session *s,
                                                      const char *path) {
-        struct zookeeper_request *request = begin(s);
+        struct zookeeper_request *request = begin_request(s);
 
-        return request == NULL ? NULL :
-               sent(request, zoo_aget_children(s->handle, path, 0, on_names, request));
+        return request == NULL ? NULL
+                               : check_sent(request, zoo_aget_children(s->handle, path, 0, on_names,
+                                                                       request));
 }
 
 struct zookeeper_request *zookeeper_request_create(struct zookeeper_session *s, const char *path,
                                                    const char *value) {
-        struct zookeeper_request *request = begin(s);
+        struct zookeeper_request *request = begin_request(s);
 
         return request == NULL
                        ? NULL
-                       : sent(request, zoo_acreate(s->handle, path, value, (int)strlen(value),
-                                                   zookeeper_handle_acl(s), ZOO_PERSISTENT, on_text,
-                                                   request));
+                       : check_sent(request, zoo_acreate(s->handle, path, value, (int)strlen(value),
+                                                         zookeeper_handle_acl(s), ZOO_PERSISTENT,
+                                                         on_text, request));
 }
 
 struct zookeeper_request *zookeeper_request_multi(struct zookeeper_session *s, zoo_op_t *operations,
                                                   size_t n) {
-        struct zookeeper_request *request = begin(s);
+        struct zookeeper_request *request = begin_request(s);
 
         if (request == NULL)
                 return NULL;
         request->results = calloc(n + 1, sizeof(*request->results));
         request->stats = calloc(n + 1, sizeof(*request->stats));
         if (request->results == NULL || request->stats == NULL)
-                return sent(request, ZSYSTEMERROR);
+                return check_sent(request, ZSYSTEMERROR);
         for (size_t i = 0; i < n; i++)
                 if (operations[i].type == ZOO_SETDATA_OP)
                         operations[i].set_op.stat = &request->stats[i];
-        return sent(request, zoo_amulti(s->handle, (int)n, operations, request->results,
-                                        on_nothing, request));
+        return check_sent(request, zoo_amulti(s->handle, (int)n, operations, request->results,
+                                              on_nothing, request));
 }
 
 /* ---- waiting */
@@ -227,6 +231,6 @@ struct zookeeper_request *zookeeper_request_free(struct zookeeper_request *reque
         request->abandoned = true;
         pthread_mutex_unlock(&request->session->mutex);
         if (answered)
-                destroy(request);
+                destroy_request(request);
         return NULL;
 }

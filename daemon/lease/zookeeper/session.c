@@ -22,7 +22,7 @@
 /* ---- the handle */
 
 /* In a thread of the library's. */
-static void watch(zhandle_t *handle, int type, int state, const char *path, void *context) {
+static void watch_session(zhandle_t *handle, int type, int state, const char *path, void *context) {
         struct zookeeper_session *s = context;
 
         (void)handle, (void)path;
@@ -46,8 +46,9 @@ static int open_handle(struct zookeeper_session *s) {
         s->has_user = false;
         sigfillset(&all);
         pthread_sigmask(SIG_SETMASK, &all, &before);
-        s->handle = zookeeper_init2(s->hosts, watch, ttl_ms, s->id.client_id != 0 ? &s->id : NULL,
-                                    s, ZOO_NO_LOG_CLIENTENV, zookeeper_handle_take_message);
+        s->handle = zookeeper_init2(s->hosts, watch_session, ttl_ms,
+                                    s->id.client_id != 0 ? &s->id : NULL, s, ZOO_NO_LOG_CLIENTENV,
+                                    zookeeper_handle_take_message);
         pthread_sigmask(SIG_SETMASK, &before, NULL);
         if (s->handle == NULL)
                 return zookeeper_handle_fail(s, -EIO, "cannot connect");
@@ -116,7 +117,7 @@ struct zookeeper_session *zookeeper_session_free(struct zookeeper_session *s) {
 /* ---- the connection */
 
 /* By our clock it has when nothing was answered for all its time. */
-static bool has_ended(struct zookeeper_session *s) {
+static bool session_has_ended(struct zookeeper_session *s) {
         int state = s->handle != NULL ? zookeeper_handle_state(s) : 0;
 
         if (state == ZOO_EXPIRED_SESSION_STATE || state == ZOO_AUTH_FAILED_STATE)
@@ -125,7 +126,7 @@ static bool has_ended(struct zookeeper_session *s) {
                time_ns(CLOCK_BOOTTIME) - s->answered_ns > s->ttl_ns;
 }
 
-static bool decided(int state) {
+static bool is_decided(int state) {
         return state == ZOO_CONNECTED_STATE || state == ZOO_EXPIRED_SESSION_STATE ||
                state == ZOO_AUTH_FAILED_STATE;
 }
@@ -138,7 +139,7 @@ static void wait_for_connection(struct zookeeper_session *s, int64_t deadline_ns
         unsigned idle = 0;
 
         pthread_mutex_lock(&s->mutex);
-        while (!decided(s->state) && idle < 2 &&
+        while (!is_decided(s->state) && idle < 2 &&
                (left_ns = deadline_ns - time_ns(CLOCK_MONOTONIC)) > 0) {
                 int64_t look_ns = s->options.ttl_ns / LOOKS_IN_TTL;
                 struct timespec until = thread_deadline(left_ns < look_ns ? left_ns : look_ns);
@@ -151,7 +152,7 @@ static void wait_for_connection(struct zookeeper_session *s, int64_t deadline_ns
 
 /* The library's threads go: they would try on and on, those of all hosts together. Thus
  * all further attempts have our caller's pauses. */
-static int give_up(struct zookeeper_session *s) {
+static int give_up_connection(struct zookeeper_session *s) {
         bool refused = zoo_state(s->handle) == 0;
 
         close_handle(s);
@@ -161,17 +162,17 @@ static int give_up(struct zookeeper_session *s) {
 
 /* Its ID is the same with each connection; the library's thread wrote it before it told
  * of this one. */
-static void connected(struct zookeeper_session *s) {
+static void take_connection(struct zookeeper_session *s) {
         if (s->id.client_id == 0)
                 s->answered_ns = time_ns(CLOCK_BOOTTIME);
         s->id = *zoo_client_id(s->handle);
         s->ttl_ns = zoo_recv_timeout(s->handle) * NS_PER_MS;
 }
 
-static int connect_to(struct zookeeper_session *s, int64_t deadline_ns) {
+static int connect_session(struct zookeeper_session *s, int64_t deadline_ns) {
         int r = 0, state;
 
-        if (has_ended(s))
+        if (session_has_ended(s))
                 end_session(s);
         if (s->handle != NULL && zookeeper_handle_state(s) != ZOO_CONNECTED_STATE)
                 close_handle(s); /* a new one connects at once */
@@ -186,8 +187,8 @@ static int connect_to(struct zookeeper_session *s, int64_t deadline_ns) {
         if (state == ZOO_AUTH_FAILED_STATE)
                 return zookeeper_handle_fail(s, -EACCES, zerror(ZAUTHFAILED));
         if (state != ZOO_CONNECTED_STATE)
-                return give_up(s);
-        connected(s);
+                return give_up_connection(s);
+        take_connection(s);
         return 0;
 }
 
@@ -235,7 +236,7 @@ int zookeeper_session_ready(struct zookeeper_session *s, int64_t deadline_ns) {
         int r;
 
         do
-                r = connect_to(s, deadline_ns);
+                r = connect_session(s, deadline_ns);
         while (r == -ESTALE && time_ns(CLOCK_MONOTONIC) < deadline_ns);
         if (r == 0)
                 r = add_user(s, deadline_ns);

@@ -419,7 +419,7 @@ Test(fleet, a_claim_leaves_room_to_grow) {
         cr_assert_eq(c.grant.worker_first, 1);
 }
 
-/* Red when take() leaves `used` as it is. */
+/* Red when grow_into() leaves `used` as it is. */
 Test(fleet, the_run_grows_by_what_follows_it) {
         struct host a, b, c;
 
@@ -473,7 +473,7 @@ Test(fleet, the_run_grows_over_a_dead_neighbour) {
 }
 
 /* A renewal on its way when the neighbour grows over it is done never; one that was done
- * makes the growth fail. Red when take() does not rewrite the old owner's record. */
+ * makes the growth fail. Red when grow_into() does not rewrite the old owner's record. */
 Test(fleet, a_late_renewal_and_a_growing_neighbour) {
         struct host a, b;
 
@@ -492,7 +492,7 @@ Test(fleet, a_late_renewal_and_a_growing_neighbour) {
         expect_run(&a, 4);
 }
 
-/* Red when our_workers() takes only the ones it had: "another daemon has written"; and when
+/* Red when are_our_workers() takes only the ones it had: "another daemon has written"; and when
  * fleet_run() counts what a shrinking on its way gives back. */
 Test(fleet, a_resize_whose_answer_is_lost) {
         struct host a, b;
@@ -562,7 +562,7 @@ Test(fleet, a_run_that_was_to_grow_gives_nothing_back) {
 }
 
 /* What is given back is another's after its rest, above the fence that was promised. Red
- * when draft_rest() keeps last_tick out of the record, or the life of the host in it. */
+ * when put_rest() keeps last_tick out of the record, or the life of the host in it. */
 Test(fleet, what_is_given_back_is_claimed_above_its_fence) {
         struct host a, b;
         uint64_t last_tick;
