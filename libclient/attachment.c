@@ -12,7 +12,7 @@
 
 enum { FD_CLOCK, FD_GRANTS, FD_CURSORS };
 
-/* A regular file of exactly that size; a page of ours must not be able to shrink. */
+/* A regular file of exactly that size. A client's page must not be able to shrink. */
 static int check_file(int fd, uint32_t size, bool sealed) {
         struct stat st;
         int seals;
@@ -132,7 +132,7 @@ struct attachment *attachment_free(struct attachment *a) {
         while (a != NULL) {
                 struct attachment *older = a->older;
 
-                own_socket_close(a->socket); /* the newest's; older ones have its number */
+                own_socket_close(a->socket); /* of the newest; older ones have the same number */
                 munmap(a, 4 * ATTACHMENT_PART);
                 a = older;
         }
@@ -143,8 +143,8 @@ void attachment_follow(struct attachment *fresh, struct attachment *a) {
         int fd = fresh->socket.fd;
 
         fresh->older = a;
-        /* atomic: a thread that is about to send on the old connection sends on
-         * the new one, and never on a number that is somebody else's */
+        /* atomic: a thread that is about to send on the old connection sends on the new
+         * one, and never on a number that belongs to another file */
         if (!own_socket_valid(a->socket) || dup3(fd, a->socket.fd, O_CLOEXEC) < 0)
                 return;
         fresh->socket.fd = a->socket.fd;
@@ -157,10 +157,10 @@ bool attachment_connected(const struct attachment *a) {
 
         if (!own_socket_valid(a->socket))
                 return false;
-        /* by syscall(2), which is no cancellation point */
+        /* by syscall(2), which is not a cancellation point */
         n = syscall(SYS_recvfrom, a->socket.fd, &byte, sizeof(byte), MSG_PEEK | MSG_DONTWAIT, NULL,
                     NULL);
-        /* After WELCOME the daemon sends nothing: 0 is its end of file. */
+        /* The daemon sends nothing after WELCOME: 0 means end of file. */
         return n > 0 || (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR));
 }
 

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * An attachment: what one HELLO brought. Private data, clock segment, grants
- * page and cursors page lie in one reserved stretch of addresses, each at a
- * fixed distance, so that the hot path reaches all of them from one pointer.
+ * An attachment: what one HELLO obtained. Private data, clock segment, grants page and
+ * cursors page lie in one reserved range of addresses, each at a fixed distance, so
+ * that the hot path reaches all of them from one pointer.
  *
  *   0        64 KiB    128 KiB   192 KiB   256 KiB
  *   | private | clock   | grants  | cursors |
  *
- * An attachment stays mapped until its handle is closed: a thread may sleep
- * in the middle of the hot path for any time.
+ * An attachment stays mapped until its handle is closed, since a thread may sleep in
+ * the middle of the hot path for any length of time.
  */
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -21,18 +21,18 @@
 #include "shm/wire.h"
 
 #define ATTACHMENT_PART (UINT32_C(64) << 10)
-#define HINT_NONE UINT64_MAX /* no cursor's key: its closed bit is set */
+#define HINT_NONE UINT64_MAX /* no cursor has this key: its closed bit is set */
 
 /*
- * What this process knows of a lane, on a line of its own.
- * `key` is the cursor's tick and slot which a slow path has found valid, at
- * offset 0, or HINT_NONE. It is stored (release) after slot_read() and loaded
- * (acquire) by the hot path: that is the "happened before" of slot_span_at().
- * It is only a hint: a wrong one costs a slow call, or a wasted position.
+ * What this process knows of a lane, on a cache line of its own. `key` is the cursor's
+ * tick and slot, at offset 0, that a slow path found valid, or HINT_NONE. It is stored
+ * (release) after slot_read() and loaded (acquire) by the hot path: this is the
+ * "happened before" of slot_span_at(). It is only a hint: a wrong one costs a slow call
+ * or a wasted position.
  */
 struct lane_hint {
         _Atomic uint64_t key;
-        _Atomic uint64_t span; /* of that slot, for counting after it was granted anew */
+        _Atomic uint64_t span; /* of that slot: counts remain possible after a new grant */
         uint8_t reserved[112];
 };
 _Static_assert(sizeof(struct lane_hint) == sizeof(struct lane_words), "hot path: one stride");
@@ -48,12 +48,12 @@ struct attachment {
         uint32_t worker_counters;
         uint32_t lanes;
         uint32_t reserved0;
-        _Atomic uint32_t generation; /* of the daemon that was last seen at the other end */
+        _Atomic uint32_t generation; /* of the daemon last seen at the other end */
         uint64_t client;
-        _Atomic int64_t looked_boot_ns; /* when somebody last looked whether it is connected */
+        _Atomic int64_t looked_boot_ns; /* when the connection was last checked */
         struct attachment *older;
         uint64_t reach_back_ticks;
-        struct own_socket socket; /* all attachments of a handle have one number */
+        struct own_socket socket; /* all attachments of a handle use one number */
         uint8_t reserved1[1024 - 88];
         struct lane_hint hints[LANES_MAX];
 };
@@ -75,8 +75,8 @@ static inline _Atomic uint64_t *attachment_worker_ids(const struct attachment *a
 }
 
 /*
- * A lane's three places, from one address: `at` is the attachment's plus the
- * lane's stride. For the hot path.
+ * A lane's hint, slots and cursor from one address, for the hot path: `at` is the
+ * attachment's address plus the lane's stride.
  */
 struct lane_at;
 static inline const struct lane_at *lane_at(const struct attachment *a, uint32_t lane) {
@@ -99,22 +99,22 @@ static inline _Atomic uint64_t *lane_at_cursor(const struct lane_at *at) {
 }
 
 /*
- * Checks the descriptors of a WELCOME in fixed order (type, seals, size,
- * contents), maps them and takes over `socket`. Closes `fds` in any case; on
- * failure the socket stays the caller's. -EPROTO, -ENOMEM.
+ * Checks the descriptors of a WELCOME in fixed order (type, seals, size, contents),
+ * maps them and takes over `socket`. Always closes `fds`. On failure the socket stays
+ * the caller's. -EPROTO, -ENOMEM.
  */
 int attachment_new(struct attachment **ret, const struct wire_welcome *welcome,
                    const int fds[WIRE_WELCOME_FDS], int socket);
 
-/* Unmaps it and all older ones, closes their socket. Returns NULL. */
+/* Unmaps it and all older ones and closes their socket. Returns NULL. */
 struct attachment *attachment_free(struct attachment *a);
 
-/* `fresh` follows `a`: it takes over the number of its socket, so that a handle
- * has one descriptor however often the daemon is started anew. */
+/* `fresh` follows `a` and takes over the number of its socket, so that a handle keeps one
+ * descriptor however often the daemon restarts. */
 void attachment_follow(struct attachment *fresh, struct attachment *a);
 
 /* Is the daemon's end of the socket still open? */
 bool attachment_connected(const struct attachment *a);
 
-/* Sends a hint, if the socket is there and has room. */
+/* Sends a hint if the socket is open and has room. */
 void attachment_send(const struct attachment *a, const void *message, size_t length);

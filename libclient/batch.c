@@ -7,19 +7,19 @@
 #include "libclient/wait_claim.h"
 
 #if defined(__GNUC__) && !defined(__clang__)
-#define VECTORIZED __attribute__((optimize("O3"))) /* clang does it at -O2 */
+#define VECTORIZED __attribute__((optimize("O3"))) /* clang vectorizes at -O2 */
 #else
 #define VECTORIZED
 #endif
 
-/* Out of line and unrolled: 0.14 ns an ID; inlined, gcc's loop took 0.28. */
+/* Out of line and unrolled: 0.14 ns for each ID. Inlined, gcc's loop took 0.28 ns. */
 static __attribute__((noinline)) VECTORIZED void fill_run(uint64_t *restrict ids, uint64_t first, size_t n) {
 #pragma GCC unroll 4
         for (size_t i = 0; i < n; i++)
                 ids[i] = first + i;
 }
 
-/* A claim may run on into the ticks after its first, each as wide. */
+/* A claim may extend into the ticks after its first, each of the same width. */
 static void fill(uint64_t *ids, const struct claim *c, unsigned position_bits) {
         uint64_t tick = c->tick, left = c->count;
         uint32_t offset = c->offset;
@@ -35,7 +35,7 @@ static void fill(uint64_t *ids, const struct claim *c, unsigned position_bits) {
         }
 }
 
-/* Can the time-out ever allow n IDs? Not when they need more ticks than it has. */
+/* Can the time-out ever allow n IDs? Not if they need more ticks than it has. */
 static bool possible(const struct sfshm *s, uint64_t n, int64_t timeout_ns) {
         struct attachment *a = atomic_load_explicit(&s->attachment, memory_order_acquire);
         uint64_t ticks, begins, room;
@@ -53,7 +53,7 @@ static bool possible(const struct sfshm *s, uint64_t n, int64_t timeout_ns) {
 
 int sfshm_next_batch(sfshm *s, uint64_t *ids, size_t n) {
         struct deadline deadline = deadline_of(s);
-        /* without waiting it is all or nothing at once */
+        /* without waiting, the whole batch must fit at once */
         bool whole = deadline.timeout_ns == 0;
         size_t done = 0;
 

@@ -6,8 +6,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SPIN_NS INT64_C(70000)       /* the timer slack of a normal thread, and some */
-#define SLEEP_MAX_NS INT64_C(10000000) /* the line may change meanwhile: look again */
+#define SPIN_NS INT64_C(70000)       /* a little more than the timer slack of a normal thread */
+#define SLEEP_MAX_NS INT64_C(10000000) /* the line may change meanwhile: read it again */
 
 static int64_t clock_ns(clockid_t clock) {
         struct timespec ts = { 0 };
@@ -42,8 +42,8 @@ bool clock_is_at(const struct attachment *a, uint64_t tick, int64_t *ret_boot_ns
         *ret_boot_ns = boot;
         if (line.slew_ppb != 0 || clock_latch_retry(clock, begun))
                 return clock_tick_now(a, ret_boot_ns) == tick;
-        /* ns since the tick began, if it has and is not over; unsigned, so that
-         * nothing overflows and a time before it is a large number */
+        /* ns since the tick began. Unsigned, so that nothing overflows and a time before
+         * the tick is a large number. */
         return (uint64_t)line.guarded_base_ns + (uint64_t)boot - (uint64_t)line.boot_base_ns -
                        tick * (uint64_t)NS_PER_TICK < (uint64_t)NS_PER_TICK;
 }
@@ -55,7 +55,7 @@ int64_t clock_boot_of(const struct attachment *a, uint64_t tick) {
         return clock_line_boot_of(&reading.line, tick);
 }
 
-/* By syscall(2), which is no cancellation point. */
+/* By syscall(2), which is not a cancellation point. */
 static void sleep_until(clockid_t clock, int64_t at_ns) {
         struct timespec ts = { .tv_sec = at_ns / NS_PER_SECOND, .tv_nsec = at_ns % NS_PER_SECOND };
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
-/* Guarded time, read without the ticker's help, and waiting for it. */
+/* Reads guarded time without the ticker, and waits for it. */
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -11,27 +11,27 @@
 int64_t clock_boottime_ns(void);
 int64_t clock_monotonic_ns(void);
 
-/* The current tick by CLOCK_BOOTTIME and the published line; CLOCK_NOW_INVALID
- * before the epoch. *ret_boot_ns (may be NULL) is the reading it was made from. */
+/* The current tick by CLOCK_BOOTTIME and the published line; CLOCK_NOW_INVALID before the
+ * epoch. *ret_boot_ns (may be NULL) is the reading of CLOCK_BOOTTIME. */
 uint64_t clock_tick_now(const struct attachment *a, int64_t *ret_boot_ns);
 
-/* Is it `tick` now? As clock_tick_now() == tick, but cheaper on the usual line,
- * one without slew. */
+/* Is it `tick` now? The same as clock_tick_now() == tick, but cheaper on a line without slew,
+ * which is the usual case. */
 bool clock_is_at(const struct attachment *a, uint64_t tick, int64_t *ret_boot_ns);
 
-/* CLOCK_BOOTTIME ns at which `tick` begins, by the line as it is now. */
+/* CLOCK_BOOTTIME in ns at which `tick` begins on the current line. */
 int64_t clock_boot_of(const struct attachment *a, uint64_t tick);
 
 /*
- * Returns when `tick` has begun (0), with -ETIME once clock_held(), or with
- * -ETIMEDOUT once CLOCK_MONOTONIC has
- * reached `deadline_ns` (INT64_MAX: never). Sleeps until shortly before, then
- * spins: 98.7 % of the ceiling for 11 % of a core, against 96 % for sleeping
- * and 100 % of a core for spinning. No cancellation point.
+ * Waits for `tick`. Returns 0 once it has begun, -ETIME if clock_held(), or -ETIMEDOUT
+ * once CLOCK_MONOTONIC has reached `deadline_ns` (INT64_MAX: never). It sleeps until
+ * shortly before the tick and then spins. That reaches 98.7 % of the ceiling with 11 % of
+ * a core; sleeping alone reaches 96 %, and spinning alone takes a whole core. It is not
+ * a cancellation point.
  */
 int clock_wait(const struct attachment *a, uint64_t tick, int64_t deadline_ns);
 
-/* Sleeps until that CLOCK_MONOTONIC time; no cancellation point. */
+/* Sleeps until that CLOCK_MONOTONIC time. It is not a cancellation point. */
 void clock_sleep_until(int64_t at_ns);
 
 static inline void cpu_relax(void) {

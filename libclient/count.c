@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "libclient/count.h"
 
-/* All counters are relaxed: they order nothing, and their reader allows for
- * calls in between. Counting off relies on unsigned arithmetic. */
+/* All counters are relaxed: they order nothing, and their reader allows for calls in
+ * between. Subtraction relies on unsigned arithmetic. */
 
 static void add_to_workers(const struct attachment *a, uint32_t start, uint64_t used,
                            uint64_t factor) {
@@ -34,7 +34,7 @@ void count_finished(const struct attachment *a, uint32_t lane, uint64_t cursor) 
         struct rectangle r;
 
         if (!slot_read(slot, &r) || !rectangle_at(&r, tick)) {
-                /* granted anew since: what this process last used the lane with */
+                /* the slot has a new grant: take what this process last used of the lane */
                 uint64_t span = atomic_load_explicit(&a->hints[lane].span, memory_order_relaxed);
 
                 r.start = span_start(span);

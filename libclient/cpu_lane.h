@@ -1,23 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * Which lane a thread uses: its CPU's, by the rseq area which glibc registers
- * for every thread: one load at a fixed distance from the thread pointer. Where
- * glibc does not (an old kernel, GLIBC_TUNABLES), a handle has one lane.
+ * The lane of a thread is that of its CPU. The CPU's number is one load at a fixed
+ * distance from the thread pointer, in the rseq area that glibc registers for every
+ * thread. Where glibc registers none (old kernel, GLIBC_TUNABLES), a handle has one lane.
  */
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "libclient/attachment.h"
 
-/* Where a thread finds its CPU's number, from the thread pointer. The same in
- * all threads and for good; a copy of our own spares the hot path two loads. */
+/* The distance of the CPU's number from the thread pointer. It is the same in all threads and
+ * never changes. This copy saves the hot path two loads. */
 extern __attribute__((visibility("hidden"))) uintptr_t cpu_lane_offset;
 
-/* Before the first handle is there. Do threads know their CPU? */
+/* Do threads know their CPU? Called before the first handle exists. */
 bool cpu_lane_find(void);
 
-/* Of a handle with several lanes. */
+/* The lane of the calling thread in a handle with several lanes. */
 static inline uint32_t cpu_lane_parallel(const struct attachment *a) {
         uint32_t cpu;
 

@@ -4,7 +4,7 @@
 #include "libclient/sfshm.h"
 #include "shm/id.h"
 
-/* The parts of struct sfshm_parts have 32 bits. */
+/* The fields of struct sfshm_parts have 32 bits. */
 static int layout_of(const struct sfshm_layout *l, struct id_layout *ret) {
         *ret = (struct id_layout){
                 .tick_bits = l->tick_bits,

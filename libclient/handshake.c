@@ -56,8 +56,8 @@ static void close_all(const int *fds, size_t n) {
                 close(fds[i]);
 }
 
-/* Copies out the descriptors of a message, returns how many (at most `max`;
- * what is above is closed and makes the count wrong on purpose). */
+/* Copies out at most `max` descriptors of a message and closes the rest. Returns how many
+ * there were, so that a message with too many is refused. */
 static size_t take_descriptors(struct msghdr *message, int *ret_fds, size_t max) {
         size_t taken = 0;
 
@@ -117,11 +117,11 @@ int handshake_finish(int socket, int64_t begun_boot_ns, struct attachment **ret)
                 return -ECONNRESET;
         n_fds = take_descriptors(&header, fds, WIRE_WELCOME_FDS);
         if ((header.msg_flags & MSG_CTRUNC) != 0 && n_fds < WIRE_WELCOME_FDS) {
-                /* there was room for them, but not in this process's table */
+                /* the buffer had room for them, this process's table had not */
                 close_all(fds, n_fds);
                 return -EMFILE;
         }
         if ((header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0)
-                n = 0; /* odd: wire_check() refuses it, what came is closed */
+                n = 0; /* malformed: wire_check() refuses it, and its descriptors are closed */
         return judge(&message, (size_t)n, fds, n_fds, socket, begun_boot_ns, ret);
 }

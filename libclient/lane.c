@@ -8,7 +8,7 @@ static const struct slot *slots_of(const struct attachment *a, uint32_t lane) {
         return attachment_grants(a)->slots[lane];
 }
 
-/* The slot that cursor is in, if it is valid at the cursor's tick. */
+/* The slot of that cursor, if it is valid at the cursor's tick. */
 static bool slot_of_cursor(const struct attachment *a, uint32_t lane, uint64_t cursor,
                            struct rectangle *ret) {
         return slot_read(&slots_of(a, lane)[cursor_slot(cursor)], ret) &&
@@ -49,7 +49,7 @@ uint32_t lane_widest(const struct attachment *a, uint32_t lane, uint64_t tick,
 }
 
 bool lane_on_elastic(const struct attachment *a, uint32_t lane, uint64_t tick) {
-        /* relaxed: any recent value tells */
+        /* relaxed: any recent value will do */
         uint64_t cursor = atomic_load_explicit(&lane_words_of(a, lane)->cursor,
                                                memory_order_relaxed);
 
@@ -58,8 +58,8 @@ bool lane_on_elastic(const struct attachment *a, uint32_t lane, uint64_t tick) {
 }
 
 /*
- * The caller has made sure, by slot_read(), that `r` is this slot's grant at
- * the cursor's tick: from now on the hot path may use it.
+ * The caller has established by slot_read() that `r` is this slot's grant at the
+ * cursor's tick. From now on the hot path may use it.
  */
 static void hint_set(struct attachment *a, uint32_t lane, uint64_t cursor,
                      const struct rectangle *r) {
@@ -84,13 +84,13 @@ bool lane_judge(struct attachment *a, uint32_t lane, uint64_t cursor, struct cla
         return true;
 }
 
-/* Rule 12: adds that came too late have carried the offset past the width, or
- * past the mark of a tick that was born full. */
+/* Rule 12: adds that came too late have moved the offset past the width, or past the mark of
+ * a tick that began full. */
 static void clamp(struct lane_words *words, uint64_t cursor, uint32_t width) {
         uint64_t offset = cursor_offset(cursor);
         uint64_t full = offset < CURSOR_OFFSET_FULL ? width : CURSOR_OFFSET_FULL;
 
-        /* relaxed: full before and after, nobody learns anything from it */
+        /* relaxed: the tick is full before and after, so nobody learns anything from it */
         if (offset > full)
                 (void)atomic_compare_exchange_strong_explicit(&words->cursor, &cursor,
                                                               cursor_key(cursor) | full,
@@ -98,7 +98,7 @@ static void clamp(struct lane_words *words, uint64_t cursor, uint32_t width) {
                                                               memory_order_relaxed);
 }
 
-/* More of the tick which the cursor is in. */
+/* Claims more of the cursor's tick. */
 static enum claim_result claim_here(struct attachment *a, uint32_t lane, uint64_t cursor,
                                     uint64_t min, uint64_t max, struct claim *ret) {
         struct lane_words *words = lane_words_of(a, lane);
@@ -113,7 +113,7 @@ static enum claim_result claim_here(struct attachment *a, uint32_t lane, uint64_
                 return CLAIM_FULL;
         }
         count = r.width - offset < max ? r.width - offset : max;
-        /* acq_rel: claims of a lane are ordered by its cursor; nothing else hangs on it */
+        /* acq_rel: the cursor orders the claims of a lane; nothing else depends on it */
         if (!atomic_compare_exchange_strong_explicit(&words->cursor, &cursor, cursor + count,
                                                      memory_order_acq_rel, memory_order_relaxed))
                 return CLAIM_LOST;
@@ -124,7 +124,7 @@ static enum claim_result claim_here(struct attachment *a, uint32_t lane, uint64_
         return CLAIM_GOT;
 }
 
-/* Where the claim begins in the first of its ticks. */
+/* The offset of the claim in the first of its ticks. */
 static uint32_t first_offset(const struct attachment *a, uint32_t lane, uint64_t cursor,
                              uint64_t tick, uint64_t max, const struct rectangle *r) {
         struct rectangle old;
@@ -132,12 +132,12 @@ static uint32_t first_offset(const struct attachment *a, uint32_t lane, uint64_t
         uint32_t skew;
 
         if (follows && slot_of_cursor(a, lane, cursor, &old) && cursor_offset(cursor) >= old.width)
-                return 0; /* the tick before was full: lose nothing */
+                return 0; /* the tick before was full: waste nothing */
         skew = cursor_skew(tick, a->client + lane, r->width);
         return max <= r->width - skew ? skew : 0;
 }
 
-/* The first tick of a claim that may reach back: as late as will do. */
+/* The first tick of a claim that may reach back: the latest that suffices. */
 static uint64_t first_tick(const struct attachment *a, uint64_t cursor, uint64_t tick, uint64_t max,
                            uint64_t reach_back_ticks, const struct rectangle *r) {
         uint64_t lowest = a->base_tick + cursor_tick(cursor) + 1;
@@ -150,8 +150,8 @@ static uint64_t first_tick(const struct attachment *a, uint64_t cursor, uint64_t
         return wanted > tick - lowest ? lowest : tick - wanted;
 }
 
-/* Advance: the cursor is behind the clock; the winner of the swap owns what it
- * claims and counts the tick that is finished. */
+/* The cursor is behind the clock: advances it. The winner of the swap owns what it claims
+ * and counts the finished tick. */
 static enum claim_result claim_next(struct attachment *a, uint32_t lane, uint64_t finished,
                                     uint64_t tick, uint64_t min, uint64_t max,
                                     uint64_t reach_back_ticks, struct claim *ret) {
@@ -161,7 +161,7 @@ static enum claim_result claim_next(struct attachment *a, uint32_t lane, uint64_
         unsigned slot;
 
         if (tick - a->base_tick > CURSOR_TICK_MAX)
-                return CLAIM_CLOSED; /* after 8.7 years the pages are at their end */
+                return CLAIM_CLOSED; /* the pages end after 8.7 years */
         if (!pick_slot(a, lane, tick, &r, &slot))
                 return CLAIM_NO_SLOT;
         first = first_tick(a, finished, tick, max, reach_back_ticks, &r);
@@ -191,7 +191,7 @@ enum claim_result lane_claim(struct attachment *a, uint32_t lane, uint64_t min, 
         struct lane_words *words = lane_words_of(a, lane);
 
         for (;;) {
-                /* acquire: pairs with the release of whoever moved it */
+                /* acquire: pairs with the release of the caller that moved it */
                 uint64_t cursor = atomic_load_explicit(&words->cursor, memory_order_acquire);
                 uint64_t at = a->base_tick + cursor_tick(cursor);
                 uint64_t tick = clock_tick_now(a, ret_boot_ns);
@@ -200,8 +200,8 @@ enum claim_result lane_claim(struct attachment *a, uint32_t lane, uint64_t min, 
                 *ret_tick = tick;
                 if (cursor_closed(cursor))
                         return CLAIM_CLOSED;
-                /* The clock was read after the cursor, so it is not behind it,
-                 * unless somebody scribbled on the page: then wait for it. */
+                /* The clock was read after the cursor, so it is not behind it unless
+                 * somebody wrote garbage to the page: then wait for it. */
                 if (tick == CLOCK_NOW_INVALID || tick < at)
                         return tick == CLOCK_NOW_INVALID ? CLAIM_NO_SLOT : CLAIM_FULL;
                 result = tick == at ? claim_here(a, lane, cursor, min, max, ret)
@@ -209,9 +209,8 @@ enum claim_result lane_claim(struct attachment *a, uint32_t lane, uint64_t min, 
                                                  reach_back_ticks, ret);
                 if (result == CLAIM_LOST)
                         continue;
-                /* The key's tick has passed, or is full: no more adds to it, also
-                 * when `now` stands still because the ticker does (T1, rule 12).
-                 * Relaxed: a hint. */
+                /* The key's tick has passed or is full: no more adds to it, even if `now`
+                 * stands still because the ticker does (T1, rule 12). Relaxed: a hint. */
                 if (result != CLAIM_GOT)
                         atomic_store_explicit(&a->hints[lane].key, HINT_NONE, memory_order_relaxed);
                 return result;

@@ -6,8 +6,8 @@
 #include "libclient/reattach.h"
 #include "libclient/wait_claim.h"
 
-/* Everything the hot path is not sure of. `cursor` is what the caller's add
- * returned, if it made one: it is used if it is good after all. */
+/* All cases that the hot path cannot decide. `cursor` is the result of the caller's add, if
+ * it made one; it is used if it is valid after all. */
 static __attribute__((noinline, cold)) int next_slow(struct sfshm *s, struct attachment *a,
                                                      const struct lane_at *at, bool added,
                                                      uint64_t cursor, uint64_t *ret_id) {
@@ -28,8 +28,8 @@ static __attribute__((noinline, cold)) int next_slow(struct sfshm *s, struct att
         return 0;
 }
 
-/* Every 64th offset: is it really still the tick which `now` says? The position
- * is the caller's already, only its time is in question. */
+/* At every 64th offset: is it still the tick that `now` says? The position already belongs
+ * to the caller; only its time is in question. */
 static __attribute__((noinline)) int next_verified(struct sfshm *s, struct attachment *a,
                                                    const struct lane_at *at, uint64_t cursor,
                                                    uint64_t id, uint64_t *ret_id) {
@@ -43,22 +43,22 @@ static __attribute__((noinline)) int next_verified(struct sfshm *s, struct attac
 }
 
 /*
- * The hot path. Loads, then one add, then one comparison:
+ * The hot path: loads, then one add, then one comparison.
  *
- *   owner (acquire), now   in this order, see shm/clock.h: a live owner makes
- *                          `now` the tick of a running ticker, or INVALID
- *   key (acquire)          tick and slot which this process knows to be granted
+ *   owner (acquire), now   in this order, see shm/clock.h: with a live owner `now`
+ *                          is the tick of a running ticker, or INVALID
+ *   key (acquire)          tick and slot that this process knows to be granted
  *   span (acquire), t0     that slot's positions at that tick, see shm/slot.h
- *   add 1 to the cursor    acq_rel: a lane's IDs are ordered by its cursor
+ *   add 1 to the cursor    acq_rel: the cursor orders the IDs of a lane
  *
- * `cursor - key` is the offset if the cursor is in that very tick and slot,
- * and far above any width otherwise (another tick, another slot, closed). The
- * tick is below the reservation's end because it was when the key was stored,
- * and promises do not shrink: so the position is the caller's, however long
- * the thread slept between any two of these lines.
+ * `cursor - key` is the offset if the cursor is in exactly that tick and slot, and
+ * far above any width otherwise (another tick, another slot, closed). The tick was
+ * below the reservation's end when the key was stored, and promises do not shrink.
+ * So the position belongs to the caller, however long the thread slept between any
+ * two of these lines.
  *
- * A lane's hint, slots and cursor have one stride (attachment.h), so one
- * address reaches all three.
+ * A lane's hint, slots and cursor have one stride (attachment.h), so one address
+ * reaches all three.
  */
 static inline __attribute__((always_inline)) int next_in(struct sfshm *s, struct attachment *a,
                                                          const struct lane_at *at,
@@ -86,13 +86,13 @@ static inline __attribute__((always_inline)) int next_in(struct sfshm *s, struct
         return 0;
 }
 
-/* Apart, so that the ordered handle's path is the shorter one. */
+/* A function of its own, so that the path of an ordered handle is shorter. */
 static __attribute__((noinline, aligned(64))) int next_parallel(struct sfshm *s, struct attachment *a,
                                                    uint64_t *ret_id) {
         return next_in(s, a, lane_at(a, cpu_lane_parallel(a)), ret_id);
 }
 
-/* Aligned: elsewhere it was measured a cycle slower. */
+/* Aligned: it was measured a cycle slower otherwise. */
 __attribute__((aligned(64))) int sfshm_next(sfshm *s, uint64_t *ret_id) {
         struct attachment *a = atomic_load_explicit(&s->attachment, memory_order_acquire);
 

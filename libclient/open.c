@@ -36,7 +36,7 @@ static const char *address_or_default(const char *address) {
         return address != NULL ? address : DEFAULT_ADDRESS;
 }
 
-/* A full backlog empties as soon as the daemon gets to it. */
+/* A full backlog drains as soon as the daemon serves it. */
 static int begin(const char *address, uint32_t lanes, int64_t deadline_ns, int64_t *ret_begun_ns,
                  int *ret_socket) {
         for (;;) {
@@ -129,7 +129,7 @@ sfshm *sfshm_close(sfshm *s) {
 int sfshm_set_timeout(sfshm *s, int64_t ns) {
         if (ns < -1)
                 return -EINVAL;
-        /* relaxed: a call uses either the old or the new one */
+        /* relaxed: a call uses either the old or the new value */
         atomic_store_explicit(&s->timeout_ns, ns, memory_order_relaxed);
         return 0;
 }

@@ -16,9 +16,9 @@
 #define LOOK_EVERY_NS INT64_C(1000000)
 #define STEP_EVERY_NS INT64_C(200000)
 #define ANSWER_WITHIN_NS (5 * NS_PER_SECOND)
-/* Backoff: 1 ms, doubled at each failure, up to one try a second. From there
- * on the circuit breaker is open: that one try a second is its probe, and all
- * calls between fail at once without touching the socket. */
+/* Backoff: 1 ms, doubled at each failure, up to one attempt a second. From then on the
+ * circuit breaker is open: that attempt is its probe, and all calls in between fail at once
+ * without touching the socket. */
 #define BACKOFF_FIRST_NS INT64_C(1000000)
 #define BACKOFF_DOUBLINGS 10u
 
@@ -44,7 +44,7 @@ struct reattach *reattach_free(struct reattach *reattach) {
         return NULL;
 }
 
-/* Jitter: between half and all of it. */
+/* Jitter: between half of it and all of it. */
 static int64_t jittered(int64_t ns) {
         uint64_t mixed = (uint64_t)clock_monotonic_ns() * UINT64_C(0x9e3779b97f4a7c15) +
                          (uint64_t)syscall(SYS_gettid);
@@ -66,26 +66,26 @@ static int failed(struct sfshm *s, int error) {
         drop_pending(s);
         r->failures++;
         r->error = error;
-        atomic_store_explicit(&r->next_ns, clock_monotonic_ns() + jittered(BACKOFF_FIRST_NS << doublings),
+        atomic_store_explicit(&r->next_ns,
+                              clock_monotonic_ns() + jittered(BACKOFF_FIRST_NS << doublings),
                               memory_order_relaxed);
         return error;
 }
 
-/* The new lanes begin above every tick of the old ones, which take no more
- * adds from now on: O1 across the switch. Parent and child share a lane: the
- * one who did not close it finds it closed, with its last tick, and attaches
- * on its own. */
+/* The new lanes begin above every tick of the old ones, which accept no more adds from now
+ * on: O1 holds across the switch. If parent and child share a lane, the one that did not
+ * close it finds it closed, with its last tick, and attaches by itself. */
 static void switch_to(struct sfshm *s, struct attachment *a, struct attachment *fresh) {
         uint64_t last_tick = lanes_close(a);
 
         lanes_begin_after(fresh, last_tick);
         attachment_follow(fresh, a);
-        /* release: everything about `fresh` is there before anybody loads it */
+        /* release: `fresh` is complete before anybody loads it */
         atomic_store_explicit(&s->attachment, fresh, memory_order_release);
 }
 
-/* A child has inherited the handle's pending socket, but not (WIPEONFORK) that
- * a HELLO is under way on it: it belongs to the parent and is closed here. */
+/* A child inherits the handle's pending socket, but not (WIPEONFORK) the fact that a HELLO
+ * is in progress on it. That socket belongs to the parent and is closed here. */
 static int begin(struct sfshm *s) {
         struct reattach *r = s->reattach;
         int error, fd = -1;
@@ -97,14 +97,14 @@ static int begin(struct sfshm *s) {
         error = handshake_begin(s->address, s->lanes, &fd);
         if (error == 0 && (error = own_socket_of(fd, &s->pending)) < 0)
                 close(fd);
-        if (error == -EAGAIN) { /* its backlog is full: it lives */
+        if (error == -EAGAIN) { /* its backlog is full: the daemon is alive */
                 r->begun_boot_ns = 0;
                 return error;
         }
         return error < 0 ? failed(s, error) : 0;
 }
 
-/* A handle's layout never changes: sfshm_get_layout() and decoded IDs rely on it. */
+/* A handle's layout never changes: sfshm_get_layout() and decoded IDs depend on it. */
 static bool same_layout(const struct attachment *a, const struct attachment *b) {
         const struct id_layout *x = &attachment_clock(a)->layout, *y = &attachment_clock(b)->layout;
 
@@ -121,7 +121,7 @@ static int step(struct sfshm *s, struct attachment *a) {
         if (error < 0)
                 return error;
         if (!own_socket_valid(s->pending)) {
-                s->pending = OWN_SOCKET_NONE; /* somebody closed it */
+                s->pending = OWN_SOCKET_NONE; /* the program closed it */
                 return failed(s, -ECONNRESET);
         }
         error = handshake_finish(s->pending.fd, r->begun_boot_ns, &fresh);
@@ -129,7 +129,7 @@ static int step(struct sfshm *s, struct attachment *a) {
                 return -EAGAIN;
         if (error < 0)
                 return failed(s, error == -EAGAIN ? -ETIMEDOUT : error);
-        /* the socket is the new attachment's now */
+        /* the socket now belongs to the new attachment */
         s->pending = OWN_SOCKET_NONE;
         if (!same_layout(a, fresh)) {
                 attachment_free(fresh);
@@ -147,8 +147,8 @@ int reattach_step(struct sfshm *s, struct attachment *a) {
         uint32_t idle = 0;
         int state, result;
 
-        /* acquire: pairs with the release below, so that steps see each other's
-         * plain fields. Nobody waits for the flag: it is not a lock. */
+        /* acquire: pairs with the release below, so that steps see each other's plain
+         * fields. Nobody waits for the flag: it is not a lock. */
         if (!atomic_compare_exchange_strong_explicit(&r->busy, &idle, 1, memory_order_acquire,
                                                      memory_order_relaxed))
                 return -EAGAIN;
@@ -163,7 +163,7 @@ int reattach_step(struct sfshm *s, struct attachment *a) {
         return result;
 }
 
-/* Is the daemon's end of `a` gone? Then takes a step. Looks at most once a millisecond. */
+/* Takes a step if the daemon has closed its end of `a`. Checks at most once a millisecond. */
 static void poke(struct sfshm *s, struct attachment *a, int64_t boot_ns) {
         const struct clock_segment *clock = attachment_clock(a);
         int64_t looked = atomic_load_explicit(&a->looked_boot_ns, memory_order_relaxed);

@@ -4,11 +4,11 @@
 /*
  * libsfshm: unique, time-sorted 64-bit IDs from the host's sfshmd.
  *
- * Every function but sfshm_open() and sfshm_close() may be called from any
- * thread at any time with the same handle. A handle works on in a child after
- * fork(); parent and child then share one order. None may be called from a
- * signal handler. Errors are returned as negative errno values; arguments
- * named ret_* are untouched on failure. See sfshm(7).
+ * All functions except sfshm_open() and sfshm_close() may be called from any
+ * thread at any time with the same handle. A handle keeps working in a child
+ * after fork(); parent and child then share one order. No function with a
+ * handle may be called from a signal handler. Errors are returned as negative
+ * errno values; arguments named ret_* are unchanged on failure. See sfshm(7).
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -20,8 +20,8 @@ extern "C" {
 
 typedef struct sfshm sfshm;
 
-/* Several lanes, one for each CPU: IDs of one thread still increase while it
- * stays on its CPU, IDs of the handle are k-sorted. */
+/* Several lanes, one for each CPU. IDs of a thread increase while it stays on
+ * its CPU; IDs of the handle are k-sorted. */
 #define SFSHM_PARALLEL 1u
 
 /* How the 63 bits of an ID are divided. */
@@ -47,31 +47,32 @@ struct sfshm_parts {
 
 /* Connect to the daemon at `address` (a socket path; NULL: $SFSHM_SOCKET, then
  * /run/sfshm/sfshm.sock) and attach. Waits at most 5 s for a daemon that is
- * listening. -ENOENT, -ECONNREFUSED: none is; -EACCES; -EDQUOT: refused by a
- * limit; -ENOSPC: no position is left; -EPROTO: version, layout or time
- * namespace; -ETIMEDOUT; -EINVAL: unknown flags. */
+ * listening. -ENOENT, -ECONNREFUSED: no daemon is listening; -EACCES; -EDQUOT:
+ * refused by a limit; -ENOSPC: no position is left; -EPROTO: another version,
+ * layout or time namespace; -ETIMEDOUT; -EINVAL: unknown flags. */
 int sfshm_open(sfshm **ret, const char *address, unsigned flags);
 
-/* Detach and free; no other call may be running. Returns NULL; NULL is allowed. */
+/* Detach and free. No other call may be running. Returns NULL; NULL is allowed. */
 sfshm *sfshm_close(sfshm *s);
 
-/* One ID. 0; -EAGAIN or -ETIMEDOUT by the time-out; -ENOTCONN: no daemon and
- * no valid reservation; -ETIME: the clock policy holds IDs back. */
+/* Allocate one ID. 0; -EAGAIN or -ETIMEDOUT by the time-out; -ENOTCONN: no daemon
+ * and no valid reservation; -ETIME: the daemon holds IDs back. */
 int sfshm_next(sfshm *s, uint64_t *ret_id);
 
-/* n IDs, increasing; all of them, or an error and then nothing in `ids` counts.
- * As sfshm_next(), and -EMSGSIZE: more than the time-out can ever allow. */
+/* Allocate n IDs in increasing order: all of them or none. After an error the
+ * contents of `ids` are undefined. As sfshm_next(), and -EMSGSIZE: more than the
+ * time-out can ever allow. */
 int sfshm_next_batch(sfshm *s, uint64_t *ids, size_t n);
 
-/* One contiguous run of 1 to `want` IDs: first, first + 1, ... As sfshm_next(),
- * and -EINVAL: want is 0. */
+/* Allocate 1 to `want` consecutive IDs: first, first + 1, ... As sfshm_next(), and
+ * -EINVAL: want is 0. */
 int sfshm_next_span(sfshm *s, uint32_t want, uint64_t *ret_first, uint32_t *ret_count);
 
-/* How long a call may wait, in ns: -1 for ever (the default); 0 not at all,
- * -EAGAIN instead; else -ETIMEDOUT. -EINVAL below -1. */
+/* How long a call may wait, in ns. -1: without limit, the default; 0: not at all,
+ * the call returns -EAGAIN; else the call returns -ETIMEDOUT. -EINVAL: below -1. */
 int sfshm_set_timeout(sfshm *s, int64_t ns);
 
-/* After -EAGAIN: the CLOCK_MONOTONIC time in ns at which to try again. */
+/* After -EAGAIN: the CLOCK_MONOTONIC time, in ns, at which to try again. */
 int64_t sfshm_retry_at(const sfshm *s);
 
 /* The layout of this handle's IDs. */
@@ -80,11 +81,11 @@ int sfshm_get_layout(const sfshm *s, struct sfshm_layout *ret);
 /* Take an ID apart. -ERANGE: not an ID of this layout; -EINVAL: bad layout. */
 int sfshm_decode(const struct sfshm_layout *l, uint64_t id, struct sfshm_parts *ret);
 
-/* The lowest ID of that millisecond, for range scans. -ERANGE: the layout has
- * no such time; -EINVAL: bad layout. */
+/* The lowest ID of that millisecond, for range scans. -ERANGE: the layout has no
+ * such time; -EINVAL: bad layout. */
 int sfshm_first_id(const struct sfshm_layout *l, int64_t unix_ms, uint64_t *ret_id);
 
-/* What an error of this library means, in English; never NULL. */
+/* Describe an error of this library in English. Never NULL. */
 const char *sfshm_strerror(int error);
 
 #pragma GCC visibility pop

@@ -12,18 +12,19 @@
 #include "libclient/cpu_lane.h"
 #include "libclient/reattach.h"
 
-#define HINT_EVERY_NS INT64_C(5000000) /* at most one WANT in that time */
-#define GRANT_SLICE_TICKS 20u /* waiting for a grant: look at the socket so often */
+#define HINT_EVERY_NS INT64_C(5000000) /* at most one WANT in this time */
+#define GRANT_SLICE_TICKS 20u /* while waiting for a grant: check the socket this often */
 #define GRANT_SLICE_NS (GRANT_SLICE_TICKS * NS_PER_TICK)
-#define SELF_CLOCKED_TICKS 16u /* more than SELF_CLOCKED_CALLS calls without the ticker in */
-#define SELF_CLOCKED_CALLS 64u /* that many ticks: ask the daemon to run it */
+/* Ask the daemon to run the ticker after this many calls without it in that many ticks. */
+#define SELF_CLOCKED_TICKS 16u
+#define SELF_CLOCKED_CALLS 64u
 
 struct deadline deadline_of(const struct sfshm *s) {
         return (struct deadline){
                 .timeout_ns = atomic_load_explicit(&s->timeout_ns, memory_order_relaxed) };
 }
 
-/* CLOCK_MONOTONIC at which to give up; INT64_MAX: never. */
+/* CLOCK_MONOTONIC at which the call gives up; INT64_MAX: never. */
 static int64_t deadline_ns(struct deadline *d) {
         if (d->timeout_ns < 0)
                 return INT64_MAX;
@@ -33,7 +34,7 @@ static int64_t deadline_ns(struct deadline *d) {
         return d->at_ns;
 }
 
-/* -EAGAIN, to be tried again when CLOCK_BOOTTIME has moved on from boot_ns to at_ns. */
+/* -EAGAIN; a retry makes sense once CLOCK_BOOTTIME has advanced from boot_ns to at_ns. */
 static int again(struct sfshm *s, int64_t boot_ns, int64_t at_ns) {
         int64_t left = at_ns > boot_ns ? at_ns - boot_ns : 0;
 
@@ -41,7 +42,7 @@ static int again(struct sfshm *s, int64_t boot_ns, int64_t at_ns) {
         return -EAGAIN;
 }
 
-/* A hint to the daemon. It may be lost: whoever still wants sends another. */
+/* A hint to the daemon. It may get lost; a caller that still needs more sends another. */
 static void want(struct sfshm *s, struct attachment *a, uint32_t lane, uint64_t count,
                  int64_t boot_ns) {
         int64_t last = atomic_load_explicit(&s->hinted_boot_ns, memory_order_relaxed);
@@ -58,7 +59,7 @@ static void want(struct sfshm *s, struct attachment *a, uint32_t lane, uint64_t 
         attachment_send(a, &message, sizeof(message));
 }
 
-/* The ticker is idle; many calls like this one mean that it should run. */
+/* The ticker is idle. Many calls like this one mean that it should run. */
 static void note_self_clocked(struct sfshm *s, struct attachment *a, uint32_t lane, uint64_t tick,
                               int64_t boot_ns) {
         uint64_t since = atomic_load_explicit(&s->self_clocked_tick, memory_order_relaxed);
@@ -72,7 +73,7 @@ static void note_self_clocked(struct sfshm *s, struct attachment *a, uint32_t la
         }
 }
 
-/* What a failed attempt to attach anew means to a caller who has nothing valid. */
+/* What a failed attempt to attach again means to a caller without a valid reservation. */
 static int reattach_error(int error) {
         switch (-error) {
         case EDQUOT:
@@ -83,15 +84,16 @@ static int reattach_error(int error) {
         case EMFILE:
         case ENFILE:
         case EACCES:
-        case ETIMEDOUT: /* it listens, but did not answer within 5 s */
+        case ETIMEDOUT: /* it listens but did not answer within 5 s */
                 return error;
         default:
                 return -ENOTCONN;
         }
 }
 
-/* The lane is closed, or nothing is valid and the daemon's end is gone. */
-static int attach_anew(struct sfshm *s, struct attachment *a, struct deadline *d, int64_t boot_ns) {
+/* The lane is closed, or no reservation is valid and the daemon's end is closed. */
+static int attach_again(struct sfshm *s, struct attachment *a, struct deadline *d,
+                        int64_t boot_ns) {
         int r = reattach_step(s, a);
 
         if (r == 0)
@@ -110,15 +112,15 @@ static int attach_anew(struct sfshm *s, struct attachment *a, struct deadline *d
 static void wait_for_grant(const struct attachment *a, uint32_t seen, int64_t left_ns) {
         struct timespec ts = { .tv_nsec = left_ns < GRANT_SLICE_NS ? left_ns : GRANT_SLICE_NS };
 
-        /* shared futex on a read-only mapping; EAGAIN when it changed already */
+        /* shared futex on a read-only mapping; EAGAIN if it has already changed */
         (void)syscall(SYS_futex, &attachment_grants(a)->changed, FUTEX_WAIT, seen, &ts, NULL, 0);
 }
 
 static int no_slot(struct sfshm *s, struct attachment *a, uint32_t lane, uint64_t count,
                    struct deadline *d, uint64_t tick, int64_t boot_ns) {
         const struct grants_page *grants = attachment_grants(a);
-        /* acquire: pairs with the daemon's release; loaded before the slots are
-         * looked at once more, so a grant in between ends the wait at once */
+        /* acquire: pairs with the daemon's release. Loaded before the slots are read
+         * once more, so that a grant in between ends the wait at once. */
         uint32_t seen = atomic_load_explicit(&grants->changed, memory_order_acquire);
         uint32_t state = atomic_load_explicit(&attachment_clock(a)->state, memory_order_relaxed);
         uint64_t begins;
@@ -127,7 +129,7 @@ static int no_slot(struct sfshm *s, struct attachment *a, uint32_t lane, uint64_
         if (lane_widest(a, lane, tick, &begins) != 0)
                 return 0;
         if (!attachment_connected(a))
-                return attach_anew(s, a, d, boot_ns);
+                return attach_again(s, a, d, boot_ns);
         if (state == CLOCK_STATE_FAILED || tick == CLOCK_NOW_INVALID)
                 return -ETIME;
         want(s, a, lane, count, boot_ns);
@@ -142,9 +144,9 @@ static int no_slot(struct sfshm *s, struct attachment *a, uint32_t lane, uint64_
         return 0;
 }
 
-/* Not the ordinary overflow: the clock policy lets no tick come for now. */
+/* Not an ordinary overflow: the clock policy lets no tick come for now. */
 static bool stands_still(const struct attachment *a) {
-        /* relaxed: names an error, decides nothing */
+        /* relaxed: chooses the error and decides nothing else */
         return clock_stands(atomic_load_explicit(&attachment_clock(a)->reason,
                                                  memory_order_relaxed));
 }
@@ -154,8 +156,8 @@ static int full(struct sfshm *s, struct attachment *a, uint32_t lane, uint64_t c
         int64_t waited;
         int r;
 
-        /* The daemon counts the overflows of a lane that is using an elastic
-         * reservation; any other must speak up. */
+        /* The daemon sees the overflows of a lane that uses an elastic reservation. Any
+         * other lane must ask. */
         if (!lane_on_elastic(a, lane, tick))
                 want(s, a, lane, count, boot_ns);
         if (d->timeout_ns == 0) {
@@ -178,7 +180,7 @@ int wait_claim(struct sfshm *s, uint64_t min, uint64_t max, bool reach_back, str
                 int64_t boot_ns;
                 int r = 0;
 
-                /* whatever is left of the tick at which it stands */
+                /* even if positions of the tick at which it stands are left */
                 if (clock_held(clock))
                         return -ETIME;
                 switch (lane_claim(a, lane, min, max, reach_back ? a->reach_back_ticks : 0, ret,
@@ -197,7 +199,7 @@ int wait_claim(struct sfshm *s, uint64_t min, uint64_t max, bool reach_back, str
                         r = no_slot(s, a, lane, max, d, tick, boot_ns);
                         break;
                 case CLAIM_CLOSED:
-                        r = attach_anew(s, a, d, boot_ns);
+                        r = attach_again(s, a, d, boot_ns);
                         break;
                 case CLAIM_LOST:
                         break;

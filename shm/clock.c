@@ -34,7 +34,7 @@ int64_t clock_line_boot_of(const struct clock_line *line, uint64_t tick) {
         wide target = (wide)tick * NS_PER_TICK;
         wide low = line->boot_base_ns, boot;
 
-        /* without slew the line has slope 1; with it, the slewed stretch comes first */
+        /* without slew the slope is 1; otherwise the slewed stretch comes first */
         wide ahead = target - line->guarded_base_ns;
         wide stretch = (wide)line->slew_end_boot_ns - line->boot_base_ns;
 
@@ -67,8 +67,8 @@ static void params_store(struct clock_params *params, const struct clock_line *l
 }
 
 uint32_t clock_latch_begin(const struct clock_segment *segment, struct clock_line *ret) {
-        /* acquire: pairs with the release in clock_latch_write(); the copy
-         * named by the sequence was complete before the sequence was stored */
+        /* acquire: pairs with the release in clock_latch_write(). The copy that the
+         * sequence names was complete before the sequence was stored. */
         uint32_t sequence = atomic_load_explicit(&segment->latch, memory_order_acquire);
 
         params_load(&segment->params[sequence & 1], ret);
@@ -76,8 +76,8 @@ uint32_t clock_latch_begin(const struct clock_segment *segment, struct clock_lin
 }
 
 bool clock_latch_retry(const struct clock_segment *segment, uint32_t begun) {
-        /* pairs with the release barrier in clock_latch_write(): a reader that
-         * saw any field of a newer line sees the newer sequence here */
+        /* pairs with the release barrier in clock_latch_write(): a reader that saw any
+         * field of a newer line sees the newer sequence here */
         atomic_thread_fence(memory_order_acquire);
         return atomic_load_explicit(&segment->latch, memory_order_relaxed) != begun;
 }
@@ -94,22 +94,22 @@ int64_t clock_read(const struct clock_segment *segment, int64_t (*clock_ns)(cloc
 void clock_latch_write(struct clock_segment *segment, const struct clock_line *line) {
         uint32_t sequence = atomic_load_explicit(&segment->latch, memory_order_relaxed);
 
-        /* Even: readers use copy 0. Copy 1 is made equal to it, then readers are
-         * sent there while copy 0 changes. Odd at the start: the last writer died
-         * while readers were on copy 1, which is whole, so only copy 0 is left to do. */
+        /* Even: readers use copy 0. Make copy 1 equal to it, then send readers there
+         * while copy 0 changes. Odd at the start: the last writer died while readers
+         * were on copy 1, which is complete, so only copy 0 is left to write. */
         if ((sequence & 1) == 0) {
                 struct clock_line old;
 
                 params_load(&segment->params[0], &old);
-                /* a reader still on copy 1 of the last write sees that write's
-                 * even sequence if it sees any store below: same pairing */
+                /* same pairing: a reader still on copy 1 of the last write sees that
+                 * write's even sequence if it sees any store below */
                 atomic_thread_fence(memory_order_release);
                 params_store(&segment->params[1], &old);
-                /* release: copy 1 is whole before anybody is sent to it */
+                /* release: copy 1 is complete before any reader is sent to it */
                 atomic_store_explicit(&segment->latch, ++sequence, memory_order_release);
         }
-        /* a reader who sees one of the stores below in copy 0 also sees the odd
-         * sequence: pairs with the acquire barrier in clock_latch_retry() */
+        /* pairs with the acquire barrier in clock_latch_retry(): a reader that sees any
+         * of the stores to copy 0 below also sees the odd sequence */
         atomic_thread_fence(memory_order_release);
         params_store(&segment->params[0], line);
         atomic_store_explicit(&segment->latch, ++sequence, memory_order_release);

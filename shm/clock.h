@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * The clock segment: written by the daemon, read by everybody.
+ * The clock segment. The daemon writes it, everybody may read it.
  *
- * `now` is the current tick while the ticker runs, or CLOCK_NOW_INVALID.
- * `owner` is the ticker's thread ID; it is on that thread's robust-futex list,
- * so the kernel rewrites it to FUTEX_OWNER_DIED when the thread dies.
- * A reader loads `owner` (acquire) before `now`: a new ticker stores INVALID,
- * then its owner word (release), so nobody pairs a live owner with a dead
- * ticker's tick.
+ * `now` is the current tick while the ticker runs, or CLOCK_NOW_INVALID. `owner` is
+ * the ticker's thread ID. It is on that thread's robust-futex list, so the kernel
+ * changes it to FUTEX_OWNER_DIED when the thread dies. A reader loads `owner`
+ * (acquire) before `now`. A new ticker stores INVALID, then its owner word (release).
+ * So nobody pairs a live owner with a dead ticker's tick.
  */
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -26,20 +25,20 @@
 #define NS_PER_TICK INT64_C(1000000)
 
 /*
- * Guarded time as a function of CLOCK_BOOTTIME:
+ * Guarded time as a function of CLOCK_BOOTTIME, in ns since the epoch:
  *   guarded_base_ns + (boot - boot_base_ns) + slew, where
  *   slew = (min(boot, slew_end_boot_ns) - boot_base_ns) * slew_ppb / 10^9
- * in ns since the epoch; before boot_base_ns there is no slew. The daemon alone
- * changes it, always so that the function continues or jumps forward.
+ * Before boot_base_ns there is no slew. Only the daemon changes the parameters, and
+ * always so that the function continues or jumps forward.
  */
 struct clock_params {
         _Atomic int64_t boot_base_ns;
         _Atomic int64_t guarded_base_ns;
-        _Atomic int64_t slew_ppb; /* >= -10^9, which stands still */
+        _Atomic int64_t slew_ppb; /* >= -10^9, at which the clock stands still */
         _Atomic int64_t slew_end_boot_ns;
 };
 
-/* The same, as plain numbers. */
+/* The same as plain numbers. */
 struct clock_line {
         int64_t boot_base_ns;
         int64_t guarded_base_ns;
@@ -51,32 +50,32 @@ enum clock_state {
         CLOCK_STATE_STARTING = 0, /* no IDs yet */
         CLOCK_STATE_RUNNING = 1,
         CLOCK_STATE_WAITING = 2, /* no IDs until resume_boot_ns */
-        CLOCK_STATE_FAILED = 3,  /* no IDs, and an alarm; also until then, if that is known */
+        CLOCK_STATE_FAILED = 3,  /* no IDs, and an alarm; until resume_boot_ns if that is known */
 };
 
 /* Why the state is what it is. */
 enum clock_reason {
         CLOCK_REASON_NONE = 0,
         /* RUNNING */
-        CLOCK_REASON_SLEWING = 1,  /* a small difference to the wall clock is worked off */
-        CLOCK_REASON_OFFSET = 2,   /* the wall clock went back: ahead of it, slewing back */
-        CLOCK_REASON_STEPPING = 3, /* it went forward: following, once the fence is raised */
+        CLOCK_REASON_SLEWING = 1,  /* a small difference to the wall clock is slewed away */
+        CLOCK_REASON_OFFSET = 2,   /* the wall clock went back: ahead of it, slewing towards it */
+        CLOCK_REASON_STEPPING = 3, /* it went forward: follows once the fence is raised */
         CLOCK_REASON_HELD = 4,     /* it went too far forward: not followed until accepted */
         /* WAITING or FAILED, by clock.on_rollback */
-        CLOCK_REASON_FENCE = 5,    /* IDs up to the fence may exist, the clock is below it */
-        CLOCK_REASON_ROLLBACK = 6, /* the wall clock went back: standing still */
+        CLOCK_REASON_FENCE = 5,    /* the clock is below the fence, up to which IDs may exist */
+        CLOCK_REASON_ROLLBACK = 6, /* the wall clock went back: stands still */
         /* WAITING */
         CLOCK_REASON_UNSYNC = 7, /* the kernel's clock is not synchronised */
         /* FAILED */
         CLOCK_REASON_STUCK = 8,  /* the fence is passed and cannot be raised */
         CLOCK_REASON_END = 9,    /* the last tick of the layout is reached */
-        CLOCK_REASON_CLONED = 10 /* the machine was cloned or reverted: standing still */
+        CLOCK_REASON_CLONED = 10 /* the machine was cloned or reverted: stands still */
 };
-/* "waiting", "rollback" ...; "?" for what this code does not know. */
+/* "waiting", "rollback", ...; "?" for a number that this code does not know. */
 const char *clock_state_name(uint32_t state);
 const char *clock_reason_name(uint32_t reason);
 
-/* Does the clock stand still, so that no tick will come before something changes? */
+/* Does the clock stand still, so that no tick comes until something changes? */
 static inline bool clock_stands(uint32_t reason) {
         return reason == CLOCK_REASON_ROLLBACK || reason == CLOCK_REASON_CLONED;
 }
@@ -92,22 +91,23 @@ struct clock_segment {
         uint64_t reach_back_ticks;
         _Atomic uint32_t generation; /* grows with each start of a daemon */
         _Atomic uint32_t state;      /* enum clock_state */
-        _Atomic int64_t resume_boot_ns; /* WAITING, FAILED: when that ends by itself,
-                                           CLOCK_BOOTTIME; INT64_MAX: not; else 0 */
-        _Atomic uint64_t fence; /* the ledger's, for when that is lost; 0: unknown */
+        _Atomic int64_t resume_boot_ns; /* WAITING, FAILED: when the state ends by
+                                           itself, CLOCK_BOOTTIME; INT64_MAX: never;
+                                           other states: 0 */
+        _Atomic uint64_t fence; /* a copy of the ledger's, in case that is lost; 0: unknown */
         _Atomic uint32_t reason; /* enum clock_reason; stored before the state */
-        _Atomic uint32_t unserved; /* 1: no ID of this line exists yet, it may begin anew */
-        _Atomic int64_t offset_ns; /* guarded time less wall clock, when last looked at */
-        _Atomic uint64_t first_tick; /* below it nothing is granted: the promises are unknown */
-        _Atomic int64_t led_ns; /* wall clock less guarded time, where the line leads */
-        _Atomic uint32_t accepted; /* 1: a person said that the wall clock is right */
+        _Atomic uint32_t unserved; /* 1: no ID of this line exists yet, so it may begin again */
+        _Atomic int64_t offset_ns; /* guarded time minus wall clock, as last measured */
+        _Atomic uint64_t first_tick; /* nothing is granted below it: promises there are unknown */
+        _Atomic int64_t led_ns; /* wall clock minus guarded time where the line leads */
+        _Atomic uint32_t accepted; /* 1: the operator accepted the wall clock */
         uint8_t reserved0[132];
         /* 256: a cache line of its own */
         _Atomic uint64_t now;
         _Atomic uint32_t owner;
         uint32_t reserved1;
         uint8_t reserved2[48];
-        /* 320: double-buffered latch (rule 7), see clock_line_read() */
+        /* 320: double-buffered latch (rule 7), see clock_read() */
         _Atomic uint32_t latch;
         uint32_t reserved3;
         struct clock_params params[2];
@@ -138,22 +138,22 @@ _Static_assert(offsetof(struct clock_segment, params) == 328, "clock: params");
 _Static_assert(sizeof(struct id_layout) == 16, "layout: size");
 _Static_assert(offsetof(struct id_layout, epoch_unix_ms) == 8, "layout: epoch_unix_ms");
 
-/* It stands still until somebody has done something: no tick will come, and nothing
- * of the present one is given out. */
+/* Does the clock stand still until the operator acts? Then no tick comes, and nothing of
+ * the present one is allocated. */
 static inline bool clock_held(const struct clock_segment *clock) {
-        /* acquire: pairs with the daemon's release; the reason is the state's */
+        /* acquire: pairs with the daemon's release store; the reason belongs to the state */
         return atomic_load_explicit(&clock->state, memory_order_acquire) == CLOCK_STATE_FAILED &&
                clock_stands(atomic_load_explicit(&clock->reason, memory_order_relaxed));
 }
 
-/* Live: non-zero and not died. Never a comparison of thread IDs, which mean
- * nothing across PID namespaces and restarts. One comparison for both. */
+/* Live: neither zero nor died, in one comparison. Thread IDs are never compared: they
+ * mean nothing across PID namespaces and restarts. */
 static inline bool clock_owner_live(uint32_t owner) {
         return owner - 1 < CLOCK_OWNER_DIED - 1;
 }
 
-/* Guarded ns since the epoch at that CLOCK_BOOTTIME; INT64_MIN when it does
- * not fit. Pure. */
+/* Guarded ns since the epoch at that CLOCK_BOOTTIME; INT64_MIN if it does not fit.
+ * Pure. */
 int64_t clock_line_at(const struct clock_line *line, int64_t boot_ns);
 
 /* The tick of that guarded time; CLOCK_NOW_INVALID before the epoch. */
@@ -165,11 +165,11 @@ static inline uint64_t clock_tick_of(int64_t guarded_ns) {
 int64_t clock_line_boot_of(const struct clock_line *line, uint64_t tick);
 
 /*
- * Read section of the latch: `begin` returns the sequence and copies the line,
- * `retry` says whether a writer came in between. CLOCK_BOOTTIME is read inside
- * the section, so a tick is never computed from a line that had been replaced
- * before the reading (rule 7). The writer changes the copy which readers are
- * not pointed at, so one that was killed in the middle stops nobody.
+ * A read section of the latch. `begin` copies the line and returns the sequence;
+ * `retry` says whether a writer came in between. CLOCK_BOOTTIME is read inside the
+ * section, so that no tick is computed from a line that was replaced before the
+ * reading (rule 7). The writer changes the copy to which readers are not sent, so a
+ * writer that is killed half-way stops nobody.
  */
 uint32_t clock_latch_begin(const struct clock_segment *segment, struct clock_line *ret);
 bool clock_latch_retry(const struct clock_segment *segment, uint32_t begun);
@@ -178,13 +178,13 @@ bool clock_latch_retry(const struct clock_segment *segment, uint32_t begun);
 struct clock_reading {
         struct clock_line line;
         int64_t boot_ns;
-        uint32_t sequence; /* of the latch; another one means another line */
+        uint32_t sequence; /* of the latch; another value means another line */
 };
 
-/* Reads the line and, inside the section, CLOCK_BOOTTIME by `clock_ns`. Returns guarded
- * ns, as clock_line_at(). */
+/* Reads the line and, inside the section, CLOCK_BOOTTIME with `clock_ns`. Returns guarded
+ * ns as clock_line_at() does. */
 int64_t clock_read(const struct clock_segment *segment, int64_t (*clock_ns)(clockid_t clock),
                    struct clock_reading *ret);
 
-/* The daemon's side; one writer. */
+/* The daemon's side. There is one writer. */
 void clock_latch_write(struct clock_segment *segment, const struct clock_line *line);

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * The cursor: the one word of a lane which the library adds to.
+ * The cursor: the word of a lane to which the library adds.
  *
  *   63      62 .............. 25   24 .. 23   22 .......... 0
  *   closed  tick since base (ms)   slot       offset
  *
- * The tick is in the word, so a stale thread is never taken for a fresh one.
- * The slot is in the word, so it changes only together with the tick, and the
- * order of a lane holds across slots (rule 6). Values of a cursor only grow,
- * but for the clamp of rule 12, which moves between values that are all full.
+ * The word contains the tick, so a stale thread is never taken for a fresh one. It
+ * contains the slot, so the slot changes only together with the tick, and the order
+ * of a lane holds across slots (rule 6). The value of a cursor only grows, except in
+ * the clamp of rule 12, which moves between values that are all full.
  *
- * A page's base tick is the tick before its birth; a new cursor is the full
- * tick 0, so that the first claim advances it.
+ * A page's base tick is the tick before the page was made. A new cursor is tick 0,
+ * full, so that the first claim advances it.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -24,11 +24,11 @@
 #define CURSOR_OFFSET_MASK ((UINT64_C(1) << CURSOR_OFFSET_BITS) - 1)
 #define CURSOR_CLOSED (UINT64_C(1) << 63)
 #define CURSOR_TICK_MAX ((UINT64_C(1) << CURSOR_TICK_BITS) - 1) /* 8.7 years */
-#define CURSOR_OFFSET_FULL (UINT64_C(1) << 22)                  /* above every width */
-/* The clock is looked at anew whenever an offset is a multiple of this (T1). */
+#define CURSOR_OFFSET_FULL (UINT64_C(1) << 22)                  /* larger than every width */
+/* The clock is read again at every offset that is a multiple of this (T1). */
 #define CURSOR_VERIFY_EVERY 64u
 
-/* tick: since the page's base */
+/* `tick` counts from the page's base */
 static inline uint64_t cursor_pack(uint64_t tick, unsigned slot, uint64_t offset) {
         return tick << CURSOR_TICK_SHIFT | (uint64_t)slot << CURSOR_SLOT_SHIFT | offset;
 }
@@ -49,8 +49,8 @@ static inline uint64_t cursor_key(uint64_t cursor) {
         return cursor & ~CURSOR_OFFSET_MASK;
 }
 
-/* How many positions of its tick a cursor has used up, in a slot of that
- * width. A tick that was born full has used none. */
+/* How many positions of its tick a cursor has used, in a slot of that width. A tick
+ * that began full has used none. */
 static inline uint64_t cursor_used(uint64_t cursor, uint32_t width) {
         uint64_t offset = cursor_offset(cursor);
 
@@ -62,9 +62,10 @@ static inline uint64_t cursor_used(uint64_t cursor, uint32_t width) {
 #define CURSOR_SKEW_LIMIT 32u
 
 /*
- * Where a tick begins. After a quiet tick a small pseudo-random offset, so
- * that `id % N` is even for N <= 16 when idle; after a full one 0, so that
- * nothing is lost at saturation. Below half the width, for narrow slots.
+ * The offset at which a tick begins. After a tick that was not full it is small and
+ * pseudo-random, so that `id % N` is evenly distributed for N <= 16 under low load.
+ * After a full tick it is 0, so that saturation loses nothing. It stays below half
+ * the width for the sake of narrow slots.
  */
 static inline uint32_t cursor_skew(uint64_t tick, uint64_t salt, uint32_t width) {
         uint32_t limit = width / 2 < CURSOR_SKEW_LIMIT ? width / 2 : CURSOR_SKEW_LIMIT;

@@ -44,7 +44,7 @@ int id_layout_parse(const char *text, struct id_layout *layout) {
             parse_bits(&text, '/', &parsed.worker_bits) < 0 ||
             parse_bits(&text, '\0', &parsed.sequence_bits) < 0)
                 return -EINVAL;
-        /* region bits are set apart from the layout and checked with it later */
+        /* region bits have a key of their own; id_layout_check() checks them later */
         if ((unsigned)parsed.tick_bits + parsed.worker_bits + parsed.sequence_bits != ID_BITS ||
             parsed.tick_bits == 0)
                 return -EINVAL;

@@ -37,16 +37,16 @@ struct id_parts {
 /* 41/10/12, no region bits, the default epoch */
 extern const struct id_layout id_layout_default;
 
-/* 0, or -EINVAL unless tick + worker + sequence = 63, each >= 1 but worker and
- * sequence may be 0, region_bits <= worker_bits. */
+/* 0 if tick + worker + sequence = 63, tick >= 1 and region_bits <= worker_bits; else
+ * -EINVAL. */
 int id_layout_check(const struct id_layout *layout);
 
-/* "41/10/12" (three decimal numbers that add up to 63): 0 or -EINVAL; epoch
- * and region bits are left alone, `layout` is untouched on failure. */
+/* "41/10/12", three decimal numbers that add up to 63: 0 or -EINVAL. Leaves epoch and
+ * region bits as they are, and all of `layout` on failure. */
 int id_layout_parse(const char *text, struct id_layout *layout);
 
-/* The text of the epoch: the forms of isotime_parse(), Unix milliseconds among them;
- * a fraction of a millisecond is refused. 0, -EINVAL or -ERANGE. */
+/* The epoch's text: a form of isotime_parse(), Unix milliseconds included, to the whole
+ * millisecond. 0, -EINVAL or -ERANGE. */
 int id_epoch_parse(const char *text, int64_t *ret_unix_ms);
 
 static inline unsigned id_position_bits(const struct id_layout *layout) {
@@ -57,11 +57,11 @@ static inline uint64_t id_tick_max(const struct id_layout *layout) {
         return (UINT64_C(1) << layout->tick_bits) - 1;
 }
 
-/* -ERANGE when tick or position does not fit the layout. */
+/* -ERANGE: tick or position does not fit the layout. */
 int id_compose(const struct id_layout *layout, uint64_t tick, uint64_t position, uint64_t *ret_id);
 
-/* -ERANGE when the sign bit is set or the time does not fit an int64_t. */
+/* -ERANGE: the sign bit is set, or the time does not fit an int64_t. */
 int id_decompose(const struct id_layout *layout, uint64_t id, struct id_parts *ret);
 
-/* The lowest ID of that millisecond; -ERANGE outside the layout's time. */
+/* The lowest ID of that millisecond. -ERANGE: the layout has no such time. */
 int id_first(const struct id_layout *layout, int64_t unix_ms, uint64_t *ret_id);

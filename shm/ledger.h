@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * The ledger segment: the daemon's crash journal of every live rectangle.
- * A record of a lane holds a copy of the lane's slots, written before the
- * client's slot (rule 4), by the same functions. After a crash of the daemon
- * the next one holds every rectangle with t1 above the clock as taken. An odd
- * slot was being written when the daemon died: its old rectangle had run out
- * (a slot is rewritten only then) and the new one was never published.
+ * The ledger segment: the daemon's crash journal of every live rectangle. The record
+ * of a lane holds a copy of the lane's slots, written by the same functions, each
+ * before the client's slot (rule 4). After a crash of the daemon the next one treats
+ * every rectangle whose t1 is above the clock as taken. An odd slot was being written
+ * when the daemon died: its old rectangle had ended, since a slot is rewritten only
+ * then, and the new one was never published.
  */
 #include <stdatomic.h>
 #include <stddef.h>
@@ -19,7 +19,7 @@
 #define LEDGER_VERSION 1u
 
 struct ledger_lane {
-        _Atomic uint64_t client; /* 0: nobody's; its rectangles may still be live */
+        _Atomic uint64_t client; /* 0: no client; its rectangles may still be live */
         uint32_t lane;
         uint32_t uid;
         uint32_t pid;
@@ -46,7 +46,7 @@ struct ledger_segment {
         _Atomic uint32_t worker_count; /* the run grows and shrinks at its end */
         _Atomic uint64_t next_client; /* number of the next client; never reused */
         _Atomic uint64_t fence;       /* the newest fence known to be durable, a tick */
-        uint8_t lineage[16]; /* as in the state directory, or the journal is not its own */
+        uint8_t lineage[16]; /* must match the state directory, else the journal is foreign */
         uint8_t reserved[4096 - 96];
         struct ledger_lane lanes[];
 };

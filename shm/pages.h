@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * The two pages of a client: grants (the daemon writes, the client reads) and
- * cursors (the client writes, the daemon reads with pread and trusts nothing).
- * Both are memfds, sealed against resizing, prefaulted, and the client's own
- * for life. Offsets within a page differ between the clock's words, the slots
- * and the cursors on purpose: loads at the same offset of different pages as
- * a just-written cursor are mistaken by the CPU for loads of it (measured:
- * 2.0 x instead of 1.4 x a bare fetch-add).
+ * The two pages of a client. The daemon writes the grants page and the client reads
+ * it. The client writes the cursors page; the daemon reads that with pread() and
+ * trusts nothing in it. Both are memfds, prefaulted, sealed against resizing, and
+ * belong to one client for its lifetime.
+ *
+ * The clock's words, the slots and the cursors lie at different offsets of their
+ * pages on purpose: the CPU mistakes a load at the offset of a just-written cursor in
+ * another page for a load of the cursor (measured: 2.0 instead of 1.4 times a bare
+ * fetch-add).
  */
 #include <stdatomic.h>
 #include <stddef.h>
@@ -21,7 +23,7 @@
 #define LANES_MAX 64u
 #define WORKER_COUNTERS_MAX 1024u
 
-/* Which slot is what. Readers take the widest valid one and need not know. */
+/* The role of each slot. Readers take the widest valid slot and ignore the roles. */
 #define SLOT_STANDING_A 0u
 #define SLOT_STANDING_B 1u
 #define SLOT_ELASTIC_A 2u
@@ -31,15 +33,15 @@ struct grants_page {
         char magic[8];
         uint32_t version;
         uint32_t size;       /* of this page, in bytes */
-        uint64_t client;     /* the daemon's number for this client, never reused */
-        uint64_t base_tick;  /* of the cursors: the tick before the page's birth */
+        uint64_t client;     /* the daemon's number for this client; never reused */
+        uint64_t base_tick;  /* of the cursors: the tick before the page was made */
         uint32_t lanes;      /* a power of two, <= LANES_MAX */
-        uint32_t worker_first; /* the worker which worker_ids[0] of the cursors page counts */
+        uint32_t worker_first; /* the worker that worker_ids[0] of the cursors page counts */
         uint32_t worker_counters;
         uint32_t cursors_size; /* of the cursors page, in bytes */
-        _Atomic uint32_t changed; /* futex: grows with every grant and news of the clock */
-        _Atomic uint32_t widest;  /* positions a lane of this client can get at most */
-        uint32_t generation; /* the clock's (shm/clock.h), of the daemon that made this page */
+        _Atomic uint32_t changed; /* futex: grows with each grant and state of the clock */
+        _Atomic uint32_t widest;  /* most positions that a lane of this client can get */
+        uint32_t generation; /* clock_segment.generation of the daemon that made this page */
         uint8_t reserved[512 - 60];
         /* 512 */
         struct slot slots[][SLOTS_PER_LANE]; /* [lane]: two cache lines */
@@ -58,17 +60,17 @@ _Static_assert(offsetof(struct grants_page, widest) == 52, "grants: widest");
 _Static_assert(offsetof(struct grants_page, generation) == 56, "grants: generation");
 _Static_assert(offsetof(struct grants_page, slots) == 512, "grants: slots");
 
-/* A lane's words. The first line is the hot one. */
+/* A lane's words. The hot path touches only the first cache line. */
 struct lane_words {
         _Atomic uint64_t cursor;
         uint8_t reserved0[56];
-        /* Counters, added to off the hot path. `ids` plus the used part of the
-         * cursor's unfinished tick is what the lane has handed out: whoever
-         * advances the cursor adds what the finished tick used, less the offset
-         * at which the new one begins. */
+        /* Counters, updated off the hot path. `ids` plus the used part of the cursor's
+         * unfinished tick is what the lane has allocated: whoever advances the cursor
+         * adds what the finished tick used, minus the offset at which the new tick
+         * begins. */
         _Atomic uint64_t ids;
         _Atomic uint64_t overflows;        /* calls that found their tick full */
-        _Atomic uint64_t overflow_wait_ns; /* how long they waited, together */
+        _Atomic uint64_t overflow_wait_ns; /* the total time they waited */
         uint8_t reserved1[40];
 };
 _Static_assert(sizeof(struct lane_words) == 128, "lane: size");
@@ -77,7 +79,7 @@ _Static_assert(offsetof(struct lane_words, ids) == 64, "lane: ids");
 _Static_assert(offsetof(struct lane_words, overflows) == 72, "lane: overflows");
 _Static_assert(offsetof(struct lane_words, overflow_wait_ns) == 80, "lane: overflow_wait_ns");
 
-/* Upper bounds of the overflow wait histogram, in ns; one more bucket above. */
+/* Upper bounds of the overflow wait histogram, in ns. One more bucket lies above. */
 #define OVERFLOW_BUCKETS 12u
 static const uint64_t overflow_bucket_ns[OVERFLOW_BUCKETS - 1] = {
         50000, 100000, 200000, 500000, 1000000, 2000000,
@@ -107,8 +109,8 @@ static inline uint32_t cursors_page_size(uint32_t lanes, uint32_t worker_counter
         return cursors_worker_ids_offset(lanes) + worker_counters * (uint32_t)sizeof(uint64_t);
 }
 
-/* Positions used up are counted by worker, by library and daemon alike: how many of the
- * positions [first, last) belong to `worker`. */
+/* How many of the positions [first, last) belong to `worker`. Library and daemon count used
+ * positions by worker with this function. */
 static inline uint64_t usage_of_worker(uint64_t first, uint64_t last, uint64_t worker,
                                        unsigned sequence_bits) {
         uint64_t from = worker << sequence_bits, to = (worker + 1) << sequence_bits;

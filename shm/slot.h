@@ -2,27 +2,28 @@
 #pragma once
 /*
  * A slot holds one reservation: the positions [start, start + width) in the
- * ticks [t0, t1). The daemon writes it, the client reads it; the daemon keeps
- * the same record of it in the ledger.
+ * ticks [t0, t1). The daemon writes it and the client reads it. The daemon keeps
+ * the same record in the ledger.
  *
  * Writer (one thread, the ledger's), rule 1:
  *     sequence := odd | release barrier | t0 | span (release) | t1 | sequence := even (release)
- * Extending is one store of t1; the sequence is untouched, so a daemon killed
- * in the middle of anything leaves either the old promise, the new one, or an
- * odd slot, which readers skip.
+ * An extension is one store of t1 and leaves the sequence unchanged. A daemon that is
+ * killed at any point therefore leaves the old promise, the new one, or an odd slot,
+ * which readers skip.
  *
- * Two ways to read, and why each suffices:
- *   slot_read()  the whole slot. Loads `sequence` (acquire), the fields, an
- *                acquire barrier, `sequence` again: equal and even means that
- *                no field came from another grant. The barrier is needed where
- *                loads may pass each other (arm64); an acquire on the second
- *                load would order what comes after it, not what came before.
- *   slot_span_at() the hot path's. The caller knows (by a slot_read() which
- *                happened before) that this slot was granted for `tick`. It
- *                loads span (acquire), then t0. A later grant stored its t0
- *                before its span (release), and by rule 2 that t0 is above
- *                `tick`: so whoever sees a later span sees a t0 > tick.
- *                t0 <= tick therefore proves that the span is the known one.
+ * There are two ways to read a slot:
+ *   slot_read()  reads the whole slot. It loads `sequence` (acquire), the fields,
+ *                executes an acquire barrier, and loads `sequence` again. If both
+ *                values are equal and even, no field came from another grant. The
+ *                barrier is needed where loads may pass each other (arm64): an
+ *                acquire on the second load would order the loads after it, not
+ *                those before it.
+ *   slot_span_at() is the hot path's. The caller knows, from a slot_read() which
+ *                happened before, that this slot was granted for `tick`. It loads
+ *                span (acquire), then t0. A later grant stores its t0 before its
+ *                span (release), and by rule 2 that t0 is above `tick`. Whoever
+ *                sees a later span therefore sees a t0 > tick, so t0 <= tick
+ *                proves that the span is the known one.
  */
 #include <errno.h>
 #include <stdatomic.h>
@@ -30,8 +31,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define RUN_WIDTH_MAX (UINT32_C(1) << 22)    /* positions a host can use; rule 12: offsets have 2^23 */
-#define SLOT_WIDTH_MAX (RUN_WIDTH_MAX - 1u) /* a full cursor is told from one that was born full */
+#define RUN_WIDTH_MAX (UINT32_C(1) << 22)    /* positions of a host; rule 12: an offset has 2^23 */
+#define SLOT_WIDTH_MAX (RUN_WIDTH_MAX - 1u) /* tells a full cursor from one that began full */
 #define SLOTS_PER_LANE 4u
 
 struct slot {
@@ -64,7 +65,7 @@ static inline uint32_t span_width(uint64_t span) {
         return (uint32_t)span;
 }
 
-/* Rule 5: no sum that could wrap. */
+/* Rule 5: without a sum that could wrap. */
 static inline bool span_fits(uint64_t offset, uint64_t count, uint32_t width) {
         return offset < width && count <= width - offset;
 }
@@ -80,8 +81,8 @@ static inline bool rectangle_overlaps(const struct rectangle *a, const struct re
                b->start < (uint64_t)a->start + a->width;
 }
 
-/* True and *ret filled when the slot holds a consistent grant; it may have run
- * out or begin later: ask rectangle_at(). Never spins: an odd slot is invalid. */
+/* Returns true and sets *ret if the slot holds a consistent grant. The grant may have
+ * ended or may begin later: see rectangle_at(). Never spins: an odd slot is invalid. */
 static inline bool slot_read(const struct slot *slot, struct rectangle *ret) {
         /* pairs with the release store of the even sequence in slot_grant() */
         uint64_t before = atomic_load_explicit(&slot->sequence, memory_order_acquire);
@@ -89,7 +90,7 @@ static inline bool slot_read(const struct slot *slot, struct rectangle *ret) {
         uint64_t t0 = atomic_load_explicit(&slot->t0, memory_order_relaxed);
         uint64_t t1 = atomic_load_explicit(&slot->t1, memory_order_relaxed);
 
-        /* pairs with the release barrier behind the odd sequence */
+        /* pairs with the release barrier after the odd sequence */
         atomic_thread_fence(memory_order_acquire);
         if ((before & 1) != 0 ||
             atomic_load_explicit(&slot->sequence, memory_order_relaxed) != before)
@@ -99,7 +100,7 @@ static inline bool slot_read(const struct slot *slot, struct rectangle *ret) {
         return true;
 }
 
-/* The hot path's read, see above; 0 (no width) when the slot was granted anew. */
+/* The hot path's read, see above; 0 (no width) if the slot holds a later grant. */
 static inline uint64_t slot_span_at(const struct slot *slot, uint64_t tick) {
         uint64_t span = atomic_load_explicit(&slot->span, memory_order_acquire);
         uint64_t t0 = atomic_load_explicit(&slot->t0, memory_order_relaxed);
@@ -107,11 +108,11 @@ static inline uint64_t slot_span_at(const struct slot *slot, uint64_t tick) {
         return __builtin_expect(t0 <= tick, 1) ? span : 0;
 }
 
-/* `step(n)` is called between every two stores; the daemon's fault injection
- * stops there, everything else passes a function that does nothing. */
+/* Called between every two stores. The daemon's fault injection stops there; all other
+ * callers pass a function that does nothing. */
 typedef void (*slot_step_fn)(void);
 
-/* The stores of a grant, in the order which readers rely on. */
+/* The stores of a grant, in the order on which readers rely. */
 static inline void slot_store(struct slot *slot, const struct rectangle *r, slot_step_fn step) {
         uint64_t odd = atomic_load_explicit(&slot->sequence, memory_order_relaxed) | 1;
 
@@ -130,10 +131,10 @@ static inline void slot_store(struct slot *slot, const struct rectangle *r, slot
 }
 
 /*
- * Write a new grant. -EINVAL for an empty or too wide rectangle, -EBUSY (and
- * nothing written) when it would begin before the slot's own old t1 (rule 2).
- * An odd slot (its writer died) is written like any other; its old t1, whether
- * of the old grant or the new, still bounds the new t0.
+ * Writes a new grant. -EINVAL: the rectangle is empty or too wide; -EBUSY: it would
+ * begin before the slot's own old t1 (rule 2). Neither writes anything. An odd slot,
+ * whose writer died, is written like any other: its old t1, of the old grant or the
+ * new one, still bounds the new t0.
  */
 static inline int slot_grant(struct slot *slot, const struct rectangle *r, slot_step_fn step) {
         if (r->width == 0 || r->width > SLOT_WIDTH_MAX || r->t0 >= r->t1)
@@ -144,12 +145,12 @@ static inline int slot_grant(struct slot *slot, const struct rectangle *r, slot_
         return 0;
 }
 
-/* One store. -EINVAL (and nothing written) for a shrinking t1 or an odd slot. */
+/* One store. -EINVAL, and nothing is written, if t1 would shrink or the slot is odd. */
 static inline int slot_extend(struct slot *slot, uint64_t t1) {
         if ((atomic_load_explicit(&slot->sequence, memory_order_relaxed) & 1) != 0 ||
             t1 < atomic_load_explicit(&slot->t1, memory_order_relaxed))
                 return -EINVAL;
-        /* relaxed: t1 alone changes; a reader that misses it sees the shorter promise */
+        /* relaxed: only t1 changes; a reader that misses it sees the shorter promise */
         atomic_store_explicit(&slot->t1, t1, memory_order_relaxed);
         return 0;
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * The statistics segment: what sfshm-stat shows. The daemon rewrites it once a
- * second while it is busy, and on REFRESH when idle. A snapshot is consistent:
- * odd sequence, contents, even sequence; readers copy and compare, and say so
- * when the writer died in the middle.
+ * The statistics segment: what sfshm-stat shows. The daemon rewrites it once a second
+ * while it is busy, and on REFRESH while it is idle. A snapshot is consistent: the
+ * writer stores an odd sequence, the contents, then an even sequence. Readers copy and
+ * compare, and report a writer that died half-way.
  */
 #include <stdatomic.h>
 #include <stddef.h>
@@ -17,27 +17,27 @@
 #define STATISTICS_VERSION 1u
 
 /*
- * Every counter, declared once: struct, tool, Prometheus text and manual come
- * from here. COUNTER(name, prometheus name, type, unit divisor, help)
- * The value is an int64; what Prometheus sees is value / divisor.
+ * Every counter is declared once, here: struct, tool, Prometheus text and manual page
+ * follow from it. COUNTER(name, Prometheus name, type, unit divisor, help)
+ * The value is an int64; Prometheus sees value / divisor.
  */
 #define STATISTICS_COUNTERS(COUNTER) \
         COUNTER(overflows, "sfshm_overflows_total", "counter", 1, \
                 "Calls that found their lane's tick used up.") \
         COUNTER(overflow_wait_ns, "sfshm_overflow_wait_seconds_total", "counter", 1000000000, \
-                "Time which calls spent waiting for the next tick.") \
-        COUNTER(attaches, "sfshm_attaches_total", "counter", 1, "Clients that were let in.") \
+                "Time that calls spent waiting for the next tick.") \
+        COUNTER(attaches, "sfshm_attaches_total", "counter", 1, "Clients that attached.") \
         COUNTER(refusals, "sfshm_attach_refusals_total", "counter", 1, \
-                "Attach requests refused by a limit, a version or for want of positions.") \
+                "Attach requests refused because of a limit, a version or a lack of positions.") \
         COUNTER(protocol_errors, "sfshm_protocol_errors_total", "counter", 1, \
-                "Connections closed because of a message that broke the protocol.") \
+                "Connections closed because of a message that violates the protocol.") \
         COUNTER(hints, "sfshm_hints_total", "counter", 1, "WANT messages received.") \
         COUNTER(grants, "sfshm_grants_total", "counter", 1, "Reservations granted.") \
         COUNTER(extensions, "sfshm_extensions_total", "counter", 1, "Reservations extended.") \
         COUNTER(wakeups, "sfshm_wakeups_total", "counter", 1, "Times the ledger thread woke up.") \
-        COUNTER(ticks, "sfshm_ticks_total", "counter", 1, "Ticks which the ticker published.") \
+        COUNTER(ticks, "sfshm_ticks_total", "counter", 1, "Ticks that the ticker published.") \
         COUNTER(ticks_late, "sfshm_ticks_late_total", "counter", 1, \
-                "Ticks which the ticker skipped because it woke up too late.") \
+                "Ticks that the ticker skipped because it woke up too late.") \
         COUNTER(clients, "sfshm_clients", "gauge", 1, "Attached clients.") \
         COUNTER(lanes, "sfshm_lanes", "gauge", 1, "Lanes of the attached clients.") \
         COUNTER(positions_standing, "sfshm_positions_standing", "gauge", 1, \
@@ -46,7 +46,7 @@
                 "Positions held by elastic reservations.") \
         COUNTER(positions, "sfshm_positions", "gauge", 1, "Positions of the leased run.") \
         COUNTER(ticker_running, "sfshm_ticker_running", "gauge", 1, \
-                "1 while the ticker runs, 0 while idle.") \
+                "1 while the ticker runs, 0 while it is idle.") \
         COUNTER(fence_unix_ms, "sfshm_fence_timestamp_seconds", "gauge", 1000, \
                 "Time up to which IDs may have been issued: the durable fence.") \
         COUNTER(start_unix_ms, "sfshm_start_timestamp_seconds", "gauge", 1000, \
@@ -54,11 +54,11 @@
         COUNTER(clock_rollbacks, "sfshm_clock_rollbacks_total", "counter", 1, \
                 "Times the wall clock was found behind by more than a small difference.") \
         COUNTER(clock_forward_steps, "sfshm_clock_forward_steps_total", "counter", 1, \
-                "Forward jumps of the wall clock that were followed.") \
+                "Forward steps of the wall clock that were followed.") \
         COUNTER(clock_holds, "sfshm_clock_holds_total", "counter", 1, \
-                "Forward jumps of the wall clock that were held back.") \
+                "Forward steps of the wall clock that were not followed.") \
         COUNTER(clock_offset_ns, "sfshm_clock_offset_seconds", "gauge", 1000000000, \
-                "Guarded time less wall clock.") \
+                "Guarded time minus wall clock.") \
         COUNTER(clock_state, "sfshm_clock_state", "gauge", 1, \
                 "0 starting, 1 running, 2 waiting, 3 failed.") \
         COUNTER(clock_reason, "sfshm_clock_reason", "gauge", 1, \
@@ -68,7 +68,7 @@
         COUNTER(worker_claims, "sfshm_worker_claims_total", "counter", 1, \
                 "Runs of worker IDs claimed from the coordinator.") \
         COUNTER(worker_conflicts, "sfshm_worker_conflicts_total", "counter", 1, \
-                "Claims another host was quicker with, and worker IDs lost to another.") \
+                "Claims lost to a faster host, and worker IDs lost to another host.") \
         COUNTER(lease_renewals, "sfshm_lease_renewals_total", "counter", 1, \
                 "Renewals of the lease by the coordinator.") \
         COUNTER(lease_failures, "sfshm_lease_renewal_failures_total", "counter", 1, \
@@ -76,11 +76,11 @@
         COUNTER(lease_expiry_unix_ms, "sfshm_lease_expiry_timestamp_seconds", "gauge", 1000, \
                 "When the lease ends unless it is renewed; 0 without a coordinator.") \
         COUNTER(coordinator_errors, "sfshm_coordinator_errors_total", "counter", 1, \
-                "Requests which the coordinator did not answer, or refused.") \
+                "Requests that the coordinator refused or did not answer.") \
         COUNTER(coordinator_breakers, "sfshm_coordinator_breakers_open", "gauge", 1, \
-                "Endpoints of etcd left out for a while; those of ZooKeeper are tried in turn.") \
+                "Endpoints of etcd skipped for a while; those of ZooKeeper are tried in turn.") \
         COUNTER(lease_renewal_ns, "sfshm_lease_renewal_seconds_total", "counter", 1000000000, \
-                "Time which renewals of the lease took.") \
+                "Time that renewals of the lease took.") \
         COUNTER(lease_expirations, "sfshm_lease_expirations_total", "counter", 1, \
                 "Times the lease ended without a release.") \
         COUNTER(worker_waits, "sfshm_worker_claim_waits_total", "counter", 1, \
@@ -97,7 +97,7 @@
                 "How far the fence is ahead of the daemon's clock.") \
         COUNTER(region, "sfshm_region", "gauge", 1, "Region of the worker IDs.")
 
-/* Upper bounds of the histogram of renewals, in ns; one more bucket above. */
+/* Upper bounds of the histogram of renewals, in ns. One more bucket lies above. */
 #define RENEWAL_BUCKETS 12u
 static const uint64_t renewal_bucket_ns[RENEWAL_BUCKETS - 1] = {
         1000000, 2000000, 5000000, 10000000, 20000000, 50000000,
@@ -115,7 +115,7 @@ struct statistics_client {
         uint32_t pid;
         uint32_t uid;
         uint32_t lanes;
-        uint32_t standing_width; /* positions, all lanes together */
+        uint32_t standing_width; /* positions of all lanes together */
         uint32_t elastic_width;
         uint32_t reserved;
         uint64_t ids;
@@ -143,7 +143,7 @@ struct statistics_segment {
         uint32_t reserved0;
         char daemon_version[32];
         uint64_t overflow_wait[OVERFLOW_BUCKETS];
-        uint64_t lease_renewal[RENEWAL_BUCKETS]; /* renewals, by how long they took */
+        uint64_t lease_renewal[RENEWAL_BUCKETS]; /* renewals by how long they took */
         struct statistics_counters counters;
         uint8_t reserved1[4096 - 128 - 8 * OVERFLOW_BUCKETS - 8 * RENEWAL_BUCKETS -
                           sizeof(struct statistics_counters)];

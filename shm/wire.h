@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * Messages on the daemon's socket (AF_UNIX, SOCK_SEQPACKET). One message per
- * packet, host byte order, every length exact.
+ * Messages on the daemon's socket (AF_UNIX, SOCK_SEQPACKET). Each packet is one message
+ * in host byte order and of exact length.
  *
  *   client                             daemon
  *     HELLO            ------------>
@@ -13,17 +13,16 @@
  *     ACCEPT (sfshm clock accept)          ------------>
  *                      <------------   ANSWER
  *
- * HELLO may be followed only by WANT. REFRESH and ACCEPT are each the only
- * message of their connection. REFRESH has no answer but the statistics
- * segment's new contents. A daemon that does not know ACCEPT closes the
- * connection without an ANSWER.
+ * Only WANT may follow HELLO. REFRESH and ACCEPT are each the only message of their
+ * connection. The answer to REFRESH is the new contents of the statistics segment. A
+ * daemon that does not know ACCEPT closes the connection without an ANSWER.
  */
 #include <stddef.h>
 #include <stdint.h>
 
 #define WIRE_MAGIC UINT32_C(0x48534653) /* "SFSH" */
-/* What this code speaks, and the oldest and newest it serves: N-2 ... N+2 is
- * agreed on with `version_min`..`version_max` of both sides. */
+/* The version that this code speaks, and the oldest one that it serves. Both sides agree
+ * on a version, N-2 to N+2, by their `version_min` and `version_max`. */
 #define WIRE_VERSION 1u
 #define WIRE_VERSION_MIN 1u
 #define WIRE_MESSAGE_MAX 512u
@@ -38,12 +37,12 @@ enum wire_type {
         WIRE_WANT = 4,
         WIRE_REFRESH = 5,
         WIRE_ACCEPT = 6,
-        WIRE_ANSWER = 8, /* not 7: a bit from REFUSED, which is as long */
+        WIRE_ANSWER = 8, /* not 7: one bit from REFUSED, which has the same length */
 };
 
 struct wire_header {
         uint32_t magic;
-        uint16_t version; /* of the sender; in WELCOME and REFUSED the agreed one */
+        uint16_t version; /* the sender's; in WELCOME and REFUSED the agreed one */
         uint16_t type;
         uint32_t length; /* of the whole message */
         uint32_t reserved; /* 0 */
@@ -59,7 +58,7 @@ struct wire_hello {
 struct wire_welcome {
         struct wire_header header;
         uint64_t client;
-        int64_t boot_ns; /* the daemon's CLOCK_BOOTTIME while answering: time namespaces show */
+        int64_t boot_ns; /* the daemon's CLOCK_BOOTTIME: reveals another time namespace */
         uint32_t clock_size;
         uint32_t grants_size;
         uint32_t cursors_size;
@@ -69,21 +68,21 @@ struct wire_welcome {
 struct wire_refused {
         struct wire_header header;
         int32_t error; /* positive errno: EDQUOT, EPROTO, ENOSPC, ... */
-        uint32_t retry_after_ms; /* 0: not before something changes */
+        uint32_t retry_after_ms; /* 0: not until something changes */
         char text[WIRE_REFUSED_TEXT]; /* a sentence, NUL-terminated */
 };
 
 struct wire_want {
         struct wire_header header;
         uint32_t lane;
-        uint32_t count; /* IDs the caller would take in one tick; 0: as many as it gets */
+        uint32_t count; /* IDs that the caller would take in one tick; 0: as many as it gets */
 };
 
 struct wire_refresh {
         struct wire_header header;
 };
 
-/* "The wall clock is right: follow it." */
+/* The operator accepts the wall clock: follow it. */
 struct wire_accept {
         struct wire_header header;
 };
@@ -138,9 +137,9 @@ union wire_message {
 /* A header for a message of that type; its length follows from the type. */
 struct wire_header wire_header_of(enum wire_type type, uint16_t version);
 
-/* Checks magic, type, exact length and what no sender may get wrong (lanes,
- * version order, the end of a text). 0 or -EPROTO. `message` holds `length` bytes. */
+/* Checks magic, type, exact length and contents (lanes, order of the versions, the end of a
+ * text). 0 or -EPROTO. `message` holds `length` bytes. */
 int wire_check(const union wire_message *message, size_t length);
 
-/* The newest version both sides speak, in *ret, or -EPROTO. */
+/* Sets *ret to the newest version that both sides speak. 0 or -EPROTO. */
 int wire_agree(const struct wire_hello *hello, uint16_t *ret);
