@@ -8,31 +8,31 @@ static const struct {
         const char *text;
 } texts[] = {
         { 0, "success" },
-        { EAGAIN, "would have to wait: the reservation is used up for this millisecond, or a new "
-                  "one is on its way; try again at sfshm_retry_at()" },
-        { ETIMEDOUT, "the time-out has passed, or the daemon did not answer within 5 s: "
-                     "raise it with sfshm_set_timeout(), lease more workers to this host "
+        { EAGAIN, "the call would have to wait: the reservation is used up for this millisecond, "
+                  "or a new one is pending; try again at sfshm_retry_at()" },
+        { ETIMEDOUT, "the time-out expired, or the daemon did not answer within 5 s: raise the "
+                     "time-out with sfshm_set_timeout(), lease more workers to this host "
                      "(workers.count), or see the daemon's log" },
-        { EMSGSIZE, "more IDs than the time-out can ever allow: ask for fewer at a time or raise "
-                    "it with sfshm_set_timeout()" },
+        { EMSGSIZE, "more IDs than the time-out can ever allow: ask for fewer at a time, or raise "
+                    "the time-out with sfshm_set_timeout()" },
         { ENOTCONN, "no daemon and no valid reservation: start sfshmd" },
-        { EDQUOT, "the daemon refused to attach: a limit is reached; see its log, and [limits], "
-                  "[caps] and daemon.max_clients in sfshmd.conf(5)" },
+        { EDQUOT, "the daemon refused to attach because a limit is reached: see its log, and "
+                  "[limits], [caps] and daemon.max_clients in sfshmd.conf(5)" },
         { ENOSPC, "the daemon has no position left for another client: lease more workers to this "
                   "host (workers.count)" },
-        { ETIME, "the daemon holds IDs back, because of its clock or its fence: 'sfshm clock', "
+        { ETIME, "the daemon holds IDs back because of its clock or its fence: 'sfshm clock', "
                  "sfshm-stat and its log say why and for how long; see sfshm-clock(7)" },
-        { EPROTO, "daemon and library do not understand each other: another version (install the "
-                  "same release of both; the daemon's log names the versions), layout or time "
+        { EPROTO, "daemon and library are incompatible: they differ in version (install the same "
+                  "release of both; the daemon's log names the versions), layout or time "
                   "namespace" },
-        { ENOENT, "no socket at this address: start sfshmd, or set SFSHM_SOCKET" },
-        { ECONNREFUSED, "nobody listens on this socket: start sfshmd" },
+        { ENOENT, "there is no socket at this address: start sfshmd, or set SFSHM_SOCKET" },
+        { ECONNREFUSED, "no process listens on this socket: start sfshmd" },
         { EPROTOTYPE, "the socket at this address is not sfshmd's" },
-        { ECONNRESET, "the daemon hung up before it answered; see its log" },
-        { EACCES, "not allowed to use the daemon's socket: see daemon.socket_mode and "
+        { ECONNRESET, "the daemon closed the connection before it answered: see its log" },
+        { EACCES, "no permission to use the daemon's socket: see daemon.socket_mode and "
                   "daemon.socket_group in sfshmd.conf(5)" },
         { EINVAL, "invalid argument" },
-        { ERANGE, "outside of what this layout can hold" },
+        { ERANGE, "out of the range of this layout" },
         { ENOMEM, "out of memory" },
         { EMFILE, "too many open files in this process" },
         { ENFILE, "too many open files in the system" },

@@ -24,8 +24,8 @@ struct command_options {
         const char **sets;  /* NULL-terminated */
 };
 
-/* Each returns the exit status, after saying what went wrong. `arguments` are
- * what follows the options, `n` of them. */
+/* Each prints its errors and returns the exit status. `arguments` are the `n` words after
+ * the options. */
 typedef int (*command_fn)(const struct command_options *options, char *const arguments[], int n);
 
 int command_next(const struct command_options *options, char *const arguments[], int n);
@@ -35,8 +35,9 @@ int command_fence(const struct command_options *options, char *const arguments[]
 int command_workers(const struct command_options *options, char *const arguments[], int n);
 int command_first(const struct command_options *options, char *const arguments[], int n);
 
-/* sfshm_open(), with a sentence on stderr on failure; 0 or 1. */
+/* sfshm_open(). Returns 0, or 1 after printing an error. */
 int command_open(const struct command_options *options, unsigned flags, sfshm **ret);
 
-/* The layout given, or the one a running daemon uses; never a guess. 0 or 1. */
+/* The layout given, or that of the running daemon; never a guess. Returns 0, or 1 after
+ * printing an error. */
 int command_layout(const struct command_options *options, struct sfshm_layout *ret);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sfshm clock: how the guarded clock stands to the wall clock; and accept. */
+/* sfshm clock: shows the guarded clock beside the wall clock. sfshm clock accept. */
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
@@ -13,13 +13,14 @@
 
 static int say_unanswered(const char *socket, int error) {
         if (error == -ECONNRESET)
-                return print_error("sfshmd at %s closed the connection without an answer: it is "
-                                   "of an older version, which does not know 'clock accept', or "
-                                   "it has just ended; its log says which", socket);
+                return print_error("sfshmd at %s closed the connection without an answer: either "
+                                   "it is of an older version, which does not know 'clock "
+                                   "accept', or it has just stopped; its log says which", socket);
         if (error == -ETIMEDOUT)
                 return print_error("sfshmd at %s does not answer", socket);
         if (error == -EPROTO)
-                return print_error("what listens at %s did not answer as sfshmd does", socket);
+                return print_error("the process that listens at %s did not answer as sfshmd "
+                                   "does", socket);
         return print_error("cannot ask sfshmd at %s: %s", socket, strerror(-error));
 }
 
@@ -76,12 +77,12 @@ static int show_clock(const struct command_options *options) {
         struct sample sample;
 
         if (options->socket != NULL)
-                return print_error("'clock' reads --shm and asks no daemon; --socket is for "
-                                   "'clock accept'");
+                return print_error("'clock' reads --shm and does not ask the daemon; --socket is "
+                                   "for 'clock accept'");
         if (sample_take_clock(&sample, shm) != 0)
                 return 1;
         if (sample.state == SAMPLE_DEAD)
-                return print_error("sfshmd is not running (%s); start it", sample.dead_reason);
+                return print_error("sfshmd is not running (%s): start it", sample.dead_reason);
         if (sample.guarded_unix_ms == SAMPLE_UNKNOWN)
                 return print_error("the clock of sfshmd is before its epoch");
         if (options->json)
@@ -97,7 +98,7 @@ int command_clock(const struct command_options *options, char *const arguments[]
         if (n == 0)
                 return show_clock(options);
         if (n > 1 || strcmp(arguments[0], "accept") != 0)
-                return print_error("'clock' takes nothing or 'accept', but got %s",
+                return print_error("'clock' takes 'accept' or nothing, but got %s",
                                    print_quoted(arguments[n - 1], strlen(arguments[n - 1]),
                                                 quoted));
         if (options->json || options->shm != NULL)

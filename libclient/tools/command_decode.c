@@ -13,12 +13,12 @@
 #define ID_MAX ((uint64_t)INT64_MAX)
 #define S_PER_DAY 86400
 #define TIME_FORMS ISOTIME_FORMS ", Unix milliseconds, now or today"
-#define LINE_MAX_BYTES 128 /* an ID has at most 19 digits; the rest is blanks */
+#define LINE_MAX_BYTES 128 /* an ID has at most 19 digits; the rest is for blanks */
 
 struct decoding {
         struct sfshm_layout layout;
         bool json;
-        bool titled; /* the header stands above the first line only */
+        bool titled; /* the header is printed once, above the first line */
 };
 
 int command_layout(const struct command_options *options, struct sfshm_layout *ret) {
@@ -31,8 +31,8 @@ int command_layout(const struct command_options *options, struct sfshm_layout *r
         }
         if (command_open(options, 0, &s) != 0)
                 return print_error(
-                        "without a daemon, give the layout of the IDs: --layout 41/10/12 "
-                        "--epoch 2025-01-01");
+                        "to work without a daemon, give the layout of the IDs: "
+                        "--layout 41/10/12 --epoch 2025-01-01");
         r = sfshm_get_layout(s, ret);
         sfshm_close(s);
         if (r < 0)
@@ -68,20 +68,20 @@ static int decode_text(struct decoding *decoding, const char *where, const char 
 
         if (r == -EINVAL)
                 return id_error(where, text, length,
-                                "an ID is decimal digits, or 0x and hexadecimal ones");
+                                "an ID has decimal digits, or 0x and hexadecimal digits");
         if (r == -ERANGE || id > ID_MAX)
                 return id_error(where, text, length,
-                                "larger than the largest, 9223372036854775807");
+                                "it is larger than the largest, 9223372036854775807");
         r = print_record(decoding, id);
         if (r == -ERANGE)
-                return id_error(where, text, length, "its time or a part of it does not fit");
+                return id_error(where, text, length, "its time or one of its parts does not fit");
         if (r < 0)
                 return id_error(where, text, length, sfshm_strerror(r));
         return 0;
 }
 
-/* A line without its newline and the blanks around it. Returns its length
- * before it was cut to LINE_MAX_BYTES, -1 at the end of the input. */
+/* Reads a line without its newline and the blanks around it. Returns its length before it was
+ * cut to LINE_MAX_BYTES, or -1 at the end of the input. */
 static int64_t read_line(FILE *in, char line[LINE_MAX_BYTES]) {
         int64_t length = 0;
         int c;
@@ -138,7 +138,8 @@ int command_decode(const struct command_options *options, char *const arguments[
         return print_finish(stdout) | status;
 }
 
-/* -EINVAL, -ERANGE. A time between two milliseconds is in the earlier one's IDs. */
+/* A time between two milliseconds belongs to the IDs of the earlier one. 0, -EINVAL or
+ * -ERANGE. */
 static int parse_time(const char *text, int64_t *ret_unix_ms) {
         bool is_today = strcmp(text, "today") == 0;
         struct timespec now;

@@ -9,9 +9,9 @@
 #include "libclient/tools/id_line.h"
 #include "libclient/tools/print.h"
 
-#define CHUNK 4096u /* IDs asked for at a time: a tick of one worker */
+#define CHUNK 4096u /* IDs per request: a tick of one worker */
 
-/* What the daemon has a sentence for, which the library cannot pass on. */
+/* Errors for which the daemon has a text that the library cannot pass on. */
 static bool refused_in_words(int error) {
         return error == -EPROTO || error == -ETIME || error == -EDQUOT || error == -ENOSPC;
 }
@@ -37,7 +37,7 @@ static int print_ids(const uint64_t *ids, size_t n, const struct sfshm_layout *l
                 else
                         printf("%" PRIu64 "\n", ids[i]);
                 if (r < 0)
-                        return print_error("cannot take %" PRIu64 " apart: %s", ids[i],
+                        return print_error("cannot decode %" PRIu64 ": %s", ids[i],
                                            sfshm_strerror(r));
         }
         return 0;
@@ -62,7 +62,7 @@ static int next_ids(sfshm *s, const struct command_options *options) {
                 if (print_ids(ids, n, &layout, options->json) != 0)
                         return 1;
                 if (ferror(stdout))
-                        break; /* do not burn through IDs that nobody can read */
+                        break; /* do not waste IDs that nobody can read */
                 left -= n;
         }
         return print_finish(stdout);
@@ -75,7 +75,7 @@ int command_next(const struct command_options *options, char *const arguments[],
         if (n > 0) {
                 char quoted[PRINT_QUOTED_SIZE];
 
-                return print_error("'next' takes no argument, but got %s; for several IDs say -n N",
+                return print_error("'next' takes no argument, but got %s; use -n N for several IDs",
                                    print_quoted(arguments[0], strlen(arguments[0]), quoted));
         }
         if (command_open(options, options->parallel ? SFSHM_PARALLEL : 0, &s) != 0)

@@ -42,7 +42,7 @@ static int connect_to(const char *path) {
         return r;
 }
 
-/* A connection on which `message` was sent, or -errno; never waits. */
+/* A connection on which `message` was sent, or -errno. Never waits. */
 static int connect_and_send(const char *path, const void *message, size_t size) {
         int fd = connect_to(path), r;
 
@@ -53,7 +53,7 @@ static int connect_and_send(const char *path, const void *message, size_t size) 
         return r;
 }
 
-/* A message and the descriptors that came with it, WIRE_WELCOME_FDS of them or none. */
+/* Receives a message and its descriptors, WIRE_WELCOME_FDS of them or none. */
 static int receive(int fd, int within_ms, union wire_message *ret, int ret_fds[WIRE_WELCOME_FDS]) {
         union {
                 char bytes[CMSG_SPACE(sizeof(int) * WIRE_WELCOME_FDS)];
@@ -89,7 +89,7 @@ static void close_all(const int fds[WIRE_WELCOME_FDS]) {
                         close(fds[i]);
 }
 
-/* Whoever listens at the socket must not steer the terminal. */
+/* A stranger who listens at the socket must not control the terminal. */
 static void make_plain(char *text) {
         for (; *text != '\0'; text++)
                 if (*text < 0x20 || *text > 0x7e)

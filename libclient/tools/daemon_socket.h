@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
-/* The daemon's socket: where it is, and what the tools say there themselves. */
+/* The daemon's socket: its path, and the messages that the tools send by themselves. */
 #include <stdbool.h>
 
 #include "shm/wire.h"

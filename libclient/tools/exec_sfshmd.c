@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* sfshm fence, sfshm workers: sfshmd carries them out, since it knows configuration and
- * state. The tool becomes it. */
+/* sfshm fence and sfshm workers. sfshmd carries them out, since it knows the configuration
+ * and the state; the tool executes it. */
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -12,11 +12,11 @@
 #include "libclient/tools/print.h"
 
 #define WORDS_MAX 10u
-#define BUILT_AT "/libclient/tools/" /* where a build directory has this tool ... */
-#define BUILT_DAEMON "/daemon/sfshmd" /* ... and sfshmd */
+#define BUILT_AT "/libclient/tools/" /* where this tool is in a build directory, */
+#define BUILT_DAEMON "/daemon/sfshmd" /* and where sfshmd is */
 
-/* A tool that is run from where it was built belongs to the daemon beside it, not
- * to one of maybe another version that is installed. */
+/* A tool that runs in its build directory belongs to the daemon there, not to an installed
+ * one, which may be of another version. */
 static bool path_beside(char ret[PATH_MAX]) {
         ssize_t n = readlink("/proc/self/exe", ret, PATH_MAX - 1);
         char *at;
@@ -44,8 +44,8 @@ static int run(char *const argv[]) {
         if (errno != ENOENT)
                 return print_error("cannot run %s: %s", SFSHM_SBINDIR "/sfshmd", strerror(errno));
         execvp("sfshmd", argv);
-        return print_error("cannot run sfshmd, which does this: %s; it is neither %s nor in $PATH. "
-                           "Install it, or run 'sfshmd %s' where it is",
+        return print_error("cannot run sfshmd, which carries this out: %s; it is neither %s nor in "
+                           "$PATH. Install it, or run 'sfshmd %s' where it is",
                            strerror(errno), SFSHM_SBINDIR "/sfshmd", argv[1]);
 }
 
@@ -55,8 +55,8 @@ static size_t put_option(const char **argv, size_t n, const char *name, const ch
         return n;
 }
 
-/* Becomes `sfshmd WORDS... --config FILE --set ...`, with those of `options`; `words`
- * end with NULL. Returns only when no sfshmd could be run: 1. */
+/* Executes `sfshmd WORDS... --config FILE --set ...` with file and settings of `options`.
+ * `words` end with NULL. Returns 1, and only if no sfshmd could be executed. */
 static int exec_sfshmd(const char *const words[], const struct command_options *options) {
         size_t n_sets = 0, n_words = 0, n = 0;
         const char **argv;
@@ -68,7 +68,7 @@ static int exec_sfshmd(const char *const words[], const struct command_options *
                 n_words++;
         argv = calloc(4 + n_words + 2 * n_sets, sizeof(*argv));
         if (argv == NULL)
-                return print_error("there is no memory left");
+                return print_error("out of memory");
         argv[n++] = "sfshmd";
         for (size_t i = 0; i < n_words; i++)
                 argv[n++] = words[i];
@@ -87,10 +87,11 @@ int command_fence(const struct command_options *options, char *const arguments[]
         char quoted[PRINT_QUOTED_SIZE];
 
         if (n > 0)
-                return print_error("'fence' takes no argument, but got %s; say --above ID|TIME",
+                return print_error("'fence' takes no argument, but got %s; use --above ID|TIME",
                                    print_quoted(arguments[0], strlen(arguments[0]), quoted));
         if (options->above == NULL)
-                return print_error("'fence' needs --above ID|TIME: the next sfshmd begins above it");
+                return print_error("'fence' needs --above ID|TIME: the next sfshmd starts above "
+                                   "it");
         return exec_sfshmd(words, options);
 }
 
@@ -101,19 +102,19 @@ static void put(const char *words[WORDS_MAX], size_t *n, const char *word) {
 static int check_workers(const struct command_options *options) {
         if (options->release == NULL &&
             (options->above != NULL || options->force || options->yes))
-                return print_error("--above, --force and --yes belong to --release");
+                return print_error("--above, --force and --yes need --release");
         if (options->release != NULL && (options->json || options->all_regions))
                 return print_error("--release takes neither --json nor --all-regions");
         return 0;
 }
 
 int command_workers(const struct command_options *options, char *const arguments[], int n_given) {
-        const char *words[WORDS_MAX] = { NULL }; /* all of the below, and NULL */
+        const char *words[WORDS_MAX] = { NULL }; /* all of the words below, and NULL */
         char quoted[PRINT_QUOTED_SIZE];
         size_t n = 0;
 
         if (n_given > 0)
-                return print_error("'workers' takes no argument, but got %s; say --release IDS",
+                return print_error("'workers' takes no argument, but got %s; use --release IDS",
                                    print_quoted(arguments[0], strlen(arguments[0]), quoted));
         if (check_workers(options) != 0)
                 return 1;

@@ -28,7 +28,7 @@ int number_parse(const char *text, size_t length, uint64_t *ret) {
                 int digit = digit_of(text[i]);
 
                 if (digit >= base)
-                        return -EINVAL; /* also behind what overflowed: "99…9x" is no number */
+                        return -EINVAL; /* also after an overflow: "99…9x" is not a number */
                 overflow |= __builtin_mul_overflow(value, (uint64_t)base, &value);
                 overflow |= __builtin_add_overflow(value, (uint64_t)digit, &value);
         }

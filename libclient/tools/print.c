@@ -8,7 +8,7 @@
 int print_error(const char *format, ...) {
         va_list arguments;
 
-        fflush(stdout); /* so that errors stand where they belong in the output */
+        fflush(stdout); /* so that errors appear at their place in the output */
         fprintf(stderr, "%s: ", program_invocation_short_name);
         va_start(arguments, format);
         vfprintf(stderr, format, arguments);
@@ -21,7 +21,7 @@ const char *print_quoted(const char *text, size_t length, char ret[PRINT_QUOTED_
         size_t at = 0, i;
 
         ret[at++] = '\'';
-        /* room for one escape, "...", the quote and the NUL */
+        /* leave room for one escape, "...", the quote and the NUL */
         for (i = 0; i < length && at + 4 + 5 < PRINT_QUOTED_SIZE; i++) {
                 unsigned char c = (unsigned char)text[i];
 

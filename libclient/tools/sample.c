@@ -33,27 +33,28 @@ static int segment_error(const char *shm, const char *name, int error, uint32_t 
 
                 segments_path(shm, "statistics", other);
                 return print_error(
-                        "no sfshmd to look at: neither %s nor %s is there; start sfshmd, "
+                        "no sfshmd to look at: neither %s nor %s exists; start sfshmd, "
                         "or name its daemon.shm with --shm",
                         path, other);
         }
         case -EACCES:
-                return print_error("may not read %s: be root or in the group of that file (sfshm)",
+                return print_error("no permission to read %s: run this as root or as a member of "
+                                   "that file's group (sfshm)",
                                    path);
         case -EPROTO:
-                return print_error("%s has version %u, this %s understands %u: use the one which "
+                return print_error("%s has version %u, this %s understands %u: use the one that "
                                    "came with that sfshmd",
                                    path, version, program_invocation_short_name, understood);
         case -ENODATA:
                 return print_error("%s was not made by sfshmd, or is damaged", path);
         case -EBADMSG:
-                return print_error("%s is damaged: its counts point out of it", path);
+                return print_error("%s is damaged: its counts exceed its size", path);
         default:
                 return print_error("cannot read %s: %s", path, strerror(-error));
         }
 }
 
-/* This boot's ID; zeros when it cannot be told. */
+/* The ID of this boot, or zeros if it is unknown. */
 static void read_boot_id(uint8_t ret[BOOT_ID_SIZE]) {
         FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
         size_t n = 0;
@@ -84,7 +85,7 @@ static void judge_state(struct sample *sample, const struct clock_segment *clock
         read_boot_id(boot_id);
         sample->state = SAMPLE_DEAD;
         if (memcmp(boot_id, clock->boot_id, BOOT_ID_SIZE) != 0)
-                sample->dead_reason = "what it left is from before the last reboot";
+                sample->dead_reason = "its shared memory is from before the last reboot";
         else if (!clock_owner_live(owner))
                 sample->dead_reason = owner == 0 ? "it was stopped" : "its ticker died";
         else if (state == CLOCK_STATE_STARTING)
@@ -102,7 +103,7 @@ static void judge_clock(struct sample *sample, const struct clock_segment *clock
         int64_t resume = atomic_load_explicit(&clock->resume_boot_ns, memory_order_relaxed);
         struct clock_line line;
 
-        (void)clock_latch_begin(clock, &line); /* of the copy: nobody writes it */
+        (void)clock_latch_begin(clock, &line); /* nobody writes to the copy */
         tick = clock_tick_of(clock_line_at(&line, sample->boot_ns));
         if (tick != CLOCK_NOW_INVALID &&
             __builtin_add_overflow(sample->layout.epoch_unix_ms, tick, &sample->guarded_unix_ms))
@@ -130,14 +131,14 @@ static int take_clock(struct sample *sample, const char *shm) {
         sample->boot_ns = boottime_ns();
         sample->layout = clock.layout;
         sample->worker_first = clock.worker_first;
-        /* relaxed: of a copy */
+        /* relaxed: a copy */
         sample->worker_count = atomic_load_explicit(&clock.worker_count, memory_order_relaxed);
         judge_state(sample, &clock);
         judge_clock(sample, &clock);
         return 0;
 }
 
-/* Best effort: an unanswered request leaves the last snapshot and its age. */
+/* Best effort: without an answer, the last snapshot is shown with its age. */
 static void request_snapshot(int statistics_fd, const char *socket) {
         int64_t asked = boottime_ns();
         int fd = daemon_socket_refresh(socket);
@@ -151,7 +152,7 @@ static void request_snapshot(int statistics_fd, const char *socket) {
 }
 
 static int take_statistics(struct sample *sample, const char *shm, const char *socket) {
-        bool dead = sample->state == SAMPLE_DEAD; /* then this is a bonus: no error */
+        bool dead = sample->state == SAMPLE_DEAD; /* then the statistics are optional */
         uint32_t version = 0;
         int r, fd = segments_open(shm, "statistics");
 
@@ -167,7 +168,7 @@ static int take_statistics(struct sample *sample, const char *shm, const char *s
         return 0;
 }
 
-/* Whether it can be a daemon.shm: 0, or 1 after saying what it may be. */
+/* Can it be a daemon.shm? Returns 0, or 1 after printing what is allowed. */
 static int check_shm(const char *shm) {
         char quoted[PRINT_QUOTED_SIZE];
 
@@ -195,7 +196,7 @@ void sample_clear(struct sample *sample) {
         *sample = (struct sample){ 0 };
 }
 
-/* ---- what follows from samples */
+/* ---- derived from samples; pure */
 
 const char *sample_state_name(const struct sample *sample) {
         static const char *const names[] = {
@@ -209,10 +210,10 @@ const char *sample_state_name(const struct sample *sample) {
 const char *sample_reason_text(const struct sample *sample) {
         static const char *const texts[] = {
                 [CLOCK_REASON_NONE] = "",
-                [CLOCK_REASON_SLEWING] = "a small difference is being worked off",
-                [CLOCK_REASON_OFFSET] = "the wall clock was behind, this is being worked off",
-                [CLOCK_REASON_STEPPING] = "the wall clock was set forward, the fence comes first",
-                [CLOCK_REASON_HELD] = "the wall clock jumped too far forward, see sfshm-clock(7)",
+                [CLOCK_REASON_SLEWING] = "a small difference is being slewed away",
+                [CLOCK_REASON_OFFSET] = "the wall clock was behind; this is being slewed away",
+                [CLOCK_REASON_STEPPING] = "the wall clock was set forward; the fence is raised first",
+                [CLOCK_REASON_HELD] = "the wall clock jumped too far forward: see sfshm-clock(7)",
                 [CLOCK_REASON_FENCE] = "IDs up to the fence may exist",
                 [CLOCK_REASON_ROLLBACK] = "the wall clock was set back",
                 [CLOCK_REASON_UNSYNC] = "the kernel's clock is not synchronised",
@@ -222,7 +223,7 @@ const char *sample_reason_text(const struct sample *sample) {
         };
 
         return sample->reason < sizeof(texts) / sizeof(texts[0]) ? texts[sample->reason]
-                                                                 : "for a reason of a newer daemon";
+                                                                 : "for a reason of a newer release";
 }
 
 const char *sample_state_words(const struct sample *sample) {
@@ -230,7 +231,7 @@ const char *sample_state_words(const struct sample *sample) {
                 [SAMPLE_DEAD] = "not running",
                 [SAMPLE_STARTING] = "starting, no IDs yet",
                 [SAMPLE_RUNNING] = "ticker running",
-                [SAMPLE_IDLE] = "idle: ticker asleep, nobody allocates much",
+                [SAMPLE_IDLE] = "idle: the ticker sleeps, as few IDs are allocated",
                 [SAMPLE_WAITING] = "waiting: no IDs for now",
                 [SAMPLE_FAILED] = "FAILED: no IDs",
         };
@@ -264,14 +265,14 @@ int64_t sample_age_ms(const struct sample *sample) {
             __builtin_sub_overflow(sample->boot_ns, sample->statistics.header.updated_boot_ns,
                                    &age_ns))
                 return SAMPLE_UNKNOWN;
-        /* a snapshot that came after the clock was looked at is fresh */
+        /* a snapshot made after the clock was read is fresh */
         return age_ns < 0 ? 0 : age_ns / 1000000;
 }
 
 int64_t sample_fence_ahead_ms(const struct sample *sample) {
         int64_t ahead;
 
-        /* 0 is no fence yet */
+        /* 0 means that there is no fence yet */
         if (!sample->has_statistics || sample->guarded_unix_ms == SAMPLE_UNKNOWN ||
             sample->statistics.header.counters.fence_unix_ms == 0 ||
             __builtin_sub_overflow(sample->statistics.header.counters.fence_unix_ms,

@@ -13,7 +13,7 @@
 
 #define COPY_ATTEMPTS 50
 
-/* "/sfshm" is a POSIX name; anything with a further slash a directory. */
+/* "/sfshm" is a POSIX name; with a further slash it is a directory. */
 static bool is_posix_name(const char *shm) {
         return shm[0] == '/' && strchr(shm + 1, '/') == NULL;
 }
@@ -33,13 +33,13 @@ int segments_open(const char *shm, const char *name) {
         n = snprintf(path, sizeof(path), "%s%c%s", shm, posix ? '.' : '/', name);
         if (n < 0 || (size_t)n >= sizeof(path))
                 return -ENAMETOOLONG;
-        /* a FIFO under that name must not make us wait, a link not lead elsewhere */
+        /* a FIFO of that name must not block this process, a link not lead elsewhere */
         fd = posix ? shm_open(path, O_RDONLY | O_NONBLOCK, 0)
                    : open(path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
         return fd < 0 ? -errno : fd;
 }
 
-/* All of it; -ENODATA when the file ends before. */
+/* Reads all of it. -ENODATA: the file ends before. */
 static int read_at(int fd, void *ret, size_t size, uint64_t offset) {
         size_t done = 0;
 
@@ -55,7 +55,7 @@ static int read_at(int fd, void *ret, size_t size, uint64_t offset) {
         return 0;
 }
 
-/* The start of every segment. */
+/* Every segment begins like this. */
 struct start {
         char magic[8];
         uint32_t version;
@@ -79,8 +79,8 @@ static int check_start(int fd, const char *magic, uint32_t version, uint32_t *re
         return start.version == version ? 0 : -EPROTO;
 }
 
-/* Between two readings of the sequence: pairs with the barriers of the writer,
- * as slot_read() does; the readings in between are the kernel's loads. */
+/* Between two readings of the sequence. Pairs with the writer's barriers as in slot_read(); the
+ * loads in between are the kernel's. */
 static void barrier(void) {
         atomic_thread_fence(memory_order_acquire);
 }
@@ -119,7 +119,7 @@ static int check_statistics(const struct statistics_segment *s, uint64_t file_si
         return 0;
 }
 
-/* One try: 0 copied whole, 1 torn (contents as they are), -errno. */
+/* One attempt. 0: the copy is consistent; 1: torn, the contents are as found; -errno. */
 static int copy_once(int fd, uint64_t file_size, struct statistics_copy *ret) {
         uint64_t before, after;
         size_t clients;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sfshm(1): IDs from the host's sfshmd, and what is in them. */
+/* sfshm(1): the command line. */
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
@@ -24,32 +24,35 @@ static const char usage[] =
         "       sfshm workers [--json] [--all-regions] [--config FILE] [--set KEY=VALUE]...\n"
         "       sfshm workers --release IDS [--above ID|TIME] [--force] [--yes] ...\n"
         "\n"
-        "next     allocate IDs, one a line\n"
-        "decode   take IDs apart (decimal or 0x...; - reads them from standard input)\n"
-        "first    the lowest ID of a time (ISO 8601 or Unix milliseconds)\n"
-        "clock    show the daemon's clock; accept: the wall clock is right, follow it\n"
-        "fence    let the next sfshmd begin above an ID or a time; sfshmd must be stopped\n"
-        "workers  show which hosts have which worker IDs; --release: free those of a dead one\n"
+        "next     allocate IDs and print them, one on each line\n"
+        "decode   decode IDs (decimal or 0x...; - reads them from standard input)\n"
+        "first    print the lowest ID of a time\n"
+        "clock    show the daemon's clock; accept: let it follow the wall clock\n"
+        "fence    let the next sfshmd start above an ID or a time; stop sfshmd first\n"
+        "workers  show which hosts have which worker IDs; --release frees those of a dead\n"
+        "         host\n"
         "\n"
         "  -n, --count N        how many IDs (1; at most 1099511627776)\n"
-        "      --json           one JSON object a line, IDs as strings\n"
-        "      --parallel       several lanes: unique and k-sorted, not in one order\n"
+        "      --json           one JSON object on each line, IDs as strings\n"
+        "      --parallel       several lanes: unique and k-sorted, but not in one order\n"
         "      --socket PATH    the daemon's socket ($SFSHM_SOCKET, /run/sfshm/sfshm.sock)\n"
         "      --shm NAME|DIR   the daemon's daemon.shm (/sfshm)\n"
-        "      --above ID|TIME  a decimal ID of the layout, or 2026-11-23T18:00:00Z\n"
-        "      --force          although that is more than a day ahead, or the host lives\n"
-        "      --release IDS    worker IDs within the region, as 7 or 0-3,7\n"
-        "      --all-regions    not only the configured one\n"
-        "      --yes            do not ask\n"
-        "  -c, --config FILE    as of sfshmd\n"
-        "  -s, --set KEY=VALUE  as of sfshmd\n"
+        "      --above ID|TIME  a decimal ID of the layout, or a time\n"
+        "      --force          even if more than a day ahead, or if the host is alive\n"
+        "      --release IDS    worker IDs within the region, such as 7 or 0-3,7\n"
+        "      --all-regions    not only the configured region\n"
+        "      --yes            do not ask for confirmation\n"
+        "  -c, --config FILE    as for sfshmd\n"
+        "  -s, --set KEY=VALUE  as for sfshmd\n"
         "      --help           show this\n"
         "      --version        show the version\n"
         "\n"
-        "LAYOUT is asked from the running daemon, or given by any of:\n"
+        "TIME is 2026-11-23T18:00:00Z or another form that sfshm(1) lists.\n"
+        "\n"
+        "LAYOUT is that of the running daemon, or given by any of:\n"
         "      --layout T/W/S   bits of tick, worker and sequence (41/10/12)\n"
-        "      --epoch TIME     tick 0 (2025-01-01T00:00:00Z)\n"
-        "      --region-bits N  high bits of the worker that are the region (0)\n";
+        "      --epoch TIME     the time of tick 0 (2025-01-01T00:00:00Z)\n"
+        "      --region-bits N  how many high bits of the worker are the region (0)\n";
 
 enum option_code {
         OPTION_JSON = 256,
@@ -89,7 +92,7 @@ static const struct option long_options[] = {
         { NULL, 0, NULL, 0 },
 };
 
-/* Groups of options, of which each command takes some. */
+/* Groups of options. Each command takes some of them. */
 enum option_group {
         GROUP_NEXT = 1 << 0, /* -n, --parallel */
         GROUP_JSON = 1 << 1,
@@ -125,8 +128,8 @@ static int set_layout(struct sfshm_layout *layout, const char *text) {
 
         if (id_layout_parse(text, &parsed) < 0)
                 return value_error("--layout", text,
-                                   "a layout: three numbers of bits which add up "
-                                   "to 63, as 41/10/12");
+                                   "a layout: three numbers of bits that add up "
+                                   "to 63, such as 41/10/12");
         if (parsed.worker_bits > 32 || parsed.sequence_bits > 32)
                 return value_error("--layout", text,
                                    "possible: worker and sequence have at most "
@@ -146,7 +149,7 @@ static int set_region_bits(struct sfshm_layout *layout, const char *text) {
         return 0;
 }
 
-/* 0; or 1 after saying what is wrong. */
+/* Returns 0, or 1 after printing an error. */
 static int set_option(struct command_options *options, int code, const char *value) {
         size_t n;
 
@@ -230,11 +233,11 @@ static unsigned group_of(int code) {
         }
 }
 
-/* Options which the command would ignore are mistakes. */
+/* An option that the command would ignore is an error. */
 static int check_options(const struct command_options *options, const char *command,
                          unsigned wrong) {
         if ((wrong & GROUP_LAYOUT) != 0)
-                return print_error("'%s' takes no layout: the daemon decides it", command);
+                return print_error("'%s' takes no layout: the daemon decides on it", command);
         if ((wrong & GROUP_NEXT) != 0)
                 return print_error("-n and --parallel are options of 'next' only");
         if ((wrong & GROUP_FENCE) != 0)
@@ -250,7 +253,7 @@ static int check_options(const struct command_options *options, const char *comm
                                    (wrong & GROUP_JSON) != 0 ? "--json" : "--socket");
         if (options->offline && options->socket)
                 return print_error("--socket and a layout exclude each other: "
-                                   "with a layout no daemon is asked");
+                                   "with a layout the daemon is not asked");
         if (options->layout.region_bits > options->layout.worker_bits)
                 return print_error("--region-bits %u is more than the %u worker bits of the layout",
                                    options->layout.region_bits, options->layout.worker_bits);
@@ -272,7 +275,7 @@ static int run_command(const struct command_options *options, unsigned given, ch
                         return 1;
                 return commands[i].run(options, words + 1, n - 1);
         }
-        return print_error("%s is not a command: say next, decode, first, clock, fence or "
+        return print_error("%s is not a command: use next, decode, first, clock, fence or "
                            "workers (sfshm --help)",
                            print_quoted(words[0], strlen(words[0]), quoted));
 }
@@ -304,10 +307,10 @@ int main(int argc, char *argv[]) {
         struct command_options options = { .count = 1, .layout = SFSHM_LAYOUT_DEFAULT };
         int status;
 
-        /* as many as there are arguments at most */
+        /* at most as many as there are arguments */
         options.sets = calloc((size_t)argc + 1, sizeof(*options.sets));
         if (options.sets == NULL)
-                return print_error("there is no memory left");
+                return print_error("out of memory");
         status = run(&options, argc, argv);
         free(options.sets);
         return status;

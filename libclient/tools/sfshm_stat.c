@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sfshm-stat(1): what the host's sfshmd does, and whether it lives. */
+/* sfshm-stat(1): shows what the host's sfshmd does, and whether it is alive. */
 #include <errno.h>
 #include <getopt.h>
 #include <string.h>
@@ -18,18 +18,18 @@ static const char usage[] =
         "Usage: sfshm-stat [--json | --prometheus] [--clients] [--shm NAME|DIR]\n"
         "                  [--socket PATH] [INTERVAL [COUNT]]\n"
         "\n"
-        "Shows what sfshmd does: once in full, or a line every INTERVAL seconds,\n"
-        "COUNT times or for ever.\n"
+        "Shows what sfshmd does: once in full, or one line every INTERVAL seconds,\n"
+        "COUNT times or without end.\n"
         "\n"
-        "  --json         one JSON object a sample\n"
-        "  --prometheus   Prometheus text exposition\n"
-        "  --clients      also every client\n"
+        "  --json         one JSON object for each sample\n"
+        "  --prometheus   Prometheus text exposition format\n"
+        "  --clients      show every client as well\n"
         "  --shm NAME|DIR the daemon's daemon.shm (/sfshm)\n"
         "  --socket PATH  the daemon's socket ($SFSHM_SOCKET, /run/sfshm/sfshm.sock)\n"
         "  --help         show this\n"
         "  --version      show the version\n"
         "\n"
-        "Exit status: 0; 1 on an error; 3 when sfshmd is not running.\n";
+        "Exit status: 0; 1 on an error; 3 if sfshmd is not running.\n";
 
 enum option_code {
         OPTION_JSON = 256,
@@ -56,7 +56,7 @@ struct settings {
         bool json, prometheus, clients;
         const char *shm, *socket;
         int64_t interval_ns; /* 0: once */
-        uint64_t count;      /* 0: for ever */
+        uint64_t count;      /* 0: without end */
 };
 
 static int say_dead(const struct sample *sample, const char *shm) {
@@ -68,7 +68,7 @@ static int say_dead(const struct sample *sample, const char *shm) {
                 snprintf(seen, sizeof(seen), "; it was pid %u, its last statistics are %.1f s old",
                          sample->statistics.header.pid,
                          age == SAMPLE_UNKNOWN ? 0.0 : (double)age / 1e3);
-        print_error("sfshmd is not running (%s, says %s%s); start it", sample->dead_reason, clock,
+        print_error("sfshmd is not running (%s, says %s%s): start it", sample->dead_reason, clock,
                     seen);
         return EXIT_DEAD;
 }
@@ -108,8 +108,8 @@ static int64_t monotonic_ns(void) {
         return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-/* Until one interval after *at_ns, which becomes that time; one that was missed
- * (we were stopped) is not made up for. */
+/* Sleeps until one interval after *at_ns, and sets *at_ns to that time. An interval that was
+ * missed, because this process was stopped, is not made up for. */
 static void sleep_interval(int64_t *at_ns, int64_t interval_ns) {
         int64_t now = monotonic_ns();
         struct timespec until;
@@ -121,7 +121,7 @@ static void sleep_interval(int64_t *at_ns, int64_t interval_ns) {
                 ;
 }
 
-/* Segments are looked up anew each time: a daemon may come, go and come back. */
+/* Segments are opened each time: a daemon may start, stop and come back. */
 static int show_intervals(const struct settings *settings, struct sample *before) {
         int64_t at_ns = monotonic_ns();
         int status = 0;

@@ -83,7 +83,7 @@ static void print_workers(FILE *out, const struct sample *sample, const struct r
         fputs(",\"workers\":[", out);
         for (uint32_t i = 0; i < sample_workers(sample); i++) {
                 if (s->worker_ids[i] == 0 && i > 0)
-                        continue; /* a thousand zeros help nobody */
+                        continue; /* a thousand zeros are of no use */
                 fprintf(out, "%s{\"worker\":%" PRIu32 ",\"ids\":%" PRIu64, comma,
                         s->worker_first + i, s->worker_ids[i]);
                 if (rates && rates->known)

@@ -12,7 +12,7 @@ static void print_about(FILE *out, const char *name, const char *type, const cha
 
 static void print_counter(FILE *out, const char *name, const char *type, int64_t divisor,
                           const char *help, int64_t value) {
-        /* these are the histograms' _sum */
+        /* these are the _sum of the histograms */
         if (strcmp(name, "sfshm_overflow_wait_seconds_total") == 0 ||
             strcmp(name, "sfshm_lease_renewal_seconds_total") == 0)
                 return;
@@ -25,14 +25,14 @@ static void print_counter(FILE *out, const char *name, const char *type, int64_t
 static void print_ids(FILE *out, const struct sample *sample) {
         const struct statistics_segment *s = &sample->statistics.header;
 
-        print_about(out, "sfshm_ids_total", "counter", "IDs handed out.");
+        print_about(out, "sfshm_ids_total", "counter", "IDs allocated.");
         for (uint32_t i = 0; i < sample_workers(sample); i++)
                 if (sample_worker_counts(sample, i))
                         fprintf(out, "sfshm_ids_total{worker=\"%" PRIu32 "\"} %" PRIu64 "\n",
                                 s->worker_first + i, s->worker_ids[i]);
 }
 
-/* `bounds`: of all buckets but the last one. */
+/* `bounds` are those of all buckets but the last. */
 static void print_histogram(FILE *out, const char *name, const char *help,
                             const uint64_t buckets[], const uint64_t bounds[], unsigned n,
                             int64_t sum_ns) {
@@ -55,7 +55,7 @@ static void print_histogram(FILE *out, const char *name, const char *help,
 
 static void print_histograms(FILE *out, const struct statistics_segment *s) {
         print_histogram(out, "sfshm_overflow_wait_seconds",
-                        "How long calls waited that found their lane's tick used up.",
+                        "How long calls waited because their lane's tick was used up.",
                         s->overflow_wait, overflow_bucket_ns, OVERFLOW_BUCKETS,
                         s->counters.overflow_wait_ns);
         print_histogram(out, "sfshm_lease_renewal_seconds",
@@ -64,7 +64,7 @@ static void print_histograms(FILE *out, const struct statistics_segment *s) {
                         s->counters.lease_renewal_ns);
 }
 
-/* A dead daemon has no metrics but this one: old values would look like life. */
+/* A dead daemon has only this metric: old values would look as if it were alive. */
 static void print_up(FILE *out, bool up) {
         print_about(out, "sfshm_up", "gauge", "1 while the daemon's ticker is alive.");
         fprintf(out, "sfshm_up %d\n", up);

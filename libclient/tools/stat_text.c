@@ -6,8 +6,8 @@
 #include "libclient/tools/stat.h"
 #include "shm/isotime.h"
 
-#define WORKERS_IN_LINE 4u /* rates of single workers are shown when at most that many */
-#define WORKERS_LISTED 16u /* idle workers are listed when at most that many */
+#define WORKERS_IN_LINE 4u /* rates of each worker are shown for at most so many */
+#define WORKERS_LISTED 16u /* idle workers are listed if there are at most so many */
 
 void stat_print_plain(FILE *out, const char *text, size_t size) {
         for (size_t i = 0; i < size && text[i] != '\0'; i++)
@@ -26,7 +26,7 @@ void stat_print_scaled(FILE *out, int64_t value, int64_t divisor) {
                 fputc('0' + (int)(rest / digit), out);
 }
 
-/* A column of milliseconds or seconds, "-" when unknown. */
+/* A column of milliseconds or seconds; "-" if unknown. */
 static void print_ms(FILE *out, int width, int64_t ms, bool as_seconds) {
         if (ms == SAMPLE_UNKNOWN)
                 fprintf(out, " %*s", width, "-");
@@ -140,7 +140,7 @@ static void print_layout(FILE *out, const struct sample *sample) {
         }
 }
 
-/* With a coordinator: its lease, and what it said of the region. */
+/* With a coordinator: the lease, and the region at the last claim. */
 static void print_lease(FILE *out, const struct sample *sample) {
         const struct statistics_counters *c = &sample->statistics.header.counters;
         double mean_ms = c->lease_renewals == 0 ? 0 :
@@ -158,7 +158,7 @@ static void print_lease(FILE *out, const struct sample *sample) {
                 c->workers_held, c->workers_resting, c->workers_refused, c->workers_free,
                 c->worker_conflicts);
         fprintf(out, "requests   %" PRId64 " errors of the coordinator, %" PRId64
-                " endpoints left out\n", c->coordinator_errors, c->coordinator_breakers);
+                " endpoints skipped\n", c->coordinator_errors, c->coordinator_breakers);
 }
 
 static void print_numbers(FILE *out, const struct sample *sample) {
@@ -178,7 +178,7 @@ static void print_numbers(FILE *out, const struct sample *sample) {
         if (age != SAMPLE_UNKNOWN)
                 fprintf(out, "snapshot   %.1f s old%s\n", (double)age / 1e3,
                         sample->statistics.torn ? ", TORN: the daemon stopped while writing it; "
-                                                  "its numbers may not fit each other"
+                                                  "its numbers may be inconsistent"
                                                 : "");
         fprintf(out, "IDs        %" PRIu64 "\n", sample_ids(sample));
 }
