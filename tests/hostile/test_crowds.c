@@ -108,7 +108,7 @@ Test(hostile_crowds, s1_silent_connections_keep_nobody_out) {
         }
         attacker_kill(crowd);
         honest_stop(&honest);
-        LOG_HAS(&d, "says nothing");
+        LOG_HAS(&d, "sends nothing");
         private_daemon_stop(&d);
         private_daemon_remove(&d);
         shared_free(shared);
@@ -186,8 +186,8 @@ static int storm(void *context) {
         return 0;
 }
 
-/* Red when attach_end() forgets to discharge an account, close_lanes() a record
- * or connections_drop() a socket: the storm ends in refusals of the honest. */
+/* Red when clients_end() forgets to discharge an account or to close a lane,
+ * or connection_end() to close a socket: the storm ends in refusals of the honest. */
 Test(hostile_crowds, s1_a_storm_of_connections_keeps_nobody_out) {
         struct arena *arena = arena_new(1, 1 << 21);
         _Atomic uint64_t *shared = shared_new();
@@ -245,7 +245,7 @@ static int attach_many_wide(void *context) {
         return attach_many(context, 64, 5000);
 }
 
-/* The N+1st is refused with a sentence, for that uid alone. Red when charge()
+/* The N+1st is refused with a sentence, for that uid alone. Red when clients_charge()
  * does not charge, or account_get() takes all uids for one. */
 Test(hostile_crowds, s1_limits_are_a_uids_own) {
         _Atomic uint64_t *shared = shared_new();
