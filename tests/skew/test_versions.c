@@ -167,7 +167,7 @@ Test(versions, the_statistics_say_what_to_use) {
         start("next");
         run("SFSHM_STAT_TOOL", TOOL_ARGUMENTS("--shm", d.shm, "--socket", d.socket));
         expect_said(".statistics has version 2, this sfshm-stat understands 1: use the one "
-                    "which came with that sfshmd");
+                    "that came with that sfshmd");
         tool_run(&result, "SFSHM_STAT_TOOL_NEXT",
                  TOOL_ARGUMENTS("--shm", d.shm, "--socket", d.socket), "", 0);
         cr_assert_eq(result.status, 0, "%s", result.err);

@@ -197,7 +197,7 @@ Test(workers, say_what_is_wrong) {
         cr_assert_eq(RUN(&a, "workers", "--release", "1,0", "--yes"), 2);
         expect("\"1,0\" is no list of worker IDs as 7 or 0-3,7");
         cr_assert_eq(RUN(&a, "workers", "--yes"), 1);
-        expect("--above, --force and --yes belong to --release");
+        expect("--above, --force and --yes need --release");
         cr_assert_eq(RUN(&a, "workers", "--release", "0", "--json"), 1);
         expect("--release takes neither --json nor --all-regions");
         cr_assert_eq(RUN(&a, "clock", "--yes"), 1);
