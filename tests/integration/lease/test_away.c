@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * F1, U3: a coordinator that hangs, refuses, is away for longer than the horizon.
- * Nothing of it delays a tick or a client. Built once for each coordinator, as
- * SFSHM_TEST_COORDINATOR says.
+ * Any coordinator (etcd alone: test_etcd_away.c): it hangs, refuses, or is away for longer
+ * than the horizon, and delays neither a tick nor a client (F1, U3). Built once for each
+ * coordinator, as SFSHM_TEST_COORDINATOR says.
  */
 #include <criterion/criterion.h>
 #include <errno.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* F1, U3: what people do to the keys of hosts that run, and of such as begin. Built once
- * for each coordinator, as SFSHM_TEST_COORDINATOR says. */
+/* Any coordinator (etcd alone: test_etcd_by_hand.c): the operator changes or deletes keys of
+ * hosts that run or start (F1, U3). Built once for each coordinator, as
+ * SFSHM_TEST_COORDINATOR says. */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>

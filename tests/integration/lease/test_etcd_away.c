@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* F1: endpoints of which only one is good. */
+/* etcd alone (any coordinator: test_away.c): of several endpoints only one is good (F1). */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* F1: the etcd leases of a host's keys, and what people do to them. */
+/* etcd alone (any coordinator: test_by_hand.c): the operator revokes or replaces the etcd
+ * leases of a host's keys (F1). */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
