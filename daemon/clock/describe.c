@@ -32,7 +32,7 @@ static const char *until(const struct guard *guard, const struct guard_reading *
 
         if (guard->resume_boot_ns == INT64_MAX ||
             __builtin_add_overflow(reading->realtime_ns, left_ns, &at_ns)) {
-                snprintf(text, size, "until somebody has done something");
+                snprintf(text, size, "until the operator acts");
                 return text;
         }
         snprintf(text, size, "for %" PRId64 " s (until %s)",
@@ -54,60 +54,60 @@ const char *describe_clock(const struct guard *guard, const struct guard_reading
                 break;
         case CLOCK_REASON_SLEWING:
                 snprintf(text, DESCRIBE_CLOCK_TEXT,
-                         "Serving IDs; a difference of %s to the wall clock is "
-                         "being worked off.",
+                         "Serving IDs; a difference of %s to the wall clock is being slewed "
+                         "away.",
                          offset);
                 break;
         case CLOCK_REASON_OFFSET:
                 snprintf(text, DESCRIBE_CLOCK_TEXT,
-                         "Serving IDs, %s ahead of the wall clock, which was "
-                         "behind them; this is being worked off.",
+                         "Serving IDs, %s ahead of the wall clock, which was behind them; "
+                         "the difference is being slewed away.",
                          offset);
                 break;
         case CLOCK_REASON_STEPPING:
                 snprintf(text, DESCRIBE_CLOCK_TEXT,
-                         "Serving IDs, %s behind the wall clock, which was set "
-                         "forward; it is followed as soon as the fence is raised.",
+                         "Serving IDs, %s behind the wall clock, which was set forward; it "
+                         "is followed as soon as the fence is raised.",
                          offset);
                 break;
         case CLOCK_REASON_HELD:
                 snprintf(text, DESCRIBE_CLOCK_TEXT,
-                         "Serving IDs, %s behind the wall clock: it jumped "
-                         "forward by more than clock.max_forward_step and is not followed. If it "
-                         "is right, run 'sfshm clock accept'; if not, set it back.",
+                         "Serving IDs, %s behind the wall clock: it jumped forward by more "
+                         "than clock.max_forward_step and is not followed. If it is right, "
+                         "run 'sfshm clock accept'; if not, set it back.",
                          offset);
                 break;
         case CLOCK_REASON_FENCE:
                 snprintf(text, DESCRIBE_CLOCK_TEXT,
-                         "No IDs %s: IDs up to the fence may have been issued "
-                         "before, and the clock is behind it. If it is wrong, set it right; see "
+                         "No IDs %s: IDs up to the fence may have been issued before, and "
+                         "the clock is behind it. If the clock is wrong, set it right; see "
                          "sfshm-clock(7).",
                          end);
                 break;
         case CLOCK_REASON_ROLLBACK:
                 snprintf(text, DESCRIBE_CLOCK_TEXT,
-                         "No IDs %s: the wall clock is %s behind the last ones. "
-                         "If it is wrong, set it right; if it is right, 'sfshm clock accept' goes "
-                         "on at once, ahead of it.",
+                         "No IDs %s: the wall clock is %s behind the last ones. If it is "
+                         "wrong, set it right; if it is right, 'sfshm clock accept' "
+                         "continues at once, ahead of it.",
                          end, offset);
                 break;
         case CLOCK_REASON_UNSYNC:
                 snprintf(text, DESCRIBE_CLOCK_TEXT,
                          "No IDs until the kernel's clock is synchronised "
-                         "(clock.require_sync): start NTP, or run 'sfshm clock accept' if the "
-                         "clock is right.");
+                         "(clock.require_sync): start a time service, or run 'sfshm clock "
+                         "accept' if the clock is right.");
                 break;
         case CLOCK_REASON_END:
                 snprintf(text, DESCRIBE_CLOCK_TEXT,
-                         "No IDs: the clock is at the last tick of id.layout "
-                         "and id.epoch, or past it. If it is wrong, set it right; if it is right, "
-                         "this ID space is used up.");
+                         "No IDs: the clock is at the last tick of id.layout and id.epoch, "
+                         "or past it. If it is wrong, set it right; if it is right, this ID "
+                         "space is used up.");
                 break;
         case CLOCK_REASON_CLONED:
                 snprintf(text, DESCRIBE_CLOCK_TEXT,
-                         "No IDs: this machine was cloned or reverted to an "
-                         "earlier state. If no other copy runs and the wall clock is right, run "
-                         "'sfshm clock accept'; a copy needs workers.first of its own and an empty "
+                         "No IDs: this machine was cloned or reverted to an earlier state. "
+                         "If no other copy runs and the wall clock is right, run 'sfshm "
+                         "clock accept'; a copy needs workers.first of its own and an empty "
                          "daemon.state_dir.");
                 break;
         case CLOCK_REASON_STUCK:

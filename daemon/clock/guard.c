@@ -20,7 +20,7 @@ static bool near(int64_t a, int64_t b) {
         return difference >= -GUARD_SETTLED_NS && difference <= GUARD_SETTLED_NS;
 }
 
-/* Wall clock in ns since the epoch; before it, negative. */
+/* The wall clock in ns since the epoch; negative before it. */
 static int64_t wall_of(const struct guard *guard, const struct guard_reading *reading) {
         return clamped(reading->realtime_ns - (wide)guard->layout.epoch_unix_ms * NS_PER_TICK);
 }
@@ -39,46 +39,45 @@ static int64_t small_ns(const struct guard *guard) {
 
 /* ---- the line */
 
-static void bend(struct guard *guard, int64_t boot_ns, int64_t ppb, int64_t stretch_ns) {
+static void guard_bend(struct guard *guard, int64_t boot_ns, int64_t ppb, int64_t stretch_ns) {
         if (!line_bend(&guard->line, boot_ns, ppb, stretch_ns))
                 guard->undecided = true;
 }
 
-/* Wall clock less guarded time when the slew under way has ended. */
+/* Wall clock less guarded time at the end of the slew that is under way. */
 static int64_t led_to(const struct guard *guard, int64_t boot_ns, int64_t difference_ns) {
         return clamped((wide)difference_ns - line_slew_left(&guard->line, boot_ns));
 }
 
-/* Works off the difference (wall clock less guarded time). */
-static void slew(struct guard *guard, int64_t boot_ns, int64_t difference_ns) {
+/* Slews the difference (wall clock less guarded time) away. */
+static void guard_slew(struct guard *guard, int64_t boot_ns, int64_t difference_ns) {
         int64_t ppb = guard->policy.max_slew_ns; /* ns a second */
         wide size = difference_ns < 0 ? -(wide)difference_ns : difference_ns;
 
-        bend(guard, boot_ns, difference_ns < 0 ? -ppb : ppb,
-             clamped(size * NS_PER_S / ppb));
+        guard_bend(guard, boot_ns, difference_ns < 0 ? -ppb : ppb, clamped(size * NS_PER_S / ppb));
 }
 
 /* ---- what is decided */
 
-static void state(struct guard *guard, enum clock_state to, enum clock_reason reason,
-                  int64_t resume_boot_ns, int64_t aim_ns) {
+static void guard_set_state(struct guard *guard, enum clock_state to, enum clock_reason reason,
+                            int64_t resume_boot_ns, int64_t aim_ns) {
         guard->state = to;
         guard->reason = reason;
         guard->resume_boot_ns = resume_boot_ns;
         guard->aim_ns = aim_ns;
 }
 
-static void run(struct guard *guard, enum clock_reason reason, int64_t aim_ns) {
-        state(guard, CLOCK_STATE_RUNNING, reason, 0, aim_ns);
+static void guard_set_running(struct guard *guard, enum clock_reason reason, int64_t aim_ns) {
+        guard_set_state(guard, CLOCK_STATE_RUNNING, reason, 0, aim_ns);
 }
 
-/* Waiting, or failed, as the policy has it. */
-static void hold_back(struct guard *guard, enum clock_reason reason, int64_t resume_boot_ns,
-                      int64_t aim_ns) {
+/* The clock waits or fails, depending on the policy. */
+static void guard_hold_back(struct guard *guard, enum clock_reason reason, int64_t resume_boot_ns,
+                            int64_t aim_ns) {
         bool fail = guard->policy.on_rollback == GUARD_FAIL && !guard->accepted;
 
-        state(guard, fail ? CLOCK_STATE_FAILED : CLOCK_STATE_WAITING, reason, resume_boot_ns,
-              aim_ns);
+        guard_set_state(guard, fail ? CLOCK_STATE_FAILED : CLOCK_STATE_WAITING, reason,
+                        resume_boot_ns, aim_ns);
 }
 
 /* How far ahead of the wall clock IDs may be. */
@@ -89,8 +88,8 @@ static int64_t allowed_offset(const struct guard *guard) {
 }
 
 static void decide_settled(struct guard *guard, int64_t boot_ns) {
-        bend(guard, boot_ns, 0, 0);
-        run(guard, CLOCK_REASON_NONE, 0);
+        guard_bend(guard, boot_ns, 0, 0);
+        guard_set_running(guard, CLOCK_REASON_NONE, 0);
         guard->accepted = false;
 }
 
@@ -101,9 +100,9 @@ static void decide_ahead(struct guard *guard, const struct guard_reading *readin
 
         int64_t boot_ns = reading->boottime_ns;
 
-        bend(guard, boot_ns, 0, 0);
-        run(guard, far ? CLOCK_REASON_HELD : CLOCK_REASON_STEPPING,
-            led_to(guard, boot_ns, difference_ns));
+        guard_bend(guard, boot_ns, 0, 0);
+        guard_set_running(guard, far ? CLOCK_REASON_HELD : CLOCK_REASON_STEPPING,
+                          led_to(guard, boot_ns, difference_ns));
         guard->holds += far && new;
 }
 
@@ -113,20 +112,22 @@ static void decide_behind(struct guard *guard, int64_t boot_ns, int64_t differen
 
         guard->rollbacks += new;
         if (behind_ns <= allowed) {
-                slew(guard, boot_ns, difference_ns);
-                /* 0, unless that takes longer than there are ns */
-                run(guard, CLOCK_REASON_OFFSET, led_to(guard, boot_ns, difference_ns));
+                guard_slew(guard, boot_ns, difference_ns);
+                /* the aim is 0, unless the slew takes longer than an int64_t counts */
+                guard_set_running(guard, CLOCK_REASON_OFFSET,
+                                  led_to(guard, boot_ns, difference_ns));
                 return;
         }
-        bend(guard, boot_ns, LINE_STANDSTILL_PPB, stand_ns);
-        hold_back(guard, CLOCK_REASON_ROLLBACK,
-                  guard->undecided ? clamped((wide)boot_ns + LINE_LEAD_NS + stand_ns)
-                                   : guard->line.slew_end_boot_ns, -allowed);
+        guard_bend(guard, boot_ns, LINE_STANDSTILL_PPB, stand_ns);
+        guard_hold_back(guard, CLOCK_REASON_ROLLBACK,
+                        guard->undecided ? clamped((wide)boot_ns + LINE_LEAD_NS + stand_ns)
+                                         : guard->line.slew_end_boot_ns,
+                        -allowed);
 }
 
-/* `new`: the wall clock was set, we did not just arrive where we aimed at. */
-static void decide(struct guard *guard, const struct guard_reading *reading,
-                   int64_t difference_ns, bool new) {
+/* `new`: the wall clock was set; false if the line just arrived where it aimed. */
+static void guard_decide(struct guard *guard, const struct guard_reading *reading,
+                         int64_t difference_ns, bool new) {
         int64_t boot_ns = reading->boottime_ns;
 
         guard->undecided = false;
@@ -137,12 +138,12 @@ static void decide(struct guard *guard, const struct guard_reading *reading,
         } else if (difference_ns < -small_ns(guard)) {
                 decide_behind(guard, boot_ns, difference_ns, new);
         } else {
-                slew(guard, boot_ns, difference_ns);
-                run(guard, CLOCK_REASON_SLEWING, 0);
+                guard_slew(guard, boot_ns, difference_ns);
+                guard_set_running(guard, CLOCK_REASON_SLEWING, 0);
         }
 }
 
-/* A slew has come to its end. */
+/* The slew has ended. */
 static bool arrived(const struct guard *guard, int64_t boot_ns) {
         return guard->line.slew_ppb != 0 && boot_ns >= guard->line.slew_end_boot_ns;
 }
@@ -151,12 +152,12 @@ static void stand_for_good(struct guard *guard, int64_t boot_ns) {
         guard->undecided = false;
         if (!line_slewing(&guard->line, boot_ns) || guard->line.slew_ppb != LINE_STANDSTILL_PPB ||
             guard->line.slew_end_boot_ns != INT64_MAX)
-                bend(guard, boot_ns, LINE_STANDSTILL_PPB, INT64_MAX);
-        state(guard, CLOCK_STATE_FAILED, CLOCK_REASON_CLONED, INT64_MAX, 0);
+                guard_bend(guard, boot_ns, LINE_STANDSTILL_PPB, INT64_MAX);
+        guard_set_state(guard, CLOCK_STATE_FAILED, CLOCK_REASON_CLONED, INT64_MAX, 0);
 }
 
-/* `covered`: what was decided does not show, as the fence or the end came first. */
-static void follow(struct guard *guard, const struct guard_reading *reading, bool covered) {
+/* `covered`: the fence or the layout's end has hidden what was decided. */
+static void guard_follow(struct guard *guard, const struct guard_reading *reading, bool covered) {
         int64_t boot_ns = reading->boottime_ns;
         int64_t guarded_ns = clock_line_at(&guard->line, boot_ns);
         int64_t difference_ns = clamped((wide)wall_of(guard, reading) - guarded_ns);
@@ -164,62 +165,63 @@ static void follow(struct guard *guard, const struct guard_reading *reading, boo
         bool new = !near(leads_ns, guard->led_ns);
 
         guard->offset_ns = clamped(-(wide)difference_ns);
-        /* what a person said was said of another difference */
+        /* what the operator accepted was another difference */
         guard->accepted = guard->accepted && !new;
         if (guard->cloned)
                 stand_for_good(guard, boot_ns);
         else if (new || covered || guard->undecided || !near(leads_ns, guard->aim_ns) ||
                  arrived(guard, boot_ns))
-                decide(guard, reading, difference_ns, new);
+                guard_decide(guard, reading, difference_ns, new);
         guard->led_ns = led_to(guard, boot_ns, difference_ns);
 }
 
-/* Where a line goes on above positions whose promises are not known any more. */
+/* The line goes on, but promises up to the fence are not known any more. */
 static void wait_for_fence(struct guard *guard, int64_t boot_ns) {
         uint64_t tick = guard_tick(guard, boot_ns);
 
         if (!guard_ready(guard))
                 return;
         if (past_end(guard, tick))
-                state(guard, CLOCK_STATE_FAILED, CLOCK_REASON_END, INT64_MAX, guard->aim_ns);
+                guard_set_state(guard, CLOCK_STATE_FAILED, CLOCK_REASON_END, INT64_MAX,
+                                guard->aim_ns);
         else if (!guard_above_fence(guard, tick))
-                state(guard, CLOCK_STATE_WAITING, CLOCK_REASON_FENCE,
-                      clock_line_boot_of(&guard->line, guard->first_tick), guard->aim_ns);
+                guard_set_state(guard, CLOCK_STATE_WAITING, CLOCK_REASON_FENCE,
+                                clock_line_boot_of(&guard->line, guard->first_tick), guard->aim_ns);
 }
 
-/* Nobody has an ID of this line: it is the wall clock's, or begins above the fence. */
-static void begin(struct guard *guard, const struct guard_reading *reading) {
+/* Nobody has an ID of this line: it begins at the wall clock, or above the fence. */
+static void guard_begin(struct guard *guard, const struct guard_reading *reading) {
         int64_t boot_ns = reading->boottime_ns, wall_ns = wall_of(guard, reading);
         int64_t first_ns = (int64_t)guard->first_tick * NS_PER_TICK;
         int64_t behind_ns = clamped((wide)first_ns - wall_ns);
-        /* before the epoch a clock is not set yet: nothing to go on from */
+        /* a clock before the epoch is not set yet, so nothing can be continued from it */
         int64_t allowed = wall_ns < 0 && !guard->accepted ? 0 : allowed_offset(guard);
 
         guard->offset_ns = behind_ns > 0 && behind_ns <= allowed ? behind_ns : 0;
         line_begin(&guard->line, boot_ns, guard->offset_ns > 0 ? first_ns : wall_ns);
         if (guard->cloned)
-                state(guard, CLOCK_STATE_FAILED, CLOCK_REASON_CLONED, INT64_MAX, 0);
+                guard_set_state(guard, CLOCK_STATE_FAILED, CLOCK_REASON_CLONED, INT64_MAX, 0);
         else if (past_end(guard, wall_tick(guard, reading)))
-                state(guard, CLOCK_STATE_FAILED, CLOCK_REASON_END, INT64_MAX, 0);
+                guard_set_state(guard, CLOCK_STATE_FAILED, CLOCK_REASON_END, INT64_MAX, 0);
         else if (guard->policy.require_sync && !reading->synchronised && !guard->accepted)
-                state(guard, CLOCK_STATE_WAITING, CLOCK_REASON_UNSYNC, INT64_MAX, 0);
+                guard_set_state(guard, CLOCK_STATE_WAITING, CLOCK_REASON_UNSYNC, INT64_MAX, 0);
         else if (behind_ns > allowed)
-                hold_back(guard, CLOCK_REASON_FENCE,
-                          clamped((wide)boot_ns + behind_ns - allowed), 0);
+                guard_hold_back(guard, CLOCK_REASON_FENCE,
+                                clamped((wide)boot_ns + behind_ns - allowed), 0);
         else
-                run(guard, CLOCK_REASON_NONE, 0);
-        guard->led_ns = -guard->offset_ns; /* which is no news */
+                guard_set_running(guard, CLOCK_REASON_NONE, 0);
+        guard->led_ns = -guard->offset_ns; /* not a new step */
         guard->undecided = true;
 }
 
 void guard_look(struct guard *guard, const struct guard_reading *reading) {
         if (!guard->served)
-                begin(guard, reading);
+                guard_begin(guard, reading);
         if (!guard->served && !guard_ready(guard))
                 return;
         guard->served = true;
-        follow(guard, reading, guard->reason == CLOCK_REASON_FENCE ||
-                               guard->reason == CLOCK_REASON_END);
+        guard_follow(guard, reading,
+                     guard->reason == CLOCK_REASON_FENCE || guard->reason == CLOCK_REASON_END);
         wait_for_fence(guard, reading->boottime_ns);
 }
 
@@ -246,7 +248,7 @@ bool guard_wants_step(const struct guard *guard, const struct guard_reading *rea
 void guard_step(struct guard *guard, const struct guard_reading *reading, uint64_t prepared_tick) {
         uint64_t tick;
 
-        guard_look(guard, reading); /* it may be over */
+        guard_look(guard, reading); /* the jump may have been undone */
         if (!guard_wants_step(guard, reading, &tick) || tick > prepared_tick)
                 return;
         line_begin(&guard->line, reading->boottime_ns, wall_of(guard, reading));
@@ -254,7 +256,7 @@ void guard_step(struct guard *guard, const struct guard_reading *reading, uint64
         guard->offset_ns = guard->led_ns = 0;
         guard->accepted = false;
         guard->undecided = false;
-        run(guard, CLOCK_REASON_NONE, 0);
+        guard_set_running(guard, CLOCK_REASON_NONE, 0);
         wait_for_fence(guard, reading->boottime_ns);
 }
 
@@ -297,7 +299,7 @@ bool guard_above_fence(const struct guard *guard, uint64_t tick) {
 
 /* ---- start */
 
-/* The first tick above the fence. A fence of 0 says that no ID was ever issued. */
+/* The first tick above the fence. A fence of 0 means that no ID was ever issued. */
 static uint64_t first_tick_above(uint64_t fence_tick) {
         return fence_tick == 0 ? 0 : fence_tick + 1;
 }

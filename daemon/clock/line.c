@@ -40,13 +40,13 @@ bool line_bend(struct clock_line *line, int64_t boot_ns, int64_t ppb, int64_t st
         int64_t end_ns = clamped((wide)boot_ns + stretch_ns);
 
         if (!line_slewing(line, boot_ns)) {
-                if (line->slew_ppb != 0) /* it is over: the plain line reads faster */
+                if (line->slew_ppb != 0) /* the slew is over; a line without one is read faster */
                         line_begin(line, boot_ns, clock_line_at(line, boot_ns));
                 if (ppb != 0)
                         begin_slew(line, turn_ns, ppb, stretch_ns);
                 return true;
         }
-        /* readers may have seen one end that comes before the turn */
+        /* readers may already have passed an end that comes before the turn */
         if (line->slew_ppb == ppb && line->slew_end_boot_ns >= turn_ns) {
                 line->slew_end_boot_ns = end_ns > turn_ns ? end_ns : turn_ns;
                 return true;

@@ -3,7 +3,7 @@
 
 #include <time.h>
 
-/* By more than a slew does, and `unsure_ns` beside. */
+/* By more than a slew does, plus `unsure_ns`. */
 static bool moved(const struct wall_clock_offset *from, const struct wall_clock_offset *to,
                   int64_t unsure_ns) {
         int64_t by_ns;
@@ -19,7 +19,7 @@ void step_watch_init(struct step_watch *watch, const struct wall_clock_calls *ca
         watch->last = wall_clock_offset(calls);
 }
 
-/* A slew is followed; by a reading which is torn apart nothing is. */
+/* Follows a slew. A reading that was widened by preemption changes nothing. */
 static void follow(struct step_watch *watch, const struct wall_clock_offset *seen) {
         if (seen->width_ns < WALL_CLOCK_NARROW_NS || seen->width_ns <= watch->last.width_ns)
                 watch->last = *seen;
@@ -35,7 +35,7 @@ bool step_watch_look(struct step_watch *watch, int64_t boot_ns) {
                 return false;
         }
         seen = wall_clock_offset(watch->calls);
-        /* by more than both brackets can have made up */
+        /* by more than the two brackets can explain */
         if (!moved(&watch->last, &seen, watch->last.width_ns / 2 + seen.width_ns / 2)) {
                 follow(watch, &seen);
                 return false;

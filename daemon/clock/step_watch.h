@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * Notices steps of the wall clock by themselves: REALTIME − BOOTTIME moves with
- * a step at once, and next to nothing otherwise. For the ticker, which looks at
- * each tick.
+ * Notices steps of the wall clock without the kernel's help: REALTIME − BOOTTIME changes
+ * at once with a step, and hardly at all otherwise. The ticker calls this in each tick.
  */
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "daemon/clock/wall_clock.h"
 
-/* five times what a slew of 10 % does in a tick */
+/* five times the effect of a slew of 10 % within a tick */
 #define STEP_WATCH_MIN_NS INT64_C(500000)
 
 struct step_watch {
@@ -20,9 +19,9 @@ struct step_watch {
 
 void step_watch_init(struct step_watch *watch, const struct wall_clock_calls *calls);
 /*
- * Did the wall clock step since the last look? True once for each. `boot_ns` is
- * BOOTTIME as the caller read it just before: a look costs two readings more.
- * What may have been preemption is no step: it is read again, and when that does
- * not settle it either the next look will.
+ * Did the wall clock step since the last look? True once for each step. `boot_ns` is
+ * BOOTTIME, which the caller has just read; a look costs two more readings. What may have
+ * been preemption is no step: it is read again, and if that does not settle it, the next
+ * look will.
  */
 bool step_watch_look(struct step_watch *watch, int64_t boot_ns);

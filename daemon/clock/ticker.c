@@ -15,7 +15,7 @@
 #include "daemon/util/thread.h"
 #include "daemon/util/time.h"
 
-/* A slewed line may make ticks long; the latch is looked at this often anyway. */
+/* A slewed line may make ticks long; the latch is read this often nevertheless. */
 #define SLEEP_MAX_NS (10 * NS_PER_TICK)
 
 enum command {
@@ -23,8 +23,8 @@ enum command {
         COMMAND_RUN = 1,
         COMMAND_STOP = 2
 };
-/* The command's word: the watchdog's question stands above the command, so that
- * a thread that is about to sleep on the word misses neither. */
+/* The watchdog's question stands above the command in one word, so that a thread that is
+ * about to sleep on the word misses neither. */
 #define COMMAND_BITS 2u
 #define COMMAND_MASK ((UINT32_C(1) << COMMAND_BITS) - 1)
 
@@ -33,17 +33,17 @@ struct ticker {
         pthread_t thread;
         sem_t started;
         int start_error;          /* written before `started` is posted */
-        _Atomic uint32_t command; /* and question; a futex; the ledger thread stores it */
-        _Atomic uint32_t answer;  /* the question last seen */
+        _Atomic uint32_t command; /* with the question; a futex; the ledger thread stores it */
+        _Atomic uint32_t answer;  /* the last question seen */
         _Atomic uint64_t count;
         _Atomic uint64_t late;
         void (*on_run)(void *context); /* ledger thread only */
         void *on_run_context;
         int step_fd; /* an eventfd: the thread writes, the owner reads */
-        /* The kernel reads these two when the thread dies. */
+        /* the kernel reads these two when the thread dies */
         struct robust_list_head robust;
         struct robust_list owner_entry;
-        /* The thread's own. */
+        /* only the thread uses these */
         uint64_t published; /* what `now` holds */
         uint64_t last_tick; /* the highest tick it ever held */
         uint32_t last_latch;
@@ -55,18 +55,18 @@ static long futex(_Atomic uint32_t *word, int operation, uint32_t value) {
 }
 
 static void publish(struct ticker *ticker, uint64_t now) {
-        /* release: pairs with the readers' load of `now`; whatever the daemon
-         * wrote for this tick before is seen by whoever sees the tick */
+        /* release: pairs with the readers' load of `now`. Whoever sees the tick sees what
+         * the daemon wrote for it before. */
         atomic_store_explicit(&ticker->segment->now, now, memory_order_release);
         ticker->published = now;
 }
 
 /*
  * Puts the owner word on this thread's robust list: the kernel finds it at
- * `owner_entry` + futex_offset and rewrites it when the thread dies, however it
- * dies. glibc's own list of this thread is replaced, which only robust mutexes
- * held by it would miss; it holds none. The entry is linked before the owner is
- * stored, so there is no moment in which a live owner word would outlive us.
+ * `owner_entry` + futex_offset and rewrites it when the thread dies, however it dies.
+ * This replaces glibc's list of the thread, which matters only to robust mutexes that the
+ * thread holds; it holds none. The entry is linked before the owner is stored, so there is
+ * no moment in which a live owner word could outlive the thread.
  */
 static int own_segment(struct ticker *ticker) {
         struct clock_segment *segment = ticker->segment;
@@ -80,8 +80,8 @@ static int own_segment(struct ticker *ticker) {
                 return -errno;
 
         publish(ticker, CLOCK_NOW_INVALID);
-        /* release: pairs with the readers' acquire of `owner`; whoever sees this
-         * owner sees INVALID or a tick of ours, never a dead ticker's tick */
+        /* release: pairs with the readers' acquire of `owner`. Whoever sees this owner
+         * sees INVALID or one of its ticks, never the tick of a dead ticker. */
         atomic_store_explicit(&segment->owner, (uint32_t)gettid(), memory_order_release);
         return 0;
 }
@@ -90,13 +90,13 @@ static void prefer_punctuality(void) {
         struct sched_param param = { .sched_priority = 1 };
 
         prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
-        /* refused to the unprivileged, who have a somewhat later tick */
+        /* fails without privilege; then ticks come somewhat later */
         pthread_setschedparam(pthread_self(), SCHED_RR, &param);
 }
 
-/* Never a lower tick than before, whatever the line says. */
+/* Never publishes a lower tick than before, whatever the line says. */
 static void advance(struct ticker *ticker, uint64_t tick, uint32_t latch) {
-        /* after a pause, or with a new line, nothing was skipped */
+        /* after a pause, or with a new line, no tick was skipped */
         bool continues = ticker->published != CLOCK_NOW_INVALID && latch == ticker->last_latch;
 
         ticker->last_latch = latch;
@@ -113,16 +113,16 @@ static void advance(struct ticker *ticker, uint64_t tick, uint32_t latch) {
 static void sleep_until(int64_t boot_ns) {
         struct timespec at = time_to_timespec(boot_ns);
 
-        /* all signals are blocked; should it return early the caller looks at
-         * the clock anyway. BOOTTIME, so that a suspend ends the sleep. */
+        /* All signals are blocked; if it returned early, the caller would read the clock
+         * anyway. BOOTTIME, so that a suspend ends the sleep. */
         clock_nanosleep(CLOCK_BOOTTIME, TIMER_ABSTIME, &at, NULL);
 }
 
-/* After the tick is out, which is not to be late for this. */
+/* After the tick is published, so that it is not delayed. */
 static void look_for_step(struct ticker *ticker, int64_t boot_ns) {
         uint64_t one = 1;
 
-        /* a full counter is readable as well */
+        /* a write fails only when the counter is full, which is readable as well */
         if (step_watch_look(&ticker->steps, boot_ns) &&
             write(ticker->step_fd, &one, sizeof(one)) < 0)
                 return;
@@ -133,8 +133,8 @@ static void run_one_tick(struct ticker *ticker) {
         uint64_t tick = clock_tick_of(clock_read(ticker->segment, time_ns, &reading));
         int64_t boot_ns = reading.boot_ns, next_ns;
 
-        /* no line yet, before the epoch; or nothing of the tick at which it stands
-         * shall be given out: callers look at the state then */
+        /* There is no line yet, or it is before the epoch; or the line stands still and no
+         * ID of its tick may be issued. Then callers look at the state. */
         if (tick == CLOCK_NOW_INVALID || clock_held(ticker->segment)) {
                 publish(ticker, CLOCK_NOW_INVALID);
                 look_for_step(ticker, boot_ns);
@@ -147,18 +147,18 @@ static void run_one_tick(struct ticker *ticker) {
         sleep_until(next_ns < boot_ns + SLEEP_MAX_NS ? next_ns : boot_ns + SLEEP_MAX_NS);
 }
 
-/* The word of the command, once the question in it is answered. */
+/* The word with the command, after the question in it was answered. */
 static uint32_t take_command(struct ticker *ticker) {
         /* acquire: pairs with the release in word_set() */
         uint32_t word = atomic_load_explicit(&ticker->command, memory_order_acquire);
 
-        /* relaxed: a number to look at; only this thread stores it */
+        /* relaxed: an independent number, stored only by this thread */
         if (atomic_load_explicit(&ticker->answer, memory_order_relaxed) != word >> COMMAND_BITS)
                 atomic_store_explicit(&ticker->answer, word >> COMMAND_BITS, memory_order_relaxed);
         return word;
 }
 
-/* INVALID first: from here on callers read the clock themselves. */
+/* INVALID comes first: from here on callers read the clock themselves. */
 static void run_idle(struct ticker *ticker) {
         uint32_t word;
 
@@ -184,19 +184,19 @@ static void *ticker_thread(void *context) {
                         run_idle(ticker);
         }
         publish(ticker, CLOCK_NOW_INVALID);
-        /* release: INVALID is seen by whoever sees that nobody owns the clock */
+        /* release: whoever sees that nobody owns the clock sees INVALID */
         atomic_store_explicit(&ticker->segment->owner, 0, memory_order_release);
         return NULL;
 }
 
-/* Only the ledger thread stores it, so nothing comes between load and store. */
+/* Only the ledger thread stores it, so no store comes between its load and its store. */
 static uint32_t word_of(const struct ticker *ticker) {
         return atomic_load_explicit(&ticker->command, memory_order_relaxed);
 }
 
 static void word_set(struct ticker *ticker, uint32_t word) {
-        /* release: pairs with the thread's acquire; the thread sees what the
-         * caller wrote (the line, the state) before it asked for ticks */
+        /* release: pairs with the thread's acquire. The thread sees what the caller wrote
+         * (the line, the state) before it asked for ticks. */
         atomic_store_explicit(&ticker->command, word, memory_order_release);
         futex(&ticker->command, FUTEX_WAKE, 1);
 }
@@ -217,7 +217,7 @@ static int start(struct ticker *ticker) {
         return ticker->start_error;
 }
 
-/* What is left when the thread is gone, or never was. */
+/* The thread has ended, or never ran. */
 static struct ticker *ticker_dispose(struct ticker *ticker) {
         sem_destroy(&ticker->started);
         if (ticker->step_fd >= 0)
@@ -234,7 +234,7 @@ int ticker_new_with(struct ticker **ret, struct clock_segment *segment,
         if (!ticker)
                 return -ENOMEM;
         ticker->segment = segment;
-        /* fails for larger values only */
+        /* fails only for larger values */
         (void)sem_init(&ticker->started, 0, 0);
         step_watch_init(&ticker->steps, calls);
         ticker->step_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -255,7 +255,7 @@ struct ticker *ticker_free(struct ticker *ticker) {
         if (!ticker)
                 return NULL;
         command_set(ticker, COMMAND_STOP);
-        /* the kernel walks the robust list before it lets anybody join */
+        /* the kernel walks the robust list before the thread can be joined */
         pthread_join(ticker->thread, NULL);
         return ticker_dispose(ticker);
 }
@@ -284,7 +284,7 @@ bool ticker_stepped(const struct ticker *ticker) {
 }
 
 uint64_t ticker_count(const struct ticker *ticker) {
-        /* relaxed: a number to look at, nothing hangs on it */
+        /* relaxed: a counter on its own; it orders nothing */
         return atomic_load_explicit(&ticker->count, memory_order_relaxed);
 }
 
@@ -298,7 +298,7 @@ const struct clock_segment *ticker_clock(const struct ticker *ticker) {
 }
 
 bool ticker_running(const struct ticker *ticker) {
-        /* relaxed: only the ledger thread changes it, others just look */
+        /* relaxed: only the ledger thread changes it; others only show it */
         return (word_of(ticker) & COMMAND_MASK) == COMMAND_RUN;
 }
 
@@ -311,7 +311,7 @@ void ticker_ask(void *context, uint32_t question) {
 bool ticker_answered(void *context, uint32_t question) {
         const struct ticker *ticker = context;
 
-        /* relaxed: that the thread came by is all it tells */
+        /* relaxed: it only says that the thread passed its loop */
         return atomic_load_explicit(&ticker->answer, memory_order_relaxed) ==
                question << COMMAND_BITS >> COMMAND_BITS;
 }

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * The ticker: a thread of its own which stores the current tick into the clock
- * segment's `now` at each beginning of a tick, by absolute sleeps. Its thread
- * ID is the segment's owner word, on its robust-futex list. While idle it
- * stores INVALID and waits on a futex: no wake-ups. While it ticks it also looks
- * for steps of the wall clock, which are thus noticed within a tick where the
- * kernel does not tell of them (wall_clock_step_fd()).
+ * The ticker: a thread that stores the current tick into `now` of the clock segment at the
+ * beginning of each tick, by absolute sleeps. Its thread ID is the segment's owner word,
+ * which is on its robust-futex list. While idle it stores INVALID and waits on a futex,
+ * without wake-ups. While it ticks it also looks for steps of the wall clock, so that they
+ * are noticed within a tick where the kernel does not report them
+ * (wall_clock_step_fd()).
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -17,28 +17,28 @@
 struct ticker;
 
 int ticker_new(struct ticker **ret, struct clock_segment *segment);
-/* The same, its looks for steps by `calls`, which are called from its thread. */
+/* The same, but it looks for steps by `calls`, which its thread calls. */
 int ticker_new_with(struct ticker **ret, struct clock_segment *segment,
                     const struct wall_clock_calls *calls);
 struct ticker *ticker_free(struct ticker *ticker); /* stores INVALID, joins the thread */
 
 /* From the ledger thread; cheap when nothing changes. */
 void ticker_set_running(struct ticker *ticker, bool running);
-/* `on_run` is called by ticker_set_running() whenever ticking begins; NULL:
- * nobody is. Ledger thread. */
+/* ticker_set_running() calls `on_run` whenever ticking begins; NULL: nothing. Ledger
+ * thread. */
 void ticker_on_run(struct ticker *ticker, void (*on_run)(void *context), void *context);
 
-/* Readable when the wall clock stepped since the last ticker_stepped(), be it
- * while the ticker was idle: then it is noticed at the first tick. The ticker's. */
+/* Readable when the wall clock stepped since the last ticker_stepped(). A step while the
+ * ticker was idle is noticed at the first tick. The descriptor stays the ticker's. */
 int ticker_step_fd(const struct ticker *ticker);
-/* Did it? Asks once for each time. */
+/* Did it? True once for each time. */
 bool ticker_stepped(const struct ticker *ticker);
 
 uint64_t ticker_count(const struct ticker *ticker);      /* ticks published */
-uint64_t ticker_late_count(const struct ticker *ticker); /* ticks skipped, woken too late */
+uint64_t ticker_late_count(const struct ticker *ticker); /* ticks skipped by waking late */
 const struct clock_segment *ticker_clock(const struct ticker *ticker);
 bool ticker_running(const struct ticker *ticker);
 
-/* The watchdog's, see watchdog.h; `ticker` is a struct ticker. Ledger thread. */
+/* For the watchdog, see watchdog.h; `ticker` is a struct ticker. Ledger thread. */
 void ticker_ask(void *ticker, uint32_t question);
 bool ticker_answered(void *ticker, uint32_t question);

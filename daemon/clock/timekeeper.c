@@ -12,13 +12,13 @@
 
 #define DAY_NS (86400 * NS_PER_S)
 #define YEAR_TICKS UINT64_C(31536000000)
-/* A forward jump is prepared for somewhat more than it is: the fence is written
- * meanwhile. */
+/* A forward jump is prepared for somewhat more than its size: time passes while the fence
+ * is written. */
 #define STEP_AHEAD_TICKS 1000u
-/* As long as anything is out of order the clocks are looked at so often, whatever
- * tells of steps. */
+/* While anything is out of order the clocks are read this often, whatever reports
+ * steps. */
 #define LOOK_NS NS_PER_S
-/* How often a look is repeated when it took too long. */
+/* How often a look that took too long is repeated. */
 #define LOOKS_MAX 100
 
 void timekeeper_init(struct timekeeper *keeper) {
@@ -47,18 +47,18 @@ static void publish_state(struct timekeeper *keeper) {
         struct clock_segment *clock = keeper->clock;
         int64_t resume = keeper->stuck != NULL ? INT64_MAX : guard->resume_boot_ns;
 
-        /* relaxed: a number to look at */
+        /* relaxed: an independent number */
         atomic_store_explicit(&clock->offset_ns, guard->offset_ns, memory_order_relaxed);
         /* relaxed: for the next daemon */
         atomic_store_explicit(&clock->led_ns, guard->led_ns, memory_order_relaxed);
         atomic_store_explicit(&clock->accepted, guard->accepted, memory_order_relaxed);
         atomic_store_explicit(&clock->resume_boot_ns, resume, memory_order_relaxed);
         atomic_store_explicit(&clock->reason, keeper->reason, memory_order_relaxed);
-        /* release: whoever sees the state sees why and until when */
+        /* release: whoever sees the state sees its reason and its end */
         atomic_store_explicit(&clock->state, keeper->state, memory_order_release);
         if (guard->served)
-                /* the next daemon reads it after this one is gone; before the
-                 * first grant, which is a store of this thread as well */
+                /* The next daemon reads it after this one is gone. It comes before the
+                 * first grant, which is a store of this thread as well. */
                 atomic_store_explicit(&clock->unserved, 0, memory_order_release);
 }
 
@@ -86,7 +86,7 @@ static void tell(const struct timekeeper *keeper, bool first) {
                 log_event(level_of(keeper), event, "%s", timekeeper_text(keeper, text));
 }
 
-/* Takes over what was decided, and tells of it if it is news. */
+/* Publishes what was decided, and reports it if it is new. */
 static void publish(struct timekeeper *keeper) {
         const struct guard *guard = keeper->guard;
         /* what the clock itself says comes first */
@@ -118,8 +118,7 @@ static void read_clocks(struct timekeeper *keeper, struct guard_reading *ret) {
                               &suspended_ns);
         if (suspended_ns > 0)
                 log_event(LOG_LEVEL_INFO, "suspend",
-                          "the machine was suspended for %s: the clock "
-                          "went on meanwhile",
+                          "the machine was suspended for %s: the clock ran on meanwhile",
                           describe_duration(suspended_ns, text));
 }
 
@@ -128,17 +127,17 @@ static void follow_forward(struct timekeeper *keeper) {
         struct guard *guard = keeper->guard;
         uint64_t tick;
 
-        /* again where the time that was prepared for has passed meanwhile */
+        /* again if the time that was prepared has passed meanwhile */
         for (int i = 0; i < LOOKS_MAX && guard_wants_step(guard, &keeper->reading, &tick); i++) {
                 tick += STEP_AHEAD_TICKS;
                 if (!keeper->hooks->prepare(keeper->context, tick))
-                        return; /* the lease's thread wakes us when the fence is raised */
+                        return; /* the lease's thread wakes this one when the fence is raised */
                 read_clocks(keeper, &keeper->reading);
                 guard_step(guard, &keeper->reading, tick);
         }
 }
 
-/* Once a day, beginning a year before. */
+/* Once a day, from a year before the end on. */
 static void warn_of_end(struct timekeeper *keeper) {
         const struct guard *guard = keeper->guard;
         int64_t now_ns = keeper->reading.boottime_ns;
@@ -149,7 +148,7 @@ static void warn_of_end(struct timekeeper *keeper) {
                 return;
         keeper->alarmed_boot_ns = now_ns;
         log_event(LOG_LEVEL_WARNING, "epoch-end", "the last tick of id.layout and id.epoch comes "
-                  "in %" PRIu64 " days, and no ID after it: plan the move to a new ID space",
+                  "in %" PRIu64 " days, and no ID follows it: plan the move to a new ID space",
                   (last - tick) / (YEAR_TICKS / 365));
 }
 
@@ -158,12 +157,12 @@ static void look_at_machine(struct timekeeper *keeper) {
                 guard_clone(keeper->guard);
         if (clone_watch_disrupted(keeper->clone_watch))
                 log_event(LOG_LEVEL_NOTICE, "machine", "the hypervisor says that the clock may "
-                          "have jumped, as by a migration: a step is dealt with like any other");
+                          "have jumped, as in a migration: a step is handled like any other");
 }
 
-/* Readers go on by the old line until a new one is published: too late for that,
- * after the daemon or the machine was stopped in between, the new one would lead
- * back behind what they have seen. */
+/* Readers use the old line until a new one is published. If the daemon or the machine was
+ * stopped in between, it is too late for that: the new line would lead back behind what
+ * they have seen. */
 static bool too_late(struct timekeeper *keeper, int64_t read_boot_ns) {
         struct guard_reading now;
 
@@ -173,7 +172,7 @@ static bool too_late(struct timekeeper *keeper, int64_t read_boot_ns) {
         return now.boottime_ns - read_boot_ns > LINE_LEAD_NS / 2;
 }
 
-/* Returns when the first reading was taken. */
+/* Returns the time of the first reading. */
 static int64_t decide(struct timekeeper *keeper) {
         int64_t read_boot_ns;
 
@@ -256,9 +255,9 @@ struct timekeeper_totals timekeeper_totals(const struct timekeeper *keeper) {
 
 static const char *refusal_of(const struct timekeeper *keeper, int error) {
         if (error == -EALREADY)
-                return "nothing is held back: the wall clock is followed already";
+                return "nothing is held back: the wall clock is already followed";
         if (error == -EBUSY)
-                return "what was promised up to the fence is not known: only time helps";
+                return "the promises up to the fence are not known: only time helps";
         if (keeper->guard->cloned)
                 return "the wall clock is behind the last IDs: set it right first";
         return "the wall clock shows a time outside id.epoch and id.layout: set it right, or "

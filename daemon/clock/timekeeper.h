@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * Keeps the guarded clock: reads the clocks, lets the guard decide, publishes
- * line and state in the clock segment, tells the log, the service manager and
- * whoever asks. Follows a forward jump in the order of rule 9: fence,
- * reservations, clock. Ledger thread only.
+ * Keeps the guarded clock: reads the clocks, lets the guard decide, publishes line and
+ * state in the clock segment, and reports to the log, the service manager and whoever
+ * asks. It follows a forward jump in the order of rule 9: fence, reservations, clock.
+ * Ledger thread only.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -20,7 +20,7 @@ struct timekeeper_hooks {
         /* The clock is about to move forward to `tick` (rule 9): do the fence and the
          * reservations hold there? False: not yet; the next look asks again. */
         bool (*prepare)(void *context, uint64_t tick);
-        /* State or reason are others now: clients that sleep must look at them. */
+        /* State or reason have changed: clients that sleep must look at them. */
         void (*changed)(void *context);
 };
 
@@ -36,8 +36,8 @@ struct timekeeper {
         enum clock_state state;
         enum clock_reason reason;
         const char *stuck; /* the sentence of timekeeper_set_stuck() */
-        int64_t alarmed_boot_ns; /* when the end of the layout was last warned of; 0: never */
-        uint64_t incidents;   /* rollbacks and holds told of */
+        int64_t alarmed_boot_ns; /* when the log last warned of the layout's end; 0: never */
+        uint64_t incidents;   /* rollbacks and holds that were reported */
 };
 
 /* The caller has filled in the pointers, and nothing else. */
@@ -48,11 +48,11 @@ void timekeeper_look(struct timekeeper *keeper);
 /* After the round's grants: the fence is passed and cannot be raised, and `why`; it
  * stays valid until the next call. NULL: it is not. */
 void timekeeper_set_stuck(struct timekeeper *keeper, const char *why);
-/* CLOCK_BOOTTIME by which to look again; INT64_MAX. */
+/* The CLOCK_BOOTTIME by which to look again, or INT64_MAX. */
 int64_t timekeeper_deadline(const struct timekeeper *keeper);
 
-/* May grants be made? If not, *ret_resume_boot_ns is when that may change by
- * itself, INT64_MAX: not. */
+/* May grants be made? If not, *ret_resume_boot_ns is when that may change by itself;
+ * INT64_MAX: it will not. */
 bool timekeeper_ready(const struct timekeeper *keeper, int64_t *ret_resume_boot_ns);
 uint64_t timekeeper_tick(const struct timekeeper *keeper, int64_t boot_ns);
 
@@ -60,12 +60,12 @@ uint64_t timekeeper_tick(const struct timekeeper *keeper, int64_t boot_ns);
 #define TIMEKEEPER_TEXT 3400u
 const char *timekeeper_text(const struct timekeeper *keeper, char text[TIMEKEEPER_TEXT]);
 
-/* Somebody else has set STATUS=: say again what is out of order. */
+/* Another module has set STATUS=: send what is out of order once more. */
 void timekeeper_tell_again(const struct timekeeper *keeper);
 
-/* A person says that the wall clock is right. 0 or -errno; `text` answers. */
+/* The operator says that the wall clock is right. 0 or -errno; `text` is the answer. */
 int timekeeper_accept(struct timekeeper *keeper, char text[TIMEKEEPER_TEXT]);
-/* Another [clock] section holds. */
+/* The [clock] section has changed. */
 void timekeeper_set_policy(struct timekeeper *keeper, const struct guard_policy *policy);
 
 struct timekeeper_totals {

@@ -10,12 +10,12 @@
 #include "daemon/util/log.h"
 #include "daemon/util/time.h"
 
-/* the kernel's own last second; it lets nobody set a clock as late as that */
+/* the kernel's last second; no clock can be set as late as that */
 #define NEVER_S (INT64_MAX / NS_PER_S)
 #define BRACKETS_MAX 5
-/* BOOTTIME − MONOTONIC grows by suspends alone; less than this is the reading's own */
+/* BOOTTIME − MONOTONIC grows only by suspends; less than this is noise of the reading */
 #define SUSPEND_MIN_NS NS_PER_MS
-/* steps that come faster than the timer can be armed are one step */
+/* steps that come faster than the timer can be armed count as one */
 #define ARMS_MAX 4
 
 struct wall_clock {
@@ -30,7 +30,7 @@ struct bracket {
         int64_t before_ns, realtime_ns, monotonic_ns, after_ns;
 };
 
-/* A faked clock can say what does not fit: the nearest which does. */
+/* A faked clock may show more than fits: then the nearest value that does. */
 static int64_t kernel_clock_ns(clockid_t clock) {
         struct timespec at;
         int64_t ns;
@@ -85,7 +85,7 @@ static int64_t difference(int64_t a, int64_t b) {
         return r;
 }
 
-/* never below 0, which BOOTTIME does not go back for */
+/* never below 0: BOOTTIME does not go back */
 static int64_t width_of(const struct bracket *bracket) {
         int64_t width_ns = difference(bracket->after_ns, bracket->before_ns);
 
@@ -116,8 +116,8 @@ static struct bracket bracket_read(const struct wall_clock_calls *calls) {
         return bracket;
 }
 
-/* Preemption between two readings looks like a step, a suspend like one of
- * hours: the narrowest bracket has the least of it. */
+/* Preemption between two readings looks like a step, and a suspend like a step of hours.
+ * The narrowest bracket contains the least of it. */
 static struct bracket bracket_narrow(const struct wall_clock_calls *calls) {
         struct bracket best = bracket_read(calls);
 
@@ -141,7 +141,7 @@ static void remember_asleep(struct wall_clock *wall_clock, const struct bracket 
         wall_clock->asleep_width_ns = width_of(bracket);
 }
 
-/* A growth counts which is more than both brackets can have made up. */
+/* Only a growth beyond what the two brackets can explain is a suspend. */
 static int64_t suspended(struct wall_clock *wall_clock, const struct bracket *bracket) {
         int64_t grown_ns = difference(difference(middle_of(bracket), bracket->monotonic_ns),
                                       wall_clock->asleep_ns);
@@ -156,16 +156,16 @@ static int64_t suspended(struct wall_clock *wall_clock, const struct bracket *br
         return 0;
 }
 
-/* -EPERM is a sandbox's: nothing is changed here, and that needs no privilege. */
+/* -EPERM comes from a sandbox: this changes nothing, so it needs no privilege. */
 static bool synchronised(struct wall_clock *wall_clock) {
         struct timex timex = { .modes = 0 };
         int state = wall_clock->calls->adjtimex(&timex);
 
         if (state < 0 && !wall_clock->sync_unknown) {
                 wall_clock->sync_unknown = true;
-                log_event(LOG_LEVEL_INFO, "synchronised", "whether the wall clock is synchronised "
-                          "cannot be known, it counts as not: adjtimex: %s; a service needs "
-                          "ProtectClock=no and a system call filter that allows adjtimex for it",
+                log_event(LOG_LEVEL_INFO, "synchronised", "adjtimex: %s: the wall clock counts as "
+                          "unsynchronised, because its state cannot be read; a service needs "
+                          "ProtectClock=no and a system call filter that allows adjtimex",
                           strerror(-state));
         }
         return state >= 0 && state != TIME_ERROR && (timex.status & STA_UNSYNC) == 0;
@@ -184,7 +184,7 @@ int64_t wall_clock_take(struct wall_clock *wall_clock, bool ask_synchronised,
         return width_of(&bracket);
 }
 
-/* Whether a step came while it was being armed; negative: it cannot be. */
+/* 1: there was a step while the timer was being armed; negative: it cannot be armed. */
 static int arm(const struct wall_clock *wall_clock) {
         int r = -ECANCELED;
         bool stepped = false;
@@ -197,7 +197,7 @@ static int arm(const struct wall_clock *wall_clock) {
 }
 
 static void disarm(struct wall_clock *wall_clock, int error) {
-        log_event(LOG_LEVEL_NOTICE, "steps", "the kernel does not tell when the wall clock is set "
+        log_event(LOG_LEVEL_NOTICE, "steps", "the kernel does not report steps of the wall clock "
                   "(%s): while no ticks run, a step is noticed late", strerror(error));
         if (wall_clock->step_fd >= 0)
                 close(wall_clock->step_fd);
@@ -242,8 +242,8 @@ bool wall_clock_stepped(struct wall_clock *wall_clock) {
         if (wall_clock->step_fd < 0 ||
             wall_clock->calls->timer_drain(wall_clock->step_fd) == -EAGAIN)
                 return false;
-        /* before anybody reads the clocks: a step after this is told anew, one
-         * before it is in the clocks */
+        /* before anybody reads the clocks: a later step is reported again, and an earlier
+         * one shows in the clocks */
         r = arm(wall_clock);
         if (r < 0)
                 disarm(wall_clock, -r);

@@ -113,7 +113,7 @@ Test(clock_accept, the_tool_shows_the_answer) {
         private_daemon_prepare(&d);
         private_daemon_start(&d);
         RUN("clock", "accept", "--socket", d.socket);
-        expect_error("sfshm: nothing is held back: the wall clock is followed already\n");
+        expect_error("sfshm: nothing is held back: the wall clock is already followed\n");
         private_daemon_stop(&d);
         RUN("clock", "accept", "--socket", d.socket);
         expect_error(d.socket);
