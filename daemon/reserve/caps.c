@@ -17,8 +17,8 @@ static uint64_t smaller(uint64_t a, uint64_t b) {
         return a < b ? a : b;
 }
 
-/* What the lanes in the list but `except` hold: those of the account's uid and,
- * of these, those of its cgroup. */
+/* What the lanes in the list hold, without `except`: those of the account's uid, and those
+ * of them that are of its cgroup. */
 static void count(const struct grants *grants, const struct account *account,
                   const struct client_lane *except,
                   uint32_t (*width)(const struct grants *grants, const struct client_lane *lane),
@@ -61,8 +61,8 @@ uint64_t caps_standing(const struct grants *grants, const struct client *client,
         struct tally uid, cgroup;
 
         if (of_uid == UINT64_MAX && of_cgroup == UINT64_MAX)
-                return UINT64_MAX; /* without a walk over all lanes */
-        /* what a lane has by demand is in force as well: it may use the wider one */
+                return UINT64_MAX; /* saves a walk over all lanes */
+        /* an elastic reservation counts as well: a lane may use the wider one */
         count(grants, client->account, lane, grants_widest, &uid, &cgroup);
         return smaller(standing_under(of_uid, &uid), standing_under(of_cgroup, &cgroup));
 }
@@ -71,14 +71,14 @@ static bool full(uint64_t cap, const struct tally *held, uint32_t n_lanes) {
         return cap != UINT64_MAX && held->positions + n_lanes > cap;
 }
 
-/* Half of what all lanes may have is enough for one uid, whatever the limits. */
+/* One uid may have half of the lanes that there can be, whatever the limits say. */
 static uint32_t lanes_of_one(const struct grants *grants) {
         uint32_t half = planner_standing_total(grants_run_width(grants)) / 2;
 
         return half > 0 ? half : 1;
 }
 
-/* Cut off where a path is too long: the limit's name comes first. */
+/* The name of the limit comes first, because a long path cuts the rest off. */
 static int refuse(char text[CAPS_TEXT], const char *kind, const char *name, uint64_t cap,
                   uint64_t held) {
         snprintf(text, CAPS_TEXT,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * What the lanes of one uid, and of one of its cgroups, may hold together: the
- * caps, and a uid's part of the lanes. More connections buy nothing.
+ * What the lanes of one uid, and of one of its cgroups, may hold together: the caps, and
+ * the share of all lanes that one uid may have. More connections gain nothing.
  */
 #include <stdint.h>
 
@@ -10,13 +10,12 @@
 
 #define CAPS_TEXT 256u
 
-/* May this client, not in the list yet, be let in? 0, or -EDQUOT and in `text`
- * a sentence that names the limit. */
+/* May this client, which is not in the list yet, attach? 0, or -EDQUOT and in `text` a
+ * sentence that names the limit. */
 int caps_admit(const struct grants *grants, const struct client *client, char text[CAPS_TEXT]);
 
-/* The most positions a standing reservation of the lane may have, UINT64_MAX
- * without a cap. 0: the others hold all of the cap, until the next plan. Capped
- * ones are as narrow as in a run of that many positions, so that there is room
- * for more of them. */
+/* The most positions that a standing reservation of the lane may have; UINT64_MAX without
+ * a cap. 0: the other lanes hold all of the cap, until the next plan. Under a cap they are
+ * as narrow as in a run of that many positions, so that there is room for more of them. */
 uint64_t caps_standing(const struct grants *grants, const struct client *client,
                        const struct client_lane *lane);

@@ -6,7 +6,7 @@
 
 #include "daemon/reserve/planner.h"
 
-/* A stretch of time being planned for. */
+/* The time that is planned for. */
 struct window {
         uint64_t t0, t1;
         uint64_t spare; /* positions to leave free */
@@ -62,8 +62,8 @@ static void mark_busy(struct elastic *elastic, struct client_lane *lane, uint64_
                 elastic->busy_tick = tick;
 }
 
-/* What the counters say since the last look; they are a client's memory, so
- * no more is believed than the run has positions. */
+/* What the counters say since the last look. They are the client's memory, so no more is
+ * believed than the run has positions. */
 static void look(const struct client *client, struct client_lane *lane, uint64_t most) {
         uint32_t index = (uint32_t)(lane - client->lanes);
         struct client_counters counters;
@@ -80,7 +80,7 @@ static void look(const struct client *client, struct client_lane *lane, uint64_t
         lane->overflows = counters.overflows;
 }
 
-/* One in a tick is enough of each lane: more say how many callers it has. */
+/* One for each tick and lane: more only say how many callers the lane has. */
 static void count_overflows(struct elastic *elastic, uint64_t overflows, uint64_t elapsed) {
         elastic->demand.overflows += overflows < elapsed ? overflows : elapsed;
 }
@@ -123,11 +123,11 @@ static int bidders_room(struct elastic *elastic, uint32_t n_lanes) {
         return 0;
 }
 
-/* What the lane has of that time already. One that does not seek, but counts
- * against a cap, has what stands. */
+/* What the lane already has of that time. A lane that does not bid, but counts against a
+ * cap, has its standing reservation. */
 static uint32_t kept_in(const struct grants *grants, const struct client_lane *lane,
-                        const struct window *window, bool seeks) {
-        uint32_t width = seeks ? 0 : lane->standing;
+                        const struct window *window, bool bids) {
+        uint32_t width = bids ? 0 : lane->standing;
 
         for (unsigned slot = SLOT_ELASTIC_A; slot <= SLOT_ELASTIC_B; slot++) {
                 struct rectangle r;
@@ -139,9 +139,9 @@ static uint32_t kept_in(const struct grants *grants, const struct client_lane *l
         return width;
 }
 
-/* All busy lanes, and the idle ones which count against a cap; returns how many.
- * `*ret_wanting`: the busy without anything in the window. Without memory nobody
- * is served now, and tried again later. */
+/* All busy lanes, and the idle ones that count against a cap; returns how many.
+ * *ret_wanting: the busy ones without anything in the window. Without memory no lane is
+ * served now; it is tried again later. */
 static size_t gather(struct elastic *elastic, const struct grants *grants,
                      const struct window *window, size_t *ret_wanting) {
         size_t n = 0, wanting = 0;
@@ -155,10 +155,10 @@ static size_t gather(struct elastic *elastic, const struct grants *grants,
                 for (uint32_t i = 0; i < client->n_lanes; i++) {
                         struct client_lane *lane = &client->lanes[i];
                         struct rectangle held = { .width = 0 };
-                        bool seeks = recent(elastic, lane->busy_tick, grants->now);
+                        bool bids = recent(elastic, lane->busy_tick, grants->now);
                         unsigned slot;
 
-                        if (!seeks && !fair_share_capped(client->account))
+                        if (!bids && !fair_share_capped(client->account))
                                 continue;
                         if (!grants_newest(grants, lane, SLOT_ELASTIC_A, &slot, &held))
                                 held.width = lane->standing;
@@ -166,7 +166,7 @@ static size_t gather(struct elastic *elastic, const struct grants *grants,
                                 (struct bidder){ .client = client,
                                                  .lane = lane,
                                                  .held = held.width,
-                                                 .keeps = kept_in(grants, lane, window, seeks),
+                                                 .keeps = kept_in(grants, lane, window, bids),
                                                  .standing = grants_standing(grants, lane) };
                         wanting += elastic->bidders[n++].keeps == 0;
                 }
@@ -183,7 +183,7 @@ static uint32_t usable(const struct grants *grants, const struct window *window,
         return width > window->spare ? width - (uint32_t)window->spare : 0;
 }
 
-/* The plan is what they have but for rounding: nobody needs another place. */
+/* The plan equals what they have, except for rounding: no lane needs another place. */
 static bool keepable(const struct grants *grants, const struct bidder *bidders, size_t n,
                      const struct window *window, uint32_t start, uint32_t width) {
         for (size_t i = 0; i < n; i++) {
@@ -231,13 +231,13 @@ static void partition(struct grants *grants, const struct bidder *bidders, size_
                 grants->planned_end = window->t1;
 }
 
-/* Divides what is free in the window among the busy that have nothing in it. */
+/* Divides what is free in the window among the busy lanes that have nothing in it. */
 static void divide(struct elastic *elastic, struct grants *grants, const struct window *window,
                    uint64_t measured_ticks) {
         uint32_t start, width = usable(grants, window, &start);
         size_t wanting, n;
 
-        if (width == 0) /* the cheap question first: a thousand may hint at once */
+        if (width == 0) /* this check is cheap, and a thousand lanes may hint at once */
                 return;
         n = gather(elastic, grants, window, &wanting);
         if (wanting == 0 || fair_share_plan(elastic->bidders, n, width, measured_ticks) < 0)
@@ -250,7 +250,7 @@ static void divide(struct elastic *elastic, struct grants *grants, const struct 
         }
 }
 
-/* The next period: from where nearly everything ends to the end after. */
+/* The next period: from the end of nearly all reservations to the period's end. */
 static void plan(struct elastic *elastic, struct grants *grants, uint64_t waiting) {
         uint64_t elapsed =
                 grants->now > elastic->measured_tick ? grants->now - elastic->measured_tick : 1;
@@ -264,8 +264,8 @@ static void plan(struct elastic *elastic, struct grants *grants, uint64_t waitin
         divide(elastic, grants, &next, elapsed);
 }
 
-/* Who is busy and holds nothing now gets what is free until the end of what is
- * planned, or at least of this period. */
+/* Busy lanes that hold nothing now get what is free until the end of what is planned, or
+ * at least until the end of this period. */
 static void serve(struct elastic *elastic, struct grants *grants) {
         struct window window = { .t0 = grants->now,
                                  .t1 = boundary(elastic, grants, 2),
@@ -285,8 +285,8 @@ void elastic_run(struct elastic *elastic, struct grants *grants, uint64_t waitin
         serve(elastic, grants);
 }
 
-/* Nothing was looked at while nobody was busy, and nothing is planned: what is
- * served now lasts until the next plan's begin. */
+/* While no lane was busy, nothing was measured and nothing is planned: what is served now
+ * lasts until the next plan begins. */
 static void begin_looking(struct elastic *elastic, const struct grants *grants) {
         elastic->measured_tick = grants->now;
         elastic->planned_at = period_of(elastic, grants);
@@ -320,7 +320,7 @@ void elastic_want(struct elastic *elastic, struct grants *grants, struct client 
                 look(client, lane, 0);
         lane->wanted = count == 0 ? UINT32_MAX : count;
         mark_busy(elastic, lane, grants->now);
-        /* once a tick, so that a flood of hints costs nobody anything */
+        /* once per tick, so that a flood of hints costs nobody anything */
         if (!tried && !grants_at(grants, lane, SLOT_ELASTIC_A, grants->now, &r))
                 serve(elastic, grants);
 }

@@ -29,7 +29,7 @@ static int order(uint64_t a, uint64_t b) {
         return a < b ? -1 : a > b;
 }
 
-/* By uid, account, then age, so that a plan is repeated with the same demand. */
+/* By uid, account, then age, so that the same demand gives the same plan. */
 static int compare(const void *first, const void *second) {
         const struct bidder *a = first, *b = second;
         int by_uid = order(account_uid(a->client->account), account_uid(b->client->account));
@@ -54,16 +54,16 @@ static void lower_cap(struct planner_group *group, uint32_t kept) {
                 group->cap = group->cap > kept ? group->cap - kept : 0;
 }
 
-/* What the bidder may use besides what is planned for it now. A lane uses one
- * slot in a tick, the widest: of a standing one of s positions beside a planned
- * one of at least 1 no more than s - 1 count. */
+/* What the bidder may use besides what is planned for it now. A lane uses one slot in a
+ * tick, the widest: of a standing reservation of s positions beside a planned one of at
+ * least 1, at most s - 1 positions count. */
 static uint32_t besides(const struct bidder *bidder, bool scarce) {
         if (bidder->keeps == 0)
                 return scarce || bidder->standing == 0 ? bidder->standing : bidder->standing - 1;
         return bidder->keeps > bidder->standing ? bidder->keeps : bidder->standing;
 }
 
-/* `scarce`: there are fewer positions than lanes, some get none. */
+/* `scarce`: there are fewer positions than lanes, so some lanes get none. */
 static void groups_add(struct groups *groups, const struct bidder *bidder,
                        const struct bidder *before, bool scarce) {
         const struct account *account = bidder->client->account;

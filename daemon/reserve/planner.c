@@ -16,20 +16,20 @@ static uint64_t smaller(uint64_t a, uint64_t b) {
         return a < b ? a : b;
 }
 
-/* What a member still takes: in the first round up to its demand, in the
- * second, of what is left over, up to its cap. */
+/* What a member still takes: up to its demand in the first round, and up to its cap of
+ * what is left over in the second. */
 static uint64_t room(const struct planner_share *share, bool leftover) {
         uint64_t limit = leftover ? share->cap : smaller(share->demand, share->cap);
 
         return limit > share->width ? limit - share->width : 0;
 }
 
-/* Is a satisfied at a lower level of the water than b? */
+/* Is `a` satisfied at a lower water level than `b`? */
 static bool sooner(const struct planner_share *a, const struct planner_share *b, bool leftover) {
         return (wide)room(a, leftover) * b->weight < (wide)room(b, leftover) * a->weight;
 }
 
-/* Stable, so equal members stay in their order and the result is repeatable. */
+/* Stable: equal members keep their order, so the result is repeatable. */
 static struct planner_share *merge(struct planner_share *a, struct planner_share *b,
                                    bool leftover) {
         struct planner_share *head = NULL, **tail = &head;
@@ -57,9 +57,9 @@ static struct planner_share *sort(struct planner_share *list, bool leftover) {
         return merge(sort(list, leftover), sort(half, leftover), leftover);
 }
 
-/* Those who want more than the level get the level: the whole part by weight,
- * and what the rounding left one by one. Each has room for the one more, for
- * its room is above the unrounded level. */
+/* Members that want more than the level get the level: the whole part by weight, and what
+ * rounding left one by one. Each has room for one more, because its room is above the
+ * unrounded level. */
 static void fill_level(struct planner_share *list, uint64_t positions, uint64_t weights) {
         uint64_t rest = positions;
 
@@ -73,7 +73,7 @@ static void fill_level(struct planner_share *list, uint64_t positions, uint64_t 
                 s->width++;
 }
 
-/* One round of water-filling; returns what nobody has room for. */
+/* One round of water-filling; returns what no member has room for. */
 static uint64_t fill(struct planner_share **list, uint64_t positions, bool leftover) {
         uint64_t weights = 0;
 
@@ -94,8 +94,8 @@ static uint64_t fill(struct planner_share **list, uint64_t positions, bool lefto
         return positions;
 }
 
-/* Members whom the filling left below their floor get the floor and are out;
- * how many positions that took. */
+/* Members that the filling left below their floor get the floor and leave the list;
+ * returns how many positions that took. */
 static uint64_t take_floors(struct planner_share **list) {
         uint64_t taken = 0;
 
@@ -148,7 +148,7 @@ static void node_init(struct node *node, const struct planner_group *group) {
         node->last = &node->children;
 }
 
-/* A parent wants, may and must have what its children do together. */
+/* The demand, cap and floor of a parent are those of its children together. */
 static void node_add(struct node *parent, struct planner_share *child, uint64_t *sum_of_caps) {
         *parent->last = child;
         parent->last = &child->next;

@@ -14,9 +14,9 @@ struct reserve {
         struct standing standing;
         struct elastic elastic;
         struct fence *fence;
-        uint64_t due;      /* nothing is before, unless the fence moves */
+        uint64_t due;      /* nothing is due before, unless the fence moves */
         uint64_t fence_tick; /* at the last reserve_run() */
-        uint64_t grown_until; /* then standing ones have moved up, out of the middle */
+        uint64_t grown_until; /* by then standing ones have moved up, out of the middle */
         struct reserve_totals totals;
 };
 
@@ -33,7 +33,7 @@ static void set_times(struct reserve *reserve, const struct config *config) {
         fence_set_reach(reserve->fence, reserve->standing.ticks);
         if (period_ticks == reserve->elastic.period_ticks)
                 return;
-        /* periods of another length have other numbers: none is planned */
+        /* periods of another length have other numbers, so none of them is planned */
         reserve->elastic.period_ticks = period_ticks;
         reserve->elastic.planned_at = UINT64_MAX;
 }
@@ -72,7 +72,7 @@ struct reserve *reserve_free(struct reserve *reserve) {
         return NULL;
 }
 
-/* Time goes on: what has run out is forgotten, the newest fence holds. */
+/* Time passes: what has run out is forgotten, and the latest fence holds. */
 static void begin(struct reserve *reserve, uint64_t now_tick) {
         if (now_tick > reserve->grants.now)
                 reserve->grants.now = now_tick;
@@ -80,7 +80,7 @@ static void begin(struct reserve *reserve, uint64_t now_tick) {
         fence_take(reserve->fence);
 }
 
-/* What statistics and the library may know of a client's widths. */
+/* What statistics and the library may know about a client's widths. */
 static void publish_client(struct reserve *reserve, struct client *client) {
         uint32_t standing = 0, elastic = 0, own = 0, most;
         struct rectangle r;
@@ -98,11 +98,11 @@ static void publish_client(struct reserve *reserve, struct client *client) {
         most = grants_run_width(&reserve->grants);
         most -= planner_newcomers(most);
         most = most > own ? most - own : 1;
-        /* relaxed: numbers on their own */
+        /* relaxed: independent numbers */
         atomic_store_explicit(&client->standing_width, standing, memory_order_relaxed);
         atomic_store_explicit(&client->elastic_width, elastic, memory_order_relaxed);
-        /* release: pairs with the library's acquire of `widest`; a limit on its
-         * own, so any order would do */
+        /* release: pairs with the library's acquire of `widest`. It is an independent
+         * limit, so any order would do. */
         atomic_store_explicit(&client_grants(client)->widest, most, memory_order_release);
         reserve->totals.positions_standing += standing;
         reserve->totals.positions_elastic += elastic;

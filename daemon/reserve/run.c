@@ -9,8 +9,8 @@
 
 #define LOOK_NS NS_PER_S
 #define OFFER_NS (30 * NS_PER_S)
-/* After a growth a lone client has one part of the run until what stands between has run
- * out; then it shows whether that was enough. */
+/* After the run has grown, a lone client has only one part of it until the reservations in
+ * between have run out. Only then does it show whether the growth was enough. */
 #define SETTLE_NS (5 * NS_PER_S)
 
 static unsigned shift_of(const struct run_keeper *keeper) {
@@ -28,10 +28,10 @@ void run_keeper_init(struct run_keeper *keeper) {
                         UINT32_C(1) << shift_of(keeper));
 }
 
-/* What the next daemon goes by, and what a person sees. */
+/* What the next daemon relies on, and what the operator sees. */
 static void write_used(struct run_keeper *keeper, uint32_t used) {
         keeper->used = used;
-        /* relaxed: numbers on their own, the first is read when this process is dead */
+        /* relaxed: independent numbers; the first is read when this process is dead */
         atomic_store_explicit(&keeper->ledger_segment->worker_count, used, memory_order_relaxed);
         kill_point();
         /* the compiler keeps the order, as in ledger.c */
@@ -58,15 +58,15 @@ static void grow(struct run_keeper *keeper, uint32_t run, int64_t now_ns, uint64
         run_policy_grown(&keeper->policy, now_ns, keeper->config->standing_ns + SETTLE_NS);
 }
 
-/* What the lease has is used; what it has not is asked for, and was refused if it has
- * answered. True: the run has grown. */
+/* Uses what the lease has. What it does not have after its answer was refused. True: the
+ * run has grown. */
 static bool pursue(struct run_keeper *keeper, const struct lease_run *lease, int64_t now_ns,
                    uint64_t now_tick) {
         uint32_t run = keeper->wanted < lease->count ? keeper->wanted : lease->count;
 
         if (run > keeper->run) {
                 if (run > keeper->used && now_tick <= lease->above_tick)
-                        return false; /* when the clock is there */
+                        return false; /* not before the clock is there */
                 keeper->wanted = run;
                 grow(keeper, run, now_ns, now_tick);
                 return true;
@@ -74,7 +74,8 @@ static bool pursue(struct run_keeper *keeper, const struct lease_run *lease, int
         log_event(LOG_LEVEL_NOTICE, "run-full",
                   "the run of %" PRIu32 " worker IDs cannot grow "
                   "now: those that follow it are another host's, or rest, or the coordinator "
-                  "does not serve. It is tried again; workers.count gives more from the start",
+                  "does not answer. sfshmd retries by itself; workers.count gives more from the "
+                  "start",
                   keeper->run);
         keeper->wanted = keeper->run;
         run_policy_refused(&keeper->policy, now_ns);
@@ -104,13 +105,13 @@ static bool follow(struct run_keeper *keeper, const struct lease_run *lease, int
                 return false;
         log_event(LOG_LEVEL_INFO, "run-shrinks",
                   "the run shrinks from %" PRIu32 " to %" PRIu32
-                  " worker IDs, when what clients hold of the others has run out",
+                  " worker IDs, as soon as what clients hold of the others has run out",
                   keeper->run, keeper->wanted);
         set_run(keeper, keeper->wanted, now_tick);
         return true;
 }
 
-/* The end which is not used any more goes back. */
+/* Gives back the end of the run that is not used any more. */
 static void give_back(struct run_keeper *keeper, const struct lease_run *lease, int64_t now_ns,
                       uint64_t now_tick) {
         uint64_t last_tick = ledger_last_promise(keeper->ledger);
@@ -128,7 +129,7 @@ static void give_back(struct run_keeper *keeper, const struct lease_run *lease, 
                              last_tick > now_tick ? last_tick : now_tick);
 }
 
-/* Nothing changes by itself where the run is as configured and nobody is busy. */
+/* Nothing changes by itself if the run is as configured and no lane is busy. */
 static void set_due(struct run_keeper *keeper, const struct lease_run *lease, int64_t now_ns) {
         if (keeper->run == keeper->config->count && keeper->used == keeper->run &&
             keeper->wanted == keeper->run && (!lease->resizes || lease->count <= keeper->run))
@@ -145,7 +146,7 @@ bool run_keeper_look(struct run_keeper *keeper, int64_t now_ns, uint64_t now_tic
                 return false;
         lease = lease_run(keeper->lease);
         if (lease.asked) {
-                keeper->due_ns = INT64_MAX; /* the lease's eventfd tells */
+                keeper->due_ns = INT64_MAX; /* the lease's eventfd reports the answer */
                 return false;
         }
         if (keeper->wanted > keeper->run)

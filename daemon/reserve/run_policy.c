@@ -22,7 +22,7 @@ void run_policy_init(struct run_policy *policy, uint32_t count, uint32_t max_cou
                                        .positions = positions };
 }
 
-/* For each lane eight positions, so that standing reservations find room. */
+/* Eight positions for each lane, so that standing reservations find room. */
 static bool suffices(const struct run_policy *policy, uint32_t workers, uint64_t demand,
                      uint32_t lanes) {
         uint64_t positions = positions_of(policy, workers);
@@ -56,7 +56,7 @@ static bool grow(struct run_policy *policy, const struct run_policy_sample *samp
                 policy->over_ns = policy->over_ns > elapsed_ns ? policy->over_ns - elapsed_ns : 0;
         if (sample->run >= policy->max_count || sample->now_ns < policy->hold_ns)
                 return false;
-        /* shorter than configured after a start in the middle of a change */
+        /* after a start in the middle of a change the run may be shorter than configured */
         return sample->run < policy->count || policy->over_ns >= RUN_POLICY_GROW_NS;
 }
 

@@ -14,8 +14,8 @@ static bool young(const struct grants *grants, const struct client *client) {
         return grants->now < client->young_until;
 }
 
-/* After the start of a daemon that adopted: an earlier one's client, and not
- * more of them than can have theirs together? */
+/* Is this a client of the earlier daemon whose ledger was adopted, and are they not more
+ * than can hold full reservations together? */
 static bool known(const struct standing *standing, const struct grants *grants,
                   const struct client *client) {
         return client->attached_tick < standing->adopted_until &&
@@ -27,7 +27,7 @@ static uint64_t ahead(const struct standing *standing, const struct grants *gran
         return grants->now + (young(grants, client) ? STANDING_STEP_TICKS : standing->ticks);
 }
 
-/* The width a lane should have: at least 1, within the caps and the half. */
+/* The width that a lane should have: at least 1, within the caps and half the run. */
 static uint32_t wish(const struct standing *standing, const struct grants *grants,
                      const struct client *client, const struct client_lane *lane) {
         uint32_t lanes = grants->n_lanes;
@@ -35,7 +35,7 @@ static uint32_t wish(const struct standing *standing, const struct grants *grant
         uint64_t total = planner_standing_total(grants_run_width(grants));
         uint64_t cap = caps_standing(grants, client, lane);
 
-        /* the known ones that have gone again left their places behind */
+        /* known clients that have gone again left their places taken */
         if (grants->now < standing->adopted_until && standing->known_lanes > lanes)
                 lanes = standing->known_lanes;
         width = planner_standing(grants_run_width(grants), lanes);
@@ -51,8 +51,8 @@ static void charge(struct standing *standing, struct client_lane *lane, uint32_t
         lane->standing = positions;
 }
 
-/* The highest place. Of what is free, which on a busy daemon is what was kept
- * for newcomers, it takes a sixteenth at most, so that dozens find room there. */
+/* The highest place. It takes at most a sixteenth of what is free, which on a busy daemon is
+ * what was kept for newcomers, so that dozens find room there. */
 static int place(const struct grants *grants, uint64_t t0, uint64_t t1, uint32_t width,
                  struct rectangle *ret) {
         uint32_t start, free;
@@ -66,15 +66,15 @@ static int place(const struct grants *grants, uint64_t t0, uint64_t t1, uint32_t
         return 0;
 }
 
-/* A place where it can go on: free up to where elastic ones are planned. One
- * that is free for now is taken when there is no other. */
+/* A place where it can be extended: free up to the end of the elastic plan. If there is
+ * none, a place that is free for now. */
 static int grant(struct standing *standing, struct grants *grants, struct client *client,
                  struct client_lane *lane, uint64_t t0, uint64_t t1) {
         uint32_t width = wish(standing, grants, client, lane);
         struct rectangle r;
 
         if (caps_standing(grants, client, lane) == 0)
-                return -EAGAIN; /* the next plan leaves room */
+                return -EAGAIN; /* the next plan will leave room */
         if (place(grants, t0, later(t1, grants->planned_end), width, &r) < 0 &&
             place(grants, t0, t1, width, &r) < 0)
                 return -EAGAIN;
@@ -117,8 +117,7 @@ int standing_attach(struct standing *standing, struct grants *grants, struct cli
         return result;
 }
 
-/* It is one of those which the time after the start is for (known()), and leaves
- * less room for others of them. */
+/* The client counts as known (see known()), which leaves less room for others. */
 int standing_adopt(struct standing *standing, struct grants *grants, struct client *client) {
         if (grants_add(grants, client) < 0)
                 return -ENOMEM;
@@ -150,9 +149,9 @@ bool standing_ready(const struct grants *grants, const struct client *client) {
         return true;
 }
 
-/* Is another width wanted, or is there room higher up (which keeps the room
- * below in one piece)? Looked for from now on, not from the successor's t0:
- * there every other client's place would look free. */
+/* Is another width wanted, or is there room higher up, which keeps the room below in one
+ * piece? The search begins now and not at the successor's t0: from there every other
+ * client's place would look free. */
 static bool better_place(const struct standing *standing, const struct grants *grants,
                          const struct client *client, const struct client_lane *lane,
                          const struct rectangle *held, uint64_t t1, struct rectangle *ret) {
@@ -183,7 +182,7 @@ static void extend(struct standing *standing, struct grants *grants, struct clie
                 charge(standing, lane, successor.width);
                 return;
         }
-        /* a place that was only free for now, or that the run has no more: go on elsewhere */
+        /* the place was free only for now, or the run no longer has it: continue elsewhere */
         r = grants_extend(grants, client, lane, slot, t1);
         if (r == -EBUSY || r == -EINVAL)
                 (void)grant(standing, grants, client, lane, held->t1, t1);
@@ -200,7 +199,7 @@ static void run_lane(struct standing *standing, struct grants *grants, struct cl
                         standing->waiting++;
                 return;
         }
-        /* those which are nearly due go with the one that is */
+        /* those that are nearly due are extended together with the one that is */
         if (held.t1 < at_least || held.t1 - grants->now < (t1 - grants->now) / 4 * 3)
                 extend(standing, grants, client, lane, slot, &held, t1);
 }
@@ -263,7 +262,7 @@ void standing_align_ends(struct grants *grants) {
         }
 }
 
-/* While young with less than half a step left, later with less than two thirds. */
+/* A young one with less than half a step left, a later one with less than two thirds. */
 static uint64_t lane_due(const struct standing *standing, const struct grants *grants,
                          const struct client *client, const struct client_lane *lane,
                          uint64_t retry) {
@@ -275,7 +274,7 @@ static uint64_t lane_due(const struct standing *standing, const struct grants *g
         if (!grants_newest(grants, lane, SLOT_STANDING_A, &slot, &held))
                 return retry;
         if (grants_limit(grants, client, UINT64_MAX) <= held.t1)
-                return UINT64_MAX; /* the fence's turn first */
+                return UINT64_MAX; /* the fence must be raised first */
         if (held.t1 < reserve || held.t1 - reserve < grants->now)
                 return retry;
         return held.t1 - reserve + 1;
