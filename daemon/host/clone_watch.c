@@ -13,23 +13,23 @@
 #include "daemon/host/vmclock.h"
 
 #define UEVENT_GROUP 1u
-/* a path and 2 KiB of variables at most: what does not fit is not the kernel's */
+/* the kernel sends a path and at most 2 KiB of variables: what does not fit is not its */
 #define UEVENT_MAX 8192
 #define UEVENTS_AT_ONCE 64
 
 struct clone_watch {
         const struct clone_watch_calls *calls;
         int uevent_fd;
-        struct vmclock *vmclock; /* NULL: none */
+        struct vmclock *vmclock; /* NULL: there is none */
         struct vmclock_state seen;
         bool seen_valid;
-        bool counts;    /* the generation was seen to change, so it is the better witness */
-        bool disrupted; /* not yet asked for */
+        bool counts;    /* its generation was seen to change, so it is the better source */
+        bool disrupted; /* not reported yet */
         bool lost_logged, torn_logged;
 };
 
-/* Only "change@/…" gets through: an idle daemon is not to wake for each network
- * device or disk that comes and goes. */
+/* Lets only "change@/…" through: an idle daemon must not wake up for each network device
+ * or disk that comes and goes. */
 static int filter_changes(int fd) {
         struct sock_filter program[] = {
                 BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0),
@@ -84,14 +84,14 @@ bool clone_watch_uevent_tells(const char *message, size_t length) {
 
         if (length < sizeof(head) - 1 || memcmp(message, head, sizeof(head) - 1) != 0)
                 return false;
-        /* entry by entry, each with its NUL; one without is cut off and no entry */
+        /* each entry ends with a NUL; one without it was cut off, and is no entry */
         for (const char *nul; (nul = memchr(at, '\0', (size_t)(end - at))) != NULL; at = nul + 1)
                 if ((size_t)(nul - at) == sizeof(entry) - 1 && memcmp(at, entry, sizeof(entry)) == 0)
                         return true;
         return false;
 }
 
-/* The kernel's port and process are 0, which no process's are. */
+/* The kernel's port and process ID are 0, which those of a process never are. */
 static bool from_kernel(struct msghdr *message) {
         const struct sockaddr_nl *from = message->msg_name;
         struct cmsghdr *part;
@@ -110,7 +110,7 @@ static bool from_kernel(struct msghdr *message) {
         return false;
 }
 
-/* Positive: it tells of a new generation. 0: of something else. */
+/* Positive: it reports a new generation; 0: something else. */
 static int receive_one(const struct clone_watch *watch) {
         char text[UEVENT_MAX];
         union {
@@ -143,7 +143,7 @@ static void report_lost(struct clone_watch *watch) {
         watch->lost_logged = true;
 }
 
-/* What is left over keeps the descriptor readable. */
+/* Events that are left over keep the descriptor readable. */
 static bool uevents_tell(struct clone_watch *watch) {
         bool told = false;
 
@@ -159,7 +159,7 @@ static bool uevents_tell(struct clone_watch *watch) {
         return told;
 }
 
-/* The page's word, where it has one. Whether it could be read. */
+/* Reads the VMClock page; false: there is none, or it cannot be read. */
 static bool page_read(struct clone_watch *watch, struct vmclock_state *ret) {
         if (watch->vmclock == NULL)
                 return false;
@@ -189,7 +189,7 @@ bool clone_watch_changed(struct clone_watch *watch) {
         watch->seen = state;
         watch->seen_valid = true;
         watch->counts = state.has_generation && (watch->counts || generation_changed);
-        /* where the page counts the event is but its echo, which may come later */
+        /* if the page counts, the event is only its echo, which may come later */
         return generation_changed || (told && !watch->counts);
 }
 

@@ -15,7 +15,7 @@ static int hex_digit(char c) {
         return -1;
 }
 
-/* 32 lower-case digits and a newline; dashes as in a UUID are passed over. */
+/* 32 lower-case digits and a newline; dashes as in a UUID are skipped. */
 static int parse_id(const char *text, uint8_t ret[16]) {
         uint8_t id[16] = { 0 };
         unsigned n = 0;
@@ -50,7 +50,7 @@ static int read_id(const char *path, uint8_t ret[16]) {
         if (n < 0)
                 return (int)n;
         text[n] = '\0';
-        /* "uninitialized" is what an image carries before its first boot */
+        /* an image contains "uninitialized" before its first boot */
         if (n == 0 || text[0] == '\n' || strncmp(text, "uninitialized", 13) == 0)
                 return -ENOENT;
         return parse_id(text, ret);

@@ -26,7 +26,7 @@ uint64_t listen_fds_client_id(const char *name) {
         if (!of_client(name))
                 return 0;
         id = strtoull(name + strlen(LISTEN_FDS_CLIENT_PREFIX), NULL, 10);
-        /* no sign, space, zero in front or anything behind */
+        /* no sign, space or leading zero, and nothing behind it */
         snprintf(again, sizeof(again), LISTEN_FDS_CLIENT_PREFIX "%llu", id);
         return strcmp(again, name) == 0 ? id : 0;
 }
@@ -38,7 +38,7 @@ static int compare(const void *a, const void *b) {
         return r != 0 ? r : x->fd - y->fd;
 }
 
-/* Sorted by name: those of a client are neighbours. */
+/* Sorts by name, so that the descriptors of a client are neighbours. */
 static void group(struct listen_fds *passed, struct named *named, size_t n) {
         qsort(named, n, sizeof(*named), compare);
         for (size_t i = 0; i < n; i++) {

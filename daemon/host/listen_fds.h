@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * The descriptors which the service manager passed at the start: listening
- * sockets, and those of clients which an earlier daemon had put into the
- * descriptor store (daemon/server/fdstore.h), told apart by their names. Nothing is
- * known of what they are: that is looked at by whoever takes them.
+ * The descriptors that the service manager passed at the start: listening sockets, and
+ * those of clients that an earlier daemon put into the descriptor store
+ * (daemon/server/fdstore.h). Their names tell them apart. What they are is not checked
+ * here: the caller validates them.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -21,18 +21,18 @@ struct listen_fds_client {
 };
 
 struct listen_fds {
-        int *fds;     /* listening ones first, then the clients' */
-        char **names; /* of the clients' */
+        int *fds;     /* first the listening ones, then those of clients */
+        char **names; /* of those of clients */
         size_t n_listening;
         struct listen_fds_client *clients;
         size_t n_clients;
 };
 
-/* Takes them, all close-on-exec, and forgets the environment. 0 also when there
- * are none. Logs its errors. */
+/* Takes them, all close-on-exec, and clears the environment. 0 also if there are none.
+ * Logs its errors. */
 int listen_fds_take(struct listen_fds *ret);
 /* Frees the lists; the descriptors stay open. */
 void listen_fds_free(struct listen_fds *passed);
 
-/* The number in "client-NUMBER", written as the daemon writes it; 0: it is none. */
+/* The number in "client-NUMBER", exactly as the daemon writes it; 0: it is no such name. */
 uint64_t listen_fds_client_id(const char *name);

@@ -9,7 +9,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-/* A path, or the name of an abstract socket behind '@'; 0: neither. */
+/* A path, or '@' and the name of an abstract socket; 0: neither. */
 static socklen_t address_of(struct sockaddr_un *ret) {
         const char *text = getenv("NOTIFY_SOCKET");
         size_t length = text == NULL ? 0 : strlen(text);

@@ -10,11 +10,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* An update is a few stores of the hypervisor's, while this machine's processors
- * mostly stand still. */
+/* An update is a few stores of the hypervisor, while the processors of this machine mostly
+ * stand still. */
 #define TRIES_MAX 1000
 
-/* The hypervisor writes beside us: every field is read as a whole, by an atomic. */
+/* The hypervisor writes concurrently, so every field is read as a whole, by an atomic. */
 struct vmclock {
         void *map;
         size_t size;
@@ -41,13 +41,13 @@ static bool recognised(const struct vmclock *vmclock) {
         const uint16_t *version = (const void *)((const char *)vmclock->map +
                                                  offsetof(struct vmclock_page, version));
 
-        /* the generation came later: without it a page may say that it is smaller */
+        /* the generation was added later: a page without it may be smaller */
         return magic == VMCLOCK_PAGE_MAGIC && le16toh(*version) == VMCLOCK_PAGE_VERSION &&
                size >= offsetof(struct vmclock_page, generation);
 }
 
-/* The driver maps a page and nothing else. A file (a test's) must fill what is
- * read, or reading would be SIGBUS. */
+/* The driver maps exactly one page. A file, as in a test, must be as long as what is read,
+ * or reading it would raise SIGBUS. */
 static int map_page(struct vmclock *vmclock, int fd) {
         long page = sysconf(_SC_PAGESIZE);
         struct stat status;
@@ -102,7 +102,7 @@ struct vmclock *vmclock_close(struct vmclock *vmclock) {
 
 static bool read_once(const struct vmclock *vmclock, struct vmclock_state *ret) {
         const size_t at = offsetof(struct vmclock_page, sequence);
-        /* acquire: pairs with the hypervisor's barrier before it makes this even */
+        /* acquire: pairs with the hypervisor's barrier before it makes the sequence even */
         uint32_t sequence = load32(vmclock, at, memory_order_acquire);
         uint64_t flags = load64(vmclock, offsetof(struct vmclock_page, flags));
         uint32_t size = load32(vmclock, offsetof(struct vmclock_page, size), memory_order_relaxed);
@@ -111,8 +111,8 @@ static bool read_once(const struct vmclock *vmclock, struct vmclock_state *ret) 
         ret->has_generation = (flags & VMCLOCK_PAGE_GENERATION) != 0 &&
                               size >= sizeof(struct vmclock_page);
         ret->generation = load64(vmclock, offsetof(struct vmclock_page, generation));
-        /* acquire: the loads above come before the second look at the sequence;
-         * pairs with the hypervisor's barrier after it made this odd */
+        /* acquire: the loads above come before the second load of the sequence. It pairs
+         * with the hypervisor's barrier after it made the sequence odd. */
         atomic_thread_fence(memory_order_acquire);
         return (sequence & 1) == 0 && load32(vmclock, at, memory_order_relaxed) == sequence;
 }

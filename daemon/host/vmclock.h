@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * VMClock: a page of the hypervisor's, /dev/vmclock0 where there is one. Two of
- * its numbers matter here: one changes when the machine goes on as a copy or
- * from a snapshot, the other also when it moved to other hardware.
+ * VMClock: a page of the hypervisor, /dev/vmclock0 where there is one. Two of its numbers
+ * matter here: `generation` changes when the machine resumes as a copy or from a snapshot,
+ * and `disruption` also when it moved to other hardware.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -12,12 +12,12 @@
 #define VMCLOCK_PATH "/dev/vmclock0"
 #define VMCLOCK_PAGE_MAGIC UINT32_C(0x4b4c4356) /* "VCLK" */
 #define VMCLOCK_PAGE_VERSION 1u
-/* `generation` is there. As in Linux's header; the prose of the specification 1.0
- * leaves out a flag and is one bit, and four bytes, off. */
+/* `generation` is present. The value is that of Linux's header: the prose of the
+ * specification 1.0 leaves out a flag, and is off by one bit and four bytes. */
 #define VMCLOCK_PAGE_GENERATION (UINT64_C(1) << 8)
 
-/* Little-endian. What is up to `time_type` never changes; the rest does, between
- * an odd and an even `sequence`. */
+/* Little-endian. The fields up to `time_type` never change; the others change between an
+ * odd and an even `sequence`. */
 struct vmclock_page {
         uint32_t magic;
         uint32_t size; /* of the region */
@@ -27,7 +27,7 @@ struct vmclock_page {
         uint32_t sequence;
         uint64_t disruption; /* changes whenever the hardware's counter may have jumped */
         uint64_t flags;
-        uint8_t time[72]; /* the hypervisor's time; not used */
+        uint8_t time[72]; /* the hypervisor's time; unused */
         uint64_t generation; /* changes when the machine was restored or cloned */
 };
 _Static_assert(offsetof(struct vmclock_page, size) == 4, "VMClock");
@@ -41,7 +41,7 @@ _Static_assert(offsetof(struct vmclock_page, time) == 32, "VMClock");
 _Static_assert(offsetof(struct vmclock_page, generation) == 104, "VMClock");
 _Static_assert(sizeof(struct vmclock_page) == 112, "VMClock");
 
-/* What the page says, at one time. */
+/* A consistent reading of the page. */
 struct vmclock_state {
         uint64_t disruption;
         uint64_t generation;
@@ -50,10 +50,10 @@ struct vmclock_state {
 
 struct vmclock;
 
-/* -ENOENT: there is none. -EPROTO: it is no VMClock, or of a version that is not
- * known. Anything else: it cannot be read, as -EACCES. */
+/* -ENOENT: there is none. -EPROTO: it is no VMClock, or of an unknown version. Other
+ * errors, such as -EACCES: it cannot be read. */
 int vmclock_open(struct vmclock **ret, const char *path);
 struct vmclock *vmclock_close(struct vmclock *vmclock);
 
-/* -EAGAIN: it is being changed and was so for long enough not to wait on. */
+/* -EAGAIN: it is being changed, and has been for too long to wait. */
 int vmclock_read(const struct vmclock *vmclock, struct vmclock_state *ret);

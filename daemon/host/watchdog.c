@@ -10,12 +10,12 @@
 #include "daemon/host/notify.h"
 #include "daemon/util/time.h"
 
-/* Of the period. The manager counts from the last WATCHDOG=1 that it got: the
- * first retry comes at 5/8, the last at 7/8. */
+/* Parts of the period. The manager counts from the last WATCHDOG=1 that it received: the
+ * first retry comes at 5/8 of the period, the last at 7/8. */
 #define EARLY(period) ((period) / 3)
 #define DUE(period) ((period) / 2)
 #define RETRY(period) ((period) / 8)
-/* Below it the manager asks for what no scheduler can keep; and 0 would spin. */
+/* No scheduler can keep a shorter period, and 0 would spin. */
 #define PERIOD_MIN_NS (8 * NS_PER_MS)
 #define PERIOD_MAX_NS (86400 * NS_PER_S) /* a day: no sum below overflows */
 
@@ -23,7 +23,7 @@ void watchdog_init(struct watchdog *watchdog) {
         uint64_t period_us = 0;
 
         *watchdog = (struct watchdog){ .due_ns = INT64_MAX };
-        /* an error is a variable nobody can read: as if there were none */
+        /* an error means that the variable is malformed: treated as if it were not set */
         if (sd_watchdog_enabled(0, &period_us) <= 0)
                 return;
         watchdog->period_ns = period_us > (uint64_t)PERIOD_MAX_NS / 1000 ?
@@ -51,7 +51,7 @@ static bool all_answered(const struct watchdog *watchdog) {
         return true;
 }
 
-/* Not at the first miss: the answer may be on its way. */
+/* Not at the first miss: the answer may be under way. */
 static void report_silent(struct watchdog *watchdog, int64_t now_ns) {
         for (size_t i = 0; i < watchdog->n_threads; i++) {
                 if (watchdog->reported[i] || answered(watchdog, i))

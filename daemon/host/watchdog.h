@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * The service manager's watchdog (WatchdogSec=), fed by the progress of every
- * thread. A beat is a look at the threads by the ledger thread, a third to half
- * of $WATCHDOG_USEC after the last one: if each has answered the question of
- * that one, WATCHDOG=1 is sent and they are asked again, which wakes each of
- * them once. A thread that is stopped or hangs is thus noticed, also an idle
- * one, and the manager's patience ends at most one and a half periods later.
- * Without $WATCHDOG_USEC nothing is asked and nobody wakes up.
+ * The service manager's watchdog (WatchdogSec=), fed by the progress of every thread. At
+ * each beat the ledger thread looks at the threads, a third to half of $WATCHDOG_USEC after
+ * the last beat. If each has answered the last question, WATCHDOG=1 is sent and they are
+ * asked again, which wakes each of them once. So a thread that is stopped or hangs is
+ * noticed even while idle, and the manager acts at most one and a half periods later.
+ * Without $WATCHDOG_USEC nothing is asked and no thread wakes up.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -18,29 +17,29 @@
 struct watchdog_thread {
         const char *name; /* as in /proc/PID/task/TID/comm */
         void *context;
-        /* Wakes the thread, which keeps the number as its answer when it comes
-         * by its loop. Does not wait for it. */
+        /* Wakes the thread, which stores the number as its answer in its loop. Does not
+         * wait for it. */
         void (*ask)(void *context, uint32_t question);
-        /* True also while there is a better place to tell of a stall. */
+        /* True also while another module reports why the thread waits. */
         bool (*answered)(void *context, uint32_t question);
 };
 
 struct watchdog {
-        int64_t period_ns; /* 0: nobody watches */
-        int64_t early_ns;  /* when a beat is possible, if the ledger thread is awake anyway */
+        int64_t period_ns; /* 0: there is no watchdog */
+        int64_t early_ns;  /* a beat is possible from here on, if the thread is awake anyway */
         int64_t due_ns;    /* when it is due */
         int64_t asked_ns;
         uint32_t question; /* the last one */
         unsigned misses;   /* beats in a row without all answers */
         size_t n_threads;
         struct watchdog_thread threads[WATCHDOG_THREADS_MAX];
-        bool reported[WATCHDOG_THREADS_MAX]; /* that it does not answer */
+        bool reported[WATCHDOG_THREADS_MAX]; /* it was logged that it does not answer */
 };
 
 /* Reads $WATCHDOG_USEC and $WATCHDOG_PID. */
 void watchdog_init(struct watchdog *watchdog);
-/* At most WATCHDOG_THREADS_MAX; all before the first beat. */
+/* At most WATCHDOG_THREADS_MAX, all before the first beat. */
 void watchdog_add(struct watchdog *watchdog, struct watchdog_thread thread);
-/* The ledger thread, whenever it comes by its loop: beats if it is time to.
- * Returns when it must come by again (CLOCK_BOOTTIME), INT64_MAX: never. */
+/* The ledger thread calls this in each round of its loop; beats if it is time. Returns the
+ * CLOCK_BOOTTIME by which it must be called again; INT64_MAX: never. */
 int64_t watchdog_run(struct watchdog *watchdog, int64_t now_ns);

@@ -8,12 +8,12 @@
 #include "daemon/ledger/recovery.h"
 #include "daemon/ledger/rectangles.h"
 
-/* What is known of a record beyond what the segment holds. */
+/* What is known about a record besides what the segment holds. */
 struct place {
         struct ledger_entry entry;
         uint32_t n_live;
         bool open;
-        bool awaits; /* its client, of the daemon before */
+        bool awaits; /* a client of the earlier daemon */
 };
 
 struct ledger {
@@ -63,8 +63,8 @@ static void adopt_slot(struct ledger *ledger, uint32_t record, uint32_t index) {
                 ledger->last_promise = r.t1;
 }
 
-/* Whose a record is stays in the journal until the adoption ends: this daemon
- * may die before, and the next one adopts. */
+/* The journal keeps the owner of a record until the adoption ends: this daemon may die
+ * before that, and then the next one adopts. */
 static int adopt(struct ledger *ledger) {
         for (uint32_t record = ledger->segment->capacity; record-- > 0;) {
                 /* relaxed: one thread writes and reads the segment */
@@ -109,17 +109,17 @@ struct ledger *ledger_free(struct ledger *ledger) {
 }
 
 /*
- * Rule 4, fence before journal before client, between stores that are relaxed
- * where kill_point() is empty: the compiler must not swap them. The CPU may let
- * others see them in another order: the journal and the fence are read only
- * after this process is dead, and then all stores that it executed are seen, in
- * program order an unbroken beginning of them.
+ * Rule 4, fence before journal before client, between relaxed stores: where kill_point()
+ * is empty the compiler must not swap them. The CPU may let others see them in another
+ * order. That does no harm: the journal and the fence are read only after this process is
+ * dead, and then all stores that it executed are visible, which are an unbroken beginning
+ * of the stores in program order.
  */
 static void store_in_order(void) {
         atomic_signal_fence(memory_order_seq_cst);
 }
 
-/* What a segment knows of a daemon before is not lowered by ours. */
+/* A fence that a segment has from an earlier daemon is not lowered. */
 static void raise_word(_Atomic uint64_t *fence, uint64_t tick) {
         /* relaxed: read by the next daemon, after this one is gone */
         if (tick > atomic_load_explicit(fence, memory_order_relaxed))
@@ -249,7 +249,7 @@ int ledger_open_lane(struct ledger *ledger, uint64_t client, uint32_t lane, uint
         record->lane = lane;
         record->uid = uid;
         record->pid = pid;
-        /* relaxed: no rectangle depends on whose the record is */
+        /* relaxed: no rectangle depends on the record's owner */
         atomic_store_explicit(&record->client, client, memory_order_relaxed);
         *ret = place_open(ledger, index, slots);
         return 0;
@@ -282,11 +282,11 @@ static int check(const struct ledger *ledger, const struct rectangle *r) {
         return rectangle_set_overlaps(&ledger->live, r) ? -EBUSY : 0;
 }
 
-/* Rule 2: a slot is rewritten only when what it held has run out. Now, and not
- * only by the new t0 (which is no earlier): while the journal's slot is odd, the
- * next daemon knows nothing of what it held. */
+/* Rule 2: a slot is rewritten only when what it held has run out. It must have run out
+ * now, and not only by the new t0 (which is no earlier): while the journal's slot is odd,
+ * the next daemon knows nothing of what it held. */
 static bool slot_run_out(const struct ledger *ledger, const struct slot *slot) {
-        /* relaxed: this thread's own store */
+        /* relaxed: only this thread stores it */
         return atomic_load_explicit(&slot->t1, memory_order_relaxed) <= ledger->now;
 }
 
@@ -295,7 +295,7 @@ int ledger_grant(struct ledger *ledger, struct ledger_entry *entry, unsigned slo
         struct slot *journal, *client;
         int r;
 
-        /* what has run out by now is forgotten, so nothing may begin before */
+        /* what has run out by now is forgotten, so nothing may begin before now */
         if (slot >= SLOTS_PER_LANE || !entry->slots || rectangle->t0 < ledger->now)
                 return -EINVAL;
         r = check(ledger, rectangle);
@@ -306,8 +306,8 @@ int ledger_grant(struct ledger *ledger, struct ledger_entry *entry, unsigned slo
         if (!slot_run_out(ledger, journal) || !slot_run_out(ledger, client))
                 return -EBUSY;
 
-        /* rule 4: the journal first, whole, and then the client's slot; every
-         * store is followed by a kill point. Neither fails: all is checked above. */
+        /* Rule 4: the journal comes first, completely, and then the client's slot. A kill
+         * point follows every store. Neither call fails: everything is checked above. */
         (void)slot_grant(journal, rectangle, kill_point);
         store_in_order();
         (void)slot_grant(client, rectangle, kill_point);
@@ -335,7 +335,7 @@ int ledger_extend(struct ledger *ledger, struct ledger_entry *entry, unsigned sl
         if (r < 0)
                 return r;
 
-        (void)slot_extend(&entry->record->slots[slot], t1); /* rule 4: the journal first */
+        (void)slot_extend(&entry->record->slots[slot], t1); /* rule 4: the journal comes first */
         kill_point();
         store_in_order();
         (void)slot_extend(&entry->slots[slot], t1);

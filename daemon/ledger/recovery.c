@@ -21,7 +21,7 @@ static int compare(const void *a, const void *b) {
 }
 
 static uint64_t client_of(const struct ledger_segment *segment, uint32_t record) {
-        /* relaxed: whoever wrote it is dead */
+        /* relaxed: its writer is dead */
         return atomic_load_explicit(&segment->lanes[record].client, memory_order_relaxed);
 }
 
@@ -80,12 +80,12 @@ uint32_t recovery_record(const struct recovery *recovery, size_t at) {
         return recovery->records[at].record;
 }
 
-/* The rectangle it was replacing had run out (that
- * is when a slot is rewritten), the one it was writing had not reached the
- * client, whatever of its fields stand here already: nobody holds either. The
- * slot stays odd until it is empty, so that dying here changes nothing. */
+/* The rectangle that was being replaced had run out, or the slot would not have been
+ * rewritten. The one that was being written had not reached the client, whichever of its
+ * fields are here already. So nobody holds either. The slot stays odd until it is empty, so
+ * that dying here changes nothing. */
 void recovery_clear_slot(struct slot *slot) {
-        /* relaxed: whoever wrote it is dead */
+        /* relaxed: its writer is dead */
         uint64_t sequence = atomic_load_explicit(&slot->sequence, memory_order_relaxed);
 
         atomic_store_explicit(&slot->span, 0, memory_order_relaxed);
@@ -107,24 +107,24 @@ static bool same_grant(const struct slot *slot, const struct rectangle *r) {
 }
 
 /*
- * The dead daemon wrote the journal's slot J whole, then the client's slot C.
- * So, by where it was killed:
+ * The dead daemon wrote the journal's slot J completely, then the client's slot C. So it
+ * depends on where it was killed:
  *
- *   in J of a grant     J is odd, and was cleared before. C is untouched, and has
- *                       run out, or it would not have been rewritten (rule 2).
- *   between J and C     J is live, C is even and what it held has run out: the
- *                       grant is written now. J was held as taken all the time.
- *   in C                J is live, C odd: the same stores again. They put the
- *                       values there which the dead writer would have, in the
- *                       same order, so a reader sees but one slow writer. (To
- *                       empty C first would break slot_span_at(): a t0 of 0
- *                       beside the new span.)
- *   in an extension     J and C are one grant, and J's t1 is later: C's follows.
+ *   in J of a grant     J was odd, and recovery_clear_slot() has cleared it. C is
+ *                       untouched, and has run out, or J would not have been rewritten
+ *                       (rule 2).
+ *   between J and C     J is live, C is even, and what C held has run out. The grant is
+ *                       written to C now; J counted as taken all the time.
+ *   in C                J is live, C is odd. The same stores are made again: they store
+ *                       the values that the dead writer would have stored, in the same
+ *                       order, so a reader sees just one slow writer. (Emptying C first
+ *                       would break slot_span_at(): a t0 of 0 beside the new span.)
+ *   in an extension     J and C are one grant, and J's t1 is later: C's t1 follows.
  *
- * A J that has run out is not copied: it may be of a client that had the record
- * before, and C may never have held it. (A live one is of this client: a record
- * rests until all of its rectangles have run out.) C then must have run out as
- * well; if it is odd it stays so until the next grant, and readers skip it.
+ * A J that has run out is not copied: it may be of an earlier client of the record, and C
+ * may never have held it. (A live J is of this client: a record rests until all of its
+ * rectangles have run out.) Then C must have run out as well. If C is odd it stays odd
+ * until the next grant, and readers skip it.
  */
 int recovery_repair_slot(const struct slot *journal, struct slot *client, uint64_t now_tick) {
         /* relaxed: only this thread writes it */

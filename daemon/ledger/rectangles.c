@@ -64,7 +64,7 @@ struct live_rectangle *rectangle_set_find(const struct rectangle_set *set, uint3
 }
 
 bool rectangle_set_overlaps(const struct rectangle_set *set, const struct rectangle *r) {
-        /* whatever starts further below than the widest is wide ends below r */
+        /* what starts further below `r` than the widest width ends below `r` */
         uint32_t reach = set->widest > 0 ? set->widest - 1 : 0;
         size_t i = rectangle_set_from(set, r->start > reach ? r->start - reach : 0);
 

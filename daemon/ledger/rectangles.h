@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * The set of live rectangles, sorted by start: the ledger's private memory, for
+ * The set of live rectangles, sorted by start. It is private memory of the ledger, for
  * overlap checks and the search for gaps. Pure.
  */
 #include <stdbool.h>
@@ -10,7 +10,7 @@
 
 #include "shm/slot.h"
 
-/* A rectangle that has not run out, and where it is written down. */
+/* A rectangle that has not run out, and the slot that holds it. */
 struct live_rectangle {
         struct rectangle rectangle;
         uint32_t record;
@@ -20,8 +20,8 @@ struct live_rectangle {
 struct rectangle_set {
         struct live_rectangle *entries;
         size_t n;
-        uint32_t widest;      /* of all widths; may be too wide, never too narrow */
-        uint64_t earliest_t1; /* nothing runs out before; may be too early, never too late */
+        uint32_t widest;      /* an upper bound of all widths */
+        uint64_t earliest_t1; /* a lower bound: nothing runs out before */
 };
 
 /* Room for `capacity` entries. 0 or -ENOMEM. */
@@ -32,13 +32,13 @@ void rectangle_set_insert(struct rectangle_set *set, const struct live_rectangle
 struct live_rectangle *rectangle_set_find(const struct rectangle_set *set, uint32_t record,
                                           uint32_t slot, uint32_t start);
 
-/* Does anything share a position in a tick with `r`? */
+/* Does any of them share a position in a tick with `r`? */
 bool rectangle_set_overlaps(const struct rectangle_set *set, const struct rectangle *r);
 
 /* The first position above all of them. */
 uint64_t rectangle_set_end(const struct rectangle_set *set);
 
-/* Takes out everything with t1 <= now, calling `gone` for each. */
+/* Removes all with t1 <= now_tick, and calls `gone` for each. */
 void rectangle_set_expire(struct rectangle_set *set, uint64_t now_tick,
                           void (*gone)(void *context, const struct live_rectangle *live),
                           void *context);
@@ -47,7 +47,7 @@ void rectangle_set_expire(struct rectangle_set *set, uint64_t now_tick,
 struct rectangle_gaps {
         const struct rectangle_set *set;
         uint64_t t0, t1;
-        uint64_t edge; /* nothing below it is a gap still to come */
+        uint64_t edge; /* all gaps below it were returned */
         uint64_t end;
         size_t next;
 };

@@ -13,7 +13,7 @@
 
 #include "daemon/util/log.h"
 
-#define POSIX_DIRECTORY "/dev/shm" /* where libc's shm_open() looks */
+#define POSIX_DIRECTORY "/dev/shm" /* as in libc's shm_open() */
 
 static int place_resolve(struct place *place, const char *shm, const char *name) {
         bool is_posix = shm[0] == '/' && shm[1] != '\0' && !strchr(shm + 1, '/');
@@ -58,7 +58,7 @@ static int place_check_directory(const struct place *place) {
 }
 
 int place_open(struct place *ret, const char *shm, const char *name) {
-        /* /dev/shm itself is root's and may be a link; a directory of the user's may not */
+        /* /dev/shm itself belongs to root and may be a link; another directory may not */
         struct place place = { .fd = -1 };
         int follow, r = place_resolve(&place, shm, name);
 
@@ -139,7 +139,7 @@ int place_open_file(const struct place *place, mode_t mode, int *ret_fd, off_t *
                 (void)close(path_fd);
                 return r;
         }
-        /* the very file that was judged, whatever the name shows by now */
+        /* opens the very file that was checked, whatever has the name by now */
         snprintf(self, sizeof(self), "/proc/self/fd/%d", path_fd);
         fd = open(self, O_RDWR | O_CLOEXEC);
         if (fd < 0)

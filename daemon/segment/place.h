@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * Where named segments lie: a directory that can be trusted, and what stands
- * under a name in it. Used by segment.c alone; logs its errors.
+ * Where named segments are: a directory that can be trusted, and the file under a name in
+ * it. Logs its errors.
  */
 #include <limits.h>
 #include <stdint.h>
@@ -16,13 +16,13 @@ struct place {
         char file[PLACE_FILE_MAX];
 };
 
-/* `shm` as in daemon.shm. The directory must be on a tmpfs, of our uid or
- * root's, and sticky if others may write to it. */
+/* `shm` is daemon.shm. The directory must be on a tmpfs, belong to our uid or root, and be
+ * sticky if others may write to it. */
 int place_open(struct place *ret, const char *shm, const char *name);
 void place_close(struct place *place);
 uintmax_t place_free_bytes(const struct place *place);
 
-/* 1: *ret_fd is open for reading and writing, *ret_size is the file's size; 0:
- * the name is free; -EEXIST: what is there is not a regular file of ours with
- * that mode and one link. Nothing behind the name is opened before it is judged. */
+/* 1: *ret_fd is open for reading and writing, and *ret_size is the size of the file; 0: the
+ * name is free; -EEXIST: it is no regular file of ours with that mode and one link. The
+ * file is checked before it is opened. */
 int place_open_file(const struct place *place, mode_t mode, int *ret_fd, off_t *ret_size);

@@ -16,7 +16,7 @@
 #include "daemon/segment/place.h"
 
 static int segment_map(struct segment *segment) {
-        /* populated: the ticker and the ledger thread shall not fault later */
+        /* populated, so that the ticker and the ledger thread do not fault later */
         void *map = mmap(NULL, segment->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE,
                          segment->fd, 0);
 
@@ -26,7 +26,8 @@ static int segment_map(struct segment *segment) {
         return 0;
 }
 
-/* All pages now, or an error now; without it lack of memory is a SIGBUS later. */
+/* Allocates all pages now, or fails now; otherwise lack of memory would raise SIGBUS
+ * later. */
 static int segment_prefault(const struct segment *segment) {
         int error;
 
@@ -49,8 +50,8 @@ void segment_close(struct segment *segment) {
         *segment = SEGMENT_NONE;
 }
 
-/* The group is nobody's to change but ours and root's: a wrong one is an old
- * configuration, not an attack, and is put right. */
+/* Only we and root can change the group: a wrong one comes from an old configuration, not
+ * from an attack, and is corrected. */
 static int segment_set_group(int fd, gid_t gid, const struct place *place) {
         struct stat st;
 
@@ -75,7 +76,8 @@ static int segment_no_memory(int error, const struct place *place, size_t size) 
                            size, place->directory, place->file);
 }
 
-/* Not a temporary name but none at all: a daemon killed now leaves nothing. */
+/* The file has no name, not even a temporary one: a daemon that is killed now leaves
+ * nothing behind. */
 static int segment_create(struct segment *segment, const struct place *place, size_t size,
                           mode_t mode, gid_t gid) {
         int r;
@@ -96,14 +98,14 @@ static int segment_create(struct segment *segment, const struct place *place, si
         r = segment_set_group(segment->fd, gid, place);
         if (r < 0)
                 return r;
-        /* last, because a change of group may take mode bits away; the umask has no say */
+        /* last, because a change of the group may clear mode bits; the umask does not apply */
         if (fchmod(segment->fd, mode) < 0)
                 return log_failure(errno, "segment.mode", "cannot set mode %04o of %s/%s: %m",
                                    (unsigned)mode, place->directory, place->file);
         return 0;
 }
 
-/* 1: adopted; 0: there is none, or one of ours that does not fit. */
+/* 1: adopted; 0: there is none, or it is ours and does not fit. */
 static int segment_adopt(struct segment *segment, const struct place *place, size_t size,
                          mode_t mode, gid_t gid, segment_accept_fn accept, const void *context) {
         off_t found;
@@ -113,7 +115,7 @@ static int segment_adopt(struct segment *segment, const struct place *place, siz
                 return r;
         segment->size = size;
         if (found == (off_t)size) {
-                /* holes are filled; what is there stays */
+                /* fills holes; what is there stays */
                 r = segment_prefault(segment);
                 if (r == 0)
                         r = segment_map(segment);
@@ -152,7 +154,7 @@ int segment_open(struct segment *ret, const char *shm, const char *name, size_t 
         return 0;
 }
 
-/* Link it under a name nobody can guess, then move it over the old one. */
+/* Links it under a name that nobody can guess, then moves it over the old one. */
 static int segment_link(const struct segment *segment, const struct place *place) {
         char self[32], temporary[PLACE_FILE_MAX + 32];
         uint64_t random;
@@ -213,7 +215,7 @@ int segment_lock(const struct segment *segment) {
 }
 
 #ifndef MFD_NOEXEC_SEAL
-#define MFD_NOEXEC_SEAL 8u /* Linux 6.3; nobody needs to execute these pages */
+#define MFD_NOEXEC_SEAL 8u /* since Linux 6.3; nobody needs to execute these pages */
 #endif
 
 #define MEMFD_SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
@@ -232,7 +234,7 @@ int segment_memfd(struct segment *ret, const char *name, size_t size) {
 
         if (r == 0 && !fd_reserve_spares(segment.fd))
                 r = -EMFILE;
-        /* Mode and owner are what stops a reopen through /proc/self/fd. */
+        /* mode and owner stop a reopen through /proc/self/fd */
         if (r == 0 && fchmod(segment.fd, 0600) < 0)
                 r = -errno;
         if (r == 0)

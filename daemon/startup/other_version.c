@@ -33,21 +33,21 @@ struct kind {
 
 static const struct kind clock_kind = {
         "clock", CLOCK_MAGIC, CLOCK_VERSION, 0644, LOG_LEVEL_WARNING,
-        "clients attached by it go on with what they hold; the guarded clock is begun anew, above "
+        "clients that read it continue with what they hold; the guarded clock begins anew, above "
         "the fence",
 };
 static const struct kind ledger_kind = {
         "ledger", LEDGER_MAGIC, LEDGER_VERSION, 0600, LOG_LEVEL_WARNING,
         "what it promised to clients is not known, so nothing is granted until the clock is above "
-        "the fence, which is reserve.standing at most after a clean stop; until then attached "
-        "clients go on with what they hold",
+        "the fence, which takes at most reserve.standing after a clean stop; until then attached "
+        "clients continue with what they hold",
 };
 static const struct kind statistics_kind = {
         "statistics", STATISTICS_MAGIC, STATISTICS_VERSION, 0640, LOG_LEVEL_NOTICE,
         "use the sfshm-stat that came with this sfshmd",
 };
 
-/* Is it one of ours, of another version? Then it is told of. */
+/* Is it one of ours, of another version? Then it is logged. */
 static bool tell(const struct kind *kind, const struct place *place, int fd) {
         struct start start;
 
@@ -62,7 +62,7 @@ static bool tell(const struct kind *kind, const struct place *place, int fd) {
         return true;
 }
 
-/* 1: one that cannot be taken over, *ret_fd is it; 0: none. */
+/* 1: *ret_fd is one that cannot be adopted; 0: there is none. */
 static int find(const struct kind *kind, const struct config *config, size_t size, int *ret_fd) {
         struct place place;
         off_t found;
@@ -89,7 +89,8 @@ static int look_at(const struct kind *kind, const struct config *config, size_t 
         return r < 0 ? r : 0;
 }
 
-/* Its daemon may run still: with names of its own it would not be noticed otherwise. */
+/* Its daemon may still run, and would not be noticed otherwise: its socket and state
+ * directory may have other names. */
 static int lock(int fd, const struct config *config) {
         if (flock(fd, LOCK_EX | LOCK_NB) == 0)
                 return 0;

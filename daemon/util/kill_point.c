@@ -7,15 +7,15 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* Counts only once the variable is there, so that a test may set things up
- * before it arms its child. */
+/* Counts only while the variable is set, so that a test can prepare before it arms its
+ * child. */
 void kill_point(void) {
         static _Atomic unsigned long visited;
         const char *at = getenv("SFSHM_FAULT_AT");
 
         if (!at)
                 return;
-        /* relaxed: a counter of its own, orders nothing */
+        /* relaxed: an independent counter; it orders nothing */
         if (atomic_fetch_add_explicit(&visited, 1, memory_order_relaxed) + 1 ==
             strtoul(at, NULL, 10))
                 (void)kill(getpid(), SIGKILL);

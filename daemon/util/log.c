@@ -11,8 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The longest sentence. Escaped it may be four times that; a line is written at
- * once whatever its length, but only up to PIPE_BUF are pipes indivisible. */
+/* The longest sentence; escaped it may be four times as long. A line is one write whatever
+ * its length, but writes to pipes are atomic only up to PIPE_BUF. */
 #define SENTENCE_MAX 2048u
 #define CUT_MARK " [cut]"
 
@@ -24,7 +24,7 @@ struct line {
 };
 
 void log_set_level(enum log_level level) {
-        /* relaxed: a threshold on its own, nothing else is ordered by it */
+        /* relaxed: an independent threshold; it orders nothing */
         atomic_store_explicit(&shown_level, (int)level, memory_order_relaxed);
 }
 
@@ -44,8 +44,8 @@ static const char *level_name(enum log_level level) {
         return "error";
 }
 
-/* Looked at for each line: a redirected stderr counts at once, and there is no
- * cached answer that threads would have to share. */
+/* Checked for each line: a redirected stderr counts at once, and threads need not share a
+ * cached answer. */
 static bool stderr_is_journal(void) {
         const char *stream = getenv("JOURNAL_STREAM");
         struct stat st;
@@ -57,7 +57,7 @@ static bool stderr_is_journal(void) {
         return strcmp(stream, own) == 0;
 }
 
-/* The last byte of room is the newline's. */
+/* The last byte is reserved for the newline. */
 static void line_put(struct line *line, const char *bytes, size_t n) {
         if (n > sizeof(line->text) - 1 - line->length)
                 return;
@@ -91,7 +91,7 @@ static void line_put_head(struct line *line, enum log_level level) {
         line_put(line, head, strlen(head));
 }
 
-/* As much of the sentence as fits, and a mark where the rest is missing. */
+/* As much of the sentence as fits, and a mark if it was cut. */
 static void format_sentence(char sentence[static SENTENCE_MAX], const char *format, va_list args)
         __attribute__((format(printf, 2, 0)));
 
@@ -128,7 +128,7 @@ static void log_line(enum log_level level, const char *event, const char *format
         do
                 written = write(STDERR_FILENO, line.text, line.length);
         while (written < 0 && errno == EINTR);
-        /* There is nowhere left to complain about a log that cannot be written. */
+        /* a log that cannot be written cannot be reported anywhere */
         errno = saved_errno;
 }
 

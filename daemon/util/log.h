@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * Log on stderr, one line and one write(2) an event:
+ * The log on stderr, one line and one write(2) for each event:
  *   to the journal        <4>no reply from client 7 (event=client.slow)
  *   to a terminal, pipe   sfshmd[812]: warning: no reply from client 7 (event=client.slow)
- * The journal is known by $JOURNAL_STREAM naming stderr's device and inode; it
- * adds name and process ID itself. Bytes which are not printable ASCII are
- * written as \xHH and a backslash as \\, so that nobody's name can forge a line.
- * Whoever turns a condition into an error logs it, once, where what happened,
- * to what and what to do are known; callers pass the negative errno up and stay
- * silent. errno is left as it was.
+ * stderr is the journal if $JOURNAL_STREAM names its device and inode; the journal adds
+ * name and process ID itself. Bytes that are not printable ASCII are written as \xHH and a
+ * backslash as \\, so that no name can forge a line. Whoever turns a condition into an
+ * error logs it once, where it is known what happened, to what, and what to do. Callers
+ * pass the negative errno up and stay silent. errno is left unchanged.
  */
 #include <stdarg.h>
 #include <stdbool.h>
@@ -22,7 +21,8 @@ enum log_level {
         LOG_LEVEL_DEBUG = 7,
 };
 
-void log_set_level(enum log_level level); /* what is shown; INFO at first */
+/* The least important level that is shown; INFO at first. */
+void log_set_level(enum log_level level);
 
 /* `event` is one word; `format` makes the sentence. */
 void log_event(enum log_level level, const char *event, const char *format, ...)

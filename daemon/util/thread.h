@@ -7,7 +7,7 @@
 
 #include "daemon/util/time.h"
 
-/* A named thread with every signal blocked: signals are the ledger thread's. */
+/* Starts a named thread with all signals blocked: the ledger thread takes the signals. */
 static inline int thread_start(pthread_t *ret, const char *name, void *(*run)(void *),
                                void *context) {
         sigset_t all, before;
@@ -22,13 +22,13 @@ static inline int thread_start(pthread_t *ret, const char *name, void *(*run)(vo
         pthread_sigmask(SIG_SETMASK, &before, NULL);
         if (error != 0)
                 return -error;
-        /* only a help to whoever looks at the process: a failure changes nothing */
+        /* the name only helps whoever inspects the process: a failure changes nothing */
         pthread_setname_np(thread, name);
         *ret = thread;
         return 0;
 }
 
-/* A condition whose time-outs no step of the wall clock can move. */
+/* A condition whose timeouts do not depend on the wall clock. */
 static inline int thread_condition_init(pthread_cond_t *condition) {
         pthread_condattr_t attributes;
         int error = pthread_condattr_init(&attributes);
