@@ -110,7 +110,7 @@ int lease_persist(struct lease *lease, uint64_t fence_tick) {
 
         if (fence_tick <= lease->grant.fence_tick)
                 return 0;
-        /* the thread has nothing to do yet */
+        /* the thread has nothing to do yet, so this call is the only one */
         r = lease->backend->write_fence(lease->state, fence_tick);
         if (r < 0)
                 return log_failure(-r, "fence-write", "cannot write the fence to %s: %s; %s",
@@ -181,14 +181,14 @@ void lease_ask(void *context, uint32_t question) {
         pthread_mutex_lock(&lease->mutex);
         lease->question = question;
         pthread_mutex_unlock(&lease->mutex);
-        /* after it, so that the thread finds the mutex free: one wake-up */
+        /* after the unlock, so that the thread finds the mutex free and wakes up once */
         pthread_cond_signal(&lease->changed);
 }
 
 bool lease_answered(void *context, uint32_t question) {
         const struct lease *lease = context;
 
-        /* relaxed: that the thread came by, or is away, is all they tell */
+        /* relaxed: they only say that the thread came by, or is in the backend */
         return atomic_load_explicit(&lease->in_backend, memory_order_relaxed) ||
                atomic_load_explicit(&lease->answer, memory_order_relaxed) == question;
 }
@@ -200,7 +200,7 @@ int lease_fd(const struct lease *lease) {
 void lease_acknowledge(struct lease *lease) {
         uint64_t count;
 
-        /* -EAGAIN when nothing happened since: that is fine */
+        /* -EAGAIN: nothing happened since, which is fine */
         if (read(lease->event_fd, &count, sizeof(count)) < 0)
                 return;
 }

@@ -18,7 +18,7 @@
 static void signal_event(struct lease *lease) {
         uint64_t one = 1;
 
-        /* cannot fail but by a full counter, and then it is readable anyway */
+        /* fails only when the counter is full, and then it is readable anyway */
         if (write(lease->event_fd, &one, sizeof(one)) < 0)
                 return;
 }
@@ -42,7 +42,7 @@ static void take_success(struct lease *lease, uint64_t fence_tick) {
 }
 
 static void take_failure(struct lease *lease, int error) {
-        lease->over = error == -ESTALE; /* the backend has told of it */
+        lease->over = error == -ESTALE; /* the backend has logged it */
         if (lease->retry_ns == 0 && !lease->over)
                 log_failure(-error, "fence-write",
                             "cannot write the fence to %s: %s; IDs are handed out up to the fence "
@@ -52,13 +52,13 @@ static void take_failure(struct lease *lease, int error) {
                             atomic_load_explicit(&lease->fence, memory_order_relaxed),
                             lease->backend->remedy(lease->state));
         lease->retry_ns = backoff_next(lease->retry_ns, RETRY_FIRST_NS, RETRY_LAST_NS);
-        /* relaxed: a number to look at; the eventfd orders it for the reader */
+        /* relaxed: a value for display; the eventfd orders it for the reader */
         atomic_store_explicit(&lease->error, error, memory_order_relaxed);
 }
 
 /* Called with the mutex, before each wait. */
 static void answer_watchdog(struct lease *lease) {
-        /* relaxed: a number to look at */
+        /* relaxed: a value for display */
         atomic_store_explicit(&lease->answer, lease->question, memory_order_relaxed);
 }
 
@@ -66,7 +66,7 @@ static bool is_renewed(const struct lease *lease) {
         return lease->backend->renew_due != NULL && lease->clock != NULL && !lease->over;
 }
 
-/* Called with the mutex: until there is news, or that time on CLOCK_BOOTTIME. */
+/* Called with the mutex: waits for news, or until that time on CLOCK_BOOTTIME. */
 static void wait_until_due(struct lease *lease, int64_t due_boot_ns) {
         int64_t left_ns = due_boot_ns - time_ns(CLOCK_BOOTTIME);
         struct timespec until;
@@ -78,7 +78,7 @@ static void wait_until_due(struct lease *lease, int64_t due_boot_ns) {
         (void)pthread_cond_timedwait(&lease->changed, &lease->mutex, &until);
 }
 
-/* Called with the mutex; waits until a write is due (true) or it shall stop. */
+/* Called with the mutex; waits until a write is due (true) or the thread must stop. */
 static bool wait_for_work(struct lease *lease) {
         int64_t due_ns = INT64_MAX;
 
@@ -86,7 +86,7 @@ static bool wait_for_work(struct lease *lease) {
                 int64_t delay_ns = backoff_jittered(lease->retry_ns, backoff_random());
                 struct timespec until = thread_deadline(delay_ns);
 
-                /* a higher target changes what is written, not when */
+                /* a higher target changes what is written, not when it is written */
                 do
                         answer_watchdog(lease);
                 while (!lease->stop &&
@@ -127,13 +127,14 @@ static uint64_t horizon_tick(const struct clock_segment *clock, int64_t horizon_
 
 /* Called with the mutex: what the next write says. */
 static uint64_t next_fence(const struct lease *lease) {
-        /* relaxed: only this thread stores the one, the other is a number */
+        /* relaxed: only this thread stores the fence; the horizon depends on nothing else */
         uint64_t fence = atomic_load_explicit(&lease->fence, memory_order_relaxed), ahead;
         int64_t horizon_ns = atomic_load_explicit(&lease->horizon_ns, memory_order_relaxed);
 
         if (lease->target > fence)
                 fence = lease->target;
-        /* acquire: the line comes first. One without an ID is a wall clock's, right or wrong */
+        /* acquire: the line was written before this was cleared. A clock of which nobody has
+         * an ID yet may be a wrong wall clock's */
         if (!is_renewed(lease) ||
             atomic_load_explicit(&lease->clock->unserved, memory_order_acquire) != 0)
                 return fence;
@@ -144,7 +145,7 @@ static uint64_t next_fence(const struct lease *lease) {
 static int write_fence(struct lease *lease, uint64_t fence_tick) {
         int r;
 
-        /* relaxed, both: the watchdog only looks */
+        /* relaxed, both: only the watchdog reads it */
         atomic_store_explicit(&lease->in_backend, true, memory_order_relaxed);
         resize_serve(&lease->resize, lease->backend, lease->state);
         r = lease->backend->write_fence(lease->state, fence_tick);

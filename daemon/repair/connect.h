@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * The coordinator which the configuration names, for those who look at it or repair
- * it beside the daemon: no state directory is needed, and no lock of one is taken.
+ * The coordinator of the configuration, for commands that read or repair it beside the
+ * daemon: they need no state directory, and take no lock of one.
  */
 #include "daemon/lease/fleet/backend.h"
 

@@ -15,7 +15,7 @@
 #include "daemon/util/log.h"
 #include "daemon/util/time.h"
 
-/* What is to be done, by whom and where. */
+/* The request, and where it is carried out. */
 struct task {
         const struct config *config;
         struct fence_state host; /* this machine, with the fence that was asked for */
@@ -80,10 +80,10 @@ static int judge_found(const struct task *task) {
 }
 
 /*
- * The ledger goes first: a daemon that adopts one goes on where that ends, below
- * the new fence. If we are killed in between, the next daemon begins above the old
- * fence, or refuses to start as before. In the other order it would take the new
- * fence for good and hand out IDs below it.
+ * The ledger's ID is removed first. A daemon that adopts a ledger continues where that
+ * ends, below the new fence. If we are killed in between, the next daemon begins above the
+ * old fence, or refuses to start as before. In the other order it would take the new fence
+ * for good and issue IDs below it.
  */
 static int carry_out_task(const struct task *task) {
         int r = ledger_id_forget(task->config->state_dir);

@@ -32,7 +32,7 @@ static uint64_t recycle_ticks(const struct task *task) {
         return (uint64_t)(task->config->recycle_delay_ns / NS_PER_MS);
 }
 
-/* What the coordinator did not tell by itself. */
+/* Logs what the coordinator has not logged itself. */
 static int explain_error(const struct task *task, int r) {
         const char *place = task->connect.connection.place;
 
@@ -85,7 +85,7 @@ static uint64_t tick_now(const struct task *task) {
                                tick < 0 ? 0 : (uint64_t)tick;
 }
 
-/* As with a wrong prefix, where all worker IDs seem free. */
+/* With a wrong prefix all worker IDs seem free. */
 static void tell_if_unused(const struct task *task) {
         if (task->view->contract_modified == 0)
                 log_event(LOG_LEVEL_WARNING, "workers", "no host ever had worker IDs at %s: correct "

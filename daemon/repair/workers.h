@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * sfshmd --workers: who has which worker IDs, and what a person may do about those of
- * dead hosts. It asks the coordinator of the configuration, beside a daemon or without.
+ * sfshmd --workers: who has which worker IDs, and how the operator frees those of dead
+ * hosts. It asks the coordinator of the configuration, whether a daemon runs or not.
  */
 #include <stdbool.h>
 
@@ -15,7 +15,7 @@ struct workers_request {
         bool force, yes;
 };
 
-/* 0, or -errno after saying why not. */
+/* 0, or -errno after logging why not. */
 int workers_command(const struct config *config, const struct workers_request *request);
 
 /* sfshmd --fence-above with a coordinator: all worker IDs of the region that are

@@ -89,7 +89,7 @@ static struct row *make_rows(const struct fleet_view *view) {
         return rows;
 }
 
-/* ---- for a person */
+/* ---- text */
 
 /* How wide the columns of any length are. */
 struct widths {
@@ -165,7 +165,7 @@ static void print_head(FILE *out, const struct workers_list *list, const char *u
         fputc('\n', out);
 }
 
-/* What a person is to repair. */
+/* What the operator must repair. */
 static void print_tail(FILE *out, const struct workers_list *list) {
         const struct fleet_view *view = list->view;
 
@@ -208,7 +208,7 @@ int workers_list_text(FILE *out, const struct workers_list *list) {
         return well ? 0 : -ENOMEM;
 }
 
-/* ---- for scripts */
+/* ---- JSON */
 
 static json_t *json_number(uint64_t value) {
         return json_integer(value > INT64_MAX ? INT64_MAX : (json_int_t)value);

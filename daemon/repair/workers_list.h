@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
-/* What a region looks like, for a person and for scripts. Pure but for `out`. */
+/* The worker IDs of a region as text and as JSON. Pure, except for `out`. */
 #include <stdio.h>
 
 #include "daemon/lease/fleet/view.h"
@@ -12,7 +12,7 @@ struct workers_list {
         uint64_t recycle_ticks; /* workers.recycle_delay of this host */
 };
 
-/* What is to be said of one owner's worker IDs, or of those that are refused. */
+/* The state of the worker IDs of one owner. */
 enum workers_state { WORKERS_HELD, WORKERS_DEAD, WORKERS_RELEASED, WORKERS_FREED };
 enum workers_state workers_state_of(const struct fleet_owner *owner);
 const char *workers_state_name(enum workers_state state);
@@ -22,5 +22,5 @@ int workers_list_text(FILE *out, const struct workers_list *list);
 /* One object, on one line. */
 int workers_list_json(FILE *out, const struct workers_list *list);
 
-/* What is printable ASCII; '?' for the rest, as of a terminal's commands. */
+/* Prints printable ASCII as it is and '?' for the rest, such as control sequences. */
 void workers_print_plain(FILE *out, const char *text);

@@ -162,7 +162,7 @@ static void repair_replace(struct repair *repair, const char *key, int64_t modif
         repair->n++;
 }
 
-/* A record that has some of them as well, see mark_owner() in view.c: without them. */
+/* Takes them out of a record that has some of them too, see mark_owner() in view.c. */
 static void repair_take_out(struct repair *repair, const struct workers_release *release,
                             const struct fleet_owner *owner, struct record_host *scratch,
                             uint64_t *fence_tick) {
@@ -211,7 +211,7 @@ static uint64_t repair_plan_fence(struct repair *repair, const struct workers_re
         struct record_used used = view->used;
         char key[FLEET_KEY_MAX];
 
-        used.claims++; /* claims and repairs come one by one */
+        used.claims++; /* claims and repairs happen one after the other */
         repair_replace(repair, fleet_key(key, release->space.region, "used", ""),
                        view->used_modified, record_used_text(&used), false);
         for (size_t i = 0; i < view->n_owners; i++)

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * What a person may do to worker IDs of which no host takes care any more. Why no ID
- * is given twice by it:
+ * What the operator can do to worker IDs which no host renews any more. Why no ID is
+ * issued twice by it:
  *
- * - No fence goes down and no record goes without its fence being in another one that
- *   is written in the same commit. All writes are conditional on what was seen.
- * - What is freed may be claimed once its fence has passed: what is left out is only
- *   workers.recycle_delay, on which nothing depends. A daemon that lives nevertheless
- *   goes on, or finds its record another's and hands out nothing above that fence.
- * - A fence is made up for worker IDs alone of which nobody knows one, by a person
- *   who says up to where their IDs may exist; and not while a host lives which may be
- *   the one that has them.
+ * - No fence is lowered, and no record is deleted unless its fence is in another record
+ *   written in the same commit. All writes are conditional on what was read.
+ * - Freed worker IDs may be claimed once their fence has passed: only
+ *   workers.recycle_delay is left out, on which nothing depends. A daemon that is alive
+ *   after all continues, or finds that another host has its record and issues nothing
+ *   above that fence.
+ * - Only worker IDs without a known fence get one by hand, from an operator who says up to
+ *   where their IDs may exist, and not while a host is alive which may have them.
  */
 #include "daemon/lease/fleet/view.h"
 

@@ -9,7 +9,7 @@
 #define CODE_PERMISSION_DENIED 7
 #define CODE_UNAUTHENTICATED 16
 
-/* The same codes and statuses mean different things to a person. */
+/* Errors with the same code and status need different remedies. */
 static const struct {
         const char *part; /* of etcd's text */
         int error;
@@ -30,7 +30,7 @@ static const struct {
           ": where there are users, a certificate in etcd.cert_file has to be without a CN" },
 };
 
-/* It has one of three shapes, or is plain text. */
+/* An error has one of three shapes, or is plain text. */
 static const char *error_text(const json_t *object, const char *text, json_int_t *ret_code) {
         const json_t *error = json_object_get(object, "error"), *code, *message;
 

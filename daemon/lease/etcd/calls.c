@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the gateway is like: int64 are strings, and what has its default value is
- * left out; unknown fields of a request are ignored; keys and values are base64. An
- * etcd lease that has ended is answered like one that goes on, but without a TTL.
+ * Peculiarities of the gateway: int64 are strings; fields with default values are left
+ * out; unknown fields of a request are ignored; keys and values are base64. The answer
+ * for an etcd lease that has expired is that for a live one, without a TTL.
  */
 #include "daemon/lease/etcd/calls.h"
 
@@ -23,7 +23,7 @@ static json_t *format_number(int64_t value) {
         return json_string(text);
 }
 
-/* 0 when it is left out; -1 when it is no number. */
+/* 0: the field is left out; -1: it is not a number. */
 static int64_t parse_number(const json_t *value) {
         const char *text = json_string_value(value);
         char *end = NULL;
@@ -47,7 +47,7 @@ static json_t *format_base64(const char *text, size_t size) {
         return value;
 }
 
-/* `key` behind the prefix; with `end` the first one after all that begin with it. */
+/* `key` below the prefix; with `end` the first key after all that begin with it. */
 static json_t *format_key(const struct etcd_coordinator *etcd, const char *key, bool end) {
         char *full = NULL;
         int n = asprintf(&full, "%s/%s", etcd->prefix, key);
@@ -62,8 +62,8 @@ static json_t *format_key(const struct etcd_coordinator *etcd, const char *key, 
         return value;
 }
 
-/* One call follows the other here, and these are linearizable: what is behind an
- * answer before has forgotten something, and may be fences. */
+/* Our calls come one after the other and are linearizable: an answer that is older than
+ * an earlier one comes from an etcd that has lost data, perhaps fences. */
 static int check_revision(struct etcd_coordinator *etcd, const json_t *answer,
                           int64_t *ret_revision) {
         const json_t *header = json_object_get(answer, "header");
@@ -114,7 +114,7 @@ static int take_list(struct etcd_coordinator *etcd, const json_t *answer,
         int64_t revision;
         int r = list.items != NULL ? check_revision(etcd, answer, &revision) : -ENOMEM;
 
-        /* an answer that was cut short must not look like keys that are gone */
+        /* a truncated answer must not look like missing keys */
         if (r == 0 &&
             (parse_number(json_object_get(answer, "count")) != (int64_t)json_array_size(kvs) ||
              json_is_true(json_object_get(answer, "more"))))
@@ -151,7 +151,7 @@ static int etcd_list(void *coordinator, const char *prefix, struct coordinator_l
 
 static json_t *check_json(const struct etcd_coordinator *etcd,
                           const struct coordinator_check *check) {
-        /* a key that is not there has revision 0 */
+        /* a missing key has revision 0 */
         return json_pack("{s:o, s:s, s:s, s:o}", "key", format_key(etcd, check->key, false),
                          "target", "MOD", "result", "EQUAL", "mod_revision",
                          format_number(check->modified));

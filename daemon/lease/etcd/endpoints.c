@@ -17,7 +17,7 @@ void etcd_endpoints_take(struct etcd_endpoints *endpoints, const char *text) {
         for (; (n = addresses_next(&text)) > 0 && endpoints->n < ADDRESSES_MAX; text += n)
                 snprintf(endpoints->list[endpoints->n++].url, sizeof(endpoints->list[0].url),
                          "%.*s", (int)n, text);
-        /* hosts of one configuration do not all ask the same one */
+        /* hosts with the same configuration do not all use the same endpoint */
         if (endpoints->n > 0)
                 endpoints->current = backoff_random() % endpoints->n;
 }
@@ -40,7 +40,7 @@ void etcd_endpoints_trip(struct etcd_endpoints *endpoints, size_t at, int64_t no
         struct etcd_endpoint *endpoint = &endpoints->list[at];
 
         endpoint->pause_ns = backoff_next(endpoint->pause_ns, BREAKER_FIRST_NS, BREAKER_LAST_NS);
-        /* hosts that lost it together do not come back together */
+        /* hosts that lost it together do not return together */
         endpoint->open_ns = now_ns + backoff_jittered(endpoint->pause_ns, backoff_random());
         endpoints->current = (at + 1) % endpoints->n;
 }

@@ -79,8 +79,9 @@ static size_t give_body(char *to, size_t size, size_t n, void *context) {
         return taken;
 }
 
-/* libcurl asks again by itself where a connection that was kept ends without an answer,
- * though etcd may have done it. What is read, and cannot be read again, is sent once. */
+/* libcurl repeats a request by itself when a reused connection ends without an answer,
+ * although etcd may have carried it out. A body that is read, and cannot be read again, is
+ * sent once. */
 static void set_body(struct etcd_http *http, struct body *body) {
         curl_easy_setopt(http->curl, CURLOPT_POSTFIELDSIZE, (long)body->size);
         curl_easy_setopt(http->curl, CURLOPT_POSTFIELDS, http->once ? NULL : body->text);
@@ -98,7 +99,7 @@ static void set_up_curl(struct etcd_http *http) {
         curl_easy_setopt(http->curl, CURLOPT_WRITEFUNCTION, receive_answer);
         curl_easy_setopt(http->curl, CURLOPT_READFUNCTION, give_body);
         curl_easy_setopt(http->curl, CURLOPT_TCP_NODELAY, 1L);
-        /* HTTP/2, which TLS would agree on, has ways of its own to fail */
+        /* HTTP/2, which TLS would negotiate, has failure modes of its own */
         curl_easy_setopt(http->curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
         curl_easy_setopt(http->curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
         /* else a key with a pass phrase asks for it at the terminal */
@@ -164,7 +165,7 @@ static int judge_failure(struct etcd_http *http, CURLcode code) {
         return *what == ':' ? -EACCES : -EIO;
 }
 
-/* Two clusters give out the same worker IDs twice. */
+/* Two clusters would give out the same worker IDs twice. */
 static int check_cluster(struct etcd_http *http, const json_t *answer) {
         const char *cluster = etcd_answer_cluster(answer);
 
@@ -174,7 +175,7 @@ static int check_cluster(struct etcd_http *http, const json_t *answer) {
                 return 0;
         snprintf(http->message, sizeof(http->message), "it is of cluster %.24s, and another "
                  "endpoint, or itself before, of cluster %s: etcd.endpoints must name the members "
-                 "of one. If it was set up anew, stop all daemons first", cluster, http->cluster);
+                 "of one. If it was set up again, stop all daemons first", cluster, http->cluster);
         return -EIO;
 }
 
@@ -199,7 +200,7 @@ static int judge_answer(struct etcd_http *http, const struct answer *answer, jso
 static struct curl_slist *make_headers(const struct etcd_http *http) {
         struct curl_slist *headers = curl_slist_append(NULL, "Content-Type: application/json");
 
-        /* without this one a large request waits a second for leave */
+        /* without this header a large request waits a second for "100 Continue" */
         headers = curl_slist_append(headers, "Expect:");
         return http->token[0] == '\0' ? headers : curl_slist_append(headers, http->authorization);
 }
@@ -229,7 +230,7 @@ static int perform_request(struct etcd_http *http, size_t at, const char *path, 
 
 /* ---- user and password */
 
-/* Never cut short: that would be another password. */
+/* Never truncated: that would be another password. */
 static int read_password(struct etcd_http *http, char password[PASSWORD_MAX]) {
         int fd = open(http->options.password_file, O_RDONLY | O_CLOEXEC);
         ssize_t n = fd < 0 ? -1 : read(fd, password, PASSWORD_MAX - 1);
@@ -299,7 +300,7 @@ static int authenticate(struct etcd_http *http, size_t at) {
         return r;
 }
 
-/* A token ends; then once more with another. */
+/* A token expires; then once more with a new one. */
 static int ask_endpoint(struct etcd_http *http, size_t at, const char *path, const char *body,
                         bool *ret_sent, json_t **ret) {
         bool with_user = http->options.username[0] != '\0', fresh = false;
@@ -322,7 +323,7 @@ static int ask_endpoint(struct etcd_http *http, size_t at, const char *path, con
 
 /* ---- all endpoints */
 
-/* It answers, so there is nothing wrong with the endpoint. */
+/* It answers, so the endpoint itself works. */
 static void tell_refusal(struct etcd_http *http, size_t at, const char *path) {
         if (strcmp(http->refused, path) != 0)
                 log_event(LOG_LEVEL_WARNING, "etcd-refused", "no access to etcd at %s for %s: %s",
@@ -379,7 +380,7 @@ int etcd_http_call(struct etcd_http *http, const char *path, json_t *request, bo
                         break;
                 tell_failure(http, at, path, r);
                 if ((once && sent) || r == -ETIMEDOUT)
-                        break; /* the next call goes to another one */
+                        break; /* the next call goes to another endpoint */
         }
         free(body);
         return r;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * Calls of etcd's JSON gateway: POST /v3/... with time-outs of our own, over several
- * endpoints, each with a breaker, so that one which hangs is not asked each time.
+ * Calls of etcd's JSON gateway: POST /v3/... with time-outs of our own, to several
+ * endpoints, each with a circuit breaker, so that not every call waits for one that hangs.
  * One thread at a time.
  */
 #include <jansson.h>
@@ -16,7 +16,7 @@ struct etcd_http_options {
         int64_t timeout_ns;    /* of one request */
         const char *username, *password_file, *ca_file, *cert_file, *key_file; /* "": none */
         _Atomic int64_t *errors; /* counted */
-        _Atomic int64_t *breakers; /* how many endpoints are left out for a while */
+        _Atomic int64_t *breakers; /* how many endpoints have an open breaker */
 };
 
 /* The strings outlive it. Logs its errors. */
@@ -24,11 +24,11 @@ int etcd_http_new(struct etcd_http **ret, const struct etcd_http_options *option
 struct etcd_http *etcd_http_free(struct etcd_http *http);
 
 /*
- * Takes `request` over. 0 and the answer; -ETIMEDOUT, -EIO: it may have been carried
- * out; -EACCES: nothing was done, as this host is not let in, or has or trusts no
- * certificate as is needed. With `once` it is sent to one endpoint at most; else, as
- * for what changes nothing, the others are tried as well. Failures are logged when
- * they begin and when they end. All answers come from one cluster.
+ * Takes `request` over. 0 and the answer; -ETIMEDOUT, -EIO: it may have been carried out;
+ * -EACCES: nothing was done, since access is denied, or a certificate is missing or not
+ * trusted. With `once` it is sent to one endpoint at most; without, as for a request that
+ * changes nothing, the other endpoints are tried as well. Failures are logged when they
+ * begin and when they end. All answers come from one cluster.
  */
 int etcd_http_call(struct etcd_http *http, const char *path, json_t *request, bool once,
                    json_t **ret);

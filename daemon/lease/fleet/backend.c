@@ -37,7 +37,7 @@ struct fleet_backend {
         struct fleet *fleet;
         struct lease_counters counters;
         uint64_t local_fence_tick; /* of a `local` backend in this state directory; 0: none */
-        bool disowned; /* the state directory names the lost record no more */
+        bool disowned; /* the state directory no longer names the lost record */
 };
 
 /* ---- the state directory */
@@ -75,7 +75,7 @@ static int write_name(int dir_fd, const char *file, const char *name) {
 
         if (fd < 0)
                 return -errno;
-        errno = ENOSPC; /* what a short write means */
+        errno = ENOSPC; /* the cause of a short write */
         if (write(fd, text, (size_t)n) != n || fsync(fd) < 0)
                 r = -errno;
         if (close(fd) < 0 && r == 0)
@@ -86,7 +86,7 @@ static int write_name(int dir_fd, const char *file, const char *name) {
         return r;
 }
 
-/* The fence of a `local` backend before: IDs of any worker up to it may be ours. */
+/* The fence of an earlier `local` backend: IDs of any worker up to it may be ours. */
 static int read_local_fence(struct fleet_backend *b, const struct config *config) {
         struct fence_state found, host = { .layout = config->layout };
         int r = fence_file_read(b->dir.fd, &found);
@@ -98,7 +98,7 @@ static int read_local_fence(struct fleet_backend *b, const struct config *config
                                    "(%s), and IDs up to it may exist: put back a good copy, or give "
                                    "this host an empty daemon.state_dir and wait for longer than "
                                    "it was ahead", b->dir.place, strerror(-r));
-        host.layout.region_bits = found.layout.region_bits; /* they change no ID */
+        host.layout.region_bits = found.layout.region_bits; /* region bits change no ID */
         r = identity_check_space(b->dir.place, &found, &host);
         if (r == 0)
                 b->local_fence_tick = found.fence_tick;
@@ -182,7 +182,7 @@ static int make_fleet(struct fleet_backend *b, const struct config *config) {
         return r < 0 ? r : fleet_new(&b->fleet, &parts);
 }
 
-/* For as long as a session lasts; then whoever starts us tries again. */
+/* Retries for the length of a session; then the service manager starts us again. */
 static int claim_run(struct fleet_backend *b, struct lease_grant *ret) {
         int64_t until_ns = time_ns(CLOCK_MONOTONIC) + b->connection.ttl_ns;
         int64_t delay_ns = 0;
@@ -205,7 +205,7 @@ static int claim_run(struct fleet_backend *b, struct lease_grant *ret) {
                                            "other hosts were faster each time" :
                                            "it does not serve", b->kind->name);
                 pause = time_to_timespec(ns);
-                /* they are blocked, and taken by the server once there is one */
+                /* the signals are blocked; once there is a server, it takes them */
                 if (sigtimedwait(&ends, NULL, &pause) > 0)
                         return log_failure(EINTR, b->kind->claim_event, "stopped before it "
                                            "had worker IDs from %s", b->connection.place);
@@ -217,8 +217,8 @@ static int claim_run(struct fleet_backend *b, struct lease_grant *ret) {
         return r;
 }
 
-/* The host's record holds it from now on, and higher ones: a `local` backend that found
- * this one again would begin below them. It refuses to begin without. */
+/* From now on the host's record has this fence, and higher ones: a `local` backend that
+ * found this file again would begin below them. Without the file it refuses to begin. */
 static int forget_local_fence(const struct fleet_backend *b) {
         if (b->local_fence_tick == 0)
                 return 0;
@@ -230,11 +230,11 @@ static int forget_local_fence(const struct fleet_backend *b) {
         return 0;
 }
 
-/* The claim is done: the next daemon here is to know of it. */
+/* The claim is done: tells the next daemon on this state directory. */
 static int remember_claim(struct fleet_backend *b) {
         int r = write_name(b->dir.fd, SPACE_NAME, fleet_space_name(b->fleet));
 
-        /* the nonce comes last: with it the host had worker IDs of that space */
+        /* the nonce comes last: it shows that the host had worker IDs of that space */
         if (r == 0)
                 r = write_name(b->dir.fd, NONCE_NAME, fleet_nonce(b->fleet));
         if (r < 0)
@@ -260,7 +260,7 @@ static int start_backend(struct fleet_backend *b, const struct config *config,
         if (r < 0)
                 return r;
         r = remember_claim(b);
-        if (r < 0) { /* else each start would hold others for a session's length */
+        if (r < 0) { /* else each start would take other worker IDs for the length of a session */
                 (void)fleet_release(b->fleet, grant.fence_tick);
                 return r;
         }
@@ -297,9 +297,9 @@ static int backend_open(void **ret_backend, const struct fleet_kind *kind,
 
 /* ---- serving */
 
-/* The next daemon here must not take that record for its own: it is the same machine,
- * boot and directory in a copy of this one, which goes on with it. The file names
- * another instead, which nobody has; that there was one is known still. */
+/* The next daemon here must not take that record for its own: a copy of this daemon, with
+ * the same machine, boot and directory, continues with it. The file then names a record
+ * that nobody has, and still shows that there was one. */
 static void disown_record(struct fleet_backend *b) {
         char nonce[RECORD_HEX];
         uint8_t bytes[16];
@@ -313,8 +313,8 @@ static void disown_record(struct fleet_backend *b) {
         b->disowned = r == 0;
         if (r < 0)
                 log_event(LOG_LEVEL_ERROR, "state", "cannot write %s/" NONCE_NAME ": %s; it names "
-                          "worker IDs which are another's now: remove it before sfshmd is started "
-                          "anew", b->dir.path, strerror(-r));
+                          "worker IDs which another host has now: remove it before the next start "
+                          "of sfshmd", b->dir.path, strerror(-r));
 }
 
 static int backend_write_fence(void *backend, uint64_t fence_tick) {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * What the backends with a coordinator have in common, see KEYS.md and fleet.h: the
- * state directory, which keeps which record is this host's; who the host is; the
- * claim with its pauses. A backend adds how to connect, and names for messages.
+ * The backend of all coordinators, see KEYS.md and fleet.h: the state directory, which
+ * remembers the record of this host; who the host is; the claim with its pauses. A kind of
+ * coordinator adds how to connect, and names for messages.
  */
 #include "daemon/lease/backend.h"
 #include "daemon/lease/fleet/coordinator.h"
@@ -20,11 +20,11 @@ struct fleet_kind {
         const char *claim_event, *access_event;
         const char *access_remedy; /* what to correct when it denies access */
         const char *remedy; /* what the operator can do when it does not serve */
-        /* Reaches for nobody yet. Logs its errors; what it has made until then is in
-         * `ret`, which was zeroed. `config` and `counters` outlive the connection. */
+        /* Does not connect yet. Logs its errors. After an error `ret`, which was zeroed,
+         * has what was made until then. `config` and `counters` outlive the connection. */
         int (*connect)(const struct config *config, struct lease_counters *counters,
                        struct fleet_connection *ret);
-        void (*disconnect)(struct fleet_connection *connection); /* zeroed or half-built as well */
+        void (*disconnect)(struct fleet_connection *connection); /* may be zeroed or half-built */
 };
 
 /* `kind` of its open() is needed. */

@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-/* The commit takes so many owners' records, besides four keys of its own. */
+/* A commit has room for the records of so many owners, beside four other keys. */
 #define OWNERS_MAX (COORDINATOR_COMMIT_MAX - 4)
 
 uint64_t fleet_free_tick(const struct record_host *record, uint64_t recycle_ticks) {
@@ -29,8 +29,8 @@ static int check_worker(const struct fleet_view *view, uint32_t worker, uint64_t
         return now_tick >= fleet_free_tick(view->owners[owner].record, recycle_ticks) ? 0 : -EBUSY;
 }
 
-/* The run from `first` on: its highest fence; or -EBUSY, and where the next one
- * that may be free begins. */
+/* The run from `first` on: its highest fence; or -EBUSY, and where the next run that may
+ * be free begins. */
 static int try_run(const struct fleet_view *view, uint32_t first, uint32_t count,
                    uint64_t now_tick, uint64_t recycle_ticks, uint64_t *ret_fence,
                    uint32_t *ret_next) {
@@ -44,7 +44,7 @@ static int try_run(const struct fleet_view *view, uint32_t first, uint32_t count
                         *ret_next = w + 1;
                         return -EBUSY;
                 }
-                /* at least as many as there are, which is enough */
+                /* never fewer than there are, which is enough */
                 owners += view->of_worker[w] >= 0 && view->of_worker[w] != before;
                 before = view->of_worker[w];
                 fence = own > fence ? own : fence;
@@ -62,7 +62,7 @@ int fleet_choose(const struct fleet_view *view, uint32_t count, uint64_t now_tic
         uint32_t next;
 
         for (uint32_t first = 0; first < view->end && count <= view->end - first; first = next) {
-                bool aligned = first % count == 0; /* leaves whole runs to the others */
+                bool aligned = first % count == 0; /* leaves whole runs to other hosts */
                 uint64_t fence;
 
                 if (try_run(view, first, count, now_tick, recycle_ticks, &fence, &next) < 0)

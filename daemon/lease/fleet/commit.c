@@ -45,7 +45,7 @@ struct fleet_commit *fleet_commit_free(struct fleet_commit *d) {
         return NULL;
 }
 
-/* Takes the workers out of their old owner's record, or the record away. */
+/* Takes the workers out of the record of their old owner; deletes an empty record. */
 static void take_from_owner(const struct fleet *f, struct fleet_commit *d,
                             const struct fleet_owner *owner, const struct worker_set *taken) {
         struct record_host *rest = malloc(sizeof(*rest));

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
-/* A commit that is being put together: what claiming and resizing have in common. */
+/* A commit under construction, for claiming and resizing. */
 #include "daemon/lease/fleet/session.h"
 
-/* Texts are its own. */
+/* Owns its texts. */
 struct fleet_commit {
         struct coordinator_check checks[COORDINATOR_COMMIT_MAX];
         struct coordinator_write writes[COORDINATOR_COMMIT_MAX];
@@ -13,16 +13,17 @@ struct fleet_commit {
         bool no_memory;
 };
 
-/* Only if it is as it was seen. `text` is taken over; NULL with `is_delete` alone. */
+/* Replaces the key if it is unchanged since it was read. Takes `text` over, which is NULL
+ * only with `is_delete`. */
 void fleet_commit_replace(struct fleet_commit *d, const char *key, int64_t modified, char *text,
                           bool is_delete, bool session);
 void fleet_commit_check(struct fleet_commit *d, const char *key, int64_t modified);
-/* Whatever is there. */
+/* Deletes the key unconditionally. */
 void fleet_commit_delete(struct fleet_commit *d, const char *key);
-/* The workers are in use from now on. */
+/* Marks the workers as used, and the region as begun. */
 void fleet_commit_region(const struct fleet *f, struct fleet_commit *d,
                          const struct fleet_view *view, const struct worker_set *taken);
-/* They are taken out of their old owners' records. */
+/* Takes the workers out of the records of their old owners. */
 void fleet_commit_owners(const struct fleet *f, struct fleet_commit *d,
                          const struct fleet_view *view, const struct worker_set *taken);
 int fleet_commit_send(const struct fleet *f, struct fleet_commit *d);

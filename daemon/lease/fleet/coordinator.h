@@ -2,9 +2,9 @@
 #pragma once
 /*
  * What a lease needs of a coordinator (etcd, ZooKeeper, a simulation): a list, one
- * conditional commit, and a session. Nothing of it is trusted for uniqueness but
- * the commit's conditions: not the session, not its clocks, not its time-outs.
- * Keys are relative to the coordinator's own prefix, as "region/0/used".
+ * conditional commit, and a session. Uniqueness depends only on the conditions of the
+ * commit: not on the session, on the coordinator's clocks or on its time-outs. Keys are
+ * relative to the prefix of the coordinator, such as "region/0/used".
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -13,7 +13,7 @@
 struct coordinator_item {
         char *key;
         char *value;      /* NUL-terminated; a value with a NUL within is cut there */
-        int64_t modified; /* > 0; another after each write, deletion and creation anew */
+        int64_t modified; /* > 0; changes with each write, also after a deletion */
 };
 
 struct coordinator_list {
@@ -21,9 +21,9 @@ struct coordinator_list {
         size_t n;
 };
 void coordinator_list_clear(struct coordinator_list *list);
-/* What such an error of a call is to a person: strerror() would speak of disks. */
+/* The error of a call, for messages: strerror() would speak of disks. */
 const char *coordinator_error_text(int error);
-/* NULL when there is no such key. */
+/* NULL: there is no such key. */
 const struct coordinator_item *coordinator_find(const struct coordinator_list *list,
                                                 const char *key);
 
@@ -35,7 +35,7 @@ struct coordinator_check {
 struct coordinator_write {
         const char *key;
         const char *value; /* NULL: delete */
-        bool session;      /* the key ends with the session */
+        bool session;      /* the key is deleted when the session ends */
         int64_t modified;  /* out, after success */
 };
 
@@ -50,23 +50,24 @@ struct coordinator_commit {
 };
 
 /*
- * Every call may block for the coordinator's own time-out. 0; -ETIMEDOUT or -EIO:
- * nothing is known; -EACCES: it lets us not in; other errors: refused, nothing
- * happened. What goes wrong is logged by the coordinator, once.
+ * Every call may block for the time-out of the coordinator. 0; -ETIMEDOUT or -EIO: the
+ * outcome is unknown; -EACCES: access is denied; other errors: refused, nothing was done.
+ * The coordinator logs what goes wrong, once.
  */
 struct coordinator_calls {
-        /* All keys that begin with `prefix`: each as of a moment after the call began. Of
-         * one moment are only the keys directly in the folder that is listed, and which keys
-         * there are that do not end with a session, and what else is only written together
-         * with these: in a region, which worker IDs a record has, as all that moves some
-         * writes `used`, or creates or deletes a record. -EAGAIN: they changed all the time. */
+        /* All keys that begin with `prefix`, each as of a moment after the call began. The
+         * list is not a snapshot. As of one moment are only: the keys directly in the
+         * folder that is listed; which keys exist, except those that end with a session;
+         * and whatever is written only together with these. In a region that is which
+         * worker IDs each record has, because every commit that moves some writes `used`,
+         * or creates or deletes a record. -EAGAIN: they kept changing. */
         int (*list)(void *coordinator, const char *prefix, struct coordinator_list *ret);
-        /* All checks hold and all is written, at once; or -EAGAIN and nothing is.
-         * After -ETIMEDOUT and -EIO it may be either, or be done later still. */
+        /* Atomically: all checks hold and everything is written; or -EAGAIN, and nothing
+         * is. After -ETIMEDOUT and -EIO either may be the case, or it may be done later. */
         int (*commit)(void *coordinator, const struct coordinator_commit *commit);
-        /* A new one; any before is left to run out. */
+        /* Begins a new session; an earlier one is left to expire. */
         int (*session_begin)(void *coordinator, int64_t ttl_ns, int64_t *ret_ttl_ns);
-        /* -ESTALE: it has ended. */
+        /* -ESTALE: the session has ended. */
         int (*session_keep)(void *coordinator, int64_t *ret_ttl_ns);
         int (*session_end)(void *coordinator);
 };

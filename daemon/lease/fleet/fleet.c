@@ -42,7 +42,7 @@ const char *fleet_space_name(const struct fleet *f) {
 
 /* ---- claiming */
 
-/* Our record and our sign of life: always the first two. */
+/* Our record and alive/LIFE: always the first two writes. */
 static void put_host(const struct fleet *f, struct fleet_commit *d, int64_t modified) {
         const struct record_host *record = &f->record;
         char key[FLEET_KEY_MAX];
@@ -72,7 +72,7 @@ static int refuse_none(const struct fleet *f, const struct fleet_view *view, uin
                            census.resting, when, census.refused, census.free);
 }
 
-/* A run of a length we can go on with, of which another record has no part? */
+/* Is it a run of a length that we can continue with, and in no other record? */
 static bool is_whole_run(const struct fleet *f, const struct fleet_view *view, size_t owner) {
         const struct worker_set *workers = &view->owners[owner].record->workers;
         uint32_t first = worker_set_next(workers, 0), count = worker_set_count(workers);
@@ -85,7 +85,7 @@ static bool is_whole_run(const struct fleet *f, const struct fleet_view *view, s
         return true;
 }
 
-/* Our own record, which another attempt or the daemon before has written. */
+/* Our own record, which an earlier attempt or the previous daemon has written. */
 static const struct fleet_owner *find_own(const struct fleet *f, const struct fleet_view *view) {
         uint64_t now = fleet_tick_now(f);
 
@@ -98,16 +98,16 @@ static const struct fleet_owner *find_own(const struct fleet *f, const struct fl
                         continue;
                 if (!is_whole_run(f, view, i))
                         continue;
-                /* an attempt of ours was done; else a copy's, on the record of that name */
+                /* an attempt of ours was done; else a copy of this daemon wrote the record */
                 if (memcmp(record->life, f->lives, FLEET_LIVES_LENGTH) == 0)
                         return owner;
-                /* the state directory is locked: whoever wrote it from there has ended */
+                /* the state directory is locked: the daemon that wrote it from there has ended */
                 if (strcmp(record->nonce, f->parts.nonce) != 0 ||
                     strcmp(record->who.machine_id, f->parts.who.machine_id) != 0 ||
                     strcmp(record->who.directory, f->parts.who.directory) != 0)
                         continue;
-                /* of another boot it may be a copy's; and without shared memory there is
-                 * nothing to go on with, its fence would be waited for */
+                /* the record of another boot may be that of a copy; and without shared
+                 * memory there is nothing to continue, and its fence would be waited for */
                 if ((strcmp(record->who.boot_id, f->parts.who.boot_id) == 0 &&
                      (!f->parts.forgetful || record->renewals == 0)) ||
                     (!owner->alive && record->fence_tick < now))
@@ -116,7 +116,7 @@ static const struct fleet_owner *find_own(const struct fleet *f, const struct fl
         return NULL;
 }
 
-/* Had we worker IDs here, they are known to have been used. */
+/* If we had worker IDs here, the coordinator must know it. */
 static int check_memory(const struct fleet *f, const struct fleet_view *view) {
         if (f->parts.nonce[0] == '\0')
                 return 0;
@@ -146,13 +146,13 @@ static int take_claimed(struct fleet *f, const struct fleet_commit *d) {
         return 0;
 }
 
-/* Were they this boot's since its shared memory was written? A record that was never
- * renewed may be of a daemon which did not come so far. */
+/* Has this boot had the worker IDs since its shared memory was written? A record that was
+ * never renewed may be that of a daemon which did not get that far. */
 static bool continues_boot(const struct fleet *f, const struct record_host *own) {
         return own->renewals > 0 && strcmp(own->who.boot_id, f->parts.who.boot_id) == 0;
 }
 
-/* `own`: the record to go on with; NULL: the workers are new to us. */
+/* `own`: the record to continue with; NULL: the workers are new to us. */
 static int commit_claim(struct fleet *f, struct fleet_commit *d, const struct fleet_view *view,
                         const struct fleet_owner *own, const struct worker_set *taken,
                         uint64_t fence_tick) {
@@ -186,11 +186,11 @@ static int claim_new(struct fleet *f, struct fleet_commit *d, const struct fleet
         struct worker_set taken = { .bits = { 0 } };
         struct fleet_choice choice;
 
-        /* where it can grow, if there is such a place; then its fence is all of that's */
+        /* first choice: a place where it can grow; the fence is then that of the whole place */
         if (fleet_choose(view, fleet_max_count(f), now, recycle, &choice) < 0 &&
             fleet_choose(view, f->parts.count, now, recycle, &choice) < 0)
                 return refuse_none(f, view, now, recycle);
-        /* the record of that name was ours, and lost workers while we tried to go on */
+        /* the record of that name was ours, and lost workers while we tried to continue it */
         if (strcmp(f->record.nonce, f->parts.nonce) == 0)
                 fleet_draw(f, f->record.nonce);
         for (uint32_t i = 0; i < f->parts.count; i++)
@@ -198,7 +198,7 @@ static int claim_new(struct fleet *f, struct fleet_commit *d, const struct fleet
         return commit_claim(f, d, view, NULL, &taken, choice.fence_tick);
 }
 
-/* That of an attempt before may have ended since, and nothing can be written in it. */
+/* The session of an earlier attempt may have ended since; nothing can be written in it then. */
 static int claim_session(struct fleet *f) {
         int64_t now_ns = fleet_boot_ns(f);
         int r = f->begun ? f->parts.calls->session_keep(f->parts.coordinator, &f->ttl_ns) :
@@ -240,7 +240,7 @@ int fleet_claim(struct fleet *f, struct lease_grant *ret) {
                 log_event(LOG_LEVEL_INFO, "lease-conflict", "another host was faster in region %"
                           PRIu32 ": retrying", f->parts.space.region);
         } else if (r < 0) {
-                f->begun = false; /* the session may have ended by the next attempt */
+                f->begun = false; /* the session may have ended before the next attempt */
         }
         if (r == 0) {
                 const struct id_layout *layout = &f->parts.space.layout;

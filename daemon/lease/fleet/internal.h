@@ -6,22 +6,22 @@
 
 struct fleet {
         struct fleet_parts parts;
-        struct record_host record; /* ours, as it was written last */
-        char space_name[RECORD_HEX]; /* the contract's, as a claim found or drew it */
-        /* each session has a life of its own; all of this daemon's begin alike */
+        struct record_host record; /* ours, as last written */
+        char space_name[RECORD_HEX]; /* of the contract, as a claim found or drew it */
+        /* how all lives of this daemon begin; see session.h */
         char lives[RECORD_HEX];
         uint32_t n_lives;
-        bool others; /* the worker IDs had another owner since this boot's daemons, or may have */
+        bool others; /* another host may have had the worker IDs since a daemon of this boot had */
         int64_t modified, alive_modified; /* of host/NONCE and alive/LIFE, as far as known */
-        struct worker_set resized; /* while `resizing`: what a commit of ours may have made of it */
+        struct worker_set resized; /* while `resizing`: the run which our commit may have made */
         bool resizing;
-        bool lost;            /* another has the worker IDs */
-        bool session;         /* alive/LIFE is there, as far as is known */
-        bool begun;           /* there is a session to write it with */
-        bool uncertain;       /* a commit may have been done, or may still be */
+        bool lost;            /* another host has the worker IDs */
+        bool session;         /* alive/LIFE exists, as far as is known */
+        bool begun;           /* there is a session to write alive/LIFE with */
+        bool uncertain;       /* a commit may be done already, or later */
         int64_t uncertain_ns; /* when the first of those was sent */
-        bool late;            /* one may be done after it was looked for */
-        uint64_t written_renewals, written_fence; /* of our last commit that we know of */
+        bool late;            /* a commit may be done after its record was read again */
+        uint64_t written_renewals, written_fence; /* of our last known commit */
         int64_t ttl_ns;       /* as granted */
         int64_t begun_ns;     /* when the session was asked for */
         int64_t sent_ns;      /* the last success: when the session's last TTL began, or earlier */

@@ -89,7 +89,8 @@ int record_contract_parse(const char *text, struct record_contract *ret) {
         if (json_unpack(object, "{s:i, s:s, s:s, s:i, s:I, s:s !}", "version", &version, "space",
                         &space, "layout", &layout, "region_bits", &bits, "epoch_unix_ms", &epoch,
                         "regions", &regions) == 0 &&
-            copy_hex(contract.space, space) && id_layout_parse(layout, &contract.layout) == 0 && bits >= 0 &&
+            copy_hex(contract.space, space) &&
+            id_layout_parse(layout, &contract.layout) == 0 && bits >= 0 &&
             bits <= contract.layout.worker_bits && bits <= 16 &&
             worker_set_parse(regions, UINT32_C(1) << bits, &contract.regions) == 0) {
                 contract.layout.region_bits = (uint8_t)bits;

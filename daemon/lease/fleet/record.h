@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * The values in the coordinator: JSON objects which a person can read and repair,
- * see KEYS.md. Each has a version; a field that is missing, of the wrong type,
- * unknown or out of range makes the whole value a damaged one (-EBADMSG), another
- * version is -EPROTO. Pure.
+ * The values in the coordinator: JSON objects which the operator can read and repair, see
+ * KEYS.md. Each has a version. A field that is missing, of the wrong type, unknown or out
+ * of range makes the whole value damaged (-EBADMSG); another version is -EPROTO. Pure.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -16,20 +15,20 @@
 #define RECORD_HEX 33u /* 16 bytes in hex, NUL */
 #define RECORD_NAME 65u
 
-/* `contract`: what all hosts have in common, and which regions were begun. */
+/* `contract`: what all hosts have in common, and which regions are in use. */
 struct record_contract {
         char space[RECORD_HEX]; /* the name of this ID space, drawn by its first host */
         struct id_layout layout;
         struct worker_set regions;
 };
 
-/* `region/R/used`: every claim writes it, so claims of a region come one by one. */
+/* `region/R/used`: every claim writes it, so claims of a region happen one after the other. */
 struct record_used {
         struct worker_set workers; /* IDs of these may exist */
         uint64_t claims;
 };
 
-/* Who: of one host, one boot, one state directory. */
+/* Who a host is: one machine, one boot, one state directory. */
 struct record_identity {
         char host[RECORD_NAME];
         char machine_id[RECORD_HEX];
@@ -41,14 +40,14 @@ struct record_identity {
 /* `region/R/host/NONCE`: a host's lease, with its fence. */
 struct record_host {
         char nonce[RECORD_HEX];
-        char life[RECORD_HEX]; /* of the session: `region/R/alive/LIFE` says that it lives */
+        char life[RECORD_HEX]; /* of the session: the host lives while region/R/alive/LIFE exists */
         bool released;             /* by a clean stop */
-        bool freed;                /* by a person: its workers rest for their fence alone */
+        bool freed; /* by the operator: its workers rest only until their fence has passed */
         struct record_identity who;
         int64_t since_unix_ms;
         struct worker_set workers; /* within the region */
         uint64_t fence_tick;
-        uint64_t grown_tick; /* others had what the run has grown by, up to there; 0: none */
+        uint64_t grown_tick; /* others had what the run has grown by, up to this tick; 0: none */
         uint64_t renewals;
 };
 
@@ -57,7 +56,7 @@ int record_contract_parse(const char *text, struct record_contract *ret);
 char *record_used_text(const struct record_used *used);
 /* `end`: worker IDs of the region. */
 int record_used_parse(const char *text, uint32_t end, struct record_used *ret);
-/* `layout` for the fence's time, which is there for the reader alone. */
+/* `layout` is for the time of the fence, which is for the reader only. */
 char *record_host_text(const struct record_host *host, const struct id_layout *layout);
 int record_host_parse(const char *text, const struct id_layout *layout, const char *nonce,
                       struct record_host *ret);

@@ -32,8 +32,8 @@ static int lose_lease(struct fleet *f, const char *why) {
 
 /* ---- after an answer that was lost, or a check that failed */
 
-/* Ours, also as a resize of ours has left them. (If it gave some back and another took
- * those very ones meanwhile, the rest is still ours.) */
+/* Are these our workers, or those that our resize has left? (If it gave some back and
+ * another host took exactly those meanwhile, the rest is still ours.) */
 static bool are_our_workers(const struct fleet *f, const struct record_host *found) {
         return memcmp(&f->record.workers, &found->workers, sizeof(found->workers)) == 0 ||
                (f->resizing && memcmp(&f->resized, &found->workers, sizeof(f->resized)) == 0);
@@ -43,9 +43,9 @@ static bool is_as_written(const struct fleet *f, const struct record_host *found
         return found->renewals == f->written_renewals && found->fence_tick == f->written_fence;
 }
 
-/* Whoever else writes the record takes workers out of it, or has other lives; but for a
- * copy of this very daemon, as of a virtual machine which was cloned while it ran. That
- * one has written what we have not; one of the two is told so here, and stops. */
+/* Any other writer takes workers out of the record, or has other lives, except a copy of
+ * this very daemon, as after a running virtual machine was cloned. The copy has written
+ * what we have not; one of the two finds that out here, and stops. */
 static int adopt_record(struct fleet *f, const struct record_host *found, int64_t modified) {
         if (!are_our_workers(f, found) || memcmp(found->life, f->lives, FLEET_LIVES_LENGTH) != 0)
                 return lose_lease(f, "another daemon has written their record");
@@ -54,7 +54,7 @@ static int adopt_record(struct fleet *f, const struct record_host *found, int64_
                         f, "a copy of this daemon, or the operator, has written their record; if "
                            "this machine was cloned, let only one of the two run");
         if (modified != f->modified) {
-                f->late = false; /* all that was on its way has the revision before to check */
+                f->late = false; /* commits on their way check for the old revision */
                 f->written_renewals = found->renewals;
                 f->written_fence = found->fence_tick;
         }
@@ -64,7 +64,7 @@ static int adopt_record(struct fleet *f, const struct record_host *found, int64_
         if (memcmp(&f->record.workers, &found->workers, sizeof(found->workers)) != 0)
                 f->resizing = false; /* it was done */
         f->record.workers = found->workers;
-        /* of all our attempts this one was done: what it says is durable */
+        /* this is the one of our attempts that was done: what it says is durable */
         if (found->fence_tick > f->record.fence_tick)
                 f->record.fence_tick = found->fence_tick;
         if (found->grown_tick > f->record.grown_tick)
@@ -96,7 +96,7 @@ static int reread_host(struct fleet *f, struct record_host *found) {
         return r;
 }
 
-/* Of the last session only: those before are not kept any more. */
+/* Of the last session only: earlier ones are not renewed any more. */
 static int reread_alive(struct fleet *f, const struct record_host *found) {
         struct coordinator_list list = { .n = 0 };
         char key[FLEET_KEY_MAX];
@@ -109,7 +109,7 @@ static int reread_alive(struct fleet *f, const struct record_host *found) {
         item = coordinator_find(&list, key);
         if (f->session && item == NULL)
                 fleet_session_expire(f, "the coordinator has no sign of life of this host any more");
-        /* what can be kept no more may be there for a while yet */
+        /* the key of a session that cannot be renewed may exist for a while */
         f->session = f->begun && item != NULL && strcmp(found->life, f->record.life) == 0;
         f->alive_modified = item != NULL ? item->modified : 0;
         coordinator_list_clear(&list);
@@ -130,7 +130,7 @@ int fleet_renew_reread(struct fleet *f) {
 
 /* ---- renewing */
 
-/* With `revive` under a new session. */
+/* With `revive` in a new session. */
 static int commit_host(struct fleet *f, bool revive) {
         char host_key[FLEET_KEY_MAX], alive_key[FLEET_KEY_MAX];
         char *host = record_host_text(&f->record, &f->parts.space.layout);
@@ -159,7 +159,7 @@ static int commit_host(struct fleet *f, bool revive) {
 int fleet_renew_settle(struct fleet *f, int r, int64_t sent_ns) {
         if (r == 0) {
                 fleet_session_prolong(f, sent_ns);
-                f->resizing = false; /* of the revision before: it is done, or will fail */
+                f->resizing = false; /* done, or it fails: its revision is the old one */
         } else if (fleet_renew_is_unknown(r)) {
                 if (!f->uncertain)
                         f->uncertain_ns = sent_ns;
@@ -176,7 +176,7 @@ static int take_renewal(struct fleet *f, int r, int64_t sent_ns) {
         return fleet_renew_settle(f, r, sent_ns);
 }
 
-/* The session has ended and nobody took the workers: the record is still ours. */
+/* The session has ended and nobody has taken the workers: the record is still ours. */
 static int revive_session(struct fleet *f) {
         int r = fleet_session_begin(f);
 
@@ -210,7 +210,7 @@ static int renew_session(struct fleet *f) {
         return f->session ? keep_session(f) : revive_session(f);
 }
 
-/* -EAGAIN: judged anew, and worth another attempt. */
+/* -EAGAIN: the record was read again, and another attempt makes sense. */
 static int try_renewal(struct fleet *f) {
         int r = f->uncertain ? fleet_renew_reread(f) : 0;
 
@@ -230,7 +230,7 @@ int fleet_renew(struct fleet *f, uint64_t fence_tick) {
                 return -ESTALE;
         if (fence_tick > f->record.fence_tick)
                 f->record.fence_tick = fence_tick;
-        f->record.renewals++; /* each attempt's text is its own */
+        f->record.renewals++; /* no two attempts write the same text */
         for (int i = 0; i < 3 && r == -EAGAIN; i++)
                 r = try_renewal(f);
         if (r < 0)
@@ -255,7 +255,7 @@ static int commit_release(struct fleet *f) {
         return r;
 }
 
-/* Whatever the answer was, what is there counts. */
+/* Whatever the answer was, the record decides. */
 static int release_record(struct fleet *f, uint64_t fence_tick) {
         int r;
 
@@ -274,14 +274,14 @@ int fleet_release(struct fleet *f, uint64_t fence_tick) {
         int r;
 
         if (f->lost)
-                return 0; /* another has the fence by now */
+                return 0; /* another host has the fence by now */
         r = f->uncertain ? fleet_renew_reread(f) : 0;
         if (r == 0)
                 r = release_record(f, fence_tick);
         if (r == -EAGAIN)
                 r = release_record(f, fence_tick);
         if (r == 0) {
-                (void)f->parts.calls->session_end(f->parts.coordinator); /* runs out anyway */
+                (void)f->parts.calls->session_end(f->parts.coordinator); /* expires anyway */
                 log_event(LOG_LEVEL_INFO, "lease-released", "the worker IDs are given back, with the "
                           "fence of tick %" PRIu64, fence_tick);
         }

@@ -4,21 +4,22 @@
 #include "daemon/lease/fleet/record.h"
 #include "daemon/lease/fleet/session.h"
 
-/* Shows the host alive and makes the fence durable, in one write; never below an
- * earlier one. -ESTALE: the worker IDs went to another, for ever; else as above. */
+/* Shows that the host is alive and makes the fence durable, in one commit; the fence
+ * never goes below an earlier one. -ESTALE: another host has the worker IDs for good; else
+ * as fleet_claim(). */
 int fleet_renew(struct fleet *fleet, uint64_t fence_tick);
-/* It did, or a copy of this daemon goes on with them: its record is not ours any more. */
+/* Another host, or a copy of this daemon, has the worker IDs: the record is not ours. */
 bool fleet_lost(const struct fleet *fleet);
-/* The next time for it, on CLOCK_BOOTTIME. */
+/* When the next renewal is due, on CLOCK_BOOTTIME. */
 int64_t fleet_renew_due(const struct fleet *fleet);
 
-/* The fence comes down to that, and the worker IDs may rest. */
+/* Lowers the fence to that tick and gives the worker IDs back, to rest. */
 int fleet_release(struct fleet *fleet, uint64_t fence_tick);
 
-bool fleet_renew_is_unknown(int error); /* it may have been done */
-/* Judges what is there. A commit of ours that is still on its way has the check of
- * the revision before, so that it fails once the next one is done. */
+bool fleet_renew_is_unknown(int error); /* the commit may have been done */
+/* Reads our record again and takes over what it says. A commit of ours that is still on
+ * its way checks for the revision before, so it fails once the next commit is done. */
 int fleet_renew_reread(struct fleet *f);
-/* Remembers what a failure leaves open. `sent_ns`: when the session's TTL began, if it is
- * done. Returns `r`. */
+/* Takes the result `r` of a commit, and remembers what a failure leaves open. `sent_ns`:
+ * when the session's TTL began, if the commit is done. Returns `r`. */
 int fleet_renew_settle(struct fleet *f, int r, int64_t sent_ns);

@@ -28,12 +28,12 @@ static uint64_t later_tick(uint64_t a, uint64_t b) {
         return a > b ? a : b;
 }
 
-/* Our record with other workers. Until the answer is there it may be this or that. */
+/* Our record with other workers. Until the answer arrives, either set may be ours. */
 static void put_own(struct fleet *f, struct fleet_commit *d, const struct worker_set *workers) {
         struct record_host *record = malloc(sizeof(*record));
         char key[FLEET_KEY_MAX];
 
-        f->record.renewals++; /* each attempt's text is its own */
+        f->record.renewals++; /* no two attempts write the same text */
         if (record == NULL) {
                 d->no_memory = true;
                 return;
@@ -45,8 +45,8 @@ static void put_own(struct fleet *f, struct fleet_commit *d, const struct worker
         free(record);
 }
 
-/* Sends it; after an answer that was lost, what is there counts. -EAGAIN: not done, and
- * will not be; -ETIMEDOUT: it may still be, until the next renewal is. */
+/* Sends the commit; after a lost answer, the record decides. -EAGAIN: it was not done, and
+ * will not be; -ETIMEDOUT: it may still be done, until the next renewal is done. */
 static int commit_run(struct fleet *f, struct fleet_commit *d, const struct worker_set *workers) {
         int r, sent;
 
@@ -81,7 +81,7 @@ static int grow_into(struct fleet *f, struct fleet_commit *d, const struct fleet
                 worker_set_add(&all, w);
         }
         put_own(f, d, &all);
-        /* without a session it would look like a dead host's */
+        /* without a session the run would look like that of a dead host */
         fleet_commit_check(d, fleet_key_of(f, key, "alive", f->record.life), f->alive_modified);
         fleet_commit_region(f, d, view, &taken);
         fleet_commit_owners(f, d, view, &taken);
@@ -101,7 +101,7 @@ static int grow_run(struct fleet *f, uint32_t count) {
                          &fence);
         r = n == 0 ? -EBUSY : (d = calloc(1, sizeof(*d))) == NULL ? -ENOMEM : 0;
         if (r == 0) {
-                /* before it is known whether they are ours: harmless if not */
+                /* set before we know whether they are ours: harmless if they are not */
                 f->record.grown_tick = later_tick(f->record.grown_tick, fence);
                 f->record.fence_tick = later_tick(f->record.fence_tick, fence);
                 r = grow_into(f, d, view, end, n);
@@ -113,7 +113,7 @@ static int grow_run(struct fleet *f, uint32_t count) {
 
 /* ---- shrinking */
 
-/* What is given back: of the same host, nobody's life, and at rest. */
+/* The record of what is given back: of the same host, of no session, and at rest. */
 static void put_rest(struct fleet *f, struct fleet_commit *d, const struct worker_set *given,
                      uint64_t last_tick) {
         struct record_host *rest = malloc(sizeof(*rest));
@@ -171,7 +171,7 @@ static int change_run(struct fleet *f, uint32_t count, bool longer, uint64_t las
         if (f->uncertain && (r = fleet_renew_reread(f)) < 0)
                 return r;
         if (f->resizing)
-                return -EAGAIN; /* an earlier one may still be done: after the next renewal */
+                return -EAGAIN; /* an earlier resize may still be done, until the next renewal */
         r = -EAGAIN;
         for (int i = 0; i < ATTEMPTS && r == -EAGAIN; i++)
                 r = is_long_enough(f, count, longer) ? 0

@@ -60,7 +60,7 @@ void fleet_session_prolong(struct fleet *f, int64_t sent_ns) {
         int64_t left_ms;
 
         f->sent_ns = sent_ns;
-        f->uncertain = f->late = false; /* what is on its way has an older revision to check */
+        f->uncertain = f->late = false; /* commits on their way check for an old revision */
         f->written_renewals = f->record.renewals;
         f->written_fence = f->record.fence_tick;
         left_ms = (fleet_session_deadline_ns(f) - fleet_boot_ns(f)) / NS_PER_MS;

@@ -25,15 +25,15 @@ struct fleet_parts {
         void *coordinator;
         struct fleet_environment environment;
         struct fleet_space space;
-        uint32_t count, max_count; /* less than count is count */
+        uint32_t count, max_count; /* a max_count below count means count */
         int64_t recycle_delay_ns;
         int64_t ttl_ns;
         struct record_identity who;
-        /* of the daemon before, from the same state directory; "": a first start */
+        /* of the previous daemon with the same state directory; "": a first start */
         char nonce[RECORD_HEX];
         char space_name[RECORD_HEX]; /* likewise: the name of the ID space it was in */
-        bool forgetful; /* the shared memory of the daemon before is gone, if there was one */
-        /* IDs up to it may be this host's from another backend, whatever the workers */
+        bool forgetful; /* any shared memory of the previous daemon is gone */
+        /* this host may have issued IDs up to it with another backend, of any worker ID */
         uint64_t floor_tick;
         struct lease_counters *counters;
 };
@@ -56,5 +56,5 @@ int fleet_session_begin(struct fleet *f);
 int64_t fleet_session_deadline_ns(const struct fleet *f);
 /* A commit that was sent at that time is done; the session's TTL began then or later. */
 void fleet_session_prolong(struct fleet *f, int64_t sent_ns);
-/* The session is over, whoever found out. */
+/* The session is over, by the coordinator or by our clock. */
 void fleet_session_expire(struct fleet *f, const char *why);

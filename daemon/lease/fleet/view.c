@@ -85,7 +85,7 @@ static int read_used(struct fleet_view *view, const struct coordinator_list *lis
         return refuse_key(r, key);
 }
 
-/* Two records of one worker ID: nobody knows which fence is right. */
+/* With two records of one worker ID, nobody knows which fence is right: it is refused. */
 static void mark_owner(struct fleet_view *view, size_t owner) {
         const struct record_host *record = view->owners[owner].record;
 
@@ -189,7 +189,7 @@ static int read_strays(struct fleet_view *view, const struct coordinator_list *l
         return 0;
 }
 
-/* What was used belongs to somebody, and what belongs to somebody was used. */
+/* Every used worker ID has a record, and every record's worker IDs are in `used`. */
 static int check_used(struct fleet_view *view, const struct fleet_space *space) {
         struct worker_set lost = { .bits = { 0 } };
         char *text;
@@ -218,8 +218,8 @@ static int check_used(struct fleet_view *view, const struct fleet_space *space) 
         return 0;
 }
 
-/* The contract and the region come in two lists. Where they do not fit, another host
- * may have begun the region in between: -EAGAIN, if the contract is another by now. */
+/* The contract and the region come in two lists. If they do not match, another host may
+ * have begun the region in between: -EAGAIN, if the contract has changed by now. */
 static int check_together(const struct coordinator_list *contract,
                           const struct coordinator_list *region,
                           const struct coordinator_calls *calls, void *coordinator,
@@ -232,7 +232,7 @@ static int check_together(const struct coordinator_list *contract,
         int r;
 
         if (before != NULL && record_contract_parse(before->value, &parsed) < 0)
-                return 0; /* read_contract() says so */
+                return 0; /* read_contract() reports it */
         if (used == worker_set_has(&parsed.regions, space->region))
                 return 0;
         r = calls->list(coordinator, "contract", &again);

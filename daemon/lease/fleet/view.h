@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * What a region looks like: who holds or held which worker IDs, up to which fence.
- * Reading logs what it refuses, by the key's name.
+ * A region as the coordinator shows it: who holds or held which worker IDs, up to which
+ * fence. Reading logs each key that it refuses, by name.
  */
 #include "daemon/lease/fleet/coordinator.h"
 #include "daemon/lease/fleet/record.h"
 
 #define FLEET_KEY_MAX 80u
 
-/* Whose a worker ID is; else the number of its owner. */
+/* In of_worker[], beside the number of an owner: */
 #define FLEET_NEVER_USED (-1)
-#define FLEET_REFUSED (-2) /* used, and no record tells its fence */
+#define FLEET_REFUSED (-2) /* used, but no record has its fence */
 
 struct fleet_owner {
         struct record_host *record;
@@ -26,8 +26,8 @@ struct fleet_damaged {
         int error; /* -EBADMSG, -EPROTO */
 };
 
-/* A sign of life of which no record tells: a host which lives, and whose record was
- * lost or damaged; for a session's length also of one that has begun another. */
+/* A key alive/LIFE that no record names: its host is alive, and its record was lost or
+ * damaged. Until the session expires also that of a host which has begun another one. */
 struct fleet_stray {
         char *key, *value;
 };
@@ -52,9 +52,9 @@ struct fleet_space {
         uint32_t region;
 };
 
-/* -EINVAL: another contract; -EBADMSG, -EPROTO, -ENOENT: a key which a person must
- * repair; else what the coordinator said. Damaged and missing hosts alone are
- * warned of: their worker IDs are refused. */
+/* -EINVAL: another contract; -EBADMSG, -EPROTO, -ENOENT: a key which the operator must
+ * repair; else the error of the coordinator. A damaged or missing record of a host is only
+ * a warning: its worker IDs are refused. */
 int fleet_view_read(struct fleet_view **ret, const struct coordinator_calls *calls,
                     void *coordinator, const struct fleet_space *space);
 struct fleet_view *fleet_view_free(struct fleet_view *view);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
-/* A set of worker IDs of one region, and how a person reads it: "0-3,7". Pure. */
+/* A set of worker IDs of one region, and its text, as in "0-3,7". Pure. */
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-/* More than any host can list in one answer of a coordinator's. */
+/* More than a coordinator can list in one answer. */
 #define WORKER_SET_MAX 65536u
 
 struct worker_set {
@@ -31,5 +31,5 @@ uint32_t worker_set_next(const struct worker_set *set, uint32_t from);
 
 /* malloc'ed; "" for none; NULL: no memory. */
 char *worker_set_text(const struct worker_set *set);
-/* Only what worker_set_text() writes, with none of `end` or above: 0 or -EBADMSG. */
+/* Accepts only what worker_set_text() writes, with all worker IDs below `end`: 0 or -EBADMSG. */
 int worker_set_parse(const char *text, uint32_t end, struct worker_set *ret);

@@ -16,8 +16,8 @@
 
 #define LOCK_NAME "lock"
 
-/* Without this a loss of power could take a new directory away again, and the
- * next start would be a first one. */
+/* Without this a loss of power could undo the new directory, and the next start would be
+ * a first start. */
 static int sync_parent(const char *path) {
         char *copy = strdup(path), *slash;
         int fd, r = 0;
@@ -39,8 +39,8 @@ static int sync_parent(const char *path) {
         return r;
 }
 
-/* The last component only: a directory above it that is missing tells of a typo
- * or of a disk that is not mounted, where "first start" would be a lie. */
+/* Creates the last component only: a missing directory above it means a typo or a disk
+ * that is not mounted, and this is then no first start. */
 static int make_directory(struct directory *dir) {
         if (mkdir(dir->path, 0700) == 0) {
                 dir->created = true;

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * The state directory of the `local` backend: private to the daemon's uid, and
- * locked by whoever uses it. Errors are logged.
+ * The state directory: private to the daemon's uid, and locked by the daemon that uses it.
+ * Errors are logged.
  */
 #include <stdbool.h>
 
 struct directory {
-        const char *path; /* the caller's, which outlives it */
+        const char *path; /* belongs to the caller and outlives this */
         char *place;      /* PATH/fence, for messages */
         int fd;
         int lock_fd;
@@ -15,11 +15,11 @@ struct directory {
 };
 #define DIRECTORY_NONE ((struct directory){ .fd = -1, .lock_fd = -1 })
 
-/* Makes the directory where it is missing, checks owner and mode, takes the lock. */
+/* Creates a missing directory, checks owner and mode, takes the lock. */
 int directory_open(struct directory *ret, const char *path);
 
-/* Writes our pid into the lock, for who finds it locked. That it is there at all
- * is the mark that a state was made durable before. */
+/* Writes our pid into the lock file, for a daemon that finds it locked. A lock file that
+ * is not empty also shows that a state was made durable before. */
 int directory_sign(const struct directory *dir);
 
 /* Whether there is what a first start does not find: a lock which was signed, or

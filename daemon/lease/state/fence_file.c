@@ -64,7 +64,7 @@ size_t fence_file_encode(const struct fence_state *state, char text[FENCE_FILE_T
         return (size_t)size;
 }
 
-/* Takes the numbers out of it; what is odd about it shows in the re-encoding. */
+/* Reads the numbers; the comparison with the re-encoded text finds everything odd. */
 static bool scan_text(const char *text, struct fence_state *ret) {
         char machine_id[33];
         int scanned = sscanf(text,
@@ -185,7 +185,7 @@ int fence_file_write(int dir_fd, const struct fence_state *state,
 
         kill_point();
         if (r < 0) {
-                /* gives the room back on a full disk; the error is what counts */
+                /* frees the space on a full disk; the first error is the one to return */
                 unlinkat(dir_fd, FENCE_FILE_NEW_NAME, 0);
                 return r;
         }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * The durable state of the `local` backend: the file `fence` in the state
- * directory. Text, so that a person can read it; exact, so that no torn or
- * damaged file is ever taken for a good one:
+ * The durable state of the `local` backend: the file `fence` in the state directory. It is
+ * text, so that the operator can read it, and exact, so that no torn or damaged file is
+ * ever taken for a good one:
  *
  *   sfshm-state 1
  *   machine-id 3d1219c7c4c5404aaa1f6d2a48adfda4
@@ -39,11 +39,11 @@ struct fence_state {
 /* The text of a state; its length, without the NUL at its end. Pure. */
 size_t fence_file_encode(const struct fence_state *state, char text[FENCE_FILE_TEXT_MAX]);
 
-/* Only what fence_file_encode() writes is accepted, byte for byte. -EPROTO: of
+/* Accepts only what fence_file_encode() writes, byte for byte. -EPROTO: of
  * another version; -EBADMSG: empty, torn or damaged. Pure. */
 int fence_file_decode(const char *text, size_t size, struct fence_state *ret);
 
-/* The layer below, for tests which let it fail. */
+/* The system calls, for tests which make them fail. */
 struct fence_file_calls {
         ssize_t (*write)(int fd, const void *bytes, size_t size);
         int (*fsync)(int fd);
@@ -51,11 +51,11 @@ struct fence_file_calls {
 };
 extern const struct fence_file_calls fence_file_kernel;
 
-/* -ENOENT: there is none; else as fence_file_decode() or what reading returned. */
+/* -ENOENT: there is no file; else as fence_file_decode(), or the error of reading. */
 int fence_file_read(int dir_fd, struct fence_state *ret);
 
-/* Returns 0 only once the state will be read after a loss of power. After an
- * error the old state is in place, or already the new one. */
+/* Returns 0 only when the state survives a loss of power. After an error either the old
+ * state or the new one is in place. */
 int fence_file_write(int dir_fd, const struct fence_state *state,
                      const struct fence_file_calls *calls);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * What this machine and its configuration are, as the fence file says it, and
- * how that compares with what is found in one.
+ * This machine and its configuration in the terms of the fence file, and how they compare
+ * with a fence file that was found.
  */
 #include <stdbool.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * The number which the state directory and the ledger it belongs to share; see
+ * The random number which the state directory shares with its ledger; see
  * daemon/startup/segments.h. Errors are logged.
  */
 #include <stdint.h>
@@ -10,7 +10,7 @@
 
 /* -ENOENT, silent, when there is none. */
 int ledger_id_read(const char *state_dir, uint8_t ret[LEDGER_ID_SIZE]);
-/* Makes a new one. */
+/* Draws a new one. */
 int ledger_id_renew(const char *state_dir, uint8_t ret[LEDGER_ID_SIZE]);
 /* From now on no ledger belongs to this state directory. */
 int ledger_id_forget(const char *state_dir);

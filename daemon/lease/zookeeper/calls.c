@@ -11,8 +11,8 @@
 #include "daemon/lease/zookeeper/session.h"
 #include "daemon/util/log.h"
 
-/* Hosts without a user could not read what one with a user writes, so none could claim
- * any more. (What another user wrote we cannot read.) */
+/* Hosts without a user cannot read what a host with a user writes, so none of them could
+ * claim any more. (What another user wrote we cannot read.) */
 static int check_access(const struct zookeeper_coordinator *zookeeper, int64_t deadline_ns) {
         struct zookeeper_request *request;
         char *path;
@@ -37,8 +37,8 @@ static int check_access(const struct zookeeper_coordinator *zookeeper, int64_t d
         return r;
 }
 
-/* The session of a list that was read before is as good as a new one, when nothing
- * was written in it: it is proved to live now. */
+/* The session in which an earlier list was read is as good as a new one if nothing was
+ * written in it: the sync proves that it is alive. */
 static int zookeeper_session_begin_new(void *coordinator, int64_t ttl_ns, int64_t *ret_ttl_ns) {
         struct zookeeper_coordinator *zookeeper = coordinator;
         int64_t deadline_ns = zookeeper_handle_deadline_ns(zookeeper);
@@ -64,7 +64,7 @@ static int zookeeper_session_begin_new(void *coordinator, int64_t ttl_ns, int64_
         return r == -ESTALE ? -EIO : r;
 }
 
-/* Its servers hear of the session after `sync` was sent, and count from then. */
+/* The servers hear of the session after `sync` was sent, and count its time from then. */
 static int zookeeper_session_keep(void *coordinator, int64_t *ret_ttl_ns) {
         struct zookeeper_coordinator *zookeeper = coordinator;
         int64_t deadline_ns = zookeeper_handle_deadline_ns(zookeeper);

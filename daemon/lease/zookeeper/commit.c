@@ -16,7 +16,7 @@
 
 struct operation {
         const char *path;
-        struct coordinator_write *write; /* which it is the last one of; NULL: none */
+        struct coordinator_write *write; /* of which it is the last operation; NULL: none */
         bool checked;                    /* it fails by a check */
 };
 
@@ -54,7 +54,7 @@ static void plan_clear(struct plan *p) {
 
 /* ---- from a commit to operations */
 
-/* Written at once, see calls.h; and the answer then has the mzxid. The value
+/* Written right after its creation, see calls.h; the answer then has the mzxid. The value
  * is sent once only, and nobody sees the node without it. */
 static void plan_create(struct plan *p, const char *path, struct coordinator_write *write,
                         bool checked) {
@@ -65,14 +65,14 @@ static void plan_create(struct plan *p, const char *path, struct coordinator_wri
                         (int)strlen(write->value), ANY_VERSION, NULL);
 }
 
-/* There is no check for it; nobody sees the node. */
+/* ZooKeeper has no check for absence; nobody sees the node. */
 static void plan_absent(struct plan *p, const char *path) {
         zoo_create_op_init(plan_add(p, path, NULL, true), path, "", 0,
                            zookeeper_handle_acl(p->zookeeper->session), ZOO_PERSISTENT, NULL, 0);
         zoo_delete_op_init(plan_add(p, path, NULL, true), path, ANY_VERSION);
 }
 
-/* An ephemeral node is its creator's: a session's key is made anew. */
+/* An ephemeral node belongs to its creator: a key of the session is created again. */
 static void plan_change(struct plan *p, const char *path, struct coordinator_write *write,
                         int version, bool checked) {
         if (write->value != NULL && !write->session) {
@@ -100,7 +100,7 @@ static bool is_written(const struct coordinator_commit *commit, const char *key)
         return false;
 }
 
-/* Whatever there is. It may change until the multi comes: then once more. */
+/* Unconditionally. The node may change before the multi arrives: then once more. */
 static int plan_blind(struct plan *p, const char *path, struct coordinator_write *write) {
         struct zookeeper_request *node = zookeeper_request_get(p->zookeeper->session, path);
         int r = zookeeper_request_wait(node, p->deadline_ns);
@@ -166,7 +166,7 @@ static int make_folder(struct plan *p, const char *path) {
                 zookeeper_request_create(p->zookeeper->session, path, ZOOKEEPER_FOLDER);
         int r = zookeeper_request_wait(request, p->deadline_ns);
 
-        /* who may not create it may yet use it, if it is there */
+        /* without the right to create the folder we may still use an existing one */
         if (r == 0 && request->code == ZNOAUTH)
                 p->folders_denied = true;
         else if (r == 0 && request->code != ZNODEEXISTS)
@@ -198,7 +198,7 @@ static int take_versions(const struct plan *p, const struct zookeeper_request *r
         return 0;
 }
 
-/* Nothing was done. 1: what was in the way is not any more, once more. */
+/* Nothing was done. 1: the obstacle is gone, try once more. */
 static int judge_failure(struct plan *p, const struct zookeeper_request *request) {
         const struct operation *operation;
         int code;

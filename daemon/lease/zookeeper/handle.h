@@ -2,7 +2,7 @@
 #pragma once
 /*
  * What a session with ZooKeeper and its requests share: its state, what a code of the
- * library means as an error, and whom what we create belongs to.
+ * library means as an error, and the ACL of what we create.
  */
 #include <pthread.h>
 #include <stdbool.h>
@@ -62,5 +62,5 @@ struct zookeeper_coordinator {
 int64_t zookeeper_handle_deadline_ns(const struct zookeeper_coordinator *zookeeper);
 /* PREFIX/KEY, malloc'ed; NULL: no memory. */
 char *zookeeper_handle_path(const struct zookeeper_coordinator *zookeeper, const char *key);
-/* 0 for what a request was answered; -EACCES, or -EIO with a line in the log. */
+/* Takes the code of an answer: 0, or -EACCES or -EIO with a line in the log. */
 int zookeeper_handle_refused(int code, const char *path);

@@ -38,7 +38,7 @@ struct folder {
         bool missing;
 };
 
-/* The answer, or that there is no such node. */
+/* 0: there is an answer, which may be that there is no such node. */
 static int wait_for_answer(struct walk *w, struct zookeeper_request *request, const char *path) {
         int r = zookeeper_request_wait(request, w->deadline_ns);
 
@@ -77,8 +77,8 @@ static void choose_names(struct zookeeper_request *children, const char *filter)
                 qsort(children->names, n, sizeof(*children->names), compare_names_down);
 }
 
-/* With `sync` all that was done before is seen. The folder itself is read before its
- * names, so that what comes or goes in between shows as a change later. */
+/* With `sync` the list shows everything that was done before. The folder itself is read
+ * before its names, so that a child which comes or goes in between shows as a change. */
 static int read_names(struct walk *w, struct folder *f, const char *path, const char *filter,
                       bool sync) {
         struct zookeeper_session *s = w->zookeeper->session;
@@ -198,7 +198,7 @@ static int collect_keys(struct walk *w, const struct folder *f, const char *fold
         return r;
 }
 
-/* Keys of sessions come and go by themselves, and nothing follows from which there are. */
+/* Keys of sessions come and go by themselves, and nothing depends on which there are. */
 static int remember_folder(struct walk *w, const struct folder *f, const char *path) {
         struct seen *seen;
 
@@ -233,7 +233,7 @@ static int collect_folder(struct walk *w, const char *folder, unsigned depth) {
 
 /* ---- the folder that is listed */
 
-/* In none of the folders below a key came or went that stays. */
+/* In none of the folders below has a permanent key come or gone. */
 static int check_seen(struct walk *w) {
         int r = 0;
 
@@ -250,7 +250,7 @@ static int check_seen(struct walk *w) {
         return r;
 }
 
-/* Whether the `n` keys directly in it are what they were, and no child came or went. */
+/* Are the `n` keys directly in it unchanged, and has no child come or gone? */
 static int check_same(struct walk *w, const struct folder *before, const char *path,
                       size_t n) {
         struct folder now = { .changed = 0 };
@@ -274,7 +274,7 @@ static int check_same(struct walk *w, const struct folder *before, const char *p
         return r;
 }
 
-/* `folder` and the beginning of the names in it make the prefix of the keys. */
+/* `folder` and the beginning of the names in it are the prefix of the keys. */
 static int collect_all(struct walk *w, const char *folder, const char *filter) {
         struct folder f = { .changed = 0 };
         char *path = zookeeper_handle_path(w->zookeeper, folder);

@@ -7,8 +7,8 @@
 
 #define VERSION_BITS 31
 
-/* A zxid is a leader's epoch in the upper half and a counter that begins anew with
- * each in the lower one. Both count, and nearby ones shall differ. */
+/* A zxid has a leader's epoch in the upper half, and in the lower half a counter that
+ * starts again with each leader. Both matter, and the hashes of nearby ones must differ. */
 int64_t zookeeper_modified(const struct Stat *stat) {
         uint64_t mixed = (uint64_t)stat->mzxid * UINT64_C(0x9e3779b97f4a7c15);
 

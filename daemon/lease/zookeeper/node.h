@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
-/* What a znode says. Pure, but for the paths' memory. */
+/* What a znode says. Pure, except for the memory of paths. */
 #include <stdbool.h>
 #include <stdint.h>
 #include <zookeeper/zookeeper.h>
@@ -11,7 +11,7 @@
 int64_t zookeeper_modified(const struct Stat *stat);
 int zookeeper_version(int64_t modified); /* of which znode it was */
 
-/* No key, but what others are in; a person may have made it without a value. */
+/* A folder znode holds keys and is none; the operator may have created it without a value. */
 bool zookeeper_is_folder(const char *value, const struct Stat *stat);
 
 /* "A/B", or "A" for an empty B; malloc'ed, or NULL. */

@@ -30,7 +30,7 @@ void zookeeper_request_unlink(struct zookeeper_request *request) {
         request->next = request->previous = NULL;
 }
 
-/* What the request has got is in place. */
+/* The results are in the request. */
 static void complete_request(struct zookeeper_request *request, int code) {
         struct zookeeper_session *s = request->session;
         bool abandoned;
@@ -62,7 +62,7 @@ static struct zookeeper_request *begin_request(struct zookeeper_session *s) {
         return request;
 }
 
-/* The library has taken it, or says why not and never calls. */
+/* The library has taken the request, or says why not and never calls. */
 static struct zookeeper_request *check_sent(struct zookeeper_request *request, int code) {
         if (code != ZOK)
                 complete_request(request, code);
@@ -213,7 +213,7 @@ int zookeeper_request_wait(struct zookeeper_request *request, int64_t deadline_n
         pthread_mutex_unlock(&s->mutex);
         if (!answered)
                 return zookeeper_handle_silent(s);
-        /* below are the library's own troubles, above what a server answers */
+        /* errors below are the library's own, those above are answers of a server */
         if (request->code == ZSESSIONEXPIRED || request->code == ZAUTHFAILED ||
             (request->code < ZOK && request->code > ZAPIERROR))
                 return zookeeper_handle_error(s, request->code);

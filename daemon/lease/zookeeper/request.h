@@ -5,9 +5,9 @@
  * calls of libzookeeper. Each function sends at once and returns a request, which the
  * caller frees; NULL: no memory.
  *
- * A request belongs to the library from sending until its completion was called, or
- * until the handle is closed: it then has no thread any more which could. Only after
- * that it is freed, also when nobody waits for it any more.
+ * A request belongs to the library from sending until its completion was called, or until
+ * the handle is closed, when the library has no thread any more that could call it. It is
+ * freed only after that, even when nobody waits for it any more.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -21,7 +21,7 @@ struct zookeeper_request {
         struct zookeeper_request *next, *previous; /* of those that are under way */
         int64_t sent_ns;                           /* CLOCK_BOOTTIME */
         bool answered;
-        bool abandoned; /* nobody waits: it is freed when the library lets it go */
+        bool abandoned; /* nobody waits: it is freed when the library is done with it */
         int code;       /* of the library: ZOK, ZNONODE ... */
         struct Stat stat;
         char *value;  /* of a get; NUL-terminated, cut at a NUL within */
@@ -45,13 +45,13 @@ struct zookeeper_request *zookeeper_request_children(struct zookeeper_session *s
                                                      const char *path);
 struct zookeeper_request *zookeeper_request_create(struct zookeeper_session *session,
                                                    const char *path, const char *value);
-/* `operations` may go at once, but the stats of their set_op are those of the request. */
+/* `operations` may be freed at once; the stats of their set_op belong to the request. */
 struct zookeeper_request *zookeeper_request_multi(struct zookeeper_session *session,
                                                   zoo_op_t *operations, size_t n);
 /* 0: `code` says how it went; -ETIMEDOUT, -EIO: nothing is known; -ESTALE: the session
  * has ended, nothing was done; -EACCES. NULL is -ENOMEM. Counts and logs failures. */
 int zookeeper_request_wait(struct zookeeper_request *request, int64_t deadline_ns);
-/* Also when it was not answered. */
+/* Works also before the answer. */
 struct zookeeper_request *zookeeper_request_free(struct zookeeper_request *request);
 
 /* For the end of a session, when the library has no thread any more. */

@@ -56,9 +56,8 @@ static int open_handle(struct zookeeper_session *s) {
         return 0;
 }
 
-/* Afterwards no thread of the library's is left, so what it has not answered it never
- * will. Where there is a connection the session ends with it; else it may be gone on
- * with, by its ID. */
+/* Afterwards the library has no thread left, so it never answers what is open. With a
+ * connection the session ends too; without one it can be continued by its ID. */
 static void close_handle(struct zookeeper_session *s) {
         if (s->handle == NULL)
                 return;
@@ -116,7 +115,7 @@ struct zookeeper_session *zookeeper_session_free(struct zookeeper_session *s) {
 
 /* ---- the connection */
 
-/* By our clock it has when nothing was answered for all its time. */
+/* By our clock it has ended when there was no answer for the whole of its time. */
 static bool session_has_ended(struct zookeeper_session *s) {
         int state = s->handle != NULL ? zookeeper_handle_state(s) : 0;
 
@@ -150,8 +149,8 @@ static void wait_for_connection(struct zookeeper_session *s, int64_t deadline_ns
         pthread_mutex_unlock(&s->mutex);
 }
 
-/* The library's threads go: they would try on and on, those of all hosts together. Thus
- * all further attempts have our caller's pauses. */
+/* Ends the library's threads: they would retry without end, those of all hosts together.
+ * All further attempts thus have the pauses of our caller. */
 static int give_up_connection(struct zookeeper_session *s) {
         bool refused = zoo_state(s->handle) == 0;
 
@@ -160,8 +159,8 @@ static int give_up_connection(struct zookeeper_session *s) {
                        : zookeeper_handle_fail(s, -ETIMEDOUT, "no connection in time");
 }
 
-/* Its ID is the same with each connection; the library's thread wrote it before it told
- * of this one. */
+/* The session's ID is the same with each connection; the library's thread wrote it before
+ * it reported this one. */
 static void take_connection(struct zookeeper_session *s) {
         if (s->id.client_id == 0)
                 s->answered_ns = time_ns(CLOCK_BOOTTIME);
@@ -211,7 +210,7 @@ static int read_credentials(const struct zookeeper_session *s, char text[512]) {
         return 0;
 }
 
-/* ZooKeeper lets in whoever comes: a wrong password shows when a node is asked for. */
+/* ZooKeeper accepts any user: a wrong password shows only when a node is read. */
 static int add_user(struct zookeeper_session *s, int64_t deadline_ns) {
         char text[512];
         struct zookeeper_request *request;

@@ -10,15 +10,15 @@
 
 #include "daemon/lease/zookeeper/handle.h"
 
-/* The strings outlive it. Connects to nobody yet. Logs its errors. */
+/* The strings outlive it. Does not connect yet. Logs its errors. */
 int zookeeper_session_new(struct zookeeper_session **ret, const struct zookeeper_options *options);
-/* Ends the session where a server can be told so, within some seconds. */
+/* Ends the session if a server can be reached within some seconds. */
 struct zookeeper_session *zookeeper_session_free(struct zookeeper_session *session);
 
 /*
- * There is a connection, with its user. Connects, or waits until it is back, until
- * the deadline (CLOCK_MONOTONIC): 0, -ETIMEDOUT, -EIO, -EACCES. A session which has
- * ended is replaced by another, which has not been begun.
+ * Makes sure of a connection, with its user: connects, or waits for the connection to come
+ * back, until the deadline (CLOCK_MONOTONIC). 0, -ETIMEDOUT, -EIO, -EACCES. A session which
+ * has ended is replaced by another, which has not been begun.
  */
 int zookeeper_session_ready(struct zookeeper_session *session, int64_t deadline_ns);
 /* The next one that is ready counts as begun. Ends one that was begun already. */
