@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/support/coordinator.h"
 #include "tests/support/etcd_nodes.h"
-#include "tests/support/test_coordinator.h"
 
 #define PREFIX "/sfshm/"
 

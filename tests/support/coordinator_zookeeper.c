@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/support/test_coordinator.h"
+#include "tests/support/coordinator.h"
 #include "tests/support/zookeeper_server.h"
 
 #define PREFIX "/sfshm"

@@ -13,10 +13,10 @@
 #include <unistd.h>
 
 #include "tests/integration/support/daemon_log.h"
-#include "tests/support/tool.h"
+#include "tests/support/coordinator.h"
 #include "tests/support/notify_socket.h"
 #include "tests/support/relay.h"
-#include "tests/support/test_coordinator.h"
+#include "tests/support/tool.h"
 
 TestSuite(away, .timeout = 200);
 

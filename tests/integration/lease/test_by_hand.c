@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "tests/integration/support/daemon_log.h"
-#include "tests/support/test_coordinator.h"
+#include "tests/support/coordinator.h"
 
 TestSuite(by_hand, .timeout = 200);
 

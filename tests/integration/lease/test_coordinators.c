@@ -12,9 +12,9 @@
 
 #include "tests/integration/support/daemon_log.h"
 #include "tests/support/collect.h"
+#include "tests/support/coordinator.h"
 #include "tests/support/private_daemon.h"
 #include "tests/support/service_manager.h"
-#include "tests/support/test_coordinator.h"
 
 TestSuite(coordinators, .timeout = 200);
 

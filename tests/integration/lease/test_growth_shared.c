@@ -7,7 +7,7 @@
 
 #include "tests/integration/support/daemon_log.h"
 #include "tests/integration/support/growing.h"
-#include "tests/support/test_coordinator.h"
+#include "tests/support/coordinator.h"
 
 TestSuite(growth_shared, .timeout = 500);
 

@@ -17,11 +17,11 @@
 #include "daemon/lease/backends.h"
 #include "shm/clock.h"
 #include "tests/support/capture.h"
+#include "tests/support/coordinator.h"
 #include "tests/support/private_daemon.h"
 #include "tests/support/relay.h"
 #include "tests/support/remove_tree.h"
 #include "tests/support/scratch.h"
-#include "tests/support/test_coordinator.h"
 
 TestSuite(herd, .timeout = 230);
 

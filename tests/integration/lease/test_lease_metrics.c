@@ -6,9 +6,9 @@
 #include <string.h>
 
 #include "tests/integration/support/daemon_log.h"
-#include "tests/support/tool.h"
+#include "tests/support/coordinator.h"
 #include "tests/support/private_daemon.h"
-#include "tests/support/test_coordinator.h"
+#include "tests/support/tool.h"
 
 TestSuite(lease_metrics, .timeout = 200);
 

@@ -10,10 +10,10 @@
 #include <unistd.h>
 
 #include "tests/integration/support/daemon_log.h"
-#include "tests/support/tool.h"
 #include "tests/support/collect.h"
+#include "tests/support/coordinator.h"
 #include "tests/support/private_daemon.h"
-#include "tests/support/test_coordinator.h"
+#include "tests/support/tool.h"
 
 TestSuite(workers, .timeout = 200);
 

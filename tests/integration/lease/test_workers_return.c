@@ -7,10 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/support/tool.h"
 #include "tests/support/collect.h"
+#include "tests/support/coordinator.h"
 #include "tests/support/private_daemon.h"
-#include "tests/support/test_coordinator.h"
+#include "tests/support/tool.h"
 #include "tests/support/wall_clock.h"
 
 TestSuite(workers_return, .timeout = 200);
