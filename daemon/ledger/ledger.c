@@ -236,6 +236,11 @@ void ledger_end_adoption(struct ledger *ledger) {
         recovery_fini(&ledger->recovery);
 }
 
+uint64_t ledger_number_client(struct ledger *ledger) {
+        /* relaxed: only this thread counts; the next daemon goes on from there */
+        return atomic_fetch_add_explicit(&ledger->segment->next_client, 1, memory_order_relaxed);
+}
+
 int ledger_open_lane(struct ledger *ledger, uint64_t client, uint32_t lane, uint32_t uid,
                      uint32_t pid, struct slot *slots, struct ledger_entry **ret) {
         struct ledger_lane *record;

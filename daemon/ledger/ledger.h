@@ -56,6 +56,8 @@ uint64_t ledger_end(const struct ledger *ledger);
 /* Forgets what has run out. Call it with the current tick before a round of grants. */
 void ledger_set_now(struct ledger *ledger, uint64_t now_tick);
 
+/* The number of a new client: the journal has never had it before. */
+uint64_t ledger_number_client(struct ledger *ledger);
 /* A place for a lane; -ENOSPC: all are in use or resting. The place of a closed lane rests
  * until its last rectangle has run out. */
 int ledger_open_lane(struct ledger *ledger, uint64_t client, uint32_t lane, uint32_t uid,

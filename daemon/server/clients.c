@@ -117,9 +117,7 @@ static int clients_build(struct clients *clients, struct client_shape *shape, in
         struct client *client;
         int r;
 
-        /* relaxed: only this thread counts; the number stays in the journal */
-        shape->id = atomic_fetch_add_explicit(&clients->ledger_segment->next_client, 1,
-                                              memory_order_relaxed);
+        shape->id = ledger_number_client(clients->ledger);
         r = client_new(&client, shape);
         if (r < 0) {
                 clients_refuse(ret_refusal, -r, RETRY_MS, "the daemon cannot make shared memory "

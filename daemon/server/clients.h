@@ -18,7 +18,6 @@
 #include "daemon/server/fdstore.h"
 #include "daemon/server/peer.h"
 #include "daemon/statistics/statistics.h"
-#include "shm/ledger.h"
 #include "shm/wire.h"
 
 struct clients_totals {
@@ -31,7 +30,6 @@ struct clients {
         const struct segment *clock; /* struct clock_segment; goes into each WELCOME */
         struct lease *lease;
         struct ledger *ledger;
-        struct ledger_segment *ledger_segment; /* client numbers */
         struct reserve *reserve;
         struct accounts *accounts;
         struct fdstore *fdstore; /* NULL: there is none */

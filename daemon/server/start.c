@@ -82,7 +82,6 @@ static int start_clients(struct server *server) {
         server->clients.clock = &segments->clock;
         server->clients.lease = server->lease;
         server->clients.ledger = server->ledger;
-        server->clients.ledger_segment = segments_ledger(segments);
         server->clients.reserve = server->reserve;
         server->clients.accounts = server->accounts;
         server->clients.fdstore = server->fdstore;

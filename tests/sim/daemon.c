@@ -233,7 +233,7 @@ struct client *daemon_attach(struct sim_client *c) {
         struct client *client = world_memory(sizeof(*client) + sizeof(client->lanes[0]));
         int r;
 
-        client->id = atomic_fetch_add(&segments_ledger(&d->segments)->next_client, 1);
+        client->id = ledger_number_client(d->ledger);
         client->uid = (uid_t)(c - world.clients);
         client->n_lanes = 1;
         client->attached_tick = tick_now();
