@@ -82,6 +82,7 @@ static void run(struct private_daemon *d) {
         char *argv[2 * PRIVATE_DAEMON_SETS + 4] = { "sfshmd" };
         unsigned n = 1;
         int log = open(d->log, O_WRONLY | O_CREAT | O_APPEND, 0644);
+        int program = open(binary != NULL ? binary : "sfshmd", O_PATH | O_CLOEXEC);
 
         for (unsigned i = 0; i < d->n_sets; i++) {
                 argv[n++] = "--set";
@@ -98,6 +99,8 @@ static void run(struct private_daemon *d) {
         if (d->before_exec != NULL)
                 d->before_exec(d->before_exec_context);
         execv(binary != NULL ? binary : "sfshmd", argv);
+        /* the build may be below a directory that is closed to d->uid, as /root is */
+        fexecve(program, argv, environ);
         _exit(127);
 }
 

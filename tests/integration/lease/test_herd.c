@@ -55,6 +55,16 @@ static void begin_clock(void) {
         clock_latch_write(&clock_segment, &line);
 }
 
+/* -EBUSY: with hundreds of hosts in one process the answers may come too late; a service
+ * manager starts the daemon again. */
+static bool has_claimed(void *context) {
+        struct host *h = context;
+        int r = backends_lease_new(&h->lease, h->config);
+
+        cr_assert(r == 0 || r == -EBUSY, "%s", capture_take());
+        return r == 0;
+}
+
 static void claim(int i) {
         char backend[64], place[192], ttl[64], state[160];
         char *sets[] = { backend, place, ttl, state, NULL };
@@ -65,7 +75,7 @@ static void claim(int i) {
         snprintf(ttl, sizeof(ttl), "%s.ttl=6s", coordinator->name);
         snprintf(state, sizeof(state), "daemon.state_dir=%s/%d", directory, i);
         cr_assert_eq(config_load(&h->config, "/dev/null", sets), 0, "%s", capture_take());
-        cr_assert_eq(backends_lease_new(&h->lease, h->config), 0, "%s", capture_take());
+        cr_assert(wait_until(has_claimed, h, 60000), "%s", capture_take());
         if (i == 0)
                 begin_clock();
         lease_start_renewal(h->lease, &clock_segment);
