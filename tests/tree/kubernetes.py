@@ -62,7 +62,10 @@ def check_volumes(document, drivers):
 def accepted(text):
     """The daemon accepts that configuration and lacks only the coordinator: exit status 2
     would mean the configuration, see exit_status.h."""
-    with tempfile.TemporaryDirectory(prefix="sfshm.") as directory:
+    place = tempfile.gettempdir()
+    # the path of a socket below it has 107 bytes at most
+    place = place if len(place) <= 64 else "/tmp"
+    with tempfile.TemporaryDirectory(prefix="sfshm.", dir=place) as directory:
         path = os.path.join(directory, "sfshmd.conf")
         with open(path, "w", encoding="utf-8") as file:
             file.write(text)

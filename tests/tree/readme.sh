@@ -4,6 +4,7 @@
 # different and rising, and says what is wrong when there is no daemon.
 set -eu
 
+[ "$(printf %s "${TMPDIR:-}" | wc -c)" -le 64 ] || TMPDIR=/tmp # a socket's path is short
 directory=$(mktemp -d "${TMPDIR:-/tmp}/sfshm.XXXXXX")
 name=/sfshm-readme-${directory##*.}
 mkdir -m 0700 "$directory/state"
@@ -17,7 +18,7 @@ fi
 "$SFSHMD" --config /dev/null --set "daemon.socket=$SFSHM_SOCKET" --set "daemon.shm=$name" \
         --set "daemon.state_dir=$directory/state" --set workers.first=0 2>"$directory/log" &
 daemon=$!
-while [ ! -S "$SFSHM_SOCKET" ]; do
+until grep -q 'event=start)' "$directory/log"; do
         kill -0 "$daemon" 2>/dev/null || { cat "$directory/log"; exit 1; }
         sleep 0.05
 done
