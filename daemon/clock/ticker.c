@@ -54,7 +54,7 @@ static long futex(_Atomic uint32_t *word, int operation, uint32_t value) {
         return syscall(SYS_futex, word, operation | FUTEX_PRIVATE_FLAG, value, NULL, NULL, 0);
 }
 
-static void publish(struct ticker *ticker, uint64_t now) {
+static void ticker_publish(struct ticker *ticker, uint64_t now) {
         /* release: pairs with the readers' load of `now`. Whoever sees the tick sees what
          * the daemon wrote for it before. */
         atomic_store_explicit(&ticker->segment->now, now, memory_order_release);
@@ -79,7 +79,7 @@ static int own_segment(struct ticker *ticker) {
         if (syscall(SYS_set_robust_list, &ticker->robust, sizeof(ticker->robust)) < 0)
                 return -errno;
 
-        publish(ticker, CLOCK_NOW_INVALID);
+        ticker_publish(ticker, CLOCK_NOW_INVALID);
         /* release: pairs with the readers' acquire of `owner`. Whoever sees this owner
          * sees INVALID or one of its ticks, never the tick of a dead ticker. */
         atomic_store_explicit(&segment->owner, (uint32_t)gettid(), memory_order_release);
@@ -102,7 +102,7 @@ static void advance(struct ticker *ticker, uint64_t tick, uint32_t latch) {
         ticker->last_latch = latch;
         if (tick < ticker->last_tick || tick == ticker->published)
                 return;
-        publish(ticker, tick);
+        ticker_publish(ticker, tick);
         atomic_fetch_add_explicit(&ticker->count, 1, memory_order_relaxed);
         if (continues)
                 atomic_fetch_add_explicit(&ticker->late, tick - ticker->last_tick - 1,
@@ -136,7 +136,7 @@ static void run_one_tick(struct ticker *ticker) {
         /* There is no line yet, or it is before the epoch; or the line stands still and no
          * ID of its tick may be issued. Then callers look at the state. */
         if (tick == CLOCK_NOW_INVALID || clock_held(ticker->segment)) {
-                publish(ticker, CLOCK_NOW_INVALID);
+                ticker_publish(ticker, CLOCK_NOW_INVALID);
                 look_for_step(ticker, boot_ns);
                 sleep_until(boot_ns + NS_PER_TICK);
                 return;
@@ -162,7 +162,7 @@ static uint32_t take_command(struct ticker *ticker) {
 static void run_idle(struct ticker *ticker) {
         uint32_t word;
 
-        publish(ticker, CLOCK_NOW_INVALID);
+        ticker_publish(ticker, CLOCK_NOW_INVALID);
         while (((word = take_command(ticker)) & COMMAND_MASK) == COMMAND_IDLE)
                 futex(&ticker->command, FUTEX_WAIT, word);
 }
@@ -183,7 +183,7 @@ static void *ticker_thread(void *context) {
                 else
                         run_idle(ticker);
         }
-        publish(ticker, CLOCK_NOW_INVALID);
+        ticker_publish(ticker, CLOCK_NOW_INVALID);
         /* release: whoever sees that nobody owns the clock sees INVALID */
         atomic_store_explicit(&ticker->segment->owner, 0, memory_order_release);
         return NULL;

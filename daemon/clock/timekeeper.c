@@ -77,7 +77,7 @@ static void tell_manager(const struct timekeeper *keeper) {
         (void)notify_send(status, NULL, 0);
 }
 
-static void tell(const struct timekeeper *keeper, bool first) {
+static void timekeeper_tell(const struct timekeeper *keeper, bool first) {
         char text[TIMEKEEPER_TEXT], event[32];
 
         tell_manager(keeper);
@@ -87,7 +87,7 @@ static void tell(const struct timekeeper *keeper, bool first) {
 }
 
 /* Publishes what was decided, and reports it if it is new. */
-static void publish(struct timekeeper *keeper) {
+static void timekeeper_publish(struct timekeeper *keeper) {
         const struct guard *guard = keeper->guard;
         /* what the clock itself says comes first */
         bool stuck = keeper->stuck != NULL && guard_ready(guard);
@@ -104,7 +104,7 @@ static void publish(struct timekeeper *keeper) {
         publish_state(keeper);
         if (!news)
                 return;
-        tell(keeper, first);
+        timekeeper_tell(keeper, first);
         keeper->hooks->changed(keeper->context);
 }
 
@@ -173,7 +173,7 @@ static bool too_late(struct timekeeper *keeper, int64_t read_boot_ns) {
 }
 
 /* Returns the time of the first reading. */
-static int64_t decide(struct timekeeper *keeper) {
+static int64_t timekeeper_decide(struct timekeeper *keeper) {
         int64_t read_boot_ns;
 
         read_clocks(keeper, &keeper->reading);
@@ -189,12 +189,12 @@ void timekeeper_look(struct timekeeper *keeper) {
 
         look_at_machine(keeper);
         before = *keeper->guard;
-        read_boot_ns = decide(keeper);
+        read_boot_ns = timekeeper_decide(keeper);
         for (int i = 0; i < LOOKS_MAX && too_late(keeper, read_boot_ns); i++) {
                 *keeper->guard = before;
-                read_boot_ns = decide(keeper);
+                read_boot_ns = timekeeper_decide(keeper);
         }
-        publish(keeper);
+        timekeeper_publish(keeper);
         warn_of_end(keeper);
 }
 
@@ -203,7 +203,7 @@ void timekeeper_set_stuck(struct timekeeper *keeper, const char *why) {
 
         keeper->stuck = why;
         if (changed)
-                publish(keeper);
+                timekeeper_publish(keeper);
 }
 
 int64_t timekeeper_deadline(const struct timekeeper *keeper) {

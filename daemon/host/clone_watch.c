@@ -139,7 +139,7 @@ static int receive_one(const struct clone_watch *watch) {
 static void report_lost(struct clone_watch *watch) {
         if (!watch->lost_logged)
                 log_event(LOG_LEVEL_WARNING, "machine", "the kernel dropped events that were not "
-                          "read in time: had one told of a copy of this machine, it is missed");
+                          "read in time: one that reported a copy of this machine would be missed");
         watch->lost_logged = true;
 }
 
@@ -167,8 +167,7 @@ static bool page_read(struct clone_watch *watch, struct vmclock_state *ret) {
                 return true;
         if (!watch->torn_logged)
                 log_event(LOG_LEVEL_WARNING, "machine",
-                          "%s is being changed and does not come to "
-                          "rest: it is read again later",
+                          "%s is being changed all the time: it is read again later",
                           watch->calls->vmclock_path);
         watch->torn_logged = true;
         return false;
@@ -204,19 +203,18 @@ static void say_sources(const struct clone_watch *watch, int uevents_error, int 
         const char *path = watch->calls->vmclock_path;
 
         log_event(LOG_LEVEL_INFO, "machine",
-                  "a copy of this machine would be noticed: by kernel "
-                  "events: %s; by VMClock: %s",
+                  "a copy of this machine is noticed by kernel events: %s; by VMClock: %s",
                   uevents_error < 0 ? strerror(-uevents_error) : "yes, if it has a vmgenid device",
                   vmclock_error == -ENOENT     ? "no such device"
                   : vmclock_error < 0          ? strerror(-vmclock_error)
                   : watch->seen.has_generation ? "yes"
                                                : "no, it counts no generations");
         if (vmclock_error == -EACCES)
-                log_event(LOG_LEVEL_NOTICE, "machine", "%s cannot be opened: allow the daemon's "
-                          "user to read it, by a rule of udev", path);
+                log_event(LOG_LEVEL_NOTICE, "machine", "%s cannot be opened: let a udev rule "
+                          "allow the daemon's user to read it", path);
         else if (vmclock_error == -EPROTO)
                 log_event(LOG_LEVEL_NOTICE, "machine", "%s is not a VMClock of version %u, the "
-                          "only one that is understood: it is not used", path,
+                          "only supported one: it is not used", path,
                           VMCLOCK_PAGE_VERSION);
 }
 

@@ -87,8 +87,8 @@ int listen_fds_take(struct listen_fds *ret) {
         int n = sd_listen_fds_with_names(1, &names), r;
 
         if (n < 0)
-                return log_failure(-n, "passed", "the descriptors which systemd passed are not "
-                                   "understood (LISTEN_FDS, LISTEN_FDNAMES): %s", strerror(-n));
+                return log_failure(-n, "passed", "cannot read which descriptors systemd "
+                                   "passed (LISTEN_FDS, LISTEN_FDNAMES): %s", strerror(-n));
         if (n == 0) {
                 free(names);
                 *ret = (struct listen_fds){ .fds = NULL };

@@ -58,9 +58,9 @@ static void report_silent(struct watchdog *watchdog, int64_t now_ns) {
                         continue;
                 watchdog->reported[i] = true;
                 log_event(LOG_LEVEL_WARNING, "thread-silent", "the thread %s has not answered for "
-                          "%" PRId64 " ms: no sign of life is sent, so the service manager "
-                          "will kill and restart this daemon when WatchdogSec= is over; find "
-                          "out what stops the thread (a debugger, too little processor time)",
+                          "%" PRId64 " ms: WATCHDOG=1 is withheld, so the service manager will "
+                          "kill and restart this daemon when WatchdogSec= has passed; find out "
+                          "what stops the thread (a debugger, too little processor time)",
                           watchdog->threads[i].name, (now_ns - watchdog->asked_ns) / NS_PER_MS);
         }
 }

@@ -73,7 +73,7 @@ struct reserve *reserve_free(struct reserve *reserve) {
 }
 
 /* Time passes: what has run out is forgotten, and the latest fence holds. */
-static void begin(struct reserve *reserve, uint64_t now_tick) {
+static void reserve_advance(struct reserve *reserve, uint64_t now_tick) {
         if (now_tick > reserve->grants.now)
                 reserve->grants.now = now_tick;
         ledger_set_now(reserve->grants.ledger, reserve->grants.now);
@@ -81,7 +81,7 @@ static void begin(struct reserve *reserve, uint64_t now_tick) {
 }
 
 /* What statistics and the library may know about a client's widths. */
-static void publish_client(struct reserve *reserve, struct client *client) {
+static void reserve_publish_client(struct reserve *reserve, struct client *client) {
         uint32_t standing = 0, elastic = 0, own = 0, most;
         struct rectangle r;
 
@@ -108,10 +108,10 @@ static void publish_client(struct reserve *reserve, struct client *client) {
         reserve->totals.positions_elastic += elastic;
 }
 
-static void publish(struct reserve *reserve) {
+static void reserve_publish(struct reserve *reserve) {
         reserve->totals = (struct reserve_totals){ .lanes = reserve->grants.n_lanes };
         for (size_t i = 0; i < reserve->grants.n_clients; i++)
-                publish_client(reserve, reserve->grants.clients[i]);
+                reserve_publish_client(reserve, reserve->grants.clients[i]);
 }
 
 static void due_by(struct reserve *reserve, uint64_t tick) {
@@ -128,11 +128,11 @@ static uint64_t next_boundary(const struct reserve *reserve) {
 int reserve_attach(struct reserve *reserve, struct client *client, uint64_t now_tick) {
         int result;
 
-        begin(reserve, now_tick);
+        reserve_advance(reserve, now_tick);
         result = standing_attach(&reserve->standing, &reserve->grants, client);
         if (result < 0 && result != -EAGAIN)
                 return result;
-        publish_client(reserve, client);
+        reserve_publish_client(reserve, client);
         due_by(reserve, result == 0 ? reserve->grants.now + STANDING_STEP_TICKS / 2 + 1
                                     : next_boundary(reserve));
         return result;
@@ -141,12 +141,12 @@ int reserve_attach(struct reserve *reserve, struct client *client, uint64_t now_
 int reserve_adopt(struct reserve *reserve, struct client *client, uint64_t now_tick) {
         int result;
 
-        begin(reserve, now_tick);
+        reserve_advance(reserve, now_tick);
         result = standing_adopt(&reserve->standing, &reserve->grants, client);
         if (result < 0)
                 return result;
         elastic_adopt(&reserve->elastic, &reserve->grants, client);
-        publish_client(reserve, client);
+        reserve_publish_client(reserve, client);
         due_by(reserve, reserve->grants.now);
         return 0;
 }
@@ -174,7 +174,7 @@ void reserve_want(struct reserve *reserve, struct client *client, uint32_t lane,
                   uint64_t now_tick) {
         if (lane >= client->n_lanes)
                 return;
-        begin(reserve, now_tick);
+        reserve_advance(reserve, now_tick);
         elastic_want(&reserve->elastic, &reserve->grants, client, &client->lanes[lane], count);
         due_by(reserve, elastic_due(&reserve->elastic, &reserve->grants));
 }
@@ -187,7 +187,7 @@ bool reserve_prepare_step(struct reserve *reserve, uint64_t to_tick) {
 }
 
 void reserve_align_ends(struct reserve *reserve, uint64_t now_tick) {
-        begin(reserve, now_tick);
+        reserve_advance(reserve, now_tick);
         standing_align_ends(&reserve->grants);
 }
 
@@ -199,7 +199,7 @@ uint64_t reserve_run(struct reserve *reserve, uint64_t now_tick) {
         if (now_tick < reserve->due && now_tick >= grants->now &&
             fence_durable(reserve->fence) == reserve->fence_tick)
                 return reserve->due;
-        begin(reserve, now_tick);
+        reserve_advance(reserve, now_tick);
         reserve->fence_tick = ledger_fence(grants->ledger);
         reserve->due = fence_raise(reserve->fence, grants->now);
 
@@ -220,12 +220,12 @@ uint64_t reserve_run(struct reserve *reserve, uint64_t now_tick) {
 
         due_by(reserve, standing_due(&reserve->standing, grants, next_boundary(reserve)));
         due_by(reserve, elastic_due(&reserve->elastic, grants));
-        publish(reserve);
+        reserve_publish(reserve);
         return reserve->due;
 }
 
 void reserve_set_run(struct reserve *reserve, uint32_t run_width, uint64_t now_tick) {
-        begin(reserve, now_tick);
+        reserve_advance(reserve, now_tick);
         if (run_width > grants_run_width(&reserve->grants))
                 reserve->grown_until = reserve->grants.now + reserve->standing.ticks;
         ledger_resize_run(reserve->grants.ledger, run_width);

@@ -56,7 +56,7 @@ static bool tell(const struct kind *kind, const struct place *place, int fd) {
             start.version == kind->version)
                 return false;
         log_event(kind->level, "version", "%s/%s has version %" PRIu32 ", sfshmd " SFSHM_VERSION
-                  " makes version %" PRIu32 ": it is left as it is, and a new one takes its name; "
+                  " makes version %" PRIu32 ": it stays unchanged, and a new one takes its name; "
                   "%s", place->directory, place->file, start.version, kind->version,
                   kind->meaning);
         return true;

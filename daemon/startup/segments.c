@@ -239,7 +239,8 @@ static void begin_run(struct segments *segments, const struct config *config,
         atomic_store_explicit(&segments_clock(segments)->worker_count, count, memory_order_relaxed);
 }
 
-static int begin(struct segments *segments, const struct config *config, struct adopt *adopt) {
+static int segments_begin(struct segments *segments, const struct config *config,
+                          struct adopt *adopt) {
         struct clock_segment *clock = segments_clock(segments);
         int r = begin_clock(segments, config, adopt);
 
@@ -266,7 +267,7 @@ static int begin(struct segments *segments, const struct config *config, struct 
         return 0;
 }
 
-static int publish(struct segments *segments, const struct config *config) {
+static int segments_publish(struct segments *segments, const struct config *config) {
         int r = segment_publish(&segments->clock, config->shm, "clock");
 
         if (r == 0)
@@ -304,12 +305,12 @@ int segments_start(struct segments *ret, const struct config *config, struct lea
         if (r == 0)
                 r = open_all(&segments, config, &opening);
         if (r == 0)
-                r = begin(&segments, config, &opening.adopt);
+                r = segments_begin(&segments, config, &opening.adopt);
         /* the shared memory may be lost next, while this daemon waits */
         if (r == 0)
                 r = lease_persist(lease, findings.known_tick);
         if (r == 0)
-                r = publish(&segments, config);
+                r = segments_publish(&segments, config);
         segment_close(&opening.replaced);
         other_version_release(&opening.other);
         if (r < 0) {

@@ -264,7 +264,7 @@ static void other_ledger(const char *release, unsigned version, int signal) {
         expect_kept(&ledger, "ledger", true);
         expect_kept(&statistics, "statistics", strcmp(release, "ledger") != 0);
         snprintf(sentence, sizeof(sentence), "%s.ledger has version 1, sfshmd other makes version "
-                 "%u: it is left as it is", d.shm, version);
+                 "%u: it stays unchanged", d.shm, version);
         expect_log(sentence);
         cr_assert(wait_until(served, NULL, 60000));
         fprintf(stderr, "ledger of version %u after %s: new clients waited %.2f s, ", version,
@@ -318,7 +318,7 @@ Test(upgrade, everything_differs) {
         for (size_t i = 0; i < TAKERS; i++)
                 cr_assert_lt(arena->parts[i].ids[arena->parts[i].used - 1], first,
                              "the new clock did not begin above what the old clients held");
-        expect_log(".clock has version 1, sfshmd other makes version 0: it is left as it is");
+        expect_log(".clock has version 1, sfshmd other makes version 0: it stays unchanged");
         new.close(s);
         end();
 }
