@@ -265,12 +265,25 @@ sfshm *private_daemon_open(const struct private_daemon *d, unsigned flags) {
         return o.s;
 }
 
-int private_daemon_next(const struct private_daemon *d, uint64_t *ret_id) {
-        sfshm *s = private_daemon_open(d, 0);
+struct taking {
+        const struct private_daemon *d;
+        sfshm *s;
+        uint64_t *id;
         int r;
+};
 
-        cr_assert_eq(sfshm_set_timeout(s, INT64_C(60000000000)), 0);
-        r = sfshm_next(s, ret_id);
-        sfshm_close(s);
-        return r;
+static bool has_taken(void *context) {
+        struct taking *t = context;
+
+        t->r = sfshm_next(t->s, t->id);
+        return t->r != -ETIME || !has_coordinator(t->d);
+}
+
+int private_daemon_next(const struct private_daemon *d, uint64_t *ret_id) {
+        struct taking t = { .d = d, .s = private_daemon_open(d, 0), .id = ret_id };
+
+        cr_assert_eq(sfshm_set_timeout(t.s, INT64_C(60000000000)), 0);
+        (void)wait_until(has_taken, &t, START_LIMIT_MS);
+        sfshm_close(t.s);
+        return t.r;
 }

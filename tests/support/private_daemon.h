@@ -58,7 +58,7 @@ char *private_daemon_log(const struct private_daemon *d);
 /* A handle on it, or the test fails; -ETIME only fails it where no coordinator has to
  * answer before there is a first fence. */
 sfshm *private_daemon_open(const struct private_daemon *d, unsigned flags);
-/* One ID of it, waited for up to a minute, or the error. */
+/* One ID of it, waited for up to a minute, or the error; -ETIME as above. */
 int private_daemon_next(const struct private_daemon *d, uint64_t *ret_id);
 
 /* fork(2); the child is killed when the test ends, however it ends. */
