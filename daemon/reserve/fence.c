@@ -27,6 +27,10 @@ void fence_take(struct fence *fence) {
         ledger_set_fence(fence->ledger, fence_durable(fence));
 }
 
+void fence_begin_grants(struct fence *fence) {
+        fence->granted_tick = ledger_fence(fence->ledger);
+}
+
 uint64_t fence_raise(struct fence *fence, uint64_t now_tick) {
         uint64_t reach = fence->reach_ticks;
         uint64_t margin = reach < MARGIN_MAX_TICKS ? reach : MARGIN_MAX_TICKS;
@@ -94,7 +98,8 @@ bool fence_refusal(const struct fence *fence, uint64_t now_tick, char text[FENCE
                          "(%s); see the daemon's log", lease_error_text(fence->lease, error));
                 return true;
         }
-        if (ledger_fence(fence->ledger) > now_tick)
+        /* one that rose within the round is of use to the next round's grants */
+        if (fence->granted_tick > now_tick)
                 return false;
         *ret_retry_ms = 100;
         snprintf(text, FENCE_REFUSAL_TEXT, "no reservation: the fence is being raised");

@@ -20,6 +20,7 @@ struct fence {
         struct ledger *ledger;
         uint64_t tick_max;    /* the layout's last tick */
         uint64_t reach_ticks; /* how far ahead standing reservations reach */
+        uint64_t granted_tick; /* the ledger's when all lanes were last served */
         uint64_t passed_tick; /* when it was found passed; UINT64_MAX: it is not */
         char text[FENCE_TEXT]; /* why it is stuck */
 };
@@ -36,6 +37,12 @@ static inline uint64_t fence_durable(const struct fence *fence) {
 }
 /* The ledger may grant up to the fence which the lease has now. */
 void fence_take(struct fence *fence);
+/* All lanes are served up to the ledger's fence now. */
+void fence_begin_grants(struct fence *fence);
+/* It is another one than at the last fence_begin_grants(). */
+static inline bool fence_has_moved(const struct fence *fence) {
+        return fence_durable(fence) != fence->granted_tick;
+}
 /* Asks for a higher fence if this one is near, seen from `now_tick`. Returns the tick at
  * which to ask again; UINT64_MAX: never. */
 uint64_t fence_raise(struct fence *fence, uint64_t now_tick);

@@ -15,7 +15,6 @@ struct reserve {
         struct elastic elastic;
         struct fence *fence;
         uint64_t due;      /* nothing is due before, unless the fence moves */
-        uint64_t fence_tick; /* at the last reserve_run() */
         uint64_t grown_until; /* by then standing ones have moved up, out of the middle */
         struct reserve_totals totals;
 };
@@ -196,11 +195,10 @@ uint64_t reserve_run(struct reserve *reserve, uint64_t now_tick) {
         uint64_t waiting;
         bool planning;
 
-        if (now_tick < reserve->due && now_tick >= grants->now &&
-            fence_durable(reserve->fence) == reserve->fence_tick)
+        if (now_tick < reserve->due && now_tick >= grants->now && !fence_has_moved(reserve->fence))
                 return reserve->due;
         reserve_advance(reserve, now_tick);
-        reserve->fence_tick = ledger_fence(grants->ledger);
+        fence_begin_grants(reserve->fence);
         reserve->due = fence_raise(reserve->fence, grants->now);
 
         planning = elastic_plan_due(&reserve->elastic, grants);

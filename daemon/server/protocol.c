@@ -210,10 +210,6 @@ static enum connection_state protocol_refuse_held(struct protocol *protocol,
         if (fence_refusal(protocol->fence, timekeeper_tick(protocol->timekeeper, now_ns), text,
                           &retry_ms))
                 clients_refuse(&refusal.refused, ETIME, retry_ms, "%s", text);
-        else if (protocol->clients->changed)
-                /* the fence rose within this round, after the grants: they come in the next */
-                clients_refuse(&refusal.refused, ETIME, 1,
-                               "no reservation: the fence has just been raised");
         else
                 clients_refuse(&refusal.refused, ENOSPC, 1000, "no position became free in time: "
                                "close idle clients or raise workers.count");

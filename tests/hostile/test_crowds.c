@@ -446,3 +446,53 @@ Test(hostile_crowds, who_waits_for_the_fence_hears_of_it) {
         private_daemon_stop(&d);
         private_daemon_remove(&d);
 }
+
+/* All of its lanes hold a position for long after it is gone. */
+static bool holds_long(const struct raw_client *client) {
+        for (uint32_t i = 0; i < client->welcome.lanes; i++) {
+                const struct slot *slots = client->page->slots[i];
+                struct rectangle a = { .t1 = 0 }, b = { .t1 = 0 };
+
+                (void)slot_read(&slots[SLOT_STANDING_A], &a);
+                (void)slot_read(&slots[SLOT_STANDING_B], &b);
+                if (a.t1 < client->page->base_tick + 40000 &&
+                    b.t1 < client->page->base_tick + 40000)
+                        return false;
+        }
+        return true;
+}
+
+/* Every position is held by clients that are gone, and the fence is far ahead. Who then
+ * waits in vain is told so, all of them, though their waits end in one round. Red when the
+ * end of one makes the next hear of the fence. */
+Test(hostile_crowds, who_waits_for_a_position_hears_of_it) {
+        enum { CROWD = 8, LANES = 32 };
+        union wire_message message;
+        struct raw_client client;
+        int sockets[CROWD];
+
+        private_daemon_prepare(&d);
+        private_daemon_set(&d, "id.layout=41/16/6");
+        private_daemon_set(&d, "workers.count=1");
+        private_daemon_set(&d, "reserve.standing=1min");
+        private_daemon_start(&d);
+        for (int i = 0; i < 2; i++) {
+                UNTIL(raw_attach(&d, LANES, &client) == 0); /* once the first is gone */
+                cr_assert_eq(client.welcome.lanes, LANES);
+                UNTIL(holds_long(&client));
+                raw_detach(&client);
+        }
+        /* stopped, so that it hears all of them at once */
+        private_daemon_signal(&d, SIGSTOP, false);
+        for (int i = 0; i < CROWD; i++)
+                say_hello(&sockets[i]);
+        private_daemon_signal(&d, SIGCONT, false);
+        for (int i = 0; i < CROWD; i++) {
+                hear(sockets[i], &message);
+                cr_assert_eq(message.header.type, WIRE_REFUSED);
+                cr_expect_eq(message.refused.error, ENOSPC, "%d: %s", i, message.refused.text);
+                close(sockets[i]);
+        }
+        private_daemon_stop(&d);
+        private_daemon_remove(&d);
+}

@@ -349,6 +349,25 @@ Test(U3, a_stalled_fence_stops_everything) {
         cr_expect_geq(fake_width(&world.fakes[1]), 1);
 }
 
+/* A client that came while the fence was passed is served by the next round, whatever
+ * another's attach took into the ledger. Until then it waits for the fence. */
+Test(U3, who_came_before_the_fence_rose_waits_for_it) {
+        char text[FENCE_REFUSAL_TEXT];
+        uint32_t retry_ms;
+
+        world.lease.stalled = true;
+        world.now = world.lease.fence;
+        (void)reserve_run(world.reserve, world.now);
+        cr_assert_eq(world_attach(0, 1), -EAGAIN);
+        world.lease.fence = world.now + 100000;
+        fence_take(&world.fence); /* as the attach of another does */
+        cr_expect(fence_refusal(&world.fence, world.now, text, &retry_ms));
+        cr_expect_eq(fake_width(&world.fakes[0]), 0);
+        (void)reserve_run(world.reserve, world.now);
+        cr_expect_not(fence_refusal(&world.fence, world.now, text, &retry_ms));
+        cr_expect_gt(fake_width(&world.fakes[0]), 0);
+}
+
 Test(U3, the_fence_is_raised_in_time) {
         cr_assert_eq(world_attach(0, 1), 0);
         for (unsigned i = 0; i < 100000; i++) {
