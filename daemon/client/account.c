@@ -70,20 +70,20 @@ struct accounts *accounts_free(struct accounts *accounts) {
 
 /* The value of the rule for this cgroup, or for this uid if `cgroup` is NULL; without a
  * rule, `otherwise`. */
-static uint64_t rule_value(const struct config_rule *rules, size_t n, uid_t uid, const char *cgroup,
+static uint64_t rule_value(const struct config_rules *rules, uid_t uid, const char *cgroup,
                            uint64_t otherwise) {
-        for (size_t i = 0; i < n; i++)
-                if (cgroup ? !rules[i].is_uid && strcmp(rules[i].cgroup, cgroup) == 0 :
-                             rules[i].is_uid && rules[i].uid == uid)
-                        return rules[i].value;
+        for (const struct config_rule *rule = rules->list; rule < rules->list + rules->n; rule++)
+                if (cgroup ? rule->cgroup && strcmp(rule->cgroup, cgroup) == 0 :
+                             !rule->cgroup && rule->uid == uid)
+                        return rule->value;
         return otherwise;
 }
 
 /* Searched here once: a plan asks for the weights of each lane. */
 static void balance_rules(struct balance *balance, const struct config *config, uid_t uid,
                           const char *cgroup) {
-        balance->weight = (uint32_t)rule_value(config->weights, config->n_weights, uid, cgroup, 1);
-        balance->cap = rule_value(config->caps, config->n_caps, uid, cgroup, UINT64_MAX);
+        balance->weight = (uint32_t)rule_value(&config->weights, uid, cgroup, 1);
+        balance->cap = rule_value(&config->caps, uid, cgroup, UINT64_MAX);
 }
 
 void accounts_reload(struct accounts *accounts) {

@@ -3,13 +3,15 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <string.h>
 
-#include "daemon/config/check_coordinator.h"
+#include "daemon/config/addresses.h"
 #include "daemon/util/log.h"
 #include "shm/id.h"
 #include "shm/slot.h"
 
-#define POSITION_BITS_MAX 32u /* a rectangle's start is a 32-bit number */
+#define POSITION_BITS_MAX 32u   /* a rectangle's start is a 32-bit number */
+#define COORDINATED_BITS_MAX 16 /* of the worker IDs that a coordinator can hold */
 
 static int check_layout(const struct config_loader *loader) {
         const struct id_layout *layout = &loader->config->layout;
@@ -50,9 +52,86 @@ static int check_region(const struct config_loader *loader) {
                            config_origin(loader, "id.region_bits"), regions - 1);
 }
 
+/* A coordinator assigns the worker IDs. */
+static bool is_coordinated(const struct config *config) {
+        return strcmp(config->backend, "local") != 0;
+}
+
+/* A key that only another backend reads is a mistake. */
+static int check_unused(const struct config_loader *loader) {
+        const char *backend = loader->config->backend;
+
+        for (const struct config_key *key = config_keys; key < config_keys + config_n_keys; key++) {
+                bool of_etcd = strncmp(key->name, "etcd.", 5) == 0;
+                bool of_zookeeper = strncmp(key->name, "zookeeper.", 10) == 0;
+                const char *section = of_etcd ? "etcd" : "zookeeper";
+
+                if ((of_etcd || of_zookeeper) && strcmp(backend, section) != 0 &&
+                    config_is_set(loader, key->name))
+                        return log_failure(EINVAL, "config.backend",
+                                           "%s (%s) is not used with workers.backend = %s (%s): "
+                                           "remove it, or set the backend to %s", key->name,
+                                           config_origin(loader, key->name), backend,
+                                           config_origin(loader, "workers.backend"), section);
+        }
+        return 0;
+}
+
+static const char *text_of(const struct config_loader *loader, const char *name) {
+        return *(char **)(void *)((char *)loader->config + config_key_find(name)->offset);
+}
+
+static int check_pairs(const struct config_loader *loader) {
+        static const char *const pairs[][2] = {
+                { "etcd.username", "etcd.password_file" },
+                { "etcd.cert_file", "etcd.key_file" },
+                { "zookeeper.username", "zookeeper.password_file" },
+        };
+
+        for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
+                const char *a = pairs[i][0], *b = pairs[i][1];
+
+                if ((text_of(loader, a)[0] == '\0') != (text_of(loader, b)[0] == '\0'))
+                        return log_failure(EINVAL, "config.backend",
+                                           "%s (%s) and %s (%s) need each other: set both or none",
+                                           a, config_origin(loader, a), b,
+                                           config_origin(loader, b));
+        }
+        return 0;
+}
+
+static int check_tls(const struct config_loader *loader) {
+        static const char *const files[] = { "etcd.ca_file", "etcd.cert_file", "etcd.key_file" };
+        bool tls = false;
+
+        (void)addresses_check_urls(loader->config->etcd_endpoints, &tls);
+        for (size_t i = 0; !tls && i < sizeof(files) / sizeof(files[0]); i++)
+                if (text_of(loader, files[i])[0] != '\0')
+                        return log_failure(EINVAL, "config.backend",
+                                           "%s = \"%s\" (%s) is not used when etcd.endpoints has "
+                                           "http:// URLs: use https:// there, or remove it",
+                                           files[i], text_of(loader, files[i]),
+                                           config_origin(loader, files[i]));
+        return 0;
+}
+
+static int check_region_size(const struct config_loader *loader) {
+        const struct config *config = loader->config;
+
+        if (!is_coordinated(config) ||
+            config->layout.worker_bits - config->layout.region_bits <= COORDINATED_BITS_MAX)
+                return 0;
+        return log_failure(EINVAL, "config.backend",
+                           "id.layout (%s) and id.region_bits (%s) give a region more than 65536 "
+                           "worker IDs, the most that %s can hold: use more region bits or more "
+                           "sequence bits",
+                           config_origin(loader, "id.layout"),
+                           config_origin(loader, "id.region_bits"), config->backend);
+}
+
 static int check_first(const struct config_loader *loader) {
         const struct config *config = loader->config;
-        bool coordinated = config_is_coordinated(config);
+        bool coordinated = is_coordinated(config);
 
         if (coordinated && config->has_first)
                 return log_failure(EINVAL, "config.first",
@@ -96,7 +175,7 @@ static int check_range(const struct config_loader *loader) {
 
         if (config->max_count <= workers && config->first <= workers - config->max_count)
                 return 0;
-        if (config_is_coordinated(config))
+        if (is_coordinated(config))
                 return log_failure(EINVAL, "config.run",
                                    "%" PRIu32 " worker IDs (%s, %s) do not exist: id.layout (%s) "
                                    "and id.region_bits (%s) leave %" PRIu64 "; lower %s",
@@ -143,15 +222,12 @@ static int check_times(const struct config_loader *loader) {
 
 int config_check(const struct config_loader *loader) {
         int (*const checks[])(const struct config_loader *) = {
-                check_layout, check_region, config_check_coordinator, check_first, check_growth,
-                check_range,  check_width,  check_times,
+                check_layout, check_region, check_unused, check_pairs, check_tls, check_region_size,
+                check_first,  check_growth, check_range,  check_width, check_times,
         };
+        int r = 0;
 
-        for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
-                int r = checks[i](loader);
-
-                if (r < 0)
-                        return r;
-        }
-        return 0;
+        for (size_t i = 0; r == 0 && i < sizeof(checks) / sizeof(checks[0]); i++)
+                r = checks[i](loader);
+        return r;
 }

@@ -1,9 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/config/config.h"
 
-uint32_t config_worker_first(const struct config *config) {
-        unsigned shift = config->layout.worker_bits - config->layout.region_bits;
+#include <errno.h>
+#include <grp.h>
 
-        /* in 64 bits: without region bits the shift can be 32 */
-        return (uint32_t)((uint64_t)config->region << shift) | config->first;
+#include "daemon/util/log.h"
+
+int config_group(const struct config *config, gid_t *ret) {
+        const char *name = config->socket_group;
+        const struct group *group;
+
+        if (name[0] == '\0') {
+                *ret = (gid_t)-1;
+                return 0;
+        }
+        errno = 0;
+        group = getgrnam(name);
+        if (group == NULL)
+                return log_failure(errno ? errno : ENOENT, "socket", "there is no group '%s' "
+                                   "(daemon.socket_group): create it or name another", name);
+        *ret = group->gr_gid;
+        return 0;
 }

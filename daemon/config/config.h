@@ -12,12 +12,14 @@
 #include "daemon/clock/guard.h"
 #include "shm/id.h"
 
-/* A weight or cap: [weights] uid.1000=4, cgroup./x.slice=2 */
-struct config_rule {
-        bool is_uid;
-        uid_t uid;
-        char *cgroup; /* NULL for a uid */
-        uint64_t value;
+/* Weights or caps: [weights] uid.1000=4, cgroup./x.slice=2 */
+struct config_rules {
+        struct config_rule {
+                char *cgroup; /* NULL: a rule for `uid` */
+                uid_t uid;
+                uint64_t value;
+        } *list;
+        size_t n;
 };
 
 /* In the order of the manual page. Ranges and defaults are in the table of keys. */
@@ -70,11 +72,17 @@ struct config {
         uint32_t cgroup_lanes;
         uint64_t cgroup_bytes;
         /* [weights], default 1; [caps] in IDs per second, default none */
-        struct config_rule *weights;
-        size_t n_weights;
-        struct config_rule *caps;
-        size_t n_caps;
+        struct config_rules weights;
+        struct config_rules caps;
 };
 
 /* workers.first in the whole worker field: region << (worker_bits - region_bits) | first. */
-uint32_t config_worker_first(const struct config *config);
+static inline uint32_t config_worker_first(const struct config *config) {
+        unsigned shift = config->layout.worker_bits - config->layout.region_bits;
+
+        /* in 64 bits: without region bits the shift can be 32 */
+        return (uint32_t)((uint64_t)config->region << shift) | config->first;
+}
+
+/* The group that daemon.socket_group names; (gid_t)-1 when it names none. Logs its errors. */
+int config_group(const struct config *config, gid_t *ret);

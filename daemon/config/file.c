@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/config/unknown.h"
 #include "daemon/util/log.h"
 
 #define BLANKS " \t\r\n\v\f"
@@ -21,34 +20,19 @@ struct seen {
 
 struct reader {
         struct config_loader *loader;
-        const char *path;
         unsigned line;
+        char *origin; /* of the line: "FILE:LINE" */
         const struct config_key *section; /* its first key; NULL before the first section */
         struct seen *seen;
 };
 
 static int refuse_line(const struct reader *reader, const char *what) {
-        return log_failure(EINVAL, "config.syntax", "%s:%u: %s", reader->path, reader->line, what);
-}
-
-/* "FILE:LINE", malloc'ed; NULL when out of memory. */
-static char *origin_of(const struct reader *reader) {
-        char *origin = NULL;
-
-        return asprintf(&origin, "%s:%u", reader->path, reader->line) < 0 ? NULL : origin;
+        return log_failure(EINVAL, "config.syntax", "%s: %s", reader->origin, what);
 }
 
 static void trim_end(char *text, size_t length) {
         while (length > 0 && strchr(BLANKS, text[length - 1]) != NULL)
                 text[--length] = '\0';
-}
-
-static int refuse_section(const struct reader *reader, const char *name) {
-        char *origin = origin_of(reader);
-        int r = origin ? config_section_unknown(origin, name) : -ENOMEM;
-
-        free(origin);
-        return r;
 }
 
 /* `text` follows the opening bracket. */
@@ -61,8 +45,8 @@ static int read_section(struct reader *reader, char *text) {
                 return refuse_line(reader, "text follows the name of the section: put it on a "
                                            "line of its own");
         *end = '\0';
-        reader->section = config_section_find(text);
-        return reader->section ? 0 : refuse_section(reader, text);
+        reader->section = config_section_find(text, strlen(text));
+        return reader->section ? 0 : config_refuse_section(reader->origin, text);
 }
 
 /* Refuses a name that the file has set before. */
@@ -73,9 +57,9 @@ static int remember(struct reader *reader, const char *name) {
         for (seen = reader->seen; seen; seen = seen->next)
                 if (strcmp(seen->name, name) == 0)
                         return log_failure(EINVAL, "config.duplicate",
-                                           "%s:%u: %s is set a second time in this file, first in "
+                                           "%s: %s is set a second time in this file, first in "
                                            "line %u: remove one of the two",
-                                           reader->path, reader->line, name, seen->line);
+                                           reader->origin, name, seen->line);
         seen = malloc(sizeof(*seen) + size);
         if (!seen)
                 return -ENOMEM;
@@ -87,20 +71,14 @@ static int remember(struct reader *reader, const char *name) {
 
 static int assign(struct reader *reader, const char *name, const char *value) {
         size_t length = strlen(value);
-        char *origin;
         int r;
 
         if (length > VALUE_LENGTH_MAX)
                 return log_failure(EINVAL, "config.value",
-                                   "%s:%u: the value of %s has %zu bytes; at most %u are allowed",
-                                   reader->path, reader->line, name, length, VALUE_LENGTH_MAX);
+                                   "%s: the value of %s has %zu bytes; at most %u are allowed",
+                                   reader->origin, name, length, VALUE_LENGTH_MAX);
         r = remember(reader, name);
-        if (r < 0)
-                return r;
-        origin = origin_of(reader);
-        r = origin ? config_assign(reader->loader, origin, name, value) : -ENOMEM;
-        free(origin);
-        return r;
+        return r < 0 ? r : config_assign(reader->loader, reader->origin, name, value);
 }
 
 static bool has_comment(const char *text) {
@@ -152,7 +130,7 @@ static int read_line(struct reader *reader, char *line, size_t length) {
         return *text == '[' ? read_section(reader, text + 1) : read_pair(reader, text);
 }
 
-static int read_lines(struct reader *reader, FILE *file) {
+static int read_lines(struct reader *reader, const char *path, FILE *file) {
         char *line = NULL;
         size_t capacity = 0;
         ssize_t length;
@@ -160,19 +138,22 @@ static int read_lines(struct reader *reader, FILE *file) {
 
         errno = 0;
         while (r == 0 && (length = getline(&line, &capacity, file)) >= 0) {
-                reader->line++;
+                if (asprintf(&reader->origin, "%s:%u", path, ++reader->line) < 0) {
+                        r = -ENOMEM;
+                        break;
+                }
                 r = read_line(reader, line, (size_t)length);
+                free(reader->origin);
                 errno = 0;
         }
         if (r == 0 && !feof(file))
-                r = log_failure(errno ? errno : EIO, "config.read", "cannot read %s: %m",
-                                reader->path);
+                r = log_failure(errno ? errno : EIO, "config.read", "cannot read %s: %m", path);
         free(line);
         return r;
 }
 
 int config_read_file(struct config_loader *loader, const char *path, bool may_be_missing) {
-        struct reader reader = { .loader = loader, .path = path };
+        struct reader reader = { .loader = loader };
         FILE *file = fopen(path, "re");
         int r;
 
@@ -182,7 +163,7 @@ int config_read_file(struct config_loader *loader, const char *path, bool may_be
                 return log_failure(errno, "config.read", "cannot read the configuration %s: %m",
                                    path);
         }
-        r = read_lines(&reader, file);
+        r = read_lines(&reader, path, file);
         (void)fclose(file);
         while (reader.seen) {
                 struct seen *next = reader.seen->next;
@@ -204,26 +185,28 @@ static int by_name(const struct dirent **a, const struct dirent **b) {
         return strcmp((*a)->d_name, (*b)->d_name);
 }
 
+static int read_in(struct config_loader *loader, const char *directory, const char *name) {
+        char *path;
+        int r;
+
+        if (asprintf(&path, "%s/%s", directory, name) < 0)
+                return -ENOMEM;
+        r = config_read_file(loader, path, false);
+        free(path);
+        return r;
+}
+
 int config_read_directory(struct config_loader *loader, const char *directory) {
         struct dirent **entries;
         int r = 0, n = scandir(directory, &entries, is_conf, by_name);
 
-        if (n < 0) {
-                if (errno == ENOENT)
-                        return 0;
-                return log_failure(errno, "config.read", "cannot read the directory %s: %m",
-                                   directory);
-        }
+        if (n < 0)
+                return errno == ENOENT ? 0 : log_failure(errno, "config.read",
+                                                         "cannot read the directory %s: %m",
+                                                         directory);
         for (int i = 0; i < n; i++) {
-                char *path = NULL;
-
-                if (r == 0 && asprintf(&path, "%s/%s", directory, entries[i]->d_name) < 0) {
-                        path = NULL;
-                        r = -ENOMEM;
-                }
                 if (r == 0)
-                        r = config_read_file(loader, path, false);
-                free(path);
+                        r = read_in(loader, directory, entries[i]->d_name);
                 free(entries[i]);
         }
         free(entries);

@@ -18,13 +18,13 @@ const struct config_key config_keys[] = {
           KEY_RESTART, "Unix socket on which clients attach" },
         { "daemon.socket_mode", KEY_MODE, AT(socket_mode), 0, 0777, "0666", false, KEY_RESTART,
           "octal permissions of the socket, which decide who may attach" },
-        { "daemon.socket_group", KEY_WORD, AT(socket_group), 0, 64, "", false, KEY_RESTART,
+        { "daemon.socket_group", KEY_TEXT, AT(socket_group), 0, 64, "", false, KEY_RESTART,
           "group of the socket and of the statistics; empty: the daemon's own" },
         { "daemon.state_dir", KEY_PATH, AT(state_dir), 1, 3000, "/var/lib/sfshm", false,
           KEY_RESTART, "directory on a disk for what must survive a reboot" },
         { "daemon.shm", KEY_SHM, AT(shm), 1, 3000, "/sfshm", false, KEY_RESTART,
           "shared memory: a POSIX name, or an absolute directory on a tmpfs" },
-        { "daemon.metrics_listen", KEY_OFF, AT(metrics_listen), 0, 0, "off", false, KEY_RESTART,
+        { "daemon.metrics_listen", KEY_OFF, AT(metrics_listen), 1, 3, "off", false, KEY_RESTART,
           "address of the metrics endpoint" },
         { "daemon.max_clients", KEY_U32, AT(max_clients), 1, 65536, "4096", false, KEY_RESTART,
           "highest number of clients attached at once" },
@@ -36,7 +36,7 @@ const struct config_key config_keys[] = {
           "how many high bits of the worker field are the region" },
         { "id.region", KEY_U32, AT(region), 0, UINT32_MAX, "0", false, KEY_RESTART,
           "region of this host" },
-        { "workers.backend", KEY_BACKEND, AT(backend), 0, 0, "local", false, KEY_RESTART,
+        { "workers.backend", KEY_BACKEND, AT(backend), 1, 9, "local", false, KEY_RESTART,
           "what assigns worker IDs to this host" },
         { "workers.first", KEY_U32, AT(first), 0, UINT32_MAX, "none", true, KEY_RESTART,
           "first worker ID of this host, within its region; must differ between hosts" },
@@ -48,34 +48,34 @@ const struct config_key config_keys[] = {
           KEY_LIVE, "how long a released worker ID rests" },
         { "workers.horizon", KEY_DURATION, AT(horizon_ns), SECOND, 366 * DAY, "10min", false,
           KEY_LIVE, "how far ahead of time the durable fence is kept" },
-        { "etcd.endpoints", KEY_WORD, AT(etcd_endpoints), 1, 4000, "http://127.0.0.1:2379", false,
+        { "etcd.endpoints", KEY_URLS, AT(etcd_endpoints), 1, 4000, "http://127.0.0.1:2379", false,
           KEY_RESTART, "URLs of the etcd cluster" },
-        { "etcd.prefix", KEY_PATH, AT(etcd_prefix), 2, 200, "/sfshm", false, KEY_RESTART,
+        { "etcd.prefix", KEY_PREFIX, AT(etcd_prefix), 2, 200, "/sfshm", false, KEY_RESTART,
           "prefix of all keys; the same on all hosts" },
         { "etcd.ttl", KEY_DURATION, AT(etcd_ttl_ns), 6 * SECOND, 10 * MINUTE, "30s", false,
           KEY_RESTART, "how long a host that does not renew its lease counts as alive" },
-        { "etcd.username", KEY_WORD, AT(etcd_username), 0, 200, "", false, KEY_RESTART,
+        { "etcd.username", KEY_TEXT, AT(etcd_username), 0, 200, "", false, KEY_RESTART,
           "user name in etcd" },
-        { "etcd.password_file", KEY_WORD, AT(etcd_password_file), 0, 3000, "", false, KEY_RESTART,
+        { "etcd.password_file", KEY_PATH, AT(etcd_password_file), 0, 3000, "", false, KEY_RESTART,
           "file with the password of that user" },
-        { "etcd.ca_file", KEY_WORD, AT(etcd_ca_file), 0, 3000, "", false, KEY_RESTART,
+        { "etcd.ca_file", KEY_PATH, AT(etcd_ca_file), 0, 3000, "", false, KEY_RESTART,
           "file with the CA certificates that verify the certificate of etcd" },
-        { "etcd.cert_file", KEY_WORD, AT(etcd_cert_file), 0, 3000, "", false, KEY_RESTART,
+        { "etcd.cert_file", KEY_PATH, AT(etcd_cert_file), 0, 3000, "", false, KEY_RESTART,
           "file with the client certificate of this host" },
-        { "etcd.key_file", KEY_WORD, AT(etcd_key_file), 0, 3000, "", false, KEY_RESTART,
+        { "etcd.key_file", KEY_PATH, AT(etcd_key_file), 0, 3000, "", false, KEY_RESTART,
           "file with the private key of that certificate" },
-        { "zookeeper.hosts", KEY_WORD, AT(zookeeper_hosts), 1, 4000, "127.0.0.1:2181", false,
+        { "zookeeper.hosts", KEY_HOSTS, AT(zookeeper_hosts), 1, 4000, "127.0.0.1:2181", false,
           KEY_RESTART, "servers of the ZooKeeper ensemble" },
-        { "zookeeper.prefix", KEY_PATH, AT(zookeeper_prefix), 2, 200, "/sfshm", false, KEY_RESTART,
-          "znode below which all others are; the same on all hosts" },
+        { "zookeeper.prefix", KEY_PREFIX, AT(zookeeper_prefix), 2, 200, "/sfshm", false,
+          KEY_RESTART, "znode below which all others are; the same on all hosts" },
         { "zookeeper.ttl", KEY_DURATION, AT(zookeeper_ttl_ns), 6 * SECOND, 10 * MINUTE, "30s",
           false, KEY_RESTART, "how long a host that does not renew its lease counts as alive" },
-        { "zookeeper.username", KEY_WORD, AT(zookeeper_username), 0, 200, "", false, KEY_RESTART,
+        { "zookeeper.username", KEY_USER, AT(zookeeper_username), 0, 200, "", false, KEY_RESTART,
           "user name in ZooKeeper; only this user can then read and change the znodes" },
-        { "zookeeper.password_file", KEY_WORD, AT(zookeeper_password_file), 0, 3000, "", false,
+        { "zookeeper.password_file", KEY_PATH, AT(zookeeper_password_file), 0, 3000, "", false,
           KEY_RESTART, "file with the password of that user" },
-        { "clock.on_rollback", KEY_ROLLBACK, AT(clock.on_rollback), 0, 0, "offset", false, KEY_LIVE,
-          "what happens when the wall clock is behind" },
+        { "clock.on_rollback", KEY_ROLLBACK, AT(clock.on_rollback), 0, GUARD_FAIL, "offset",
+          false, KEY_LIVE, "what happens when the wall clock is behind" },
         { "clock.max_offset", KEY_DURATION, AT(clock.max_offset_ns), 0, 60 * MINUTE, "10s", false,
           KEY_LIVE, "how far IDs may run ahead of the wall clock before they wait" },
         { "clock.max_forward_step", KEY_DURATION, AT(clock.max_forward_step_ns), MILLISECOND, DAY,
@@ -84,7 +84,7 @@ const struct config_key config_keys[] = {
         { "clock.max_slew", KEY_DURATION, AT(clock.max_slew_ns), MILLISECOND / 10,
           500 * MILLISECOND, "10ms", false, KEY_LIVE,
           "how much of a difference to the wall clock is slewed away each second" },
-        { "clock.require_sync", KEY_YES_NO, AT(clock.require_sync), 0, 0, "no", false, KEY_LIVE,
+        { "clock.require_sync", KEY_YES_NO, AT(clock.require_sync), 0, 1, "no", false, KEY_LIVE,
           "whether IDs after a boot wait until the kernel's clock is synchronised" },
         { "reserve.standing", KEY_DURATION, AT(standing_ns), SECOND, 10 * MINUTE, "15s", false,
           KEY_LIVE, "how long an attached client can continue without the daemon" },
@@ -104,13 +104,13 @@ const struct config_key config_keys[] = {
           "lanes of a cgroup within a uid; 0: no limit" },
         { "limits.cgroup_bytes", KEY_SIZE, AT(cgroup_bytes), 0, INT64_MAX, "0", false, KEY_LIVE,
           "shared memory of a cgroup within a uid; 0: no limit" },
-        { "weights.uid.UID", KEY_WEIGHT, AT(weights), 1, 1000, "1", true, KEY_LIVE,
+        { "weights.uid.UID", KEY_RULE, AT(weights), 1, 1000, "1", true, KEY_LIVE,
           "share of a uid when there are too few positions" },
-        { "weights.cgroup.PATH", KEY_WEIGHT, AT(weights), 1, 1000, "1", true, KEY_LIVE,
+        { "weights.cgroup.PATH", KEY_RULE, AT(weights), 1, 1000, "1", true, KEY_LIVE,
           "share of a cgroup within its uid" },
-        { "caps.uid.UID", KEY_CAP, AT(caps), 1, CAP_MAX, "none", true, KEY_LIVE,
+        { "caps.uid.UID", KEY_RULE, AT(caps), 1, CAP_MAX, "none", true, KEY_LIVE,
           "highest number of IDs per second for a uid" },
-        { "caps.cgroup.PATH", KEY_CAP, AT(caps), 1, CAP_MAX, "none", true, KEY_LIVE,
+        { "caps.cgroup.PATH", KEY_RULE, AT(caps), 1, CAP_MAX, "none", true, KEY_LIVE,
           "highest number of IDs per second for a cgroup within its uid" },
 };
 const size_t config_n_keys = sizeof(config_keys) / sizeof(config_keys[0]);
@@ -121,37 +121,20 @@ void config_print_keys(FILE *file) {
                 fprintf(file, "%s\t%s\t%s\n", key->name, key->default_text, key->help);
 }
 
-bool config_key_is_rule(const struct config_key *key) {
-        return key->type == KEY_WEIGHT || key->type == KEY_CAP;
-}
-
 bool config_key_is_text(const struct config_key *key) {
-        switch (key->type) {
-        case KEY_PATH:
-        case KEY_SHM:
-        case KEY_WORD:
-        case KEY_OFF:
-        case KEY_BACKEND:
-                return true;
-        default:
-                return false;
-        }
+        return key->type <= KEY_BACKEND;
 }
 
 size_t config_key_index(const struct config_key *key) {
         return (size_t)(key - config_keys);
 }
 
-/* Up to and including the last dot: "weights.uid." */
-static size_t rule_prefix(const struct config_key *key) {
-        return (size_t)(strrchr(key->name, '.') - key->name) + 1;
-}
-
 const struct config_key *config_key_find(const char *name) {
         for (const struct config_key *key = config_keys; key < config_keys + config_n_keys; key++) {
-                size_t prefix = rule_prefix(key);
+                /* up to and including the last dot: "weights.uid." */
+                size_t prefix = (size_t)(strrchr(key->name, '.') - key->name) + 1;
 
-                if (config_key_is_rule(key) ?
+                if (key->type == KEY_RULE ?
                             strncmp(name, key->name, prefix) == 0 && name[prefix] != '\0' :
                             strcmp(name, key->name) == 0)
                         return key;
@@ -160,15 +143,13 @@ const struct config_key *config_key_find(const char *name) {
 }
 
 size_t config_key_section_length(const struct config_key *key) {
-        return (size_t)(strchr(key->name, '.') - key->name);
+        return strcspn(key->name, ".");
 }
 
-const struct config_key *config_section_find(const char *section) {
-        size_t length = strlen(section);
-
+const struct config_key *config_section_find(const char *name, size_t length) {
         for (const struct config_key *key = config_keys; key < config_keys + config_n_keys; key++)
                 if (config_key_section_length(key) == length &&
-                    strncmp(section, key->name, length) == 0)
+                    strncmp(name, key->name, length) == 0)
                         return key;
         return NULL;
 }

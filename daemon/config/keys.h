@@ -7,11 +7,17 @@
 #include <stdio.h>
 
 enum key_type {
-        KEY_PATH,     /* char *: absolute; max: bytes */
-        KEY_SHM,      /* char *: /name or an absolute directory */
-        KEY_WORD,     /* char *: anything printable; min 0: may be empty */
-        KEY_OFF,      /* char *: "off" */
-        KEY_BACKEND,  /* char *: "local", "etcd", "zookeeper" */
+        /* char *; min and max: bytes */
+        KEY_TEXT,    /* anything printable */
+        KEY_USER,    /* without a colon, which ends a user name in ZooKeeper */
+        KEY_PATH,    /* absolute */
+        KEY_PREFIX,  /* /a/b, where a coordinator keeps its keys */
+        KEY_URLS,    /* see addresses.h */
+        KEY_HOSTS,   /* see addresses.h */
+        KEY_SHM,     /* /name or an absolute directory */
+        KEY_OFF,     /* "off" */
+        KEY_BACKEND, /* "local", "etcd", "zookeeper": the last type of text */
+        /* numbers */
         KEY_MODE,     /* mode_t, octal */
         KEY_U8,       /* uint8_t */
         KEY_U32,      /* uint32_t */
@@ -19,10 +25,10 @@ enum key_type {
         KEY_DURATION, /* int64_t, ns */
         KEY_YES_NO,   /* bool */
         KEY_ROLLBACK, /* enum guard_rollback */
-        KEY_LAYOUT,   /* struct id_layout: the three widths */
-        KEY_EPOCH,    /* int64_t, Unix ms */
-        KEY_WEIGHT,   /* rules: weights.* */
-        KEY_CAP,      /* rules: caps.* */
+        /* others */
+        KEY_LAYOUT, /* struct id_layout: the three widths */
+        KEY_EPOCH,  /* int64_t, Unix ms */
+        KEY_RULE,   /* struct config_rules; min and max: of a value */
 };
 
 /* Whether a running daemon can take a new value. */
@@ -49,13 +55,12 @@ extern const size_t config_n_keys;
 
 /* The key of that name, rules included; NULL. */
 const struct config_key *config_key_find(const char *name);
-bool config_key_is_rule(const struct config_key *key);
 bool config_key_is_text(const struct config_key *key); /* char * */
 size_t config_key_index(const struct config_key *key);
 size_t config_key_section_length(const struct config_key *key);
 
-/* The first key of that section; NULL. */
-const struct config_key *config_section_find(const char *section);
+/* The first key of the section which is the first `length` bytes of `name`; NULL. */
+const struct config_key *config_section_find(const char *name, size_t length);
 
 /* Every key as "key<TAB>default<TAB>help", in the order of the manual page. */
 void config_print_keys(FILE *file);

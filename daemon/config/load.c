@@ -10,16 +10,11 @@
 #include "daemon/config/assign.h"
 #include "daemon/config/check.h"
 #include "daemon/config/file.h"
-#include "daemon/config/parse.h"
+#include "daemon/config/rules.h"
+#include "daemon/config/value.h"
 #include "daemon/util/log.h"
 
 #define DEFAULT_PATH "/etc/sfshm/sfshmd.conf"
-
-static void free_rules(struct config_rule *rules, size_t n) {
-        for (size_t i = 0; i < n; i++)
-                free(rules[i].cgroup);
-        free(rules);
-}
 
 struct config *config_free(struct config *config) {
         if (!config)
@@ -27,34 +22,30 @@ struct config *config_free(struct config *config) {
         for (size_t i = 0; i < config_n_keys; i++)
                 if (config_key_is_text(&config_keys[i]))
                         free(*(char **)(void *)((char *)config + config_keys[i].offset));
-        free_rules(config->weights, config->n_weights);
-        free_rules(config->caps, config->n_caps);
+        config_rules_clear(&config->weights);
+        config_rules_clear(&config->caps);
         free(config);
         return NULL;
 }
 
-static int load_defaults(struct config_loader *loader) {
-        for (size_t i = 0; i < config_n_keys; i++) {
-                int r = config_keys[i].computed ?
-                                0 :
-                                config_value_set(loader->config, &config_keys[i],
-                                                 config_keys[i].default_text);
+static int load_defaults(struct config *config) {
+        int r = 0;
 
-                if (r < 0)
-                        return r;
-        }
-        return 0;
+        for (size_t i = 0; r == 0 && i < config_n_keys; i++)
+                if (!config_keys[i].computed)
+                        r = config_value_set(config, &config_keys[i], config_keys[i].default_text);
+        return r;
 }
 
 static int load_files(struct config_loader *loader, const char *path) {
         char *directory;
-        int r = config_read_file(loader, path ? path : DEFAULT_PATH, !path);
+        int r;
 
-        if (r < 0)
-                return r;
         if (asprintf(&directory, "%s.d", path ? path : DEFAULT_PATH) < 0)
                 return -ENOMEM;
-        r = config_read_directory(loader, directory);
+        r = config_read_file(loader, path ? path : DEFAULT_PATH, !path);
+        if (r == 0)
+                r = config_read_directory(loader, directory);
         free(directory);
         return r;
 }
@@ -75,21 +66,17 @@ static int load_set(struct config_loader *loader, const char *set) {
         return r;
 }
 
-static bool is_set(const struct config_loader *loader, const char *name) {
-        return loader->origins[config_key_index(config_key_find(name))] != NULL;
-}
-
 /* The defaults that depend on other keys. */
 static void set_computed(struct config_loader *loader) {
         struct config *config = loader->config;
 
-        config->has_first = is_set(loader, "workers.first");
-        if (!is_set(loader, "workers.max_count"))
+        config->has_first = config_is_set(loader, "workers.first");
+        if (!config_is_set(loader, "workers.max_count"))
                 config->max_count = config->count;
 }
 
 static int load_all(struct config_loader *loader, const char *path, char *const sets[]) {
-        int r = load_defaults(loader);
+        int r = load_defaults(loader->config);
 
         if (r == 0)
                 r = load_files(loader, path);
@@ -110,10 +97,9 @@ int config_load(struct config **ret, const char *path, char *const sets[]) {
                                   "out of memory while reading the configuration");
         for (size_t i = 0; i < CONFIG_KEYS_MAX; i++)
                 free(loader.origins[i]);
-        if (r < 0) {
-                loader.config = config_free(loader.config);
-                return r;
-        }
-        *ret = loader.config;
-        return 0;
+        if (r < 0)
+                config_free(loader.config);
+        else
+                *ret = loader.config;
+        return r;
 }

@@ -5,59 +5,45 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/config/format.h"
 #include "daemon/config/keys.h"
 #include "daemon/config/load.h"
+#include "daemon/config/value.h"
 #include "daemon/util/log.h"
 
-/* The text of a key in both configurations, malloc'ed. Equal texts are equal values. */
-struct difference {
-        char *before, *after;
-};
+/* 1 when the values differ, which is reported; 0; or -ENOMEM. */
+static int report_key(const struct config *before, const struct config *after,
+                      const struct config_key *key) {
+        char *old = NULL, *new = NULL;
+        int r = config_value_text(before, key, &old);
 
-static int compare(const struct config *before, const struct config *after,
-                   const struct config_key *key, struct difference *ret) {
-        int r = config_value_text(before, key, &ret->before);
-
-        return r < 0 ? r : config_value_text(after, key, &ret->after);
+        if (r == 0)
+                r = config_value_text(after, key, &new);
+        if (r == 0 && strcmp(old, new) != 0) {
+                r = 1;
+                if (key->change == KEY_LIVE)
+                        log_event(LOG_LEVEL_NOTICE, "reload.key", "%s is now \"%s\" (was \"%s\")",
+                                  key->name, new, old);
+                else
+                        log_event(LOG_LEVEL_ERROR, "reload.key", "restart needed: %s is \"%s\" and "
+                                  "cannot become \"%s\" while the daemon runs", key->name, old,
+                                  new);
+        }
+        free(old);
+        free(new);
+        return r;
 }
 
-static void difference_clear(struct difference *difference) {
-        free(difference->before);
-        free(difference->after);
-        *difference = (struct difference){ .before = NULL };
-}
-
-static void report(const struct config_key *key, const struct difference *difference) {
-        if (key->change == KEY_LIVE)
-                log_event(LOG_LEVEL_NOTICE, "reload.key", "%s is now \"%s\" (was \"%s\")",
-                          key->name, difference->after, difference->before);
-        else
-                log_event(LOG_LEVEL_ERROR, "reload.key", "restart needed: %s is \"%s\" and cannot "
-                          "become \"%s\" while the daemon runs", key->name, difference->before,
-                          difference->after);
-}
-
-/* Reports the keys of this kind which differ: how many, or -ENOMEM. */
-static int report_all(const struct config *before, const struct config *after,
-                      enum key_change change) {
+/* How many keys of this kind differ, or -ENOMEM. A key is live only if the table says so. */
+static int report_all(const struct config *before, const struct config *after, bool live) {
         int n = 0;
 
         for (size_t i = 0; i < config_n_keys; i++) {
-                struct difference difference = { .before = NULL };
-                int r;
+                int r = (config_keys[i].change == KEY_LIVE) == live ?
+                                report_key(before, after, &config_keys[i]) : 0;
 
-                /* a key is live only if the table says so */
-                if ((config_keys[i].change == KEY_LIVE) != (change == KEY_LIVE))
-                        continue;
-                r = compare(before, after, &config_keys[i], &difference);
-                if (r == 0 && strcmp(difference.before, difference.after) != 0) {
-                        report(&config_keys[i], &difference);
-                        n++;
-                }
-                difference_clear(&difference);
                 if (r < 0)
                         return r;
+                n += r;
         }
         return n;
 }
@@ -84,14 +70,14 @@ static void take_live(struct config *config, struct config *loaded) {
 }
 
 static int take_over(struct config *config, struct config *loaded) {
-        int n = report_all(config, loaded, KEY_RESTART);
+        int n = report_all(config, loaded, false);
 
         if (n > 0)
                 return log_failure(EBUSY, "reload", "the new configuration is not applied: "
                                    "restore %s, or restart sfshmd",
                                    n == 1 ? "that key" : "those keys");
         if (n == 0)
-                n = report_all(config, loaded, KEY_LIVE);
+                n = report_all(config, loaded, true);
         if (n < 0)
                 return log_failure(-n, "reload", "out of memory: the new configuration is "
                                    "not applied; send SIGHUP again");

@@ -12,7 +12,7 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
-#include "daemon/config/group.h"
+#include "daemon/config/config.h"
 #include "daemon/util/fd_reserve.h"
 #include "daemon/util/log.h"
 #include "daemon/server/message.h"

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "daemon/config/group.h"
+#include "daemon/config/config.h"
 #include "daemon/host/ids.h"
 #include "daemon/lease/state/ledger_id.h"
 #include "daemon/reserve/run_policy.h"

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/config/group.h"
+#include "daemon/config/config.h"
 #include "daemon/host/ids.h"
 #include "daemon/host/notify.h"
 #include "daemon/lease/state/ledger_id.h"

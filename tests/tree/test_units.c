@@ -53,10 +53,11 @@ static const char *value_of(const char *unit, const char *key) {
 }
 
 static int64_t duration_of(const char *key) {
-        int64_t ns;
+        uint64_t ns;
 
-        cr_assert_eq(config_parse_duration(value_of("sfshmd.service", key), &ns), 0, "%s", key);
-        return ns;
+        cr_assert_eq(config_parse_number(value_of("sfshmd.service", key), config_durations, &ns), 0,
+                     "%s", key);
+        return (int64_t)ns;
 }
 
 static long number_of(const char *key) {

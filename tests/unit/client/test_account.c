@@ -9,11 +9,11 @@
 #define UID 4711u
 
 static struct config_rule weights[] = {
-        { .is_uid = true, .uid = UID, .value = 4 },
+        { .uid = UID, .value = 4 },
         { .cgroup = (char[]){ "/x.slice" }, .value = 2 },
 };
 static struct config_rule caps[] = {
-        { .is_uid = true, .uid = UID + 1, .value = 5000 },
+        { .uid = UID + 1, .value = 5000 },
         { .cgroup = (char[]){ "/x.slice" }, .value = 70 },
 };
 static const struct config limits = {
@@ -21,10 +21,8 @@ static const struct config limits = {
         .uid_lanes = 10,
         .uid_bytes = 1000,
         .cgroup_clients = 2,
-        .weights = weights,
-        .n_weights = 2,
-        .caps = caps,
-        .n_caps = 2,
+        .weights = { weights, 2 },
+        .caps = { caps, 2 },
 };
 
 static struct accounts *new_accounts(const struct config *config) {
@@ -202,15 +200,15 @@ Test(account, weights_and_caps_come_from_the_rules) {
 #ifndef NDEBUG
 /* On SIGHUP. Red when uids, or cgroups, keep the old ones. */
 Test(account, rules_and_limits_that_change) {
-        struct config_rule rules[] = { { .is_uid = true, .uid = UID, .value = 9 },
+        struct config_rule rules[] = { { .uid = UID, .value = 9 },
                                        { .cgroup = (char[]){ "/x.slice" }, .value = 3 } };
         struct config config = limits;
         struct accounts *accounts = new_accounts(&config);
         struct account *a = get(accounts, UID, "/x.slice"), *b = get(accounts, UID + 1, "/y");
 
         cr_assert_eq(charge(a, ACCOUNT_LANES, 10, NULL), 0);
-        config.weights = rules;
-        config.n_caps = 0;
+        config.weights.list = rules;
+        config.caps.n = 0;
         config.uid_lanes = 9;
         accounts_reload(accounts);
         cr_expect_eq(account_uid_weight(a), 9);

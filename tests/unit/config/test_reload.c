@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "daemon/config/format.h"
+#include "daemon/config/value.h"
 #include "daemon/config/keys.h"
 #include "daemon/config/reload.h"
 #include "tests/support/capture.h"
@@ -104,7 +104,7 @@ Test(reload, each_key_that_cannot_change_is_refused_by_name_and_nothing_applied)
                                         "key, or restart sfshmd");
                 cr_assert_eq(reload.config->uid_clients, 1024);
                 cr_assert_eq(reload.config->clock.on_rollback, GUARD_OFFSET);
-                cr_assert_eq(reload.config->n_weights, 0);
+                cr_assert_eq(reload.config->weights.n, 0);
                 config_free(reload.config);
                 n++;
         }
