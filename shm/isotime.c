@@ -3,9 +3,9 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <string.h>
 
 __extension__ typedef __int128 wide;
 
@@ -79,41 +79,36 @@ static bool is_digit(char c) {
         return c >= '0' && c <= '9';
 }
 
-/* Exactly `digits` digits, nine at most, with a value in [low, high]. */
-static bool take_number(const char **text, int digits, int low, int high, int *ret) {
-        int value = 0;
+/* Takes at most `most` digits and returns how many. What exceeds UINT64_MAX stays some value
+ * above it. */
+static int take_digits(const char **text, int most, wide *ret) {
+        int n = 0;
 
-        for (int i = 0; i < digits; i++) {
-                if (!is_digit((*text)[i]))
-                        return false;
-                value = value * 10 + (*text)[i] - '0';
-        }
-        if (value < low || value > high)
+        for (*ret = 0; n < most && is_digit(**text); n++, (*text)++)
+                if (*ret <= UINT64_MAX)
+                        *ret = *ret * 10 + **text - '0';
+        return n;
+}
+
+/* Two digits, with a value in [low, high]. */
+static bool take_number(const char **text, int low, int high, int *ret) {
+        wide value;
+
+        if (take_digits(text, 2, &value) != 2 || value < low || value > high)
                 return false;
-        *text += digits;
-        *ret = value;
+        *ret = (int)value;
         return true;
 }
 
 static bool take_year(const char **text, int64_t *ret) {
         bool negative = **text == '-', has_sign = negative || **text == '+';
-        int digits = 0, year;
+        wide year;
+        int digits;
 
         *text += has_sign;
-        while (digits < 9 && is_digit((*text)[digits]))
-                digits++;
-        if (digits < 4 || (digits > 4 && !has_sign) ||
-            !take_number(text, digits, negative ? 1 : 0, 999999999, &year))
-                return false;
-        *ret = negative ? -year : year;
-        return true;
-}
-
-static int days_in_month(int64_t year, int month) {
-        static const int days[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
-        bool leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-
-        return days[month - 1] + (month == 2 && leap);
+        digits = take_digits(text, 9, &year);
+        *ret = (int64_t)(negative ? -year : year);
+        return (digits == 4 || (digits > 4 && has_sign)) && !(negative && year == 0);
 }
 
 static bool take_date(const char **text, int64_t *ret_days) {
@@ -121,35 +116,32 @@ static bool take_date(const char **text, int64_t *ret_days) {
         int month, day;
 
         if (!take_year(text, &year) || !take_char(text, '-') ||
-            !take_number(text, 2, 1, 12, &month) || !take_char(text, '-') ||
-            !take_number(text, 2, 1, days_in_month(year, month), &day))
+            !take_number(text, 1, 12, &month) || !take_char(text, '-') ||
+            !take_number(text, 1, 31, &day))
                 return false;
         *ret_days = days_of(year, month, day);
-        return true;
+        return *ret_days < days_of(year, month + 1, 1);
 }
 
 /* ".5" is 500000000 ns; nothing is 0. */
 static bool take_fraction(const char **text, int64_t *ret_ns) {
-        int64_t ns = 0, unit_ns = NS_PER_S / 10;
+        wide ns = 0;
+        int digits = take_char(text, '.') ? take_digits(text, 9, &ns) : 9;
 
-        if (take_char(text, '.')) {
-                if (!is_digit(**text))
-                        return false;
-                for (; is_digit(**text) && unit_ns > 0; (*text)++, unit_ns /= 10)
-                        ns += (**text - '0') * unit_ns;
-        }
-        *ret_ns = ns;
-        return true;
+        for (int i = digits; i < 9; i++)
+                ns *= 10;
+        *ret_ns = (int64_t)ns;
+        return digits > 0;
 }
 
 static bool take_time(const char **text, int64_t *ret_ms, int64_t *ret_ns) {
         int hour, minute, second = 0;
 
-        if (!take_number(text, 2, 0, 23, &hour) || !take_char(text, ':') ||
-            !take_number(text, 2, 0, 59, &minute))
+        if (!take_number(text, 0, 23, &hour) || !take_char(text, ':') ||
+            !take_number(text, 0, 59, &minute))
                 return false;
         if (take_char(text, ':') &&
-            (!take_number(text, 2, 0, 59, &second) || !take_fraction(text, ret_ns)))
+            (!take_number(text, 0, 59, &second) || !take_fraction(text, ret_ns)))
                 return false;
         *ret_ms = (hour * 60 + minute) * MS_PER_MINUTE + second * MS_PER_S;
         return true;
@@ -161,9 +153,9 @@ static bool take_zone(const char **text, int64_t *ret_ms) {
         if (take_char(text, 'Z'))
                 return true;
         if ((!take_char(text, '+') && !take_char(text, '-')) ||
-            !take_number(text, 2, 0, 23, &hours))
+            !take_number(text, 0, 23, &hours))
                 return false;
-        if ((take_char(text, ':') || **text != '\0') && !take_number(text, 2, 0, 59, &minutes))
+        if ((take_char(text, ':') || **text != '\0') && !take_number(text, 0, 59, &minutes))
                 return false;
         *ret_ms = sign * (hours * 60 + minutes) * MS_PER_MINUTE;
         return true;
@@ -175,82 +167,45 @@ struct moment {
         int64_t ns;
 };
 
-static int parse_calendar(const char *text, struct moment *ret) {
+static bool parse_calendar(const char *text, struct moment *ret) {
         int64_t days, ms = 0, zone_ms = 0;
 
         if (!take_date(&text, &days))
-                return -EINVAL;
-        if (*text != '\0') {
-                if (!take_char(&text, 'T') && !take_char(&text, ' '))
-                        return -EINVAL;
-                if (!take_time(&text, &ms, &ret->ns) || !take_zone(&text, &zone_ms) ||
-                    *text != '\0')
-                        return -EINVAL;
-        }
+                return false;
+        if (*text != '\0' && ((!take_char(&text, 'T') && !take_char(&text, ' ')) ||
+                              !take_time(&text, &ms, &ret->ns) || !take_zone(&text, &zone_ms)))
+                return false;
         ret->ms = (wide)days * MS_PER_DAY + ms - zone_ms;
-        return 0;
+        return *text == '\0';
 }
 
-/* Digits alone. -ERANGE when they do not fit, wherever they end. */
-static int take_count(const char **text, bool negative, int64_t *ret) {
-        int64_t value = 0;
-        bool fits = true;
-
-        if (!is_digit(**text))
-                return -EINVAL;
-        for (; is_digit(**text); (*text)++) {
-                int digit = **text - '0';
-
-                fits = fits && !__builtin_mul_overflow(value, 10, &value) &&
-                       !__builtin_add_overflow(value, negative ? -digit : digit, &value);
-        }
-        *ret = value;
-        return fits ? 0 : -ERANGE;
-}
-
-static int parse_seconds(const char *text, struct moment *ret) {
+/* Unix seconds with a fraction, or whole milliseconds. */
+static bool parse_count(const char *text, bool is_seconds, struct moment *ret) {
         bool negative = take_char(&text, '-');
-        int64_t seconds;
-        int r = take_count(&text, negative, &seconds);
+        int digits = take_digits(&text, INT_MAX, &ret->ms);
 
-        if (r == -EINVAL || !take_fraction(&text, &ret->ns) || *text != '\0')
-                return -EINVAL;
-        ret->ms = (wide)seconds * MS_PER_S;
+        if (digits == 0 || (is_seconds && !take_fraction(&text, &ret->ns)) || *text != '\0')
+                return false;
+        ret->ms *= (negative ? -1 : 1) * (is_seconds ? MS_PER_S : 1);
         if (negative && ret->ns > 0) {
                 ret->ms -= MS_PER_S;
                 ret->ns = NS_PER_S - ret->ns;
         }
-        return r;
+        return true;
 }
 
-static bool is_count(const char *text) {
-        text += *text == '-';
-        return *text != '\0' && text[strspn(text, "0123456789")] == '\0';
-}
-
-static int parse_milliseconds(const char *text, struct moment *ret) {
-        bool negative = take_char(&text, '-');
-        int64_t ms;
-        int r = take_count(&text, negative, &ms);
-
-        ret->ms = ms;
-        return r;
-}
-
-static int parse_moment(const char *text, unsigned flags, struct moment *ret) {
-        if (is_count(text))
-                return flags & ISOTIME_UNIX_MS ? parse_milliseconds(text, ret) : -EINVAL;
-        return take_char(&text, '@') ? parse_seconds(text, ret) : parse_calendar(text, ret);
+static bool parse_moment(const char *text, unsigned flags, struct moment *ret) {
+        if (take_char(&text, '@'))
+                return parse_count(text, true, ret);
+        return parse_calendar(text, ret) ||
+               ((flags & ISOTIME_UNIX_MS) != 0 && parse_count(text, false, ret));
 }
 
 int isotime_parse(const char *text, unsigned flags, int64_t *ret_unix_ms) {
         struct moment moment = { .ns = 0 };
-        int r = parse_moment(text, flags, &moment);
-        bool between = moment.ns % NS_PER_MS != 0;
+        bool valid = parse_moment(text, flags, &moment), between = moment.ns % NS_PER_MS != 0;
 
-        if (r < 0)
-                return r;
-        if (between && !(flags & (ISOTIME_ROUND_DOWN | ISOTIME_ROUND_UP)))
+        if (!valid || (between && !(flags & (ISOTIME_ROUND_DOWN | ISOTIME_ROUND_UP))))
                 return -EINVAL;
         moment.ms += moment.ns / NS_PER_MS + (between && flags & ISOTIME_ROUND_UP ? 1 : 0);
         if (moment.ms < INT64_MIN || moment.ms > INT64_MAX)
