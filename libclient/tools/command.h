@@ -8,18 +8,15 @@
 
 struct command_options {
         uint64_t count; /* -n */
-        bool json;
-        bool parallel;
+        bool json, parallel, help, version;
         const char *socket; /* NULL: the library's default */
         const char *shm;    /* NULL: the default */
         bool offline;       /* --layout, --epoch or --region-bits was given: */
         struct sfshm_layout layout;
         /* for sfshmd */
         const char *above; /* NULL: not given */
-        bool force;
         const char *release; /* worker IDs; NULL: not given */
-        bool all_regions;
-        bool yes;
+        bool force, all_regions, yes;
         const char *config; /* NULL: the default */
         const char **sets;  /* NULL-terminated */
 };

@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdbool.h>
-#include <string.h>
 
 #include "libclient/tools/command.h"
 #include "libclient/tools/daemon_socket.h"
@@ -72,12 +71,7 @@ int command_next(const struct command_options *options, char *const arguments[],
         sfshm *s = NULL;
         int status;
 
-        if (n > 0) {
-                char quoted[PRINT_QUOTED_SIZE];
-
-                return print_error("'next' takes no argument, but got %s; use -n N for several IDs",
-                                   print_quoted(arguments[0], strlen(arguments[0]), quoted));
-        }
+        (void)arguments, (void)n;
         if (command_open(options, options->parallel ? SFSHM_PARALLEL : 0, &s) != 0)
                 return 1;
         status = next_ids(s, options);

@@ -11,7 +11,7 @@
 #include "libclient/tools/command.h"
 #include "libclient/tools/print.h"
 
-#define WORDS_MAX 10u
+#define WORDS_MAX 16u /* of the arguments but --set, with the NULL */
 #define BUILT_AT "/libclient/tools/" /* where this tool is in a build directory, */
 #define BUILT_DAEMON "/daemon/sfshmd" /* and where sfshmd is */
 
@@ -49,91 +49,58 @@ static int run(char *const argv[]) {
                            strerror(errno), SFSHM_SBINDIR "/sfshmd", argv[1]);
 }
 
-static size_t put_option(const char **argv, size_t n, const char *name, const char *value) {
-        argv[n++] = name;
-        argv[n++] = value;
-        return n;
+static void put_flag(const char ***end, const char *name, bool is_given) {
+        if (is_given)
+                *(*end)++ = name;
 }
 
-/* Executes `sfshmd WORDS... --config FILE --set ...` with file and settings of `options`.
- * `words` end with NULL. Returns 1, and only if no sfshmd could be executed. */
-static int exec_sfshmd(const char *const words[], const struct command_options *options) {
-        size_t n_sets = 0, n_words = 0, n = 0;
-        const char **argv;
+static void put_text(const char ***end, const char *name, const char *value) {
+        put_flag(end, name, value != NULL);
+        put_flag(end, value, value != NULL);
+}
+
+/* Executes sfshmd, which takes these options under the same names. Returns 1, and only if no
+ * sfshmd could be executed. */
+static int exec_sfshmd(const struct command_options *options, bool workers) {
+        size_t n_sets = 0;
+        const char **argv, **end;
         int status;
 
         while (options->sets[n_sets] != NULL)
                 n_sets++;
-        while (words[n_words] != NULL)
-                n_words++;
-        argv = calloc(4 + n_words + 2 * n_sets, sizeof(*argv));
+        argv = end = calloc(WORDS_MAX + 2 * n_sets, sizeof(*argv));
         if (argv == NULL)
                 return print_error("out of memory");
-        argv[n++] = "sfshmd";
-        for (size_t i = 0; i < n_words; i++)
-                argv[n++] = words[i];
-        if (options->config != NULL)
-                n = put_option(argv, n, "--config", options->config);
+        put_flag(&end, "sfshmd", true);
+        put_flag(&end, "--workers", workers);
+        put_text(&end, workers ? "--above" : "--fence-above", options->above);
+        put_flag(&end, "--json", options->json);
+        put_flag(&end, "--all-regions", options->all_regions);
+        put_flag(&end, "--force", options->force);
+        put_flag(&end, "--yes", options->yes);
+        put_text(&end, "--release", options->release);
+        put_text(&end, "--config", options->config);
         for (size_t i = 0; i < n_sets; i++)
-                n = put_option(argv, n, "--set", options->sets[i]);
+                put_text(&end, "--set", options->sets[i]);
         status = run((char *const *)argv);
         free(argv);
         return status;
 }
 
 int command_fence(const struct command_options *options, char *const arguments[], int n) {
-        const char *words[] = { "--fence-above", options->above,
-                                options->force ? "--force" : NULL, NULL };
-        char quoted[PRINT_QUOTED_SIZE];
-
-        if (n > 0)
-                return print_error("'fence' takes no argument, but got %s; use --above ID|TIME",
-                                   print_quoted(arguments[0], strlen(arguments[0]), quoted));
+        (void)arguments, (void)n;
         if (options->above == NULL)
                 return print_error("'fence' needs --above ID|TIME: the next sfshmd starts above "
                                    "it");
-        return exec_sfshmd(words, options);
+        return exec_sfshmd(options, false);
 }
 
-static void put(const char *words[WORDS_MAX], size_t *n, const char *word) {
-        words[(*n)++] = word;
-}
-
-static int check_workers(const struct command_options *options) {
+int command_workers(const struct command_options *options, char *const arguments[], int n) {
+        (void)arguments, (void)n;
         if (options->release == NULL &&
             (options->above != NULL || options->force || options->yes))
                 return print_error("--above, --force and --yes need --release");
         if (options->release != NULL && (options->json || options->all_regions))
                 return print_error("--release takes neither --json nor --all-regions");
-        return 0;
-}
-
-int command_workers(const struct command_options *options, char *const arguments[], int n_given) {
-        const char *words[WORDS_MAX] = { NULL }; /* all of the words below, and NULL */
-        char quoted[PRINT_QUOTED_SIZE];
-        size_t n = 0;
-
-        if (n_given > 0)
-                return print_error("'workers' takes no argument, but got %s; use --release IDS",
-                                   print_quoted(arguments[0], strlen(arguments[0]), quoted));
-        if (check_workers(options) != 0)
-                return 1;
-        put(words, &n, "--workers");
-        if (options->json)
-                put(words, &n, "--json");
-        if (options->all_regions)
-                put(words, &n, "--all-regions");
-        if (options->force)
-                put(words, &n, "--force");
-        if (options->yes)
-                put(words, &n, "--yes");
-        if (options->release != NULL) {
-                put(words, &n, "--release");
-                put(words, &n, options->release);
-        }
-        if (options->above != NULL) {
-                put(words, &n, "--above");
-                put(words, &n, options->above);
-        }
-        return exec_sfshmd(words, options);
+        return exec_sfshmd(options, true);
 }

@@ -2,6 +2,7 @@
 /* sfshm(1): the command line. */
 #include <errno.h>
 #include <getopt.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,44 +55,6 @@ static const char usage[] =
         "      --epoch TIME     the time of tick 0 (2025-01-01T00:00:00Z)\n"
         "      --region-bits N  how many high bits of the worker are the region (0)\n";
 
-enum option_code {
-        OPTION_JSON = 256,
-        OPTION_PARALLEL,
-        OPTION_SOCKET,
-        OPTION_SHM,
-        OPTION_ABOVE,
-        OPTION_FORCE,
-        OPTION_RELEASE,
-        OPTION_ALL_REGIONS,
-        OPTION_YES,
-        OPTION_LAYOUT,
-        OPTION_EPOCH,
-        OPTION_REGION_BITS,
-        OPTION_HELP,
-        OPTION_VERSION,
-};
-
-static const struct option long_options[] = {
-        { "count", required_argument, NULL, 'n' },
-        { "json", no_argument, NULL, OPTION_JSON },
-        { "parallel", no_argument, NULL, OPTION_PARALLEL },
-        { "socket", required_argument, NULL, OPTION_SOCKET },
-        { "shm", required_argument, NULL, OPTION_SHM },
-        { "above", required_argument, NULL, OPTION_ABOVE },
-        { "force", no_argument, NULL, OPTION_FORCE },
-        { "release", required_argument, NULL, OPTION_RELEASE },
-        { "all-regions", no_argument, NULL, OPTION_ALL_REGIONS },
-        { "yes", no_argument, NULL, OPTION_YES },
-        { "config", required_argument, NULL, 'c' },
-        { "set", required_argument, NULL, 's' },
-        { "layout", required_argument, NULL, OPTION_LAYOUT },
-        { "epoch", required_argument, NULL, OPTION_EPOCH },
-        { "region-bits", required_argument, NULL, OPTION_REGION_BITS },
-        { "help", no_argument, NULL, OPTION_HELP },
-        { "version", no_argument, NULL, OPTION_VERSION },
-        { NULL, 0, NULL, 0 },
-};
-
 /* Groups of options. Each command takes some of them. */
 enum option_group {
         GROUP_NEXT = 1 << 0, /* -n, --parallel */
@@ -106,14 +69,17 @@ enum option_group {
 static const struct {
         const char *name;
         command_fn run;
-        unsigned takes; /* enum option_group */
+        unsigned takes;      /* enum option_group */
+        const char *instead; /* what to use instead of arguments; NULL: it takes some */
 } commands[] = {
-        { "next", command_next, GROUP_NEXT | GROUP_JSON | GROUP_SOCKET },
-        { "decode", command_decode, GROUP_JSON | GROUP_SOCKET | GROUP_LAYOUT },
-        { "first", command_first, GROUP_JSON | GROUP_SOCKET | GROUP_LAYOUT },
-        { "clock", command_clock, GROUP_JSON | GROUP_SOCKET | GROUP_SHM },
-        { "fence", command_fence, GROUP_FENCE },
-        { "workers", command_workers, GROUP_FENCE | GROUP_JSON | GROUP_WORKERS },
+        { "next", command_next, GROUP_NEXT | GROUP_JSON | GROUP_SOCKET,
+          "-n N for several IDs" },
+        { "decode", command_decode, GROUP_JSON | GROUP_SOCKET | GROUP_LAYOUT, NULL },
+        { "first", command_first, GROUP_JSON | GROUP_SOCKET | GROUP_LAYOUT, NULL },
+        { "clock", command_clock, GROUP_JSON | GROUP_SOCKET | GROUP_SHM, NULL },
+        { "fence", command_fence, GROUP_FENCE, "--above ID|TIME" },
+        { "workers", command_workers, GROUP_FENCE | GROUP_JSON | GROUP_WORKERS,
+          "--release IDS" },
 };
 
 static int value_error(const char *option, const char *value, const char *allowed) {
@@ -123,7 +89,7 @@ static int value_error(const char *option, const char *value, const char *allowe
                            allowed);
 }
 
-static int set_layout(struct sfshm_layout *layout, const char *text) {
+static int set_layout(struct command_options *options, const char *text) {
         struct id_layout parsed = id_layout_default;
 
         if (id_layout_parse(text, &parsed) < 0)
@@ -134,103 +100,83 @@ static int set_layout(struct sfshm_layout *layout, const char *text) {
                 return value_error("--layout", text,
                                    "possible: worker and sequence have at most "
                                    "32 bits each");
-        layout->tick_bits = parsed.tick_bits;
-        layout->worker_bits = parsed.worker_bits;
-        layout->sequence_bits = parsed.sequence_bits;
+        options->layout.tick_bits = parsed.tick_bits;
+        options->layout.worker_bits = parsed.worker_bits;
+        options->layout.sequence_bits = parsed.sequence_bits;
         return 0;
 }
 
-static int set_region_bits(struct sfshm_layout *layout, const char *text) {
+static int set_epoch(struct command_options *options, const char *text) {
+        if (id_epoch_parse(text, &options->layout.epoch_unix_ms) < 0)
+                return value_error("--epoch", text,
+                                   "a time: say " ISOTIME_FORMS " or Unix milliseconds");
+        return 0;
+}
+
+static int set_region_bits(struct command_options *options, const char *text) {
         uint64_t bits;
 
         if (number_parse(text, strlen(text), &bits) < 0 || bits > ID_BITS)
                 return value_error("--region-bits", text, "a number of bits");
-        layout->region_bits = (uint8_t)bits;
+        options->layout.region_bits = (uint8_t)bits;
         return 0;
 }
 
-/* Returns 0, or 1 after printing an error. */
-static int set_option(struct command_options *options, int code, const char *value) {
-        size_t n;
-
-        switch (code) {
-        case 'n':
-                if (number_parse(value, strlen(value), &options->count) < 0 || options->count < 1 ||
-                    options->count > COUNT_MAX)
-                        return value_error("-n", value, "a number from 1 to 1099511627776");
-                return 0;
-        case OPTION_JSON:
-                options->json = true;
-                return 0;
-        case OPTION_PARALLEL:
-                options->parallel = true;
-                return 0;
-        case OPTION_SOCKET:
-                options->socket = value;
-                return 0;
-        case OPTION_SHM:
-                options->shm = value;
-                return 0;
-        case OPTION_ABOVE:
-                options->above = value;
-                return 0;
-        case OPTION_FORCE:
-                options->force = true;
-                return 0;
-        case OPTION_RELEASE:
-                options->release = value;
-                return 0;
-        case OPTION_ALL_REGIONS:
-                options->all_regions = true;
-                return 0;
-        case OPTION_YES:
-                options->yes = true;
-                return 0;
-        case 'c':
-                options->config = value;
-                return 0;
-        case 's':
-                for (n = 0; options->sets[n] != NULL; n++)
-                        ;
-                options->sets[n] = value;
-                return 0;
-        case OPTION_LAYOUT:
-                options->offline = true;
-                return set_layout(&options->layout, value);
-        case OPTION_EPOCH:
-                options->offline = true;
-                if (id_epoch_parse(value, &options->layout.epoch_unix_ms) < 0)
-                        return value_error("--epoch", value,
-                                           "a time: say " ISOTIME_FORMS " or Unix milliseconds");
-                return 0;
-        default: /* OPTION_REGION_BITS */
-                options->offline = true;
-                return set_region_bits(&options->layout, value);
-        }
+static int set_count(struct command_options *options, const char *text) {
+        if (number_parse(text, strlen(text), &options->count) < 0 || options->count < 1 ||
+            options->count > COUNT_MAX)
+                return value_error("-n", text, "a number from 1 to 1099511627776");
+        return 0;
 }
 
-static unsigned group_of(int code) {
-        switch (code) {
-        case 'n':
-        case OPTION_PARALLEL:
-                return GROUP_NEXT;
-        case OPTION_JSON:
-                return GROUP_JSON;
-        case OPTION_SOCKET:
-                return GROUP_SOCKET;
-        case OPTION_SHM:
-                return GROUP_SHM;
-        case OPTION_LAYOUT:
-        case OPTION_EPOCH:
-        case OPTION_REGION_BITS:
-                return GROUP_LAYOUT;
-        case OPTION_RELEASE:
-        case OPTION_ALL_REGIONS:
-        case OPTION_YES:
-                return GROUP_WORKERS;
-        default:
-                return GROUP_FENCE;
-        }
+static int add_setting(struct command_options *options, const char *text) {
+        const char **end = options->sets;
+
+        while (*end != NULL)
+                end++;
+        *end = text;
+        return 0;
+}
+
+/* The options. Each sets a flag or a text, or calls `set`, which returns 0, or 1 after
+ * printing an error. */
+#define FIELD(name) offsetof(struct command_options, name)
+static const struct known_option {
+        const char *name;
+        int letter; /* 0: none */
+        unsigned group;
+        size_t flag, text; /* FIELD(); 0: neither */
+        int (*set)(struct command_options *options, const char *value);
+} known_options[] = {
+        { "count", 'n', GROUP_NEXT, .set = set_count },
+        { "json", 0, GROUP_JSON, .flag = FIELD(json) },
+        { "parallel", 0, GROUP_NEXT, .flag = FIELD(parallel) },
+        { "socket", 0, GROUP_SOCKET, .text = FIELD(socket) },
+        { "shm", 0, GROUP_SHM, .text = FIELD(shm) },
+        { "above", 0, GROUP_FENCE, .text = FIELD(above) },
+        { "force", 0, GROUP_FENCE, .flag = FIELD(force) },
+        { "release", 0, GROUP_WORKERS, .text = FIELD(release) },
+        { "all-regions", 0, GROUP_WORKERS, .flag = FIELD(all_regions) },
+        { "yes", 0, GROUP_WORKERS, .flag = FIELD(yes) },
+        { "config", 'c', GROUP_FENCE, .text = FIELD(config) },
+        { "set", 's', GROUP_FENCE, .set = add_setting },
+        { "layout", 0, GROUP_LAYOUT, .set = set_layout },
+        { "epoch", 0, GROUP_LAYOUT, .set = set_epoch },
+        { "region-bits", 0, GROUP_LAYOUT, .set = set_region_bits },
+        { "help", 0, 0, .flag = FIELD(help) },
+        { "version", 0, 0, .flag = FIELD(version) },
+};
+#define KNOWN_OPTIONS (sizeof(known_options) / sizeof(known_options[0]))
+
+static int set_option(struct command_options *options, const struct known_option *option,
+                      const char *value) {
+        if (option->flag != 0)
+                *(bool *)((uintptr_t)options + option->flag) = true;
+        else if (option->text != 0)
+                *(const char **)((uintptr_t)options + option->text) = value;
+        else
+                return option->set(options, value);
+        return 0;
 }
 
 /* An option that the command would ignore is an error. */
@@ -273,6 +219,10 @@ static int run_command(const struct command_options *options, unsigned given, ch
                         continue;
                 if (check_options(options, words[0], given & ~commands[i].takes) != 0)
                         return 1;
+                if (n > 1 && commands[i].instead != NULL)
+                        return print_error("'%s' takes no argument, but got %s; use %s", words[0],
+                                           print_quoted(words[1], strlen(words[1]), quoted),
+                                           commands[i].instead);
                 return commands[i].run(options, words + 1, n - 1);
         }
         return print_error("%s is not a command: use next, decode, first, clock, fence or "
@@ -280,26 +230,34 @@ static int run_command(const struct command_options *options, unsigned given, ch
                            print_quoted(words[0], strlen(words[0]), quoted));
 }
 
-static int run(struct command_options *options, int argc, char *argv[]) {
-        unsigned given = 0;
-        int code;
+static void fill_long_options(struct option ret[KNOWN_OPTIONS + 1]) {
+        ret[KNOWN_OPTIONS] = (struct option){ .name = NULL };
+        for (size_t i = 0; i < KNOWN_OPTIONS; i++)
+                ret[i] = (struct option){ .name = known_options[i].name,
+                                          .has_arg = known_options[i].flag == 0,
+                                          .val = known_options[i].letter };
+}
 
-        while ((code = getopt_long(argc, argv, "n:c:s:", long_options, NULL)) != -1) {
-                switch (code) {
-                case OPTION_HELP:
-                        fputs(usage, stdout);
-                        return print_finish(stdout);
-                case OPTION_VERSION:
-                        puts("sfshm " SFSHM_VERSION);
-                        return print_finish(stdout);
-                case '?':
+static int run(struct command_options *options, int argc, char *argv[]) {
+        struct option long_options[KNOWN_OPTIONS + 1];
+        unsigned given = 0;
+        int code, at;
+
+        fill_long_options(long_options);
+        while ((code = getopt_long(argc, argv, "n:c:s:", long_options, &at)) != -1) {
+                if (code == '?')
                         return print_error("see sfshm --help");
-                default:
-                        given |= group_of(code);
-                        if (set_option(options, code, optarg) != 0)
-                                return 1;
+                for (at = code == 0 ? at : 0; known_options[at].letter != code; at++)
+                        ;
+                given |= known_options[at].group;
+                if (set_option(options, &known_options[at], optarg) != 0)
+                        return 1;
+                if (options->help || options->version) {
+                        fputs(options->help ? usage : "sfshm " SFSHM_VERSION "\n", stdout);
+                        return print_finish(stdout);
                 }
         }
+        options->offline = (given & GROUP_LAYOUT) != 0;
         return run_command(options, given, argv + optind, argc - optind);
 }
 
