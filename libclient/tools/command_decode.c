@@ -46,20 +46,6 @@ static int id_error(const char *where, const char *text, size_t length, const ch
         return print_error("%s%s is not an ID: %s", where, print_quoted(text, length, quoted), why);
 }
 
-static int print_record(struct decoding *decoding, uint64_t id) {
-        struct sfshm_parts parts;
-        int r = sfshm_decode(&decoding->layout, id, &parts);
-
-        if (r < 0)
-                return r;
-        if (decoding->json)
-                return id_line_print_json(stdout, &decoding->layout, id);
-        if (!decoding->titled)
-                id_line_print_header(stdout, &decoding->layout);
-        decoding->titled = true;
-        return id_line_print(stdout, &decoding->layout, id);
-}
-
 /* `where` is "" or "standard input, line 7: ". Returns 0 or 1. */
 static int decode_text(struct decoding *decoding, const char *where, const char *text,
                        size_t length) {
@@ -72,7 +58,8 @@ static int decode_text(struct decoding *decoding, const char *where, const char 
         if (r == -ERANGE || id > ID_MAX)
                 return id_error(where, text, length,
                                 "it is larger than the largest, 9223372036854775807");
-        r = print_record(decoding, id);
+        r = decoding->json ? id_line_print_json(stdout, &decoding->layout, id)
+                           : id_line_print(stdout, &decoding->layout, id, &decoding->titled);
         if (r == -ERANGE)
                 return id_error(where, text, length, "its time or one of its parts does not fit");
         if (r < 0)

@@ -32,14 +32,7 @@ static struct widths widths_of(const struct sfshm_layout *layout) {
         };
 }
 
-void id_line_print_header(FILE *out, const struct sfshm_layout *layout) {
-        struct widths w = widths_of(layout);
-
-        fprintf(out, "%19s  %-*s  %*s  %*s  %*s\n", "ID", w.time, "TIME", w.region, "REGION",
-                w.worker, "WORKER", w.sequence, "SEQUENCE");
-}
-
-int id_line_print(FILE *out, const struct sfshm_layout *layout, uint64_t id) {
+int id_line_print(FILE *out, const struct sfshm_layout *layout, uint64_t id, bool *titled) {
         struct widths w = widths_of(layout);
         struct sfshm_parts parts;
         char time[ISOTIME_SIZE];
@@ -47,6 +40,10 @@ int id_line_print(FILE *out, const struct sfshm_layout *layout, uint64_t id) {
 
         if (r < 0)
                 return r;
+        if (!*titled)
+                fprintf(out, "%19s  %-*s  %*s  %*s  %*s\n", "ID", w.time, "TIME", w.region,
+                        "REGION", w.worker, "WORKER", w.sequence, "SEQUENCE");
+        *titled = true;
         isotime_format(parts.unix_ms, time);
         fprintf(out, "%19" PRIu64 "  %-*s  %*" PRIu32 "  %*" PRIu32 "  %*" PRIu32 "\n", id, w.time,
                 time, w.region, parts.region, w.worker, parts.worker, w.sequence, parts.sequence);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /* Prints an ID and its parts as a line of a table or of JSON. */
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -10,7 +11,6 @@
  * 0, or an error of sfshm_decode() and then prints nothing. */
 int id_line_print_json(FILE *out, const struct sfshm_layout *layout, uint64_t id);
 
-/* Columns as wide as the layout's largest values. */
-void id_line_print_header(FILE *out, const struct sfshm_layout *layout);
-/* Returns 0, or an error of sfshm_decode() and then prints nothing. */
-int id_line_print(FILE *out, const struct sfshm_layout *layout, uint64_t id);
+/* Columns as wide as the layout's largest values, below a header which is printed unless *titled.
+ * Returns 0 with *titled set, or an error of sfshm_decode() and then prints nothing. */
+int id_line_print(FILE *out, const struct sfshm_layout *layout, uint64_t id, bool *titled);

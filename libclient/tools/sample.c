@@ -58,20 +58,12 @@ static int segment_error(const char *shm, const char *name, int error, uint32_t 
 static void read_boot_id(uint8_t ret[BOOT_ID_SIZE]) {
         FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
         size_t n = 0;
-        int c, high = -1;
 
         memset(ret, 0, BOOT_ID_SIZE);
-        while (file && n < BOOT_ID_SIZE && (c = getc(file)) != EOF) {
-                int digit = c >= '0' && c <= '9'   ? c - '0'
-                            : c >= 'a' && c <= 'f' ? c - 'a' + 10
-                                                   : -1;
-
-                if (digit < 0)
-                        continue;
-                if (high >= 0)
-                        ret[n++] = (uint8_t)(high << 4 | digit);
-                high = high < 0 ? digit : -1;
-        }
+        /* a hyphen may precede each pair of digits */
+        while (file && n < BOOT_ID_SIZE && fscanf(file, "%*[-]") != EOF &&
+               fscanf(file, "%2hhx", &ret[n]) == 1)
+                n++;
         if (file)
                 fclose(file);
 }

@@ -31,24 +31,14 @@ static const char usage[] =
         "\n"
         "Exit status: 0; 1 on an error; 3 if sfshmd is not running.\n";
 
-enum option_code {
-        OPTION_JSON = 256,
-        OPTION_PROMETHEUS,
-        OPTION_CLIENTS,
-        OPTION_SHM,
-        OPTION_SOCKET,
-        OPTION_HELP,
-        OPTION_VERSION,
-};
-
 static const struct option long_options[] = {
-        { "json", no_argument, NULL, OPTION_JSON },
-        { "prometheus", no_argument, NULL, OPTION_PROMETHEUS },
-        { "clients", no_argument, NULL, OPTION_CLIENTS },
-        { "shm", required_argument, NULL, OPTION_SHM },
-        { "socket", required_argument, NULL, OPTION_SOCKET },
-        { "help", no_argument, NULL, OPTION_HELP },
-        { "version", no_argument, NULL, OPTION_VERSION },
+        { "json", no_argument, NULL, 'j' },
+        { "prometheus", no_argument, NULL, 'p' },
+        { "clients", no_argument, NULL, 'c' },
+        { "shm", required_argument, NULL, 'm' },
+        { "socket", required_argument, NULL, 's' },
+        { "help", no_argument, NULL, 'h' },
+        { "version", no_argument, NULL, 'v' },
         { NULL, 0, NULL, 0 },
 };
 
@@ -73,32 +63,21 @@ static int say_dead(const struct sample *sample, const char *shm) {
         return EXIT_DEAD;
 }
 
-static int show_once(const struct settings *settings, const struct sample *sample) {
-        if (settings->prometheus)
-                stat_print_prometheus(stdout, sample);
-        else if (settings->json)
-                stat_print_json(stdout, sample, NULL, settings->clients);
-        else if (sample->state != SAMPLE_DEAD)
-                stat_print_summary(stdout, sample, settings->clients);
-        if (print_finish(stdout) != 0)
-                return 1;
-        return sample->state == SAMPLE_DEAD ? say_dead(sample, settings->shm) : 0;
-}
-
-static void show_interval(const struct settings *settings, const struct sample *before,
-                          const struct sample *after, uint64_t line) {
-        struct rates rates;
-
-        rates_between(before, after, &rates);
+/* `rates` are those since the last sample; NULL without an interval. Returns 0 or 1. */
+static int show_sample(const struct settings *settings, const struct sample *sample,
+                       const struct rates *rates, uint64_t line) {
         if (settings->prometheus) {
-                stat_print_prometheus(stdout, after);
+                stat_print_prometheus(stdout, sample);
         } else if (settings->json) {
-                stat_print_json(stdout, after, &rates, settings->clients);
-        } else {
-                stat_print_line(stdout, after, &rates, settings->clients ? 0 : line);
+                stat_print_json(stdout, sample, rates, settings->clients);
+        } else if (rates != NULL) {
+                stat_print_line(stdout, sample, rates, settings->clients ? 0 : line);
                 if (settings->clients)
-                        stat_print_clients(stdout, after);
+                        stat_print_clients(stdout, sample);
+        } else if (sample->state != SAMPLE_DEAD) {
+                stat_print_summary(stdout, sample, settings->clients);
         }
+        return print_finish(stdout);
 }
 
 static int64_t monotonic_ns(void) {
@@ -128,19 +107,20 @@ static int show_intervals(const struct settings *settings, struct sample *before
 
         for (uint64_t line = 0; settings->count == 0 || line < settings->count; line++) {
                 struct sample after;
+                struct rates rates;
 
                 sleep_interval(&at_ns, settings->interval_ns);
                 status = sample_take(&after, settings->shm, settings->socket);
                 if (status == 0) {
-                        show_interval(settings, before, &after, line);
-                        status = print_finish(stdout);
+                        rates_between(before, &after, &rates);
+                        status = show_sample(settings, &after, &rates, line);
                 }
                 sample_clear(before);
                 *before = after;
                 if (status != 0)
                         return status;
         }
-        return before->state == SAMPLE_DEAD ? say_dead(before, settings->shm) : 0;
+        return 0;
 }
 
 static int show(const struct settings *settings) {
@@ -148,8 +128,10 @@ static int show(const struct settings *settings) {
         int status = sample_take(&sample, settings->shm, settings->socket);
 
         if (status == 0)
-                status = settings->interval_ns == 0 ? show_once(settings, &sample)
+                status = settings->interval_ns == 0 ? show_sample(settings, &sample, NULL, 0)
                                                     : show_intervals(settings, &sample);
+        if (status == 0 && sample.state == SAMPLE_DEAD)
+                status = say_dead(&sample, settings->shm);
         sample_clear(&sample);
         return status;
 }
@@ -172,16 +154,6 @@ static int read_words(struct settings *settings, char *words[], int n) {
         return 0;
 }
 
-static void set_option(struct settings *settings, int code, const char *value) {
-        settings->json = settings->json || code == OPTION_JSON;
-        settings->prometheus = settings->prometheus || code == OPTION_PROMETHEUS;
-        settings->clients = settings->clients || code == OPTION_CLIENTS;
-        if (code == OPTION_SHM)
-                settings->shm = value;
-        if (code == OPTION_SOCKET)
-                settings->socket = value;
-}
-
 int main(int argc, char *argv[]) {
         struct settings settings = {
                 .shm = SEGMENTS_DEFAULT_SHM,
@@ -191,16 +163,27 @@ int main(int argc, char *argv[]) {
 
         while ((code = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
                 switch (code) {
-                case OPTION_HELP:
-                        fputs(usage, stdout);
+                case 'j':
+                        settings.json = true;
+                        break;
+                case 'p':
+                        settings.prometheus = true;
+                        break;
+                case 'c':
+                        settings.clients = true;
+                        break;
+                case 'm':
+                        settings.shm = optarg;
+                        break;
+                case 's':
+                        settings.socket = optarg;
+                        break;
+                case 'h':
+                case 'v':
+                        fputs(code == 'h' ? usage : "sfshm-stat " SFSHM_VERSION "\n", stdout);
                         return print_finish(stdout);
-                case OPTION_VERSION:
-                        puts("sfshm-stat " SFSHM_VERSION);
-                        return print_finish(stdout);
-                case '?':
-                        return print_error("see sfshm-stat --help");
                 default:
-                        set_option(&settings, code, optarg);
+                        return print_error("see sfshm-stat --help");
                 }
         }
         if (settings.json && settings.prometheus)
