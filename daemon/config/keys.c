@@ -116,11 +116,6 @@ const struct config_key config_keys[] = {
 const size_t config_n_keys = sizeof(config_keys) / sizeof(config_keys[0]);
 _Static_assert(sizeof(config_keys) / sizeof(config_keys[0]) <= CONFIG_KEYS_MAX, "origins too few");
 
-void config_print_keys(FILE *file) {
-        for (const struct config_key *key = config_keys; key < config_keys + config_n_keys; key++)
-                fprintf(file, "%s\t%s\t%s\n", key->name, key->default_text, key->help);
-}
-
 bool config_key_is_text(const struct config_key *key) {
         return key->type <= KEY_BACKEND;
 }

@@ -4,7 +4,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 
 enum key_type {
         /* char *; min and max: bytes */
@@ -61,6 +60,3 @@ size_t config_key_section_length(const struct config_key *key);
 
 /* The first key of the section which is the first `length` bytes of `name`; NULL. */
 const struct config_key *config_section_find(const char *name, size_t length);
-
-/* Every key as "key<TAB>default<TAB>help", in the order of the manual page. */
-void config_print_keys(FILE *file);
