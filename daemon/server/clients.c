@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include "daemon/server/message.h"
-#include "daemon/util/log.h"
 #include "daemon/util/time.h"
 #include "shm/clock.h"
 
@@ -258,9 +257,6 @@ static void clients_keep(struct clients *clients, struct client *client) {
                 client->grants.fd = -1;
         }
         clients->totals.attaches++;
-        log_event(LOG_LEVEL_DEBUG, "attach", "client %" PRIu64 ": pid %d (%s), uid %u, %" PRIu32
-                  " lanes", client->id, (int)client->pid, client->comm, (unsigned)client->uid,
-                  client->n_lanes);
 }
 
 int clients_welcome(struct clients *clients, struct client *client, uint16_t version) {

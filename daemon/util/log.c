@@ -2,7 +2,6 @@
 #include "daemon/util/log.h"
 
 #include <errno.h>
-#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -16,17 +15,10 @@
 #define SENTENCE_MAX 2048u
 #define CUT_MARK " [cut]"
 
-static _Atomic int shown_level = LOG_LEVEL_INFO;
-
 struct line {
         char text[4 * SENTENCE_MAX + 256];
         size_t length;
 };
-
-void log_set_level(enum log_level level) {
-        /* relaxed: an independent threshold; it orders nothing */
-        atomic_store_explicit(&shown_level, (int)level, memory_order_relaxed);
-}
 
 static const char *level_name(enum log_level level) {
         switch (level) {
@@ -38,8 +30,6 @@ static const char *level_name(enum log_level level) {
                 return "notice";
         case LOG_LEVEL_INFO:
                 return "info";
-        case LOG_LEVEL_DEBUG:
-                return "debug";
         }
         return "error";
 }
@@ -108,15 +98,11 @@ static void log_line(enum log_level level, const char *event, const char *format
         __attribute__((format(printf, 3, 0)));
 
 static void log_line(enum log_level level, const char *event, const char *format, va_list args) {
-        /* relaxed: see log_set_level() */
-        int shown = atomic_load_explicit(&shown_level, memory_order_relaxed);
         int saved_errno = errno;
         char sentence[SENTENCE_MAX];
         struct line line;
         ssize_t written;
 
-        if ((int)level > shown)
-                return;
         format_sentence(sentence, format, args);
         line.length = 0;
         line_put_head(&line, level);

@@ -18,12 +18,9 @@ enum log_level {
         LOG_LEVEL_WARNING = 4,
         LOG_LEVEL_NOTICE = 5,
         LOG_LEVEL_INFO = 6,
-        LOG_LEVEL_DEBUG = 7,
 };
 
 /* The least important level that is shown; INFO at first. */
-void log_set_level(enum log_level level);
-
 /* `event` is one word; `format` makes the sentence. */
 void log_event(enum log_level level, const char *event, const char *format, ...)
         __attribute__((format(printf, 3, 4)));

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 
 #include "daemon/reserve/run.h"
-#include "daemon/util/log.h"
 #include "tests/unit/support/reserve_world.h"
 
 #define WORKER 1024u /* positions; the world has four of them */
@@ -113,7 +112,6 @@ static void set_up_growth(void) {
         clock_segment->worker_first = FIRST_WORKER;
         held = (struct lease_run){ .count = 1, .resizes = true };
         begin_growth(1);
-        log_set_level(LOG_LEVEL_ERROR);
 }
 
 static void tear_down_growth(void) {

@@ -58,18 +58,6 @@ Test(log, control_characters_cannot_forge_a_line) {
         cr_assert(strchr(line, '\n') == line + strlen(line) - 1);
 }
 
-Test(log, what_is_less_urgent_than_the_level_is_not_shown) {
-        capture_begin();
-        log_event(LOG_LEVEL_DEBUG, "x", "hidden at first");
-        cr_assert_str_eq(capture_take(), "");
-        log_set_level(LOG_LEVEL_DEBUG);
-        log_event(LOG_LEVEL_DEBUG, "x", "shown");
-        cr_assert_contains(capture_take(), "debug: shown");
-        log_set_level(LOG_LEVEL_ERROR);
-        log_event(LOG_LEVEL_WARNING, "x", "hidden");
-        cr_assert_str_eq(capture_take(), "");
-}
-
 Test(log, failure_returns_the_negative_error) {
         capture_begin();
         cr_assert_eq(log_failure(EBUSY, "x", "it is busy"), -EBUSY);
