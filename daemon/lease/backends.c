@@ -4,9 +4,9 @@
 #include <errno.h>
 #include <string.h>
 
-#include "daemon/lease/etcd/etcd.h"
+#include "daemon/lease/etcd/calls.h"
 #include "daemon/lease/local.h"
-#include "daemon/lease/zookeeper/zookeeper.h"
+#include "daemon/lease/zookeeper/calls.h"
 #include "daemon/util/log.h"
 
 static const struct fleet_kind *const coordinators[] = { &fleet_kind_etcd, &fleet_kind_zookeeper };

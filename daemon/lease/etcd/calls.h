@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
-/* etcd as a coordinator: coordinator.h over its JSON gateway. */
-#include "daemon/lease/fleet/coordinator.h"
+/* etcd as a coordinator: coordinator.h over its JSON gateway; and the backend `etcd`. */
 #include "daemon/lease/etcd/http.h"
+#include "daemon/lease/fleet/backend.h"
 
 struct etcd_coordinator {
         struct etcd_http *http;
@@ -14,3 +14,4 @@ struct etcd_coordinator {
 
 /* Of a struct etcd_coordinator. */
 extern const struct coordinator_calls etcd_calls;
+extern const struct fleet_kind fleet_kind_etcd;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * ZooKeeper as a coordinator: coordinator.h over znodes below a prefix.
+ * ZooKeeper as a coordinator, coordinator.h over znodes below a prefix, and the backend
+ * `zookeeper`.
  *
  * A key is the znode of its path, and the folders above it are znodes with the value
  * "folder". A key that ends with the session is an ephemeral znode. A commit is one
@@ -45,7 +46,8 @@
  * not know it yet, the commit fails in the same way: it checks everything that a claim
  * relies on.
  */
-#include "daemon/lease/fleet/coordinator.h"
+#include "daemon/lease/fleet/backend.h"
 
 /* Of a struct zookeeper_coordinator, see handle.h. */
 extern const struct coordinator_calls zookeeper_calls;
+extern const struct fleet_kind fleet_kind_zookeeper; /* refuses where it was not built */

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-#include "daemon/lease/zookeeper/commit.h"
+#include "daemon/lease/zookeeper/handle.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/lease/zookeeper/handle.h"
+#include "daemon/lease/fleet/coordinator.h"
 #include "daemon/lease/zookeeper/node.h"
 #include "daemon/lease/zookeeper/request.h"
 #include "daemon/lease/zookeeper/session.h"
@@ -33,7 +33,7 @@ struct plan {
 };
 
 static const char *plan_path(struct plan *p, const char *key) {
-        char *path = zookeeper_handle_path(p->zookeeper, key);
+        char *path = zookeeper_path(p->zookeeper->prefix, key);
 
         if (path != NULL)
                 p->paths[p->n_paths++] = path;
@@ -102,7 +102,8 @@ static bool is_written(const struct coordinator_commit *commit, const char *key)
 
 /* Unconditionally. The node may change before the multi arrives: then once more. */
 static int plan_blind(struct plan *p, const char *path, struct coordinator_write *write) {
-        struct zookeeper_request *node = zookeeper_request_get(p->zookeeper->session, path);
+        struct zookeeper_request *node =
+                zookeeper_request_read(p->zookeeper->session, ZOOKEEPER_GET, path);
         int r = zookeeper_request_wait(node, p->deadline_ns);
 
         if (r == 0 && node->code != ZOK && node->code != ZNONODE)
@@ -191,13 +192,6 @@ static int make_folders(struct plan *p, const char *path) {
 
 /* ---- the answer */
 
-static int take_versions(const struct plan *p, const struct zookeeper_request *request) {
-        for (size_t i = 0; i < p->n; i++)
-                if (p->operations[i].write != NULL)
-                        p->operations[i].write->modified = zookeeper_modified(&request->stats[i]);
-        return 0;
-}
-
 /* Nothing was done. 1: the obstacle is gone, try once more. */
 static int judge_failure(struct plan *p, const struct zookeeper_request *request) {
         const struct operation *operation;
@@ -226,8 +220,13 @@ static int perform_plan(struct plan *p) {
                 zookeeper_request_multi(p->zookeeper->session, p->zoo, p->n);
         int r = zookeeper_request_wait(request, p->deadline_ns);
 
-        if (r == 0)
-                r = request->code == ZOK ? take_versions(p, request) : judge_failure(p, request);
+        if (r == 0 && request->code != ZOK)
+                r = judge_failure(p, request);
+        else if (r == 0)
+                for (size_t i = 0; i < p->n; i++)
+                        if (p->operations[i].write != NULL)
+                                p->operations[i].write->modified =
+                                        zookeeper_modified(&request->stats[i]);
         zookeeper_request_free(request);
         return r;
 }
@@ -249,8 +248,7 @@ int zookeeper_commit(void *coordinator, const struct coordinator_commit *commit)
         p->deadline_ns = zookeeper_handle_deadline_ns(p->zookeeper);
         r = zookeeper_session_ready(p->zookeeper->session, p->deadline_ns);
         /* the session in which it shall be written has ended */
-        if (r == 0 && needs_session(commit) &&
-            !zookeeper_session_is_begun(p->zookeeper->session))
+        if (r == 0 && needs_session(commit) && !p->zookeeper->session->begun)
                 r = -EAGAIN;
         for (int i = 0; r == 0; i++) {
                 r = make_plan(p, commit);

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "daemon/lease/zookeeper/node.h"
 #include "daemon/util/log.h"
 #include "daemon/util/time.h"
 
@@ -50,14 +49,6 @@ int zookeeper_handle_fail(struct zookeeper_session *s, int error, const char *wh
         return error;
 }
 
-static void report_recovery(struct zookeeper_session *s) {
-        if (s->failing)
-                log_event(LOG_LEVEL_NOTICE, "zookeeper-back", "ZooKeeper at %s serves again",
-                          s->hosts);
-        s->failing = false;
-        zookeeper_handle_clear_message();
-}
-
 int zookeeper_handle_state(struct zookeeper_session *s) {
         int state;
 
@@ -96,21 +87,17 @@ struct ACL_vector *zookeeper_handle_acl(const struct zookeeper_session *s) {
 void zookeeper_handle_answered(struct zookeeper_session *s, int64_t sent_ns) {
         if (sent_ns > s->answered_ns)
                 s->answered_ns = sent_ns;
-        report_recovery(s);
-}
-
-int zookeeper_handle_silent(struct zookeeper_session *s) {
-        return zookeeper_handle_fail(s, -ETIMEDOUT, "no answer in time");
+        if (s->failing)
+                log_event(LOG_LEVEL_NOTICE, "zookeeper-back", "ZooKeeper at %s serves again",
+                          s->hosts);
+        s->failing = false;
+        zookeeper_handle_clear_message();
 }
 
 /* ---- the coordinator */
 
 int64_t zookeeper_handle_deadline_ns(const struct zookeeper_coordinator *zookeeper) {
         return time_ns(CLOCK_MONOTONIC) + zookeeper->timeout_ns;
-}
-
-char *zookeeper_handle_path(const struct zookeeper_coordinator *zookeeper, const char *key) {
-        return zookeeper_path(zookeeper->prefix, key);
 }
 
 int zookeeper_handle_refused(int code, const char *path) {

@@ -29,7 +29,7 @@ struct zookeeper_session {
         bool has_user;                      /* with this handle */
         clientid_t id;                      /* of the session; 0: there is none yet */
         int64_t ttl_ns;                     /* as granted to it */
-        bool begun;
+        bool begun;                         /* it may be written in, until it ends */
         bool failing;        /* that was logged */
         int64_t answered_ns; /* CLOCK_BOOTTIME: when what was answered last was sent, or earlier */
 };
@@ -45,7 +45,6 @@ int zookeeper_handle_fail(struct zookeeper_session *session, int error, const ch
 int zookeeper_handle_error(struct zookeeper_session *session, int code);
 /* There is an answer to what was sent at that time; nothing is failing any more. */
 void zookeeper_handle_answered(struct zookeeper_session *session, int64_t sent_ns);
-int zookeeper_handle_silent(struct zookeeper_session *session); /* -ETIMEDOUT, counted */
 
 bool zookeeper_handle_has_user(const struct zookeeper_session *session);
 /* Who may read and change what we create: one user, or everybody. */
@@ -60,7 +59,12 @@ struct zookeeper_coordinator {
 };
 
 int64_t zookeeper_handle_deadline_ns(const struct zookeeper_coordinator *zookeeper);
-/* PREFIX/KEY, malloc'ed; NULL: no memory. */
-char *zookeeper_handle_path(const struct zookeeper_coordinator *zookeeper, const char *key);
 /* Takes the code of an answer: 0, or -EACCES or -EIO with a line in the log. */
 int zookeeper_handle_refused(int code, const char *path);
+
+/* As coordinator.h; in commit.c and list.c. */
+struct coordinator_commit;
+struct coordinator_list;
+int zookeeper_commit(void *coordinator, const struct coordinator_commit *commit);
+/* -EAGAIN: what is listed moved all the time. */
+int zookeeper_list(void *coordinator, const char *prefix, struct coordinator_list *ret);

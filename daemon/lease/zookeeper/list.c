@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-#include "daemon/lease/zookeeper/list.h"
+#include "daemon/lease/zookeeper/handle.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/lease/zookeeper/handle.h"
+#include "daemon/lease/fleet/coordinator.h"
 #include "daemon/lease/zookeeper/node.h"
 #include "daemon/lease/zookeeper/request.h"
 #include "daemon/lease/zookeeper/session.h"
@@ -82,11 +82,11 @@ static void choose_names(struct zookeeper_request *children, const char *filter)
 static int read_names(struct walk *w, struct folder *f, const char *path, const char *filter,
                       bool sync) {
         struct zookeeper_session *s = w->zookeeper->session;
-        struct zookeeper_request *synced = sync ? zookeeper_request_sync(s, path) : NULL;
-        struct zookeeper_request *itself = zookeeper_request_get(s, path);
+        struct zookeeper_request *synced = sync ? zookeeper_request_read(s, ZOOKEEPER_SYNC, path) : NULL;
+        struct zookeeper_request *itself = zookeeper_request_read(s, ZOOKEEPER_GET, path);
         int r;
 
-        f->children = zookeeper_request_children(s, path);
+        f->children = zookeeper_request_read(s, ZOOKEEPER_CHILDREN, path);
         r = sync ? wait_for_answer(w, synced, path) : 0;
         if (r == 0)
                 r = wait_for_answer(w, itself, path);
@@ -108,7 +108,7 @@ static int send_nodes(struct walk *w, struct folder *f, const char *path, size_t
 
                 if (node == NULL)
                         return -ENOMEM;
-                f->nodes[i] = zookeeper_request_get(w->zookeeper->session, node);
+                f->nodes[i] = zookeeper_request_read(w->zookeeper->session, ZOOKEEPER_GET, node);
                 free(node);
         }
         return 0;
@@ -167,8 +167,7 @@ static int collect_below(struct walk *w, const struct folder *f, const char *fol
                 if (f->nodes[i]->code == ZNONODE || f->nodes[i]->stat.numChildren == 0 ||
                     depth == DEPTH_MAX)
                         continue;
-                key = *folder ? zookeeper_path(folder, f->children->names[i]) :
-                                strdup(f->children->names[i]);
+                key = zookeeper_path(folder, f->children->names[i]);
                 r = key == NULL ? -ENOMEM : collect_folder(w, key, depth + 1);
                 free(key);
         }
@@ -190,8 +189,7 @@ static int collect_keys(struct walk *w, const struct folder *f, const char *fold
                         w->folders = true;
                         continue;
                 }
-                key = *folder ? zookeeper_path(folder, f->children->names[i]) :
-                                strdup(f->children->names[i]);
+                key = zookeeper_path(folder, f->children->names[i]);
                 r = key == NULL ? -ENOMEM : add_item(w, key, node);
                 free(key);
         }
@@ -215,7 +213,7 @@ static int remember_folder(struct walk *w, const struct folder *f, const char *p
 
 static int collect_folder(struct walk *w, const char *folder, unsigned depth) {
         struct folder f = { .changed = 0 };
-        char *path = zookeeper_handle_path(w->zookeeper, folder);
+        char *path = zookeeper_path(w->zookeeper->prefix, folder);
         int r = path == NULL ? -ENOMEM : read_names(w, &f, path, "", false);
 
         if (r == 0)
@@ -233,19 +231,29 @@ static int collect_folder(struct walk *w, const char *folder, unsigned depth) {
 
 /* ---- the folder that is listed */
 
+/* -EAGAIN: there is none. */
+static int read_stat(struct walk *w, const char *path, struct Stat *ret) {
+        struct zookeeper_request *request =
+                zookeeper_request_read(w->zookeeper->session, ZOOKEEPER_GET, path);
+        int r = wait_for_answer(w, request, path);
+
+        if (r == 0 && request->code == ZNONODE)
+                r = -EAGAIN;
+        if (r == 0)
+                *ret = request->stat;
+        zookeeper_request_free(request);
+        return r;
+}
+
 /* In none of the folders below has a permanent key come or gone. */
 static int check_seen(struct walk *w) {
+        struct Stat stat;
         int r = 0;
 
         for (size_t i = 0; r == 0 && i < w->n_seen; i++) {
-                struct zookeeper_request *request =
-                        zookeeper_request_get(w->zookeeper->session, w->seen[i].path);
-
-                r = wait_for_answer(w, request, w->seen[i].path);
-                if (r == 0 && (request->code == ZNONODE ||
-                               request->stat.pzxid != w->seen[i].changed))
+                r = read_stat(w, w->seen[i].path, &stat);
+                if (r == 0 && stat.pzxid != w->seen[i].changed)
                         r = -EAGAIN;
-                zookeeper_request_free(request);
         }
         return r;
 }
@@ -259,15 +267,12 @@ static int check_same(struct walk *w, const struct folder *before, const char *p
         if (r == 0 && now.changed != before->changed)
                 r = -EAGAIN;
         for (size_t i = 0; r == 0 && i < n; i++) {
-                char *node = zookeeper_handle_path(w->zookeeper, w->items[i].key);
-                struct zookeeper_request *request =
-                        node != NULL ? zookeeper_request_get(w->zookeeper->session, node) : NULL;
+                char *node = zookeeper_path(w->zookeeper->prefix, w->items[i].key);
+                struct Stat stat;
 
-                r = wait_for_answer(w, request, path);
-                if (r == 0 && (request->code == ZNONODE ||
-                               zookeeper_modified(&request->stat) != w->items[i].modified))
+                r = node == NULL ? -ENOMEM : read_stat(w, node, &stat);
+                if (r == 0 && zookeeper_modified(&stat) != w->items[i].modified)
                         r = -EAGAIN;
-                zookeeper_request_free(request);
                 free(node);
         }
         folder_close(&now);
@@ -277,7 +282,7 @@ static int check_same(struct walk *w, const struct folder *before, const char *p
 /* `folder` and the beginning of the names in it are the prefix of the keys. */
 static int collect_all(struct walk *w, const char *folder, const char *filter) {
         struct folder f = { .changed = 0 };
-        char *path = zookeeper_handle_path(w->zookeeper, folder);
+        char *path = zookeeper_path(w->zookeeper->prefix, folder);
         size_t n_direct = 0;
         int r = path == NULL ? -ENOMEM : read_names(w, &f, path, filter, true);
 

@@ -3,7 +3,7 @@
 #include <errno.h>
 
 #include "daemon/lease/fleet/backend.h"
-#include "daemon/lease/zookeeper/zookeeper.h"
+#include "daemon/lease/zookeeper/calls.h"
 #include "daemon/util/log.h"
 
 static int zookeeper_connect(const struct config *config, struct lease_counters *counters,

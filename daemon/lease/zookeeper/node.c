@@ -28,5 +28,5 @@ bool zookeeper_is_folder(const char *value, const struct Stat *stat) {
 char *zookeeper_path(const char *a, const char *b) {
         char *path = NULL;
 
-        return asprintf(&path, "%s%s%s", a, *b ? "/" : "", b) < 0 ? NULL : path;
+        return asprintf(&path, "%s%s%s", a, *a && *b ? "/" : "", b) < 0 ? NULL : path;
 }

@@ -14,5 +14,5 @@ int zookeeper_version(int64_t modified); /* of which znode it was */
 /* A folder znode holds keys and is none; the operator may have created it without a value. */
 bool zookeeper_is_folder(const char *value, const struct Stat *stat);
 
-/* "A/B", or "A" for an empty B; malloc'ed, or NULL. */
+/* "A/B", or one of them if the other is empty; malloc'ed; NULL: no memory. */
 char *zookeeper_path(const char *a, const char *b);

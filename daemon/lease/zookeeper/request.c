@@ -126,53 +126,39 @@ struct zookeeper_request *zookeeper_request_user(struct zookeeper_session *s,
                                                  const char *credentials) {
         struct zookeeper_request *request = begin_request(s);
 
-        return request == NULL ? NULL
-                               : check_sent(request, zoo_add_auth(s->handle, "digest", credentials,
-                                                                  (int)strlen(credentials),
-                                                                  on_nothing, request));
+        if (request == NULL)
+                return NULL;
+        return check_sent(request, zoo_add_auth(s->handle, "digest", credentials,
+                                                (int)strlen(credentials), on_nothing, request));
 }
 
-struct zookeeper_request *zookeeper_request_sync(struct zookeeper_session *s, const char *path) {
+struct zookeeper_request *zookeeper_request_read(struct zookeeper_session *s,
+                                                 enum zookeeper_read what, const char *path) {
         struct zookeeper_request *request = begin_request(s);
+        int code;
 
-        return request == NULL ? NULL
-                               : check_sent(request, zoo_async(s->handle, path, on_text, request));
-}
-
-struct zookeeper_request *zookeeper_request_get(struct zookeeper_session *s, const char *path) {
-        struct zookeeper_request *request = begin_request(s);
-
-        return request == NULL
-                       ? NULL
-                       : check_sent(request, zoo_aget(s->handle, path, 0, on_value, request));
-}
-
-struct zookeeper_request *zookeeper_request_acl(struct zookeeper_session *s, const char *path) {
-        struct zookeeper_request *request = begin_request(s);
-
-        return request == NULL
-                       ? NULL
-                       : check_sent(request, zoo_aget_acl(s->handle, path, on_acl, request));
-}
-
-struct zookeeper_request *zookeeper_request_children(struct zookeeper_session *s,
-                                                     const char *path) {
-        struct zookeeper_request *request = begin_request(s);
-
-        return request == NULL ? NULL
-                               : check_sent(request, zoo_aget_children(s->handle, path, 0, on_names,
-                                                                       request));
+        if (request == NULL)
+                return NULL;
+        if (what == ZOOKEEPER_SYNC)
+                code = zoo_async(s->handle, path, on_text, request);
+        else if (what == ZOOKEEPER_GET)
+                code = zoo_aget(s->handle, path, 0, on_value, request);
+        else if (what == ZOOKEEPER_ACL)
+                code = zoo_aget_acl(s->handle, path, on_acl, request);
+        else
+                code = zoo_aget_children(s->handle, path, 0, on_names, request);
+        return check_sent(request, code);
 }
 
 struct zookeeper_request *zookeeper_request_create(struct zookeeper_session *s, const char *path,
                                                    const char *value) {
         struct zookeeper_request *request = begin_request(s);
 
-        return request == NULL
-                       ? NULL
-                       : check_sent(request, zoo_acreate(s->handle, path, value, (int)strlen(value),
-                                                         zookeeper_handle_acl(s), ZOO_PERSISTENT,
-                                                         on_text, request));
+        if (request == NULL)
+                return NULL;
+        return check_sent(request, zoo_acreate(s->handle, path, value, (int)strlen(value),
+                                               zookeeper_handle_acl(s), ZOO_PERSISTENT, on_text,
+                                               request));
 }
 
 struct zookeeper_request *zookeeper_request_multi(struct zookeeper_session *s, zoo_op_t *operations,
@@ -212,7 +198,7 @@ int zookeeper_request_wait(struct zookeeper_request *request, int64_t deadline_n
         answered = request->answered;
         pthread_mutex_unlock(&s->mutex);
         if (!answered)
-                return zookeeper_handle_silent(s);
+                return zookeeper_handle_fail(s, -ETIMEDOUT, "no answer in time");
         /* errors below are the library's own, those above are answers of a server */
         if (request->code == ZSESSIONEXPIRED || request->code == ZAUTHFAILED ||
             (request->code < ZOK && request->code > ZAPIERROR))
@@ -221,16 +207,15 @@ int zookeeper_request_wait(struct zookeeper_request *request, int64_t deadline_n
         return 0;
 }
 
-struct zookeeper_request *zookeeper_request_free(struct zookeeper_request *request) {
+void zookeeper_request_free(struct zookeeper_request *request) {
         bool answered;
 
         if (request == NULL)
-                return NULL;
+                return;
         pthread_mutex_lock(&request->session->mutex);
         answered = request->answered;
         request->abandoned = true;
         pthread_mutex_unlock(&request->session->mutex);
         if (answered)
                 destroy_request(request);
-        return NULL;
 }

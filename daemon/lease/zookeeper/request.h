@@ -32,17 +32,13 @@ struct zookeeper_request {
         zoo_op_result_t *results;
         struct Stat *stats;
 };
+
 /* "USER:PASSWORD" */
 struct zookeeper_request *zookeeper_request_user(struct zookeeper_session *session,
                                                  const char *credentials);
-struct zookeeper_request *zookeeper_request_sync(struct zookeeper_session *session,
-                                                 const char *path);
-struct zookeeper_request *zookeeper_request_get(struct zookeeper_session *session,
-                                                const char *path);
-struct zookeeper_request *zookeeper_request_acl(struct zookeeper_session *session,
-                                                const char *path);
-struct zookeeper_request *zookeeper_request_children(struct zookeeper_session *session,
-                                                     const char *path);
+enum zookeeper_read { ZOOKEEPER_SYNC, ZOOKEEPER_GET, ZOOKEEPER_ACL, ZOOKEEPER_CHILDREN };
+struct zookeeper_request *zookeeper_request_read(struct zookeeper_session *session,
+                                                 enum zookeeper_read what, const char *path);
 struct zookeeper_request *zookeeper_request_create(struct zookeeper_session *session,
                                                    const char *path, const char *value);
 /* `operations` may be freed at once; the stats of their set_op belong to the request. */
@@ -52,7 +48,7 @@ struct zookeeper_request *zookeeper_request_multi(struct zookeeper_session *sess
  * has ended, nothing was done; -EACCES. NULL is -ENOMEM. Counts and logs failures. */
 int zookeeper_request_wait(struct zookeeper_request *request, int64_t deadline_ns);
 /* Works also before the answer. */
-struct zookeeper_request *zookeeper_request_free(struct zookeeper_request *request);
+void zookeeper_request_free(struct zookeeper_request *request);
 
 /* For the end of a session, when the library has no thread any more. */
 void zookeeper_request_unlink(struct zookeeper_request *request);

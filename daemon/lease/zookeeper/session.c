@@ -71,7 +71,7 @@ static void close_handle(struct zookeeper_session *s) {
                         request->code = ZCLOSING;
                 zookeeper_request_unlink(request);
                 if (request->abandoned)
-                        (void)zookeeper_request_free(request);
+                        zookeeper_request_free(request);
         }
 }
 
@@ -245,16 +245,4 @@ int zookeeper_session_ready(struct zookeeper_session *s, int64_t deadline_ns) {
 void zookeeper_session_renew(struct zookeeper_session *s) {
         if (s->begun)
                 end_session(s);
-}
-
-void zookeeper_session_begun(struct zookeeper_session *s) {
-        s->begun = true;
-}
-
-bool zookeeper_session_is_begun(const struct zookeeper_session *s) {
-        return s->begun;
-}
-
-int64_t zookeeper_session_ttl_ns(const struct zookeeper_session *s) {
-        return s->ttl_ns;
 }

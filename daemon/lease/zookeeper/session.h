@@ -21,8 +21,6 @@ struct zookeeper_session *zookeeper_session_free(struct zookeeper_session *sessi
  * has ended is replaced by another, which has not been begun.
  */
 int zookeeper_session_ready(struct zookeeper_session *session, int64_t deadline_ns);
-/* The next one that is ready counts as begun. Ends one that was begun already. */
+/* The next one that is ready counts as begun once `begun` is set. Ends one that was begun
+ * already. */
 void zookeeper_session_renew(struct zookeeper_session *session);
-void zookeeper_session_begun(struct zookeeper_session *session);
-bool zookeeper_session_is_begun(const struct zookeeper_session *session);
-int64_t zookeeper_session_ttl_ns(const struct zookeeper_session *session); /* as granted */
