@@ -5,20 +5,24 @@
 #include <stdatomic.h>
 
 #include "daemon/lease/backend.h"
-#include "daemon/lease/resize.h"
 #include "shm/clock.h"
 
 struct lease {
         const struct lease_backend *backend;
         void *state; /* the backend's */
         struct lease_grant grant;
-        struct resize resize;
         int event_fd;
         pthread_t thread;
         pthread_mutex_t mutex; /* never held while the backend works */
         pthread_cond_t changed;
         uint64_t target;   /* the highest fence requested; under the mutex */
         bool stop;         /* under the mutex */
+        struct lease_run run; /* under the mutex */
+        struct lease_request {
+                uint32_t count;
+                bool shrinks;
+                uint64_t last_tick; /* of a run that shrinks */
+        } request;                  /* under the mutex, while run.asked */
         uint32_t question; /* the watchdog's last; under the mutex */
         _Atomic uint32_t answer;
         _Atomic bool in_backend; /* the thread is in one of the backend's calls */
@@ -29,3 +33,7 @@ struct lease {
         _Atomic uint64_t fence;
         _Atomic int error;
 };
+
+/* The lease's thread, in writer.c: when the next fence is written, what it says, and what a
+ * failed write leads to; until `stop` of this struct lease. Returns NULL. */
+void *writer_run(void *lease);

@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include "daemon/lease/internal.h"
-#include "daemon/lease/writer.h"
 #include "daemon/util/log.h"
 #include "daemon/util/thread.h"
 
@@ -20,7 +19,6 @@ static struct lease *lease_free(struct lease *lease) {
                 lease->backend->close(lease->state);
         if (lease->event_fd >= 0)
                 close(lease->event_fd);
-        resize_fini(&lease->resize);
         pthread_cond_destroy(&lease->changed);
         pthread_mutex_destroy(&lease->mutex);
         free(lease);
@@ -41,7 +39,6 @@ static int lease_prepare(struct lease **ret, const struct lease_backend *backend
                 return r;
         }
         pthread_mutex_init(&lease->mutex, NULL); /* cannot fail with default attributes */
-        resize_init(&lease->resize);
         lease->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
         if (lease->event_fd < 0) {
                 r = -errno;
@@ -64,7 +61,11 @@ int lease_new(struct lease **ret, const struct lease_backend *backend,
                 lease_free(lease);
                 return r;
         }
-        resize_begin(&lease->resize, backend, &lease->grant);
+        lease->run = (struct lease_run){
+                .count = lease->grant.worker_count,
+                .above_tick = lease->grant.above_tick,
+                .resizes = backend->grow != NULL,
+        };
         atomic_init(&lease->fence, lease->grant.fence_tick);
         atomic_init(&lease->horizon_ns, config->horizon_ns);
         lease->target = lease->grant.fence_tick;
@@ -156,23 +157,28 @@ void lease_raise(struct lease *lease, uint64_t fence_tick) {
 }
 
 struct lease_run lease_run(struct lease *lease) {
-        return resize_run(&lease->resize);
+        struct lease_run run;
+
+        pthread_mutex_lock(&lease->mutex);
+        run = lease->run;
+        pthread_mutex_unlock(&lease->mutex);
+        return run;
 }
 
-static void wake_writer(struct lease *lease) {
+static void request_resize(struct lease *lease, struct lease_request request) {
         pthread_mutex_lock(&lease->mutex);
+        lease->run.asked = true;
+        lease->request = request;
         pthread_cond_signal(&lease->changed);
         pthread_mutex_unlock(&lease->mutex);
 }
 
 void lease_request_growth(struct lease *lease, uint32_t count) {
-        resize_request_growth(&lease->resize, count);
-        wake_writer(lease);
+        request_resize(lease, (struct lease_request){ .count = count });
 }
 
 void lease_request_shrink(struct lease *lease, uint32_t count, uint64_t last_tick) {
-        resize_request_shrink(&lease->resize, count, last_tick);
-        wake_writer(lease);
+        request_resize(lease, (struct lease_request){ count, true, last_tick });
 }
 
 void lease_ask(void *context, uint32_t question) {

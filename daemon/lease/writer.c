@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "daemon/lease/writer.h"
+#include "daemon/lease/internal.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include "daemon/lease/backoff.h"
-#include "daemon/lease/internal.h"
 #include "daemon/util/log.h"
 #include "daemon/util/thread.h"
 #include "daemon/util/time.h"
@@ -23,9 +22,10 @@ static void signal_event(struct lease *lease) {
                 return;
 }
 
-static bool is_write_requested(struct lease *lease) {
+/* Called with the mutex. */
+static bool is_write_requested(const struct lease *lease) {
         /* relaxed: only this thread stores it */
-        return resize_run(&lease->resize).asked ||
+        return lease->run.asked ||
                lease->target > atomic_load_explicit(&lease->fence, memory_order_relaxed);
 }
 
@@ -142,14 +142,51 @@ static uint64_t next_fence(const struct lease *lease) {
         return ahead > fence ? ahead : fence;
 }
 
+/* After each call of the backend: an earlier resize may turn out to be done. */
+static void look_at_run(struct lease *lease) {
+        uint64_t above_tick;
+        uint32_t count;
+
+        if (lease->backend->run == NULL)
+                return;
+        count = lease->backend->run(lease->state, &above_tick);
+        pthread_mutex_lock(&lease->mutex);
+        lease->run.count = count;
+        if (above_tick > lease->run.above_tick)
+                lease->run.above_tick = above_tick;
+        pthread_mutex_unlock(&lease->mutex);
+}
+
+/* Carries out what is requested, once; the run shows the result. */
+static void serve_request(struct lease *lease) {
+        struct lease_request request;
+        struct lease_run run;
+
+        pthread_mutex_lock(&lease->mutex);
+        run = lease->run;
+        request = lease->request;
+        pthread_mutex_unlock(&lease->mutex);
+        if (!run.asked)
+                return;
+        /* the backend logs what went wrong */
+        if (run.resizes && request.shrinks)
+                (void)lease->backend->shrink(lease->state, request.count, request.last_tick);
+        else if (run.resizes)
+                (void)lease->backend->grow(lease->state, request.count);
+        look_at_run(lease);
+        pthread_mutex_lock(&lease->mutex);
+        lease->run.asked = false;
+        pthread_mutex_unlock(&lease->mutex);
+}
+
 static int write_fence(struct lease *lease, uint64_t fence_tick) {
         int r;
 
         /* relaxed, both: only the watchdog reads it */
         atomic_store_explicit(&lease->in_backend, true, memory_order_relaxed);
-        resize_serve(&lease->resize, lease->backend, lease->state);
+        serve_request(lease);
         r = lease->backend->write_fence(lease->state, fence_tick);
-        resize_look(&lease->resize, lease->backend, lease->state);
+        look_at_run(lease);
         atomic_store_explicit(&lease->in_backend, false, memory_order_relaxed);
         return r;
 }
