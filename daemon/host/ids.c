@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -62,4 +63,9 @@ int ids_boot(uint8_t ret[16]) {
 
 int ids_machine(uint8_t ret[16]) {
         return read_id("/etc/machine-id", ret);
+}
+
+void ids_format(char text[33], const uint8_t id[16]) {
+        for (size_t i = 0; i < 16; i++)
+                snprintf(text + 2 * i, 3, "%02x", id[i]);
 }

@@ -7,3 +7,5 @@
  * it is not 32 hexadecimal digits. */
 int ids_boot(uint8_t ret[16]);
 int ids_machine(uint8_t ret[16]);
+/* 32 digits. */
+void ids_format(char text[33], const uint8_t id[16]);

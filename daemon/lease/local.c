@@ -32,7 +32,8 @@ static void local_close(void *backend) {
         free(local);
 }
 
-static int write_fence(struct local *local, uint64_t fence_tick) {
+static int local_write_fence(void *backend, uint64_t fence_tick) {
+        const struct local *local = backend;
         struct fence_state state = local->state;
 
         state.fence_tick = fence_tick;
@@ -55,7 +56,7 @@ static int first_start(struct local *local) {
                         "may have been issued of which there is no record. Put the file back, or "
                         BEGIN_ABOVE "; " SAFE_TIME,
                         local->dir.place, local->dir.path, name);
-        r = write_fence(local, 0);
+        r = local_write_fence(local, 0);
         if (r < 0)
                 return log_failure(-r, "state", "cannot write %s: %s; make room or repair the disk",
                                    local->dir.place, strerror(-r));
@@ -157,10 +158,6 @@ static int local_open(void **ret_backend, const struct fleet_kind *kind,
         }
         *ret_backend = local;
         return 0;
-}
-
-static int local_write_fence(void *backend, uint64_t fence_tick) {
-        return write_fence(backend, fence_tick);
 }
 
 static const char *local_place(void *backend) {

@@ -106,23 +106,17 @@ static int carry_out_task(const struct task *task) {
         return fflush(stdout) == 0 ? 0 : -errno;
 }
 
-/* With a coordinator a host has the workers which it gives. */
-static int describe_host(struct task *task) {
-        struct config config = *task->config;
-
-        config.has_first |= task->coordinated;
-        return identity_describe(&task->host, &config);
-}
-
 int fence_above(const struct config *config, const char *text, bool force) {
         struct task task = { .config = config, .dir = DIRECTORY_NONE,
                              .coordinated = strcmp(config->backend, "local") != 0 };
+        struct config host = *config;
         bool repaired = false;
         int r = task.coordinated ? workers_fence_above(config, text, force, &repaired) : 0;
 
         if (r < 0 || repaired)
                 return r;
-        r = describe_host(&task);
+        host.has_first |= task.coordinated; /* a coordinator gives a host its workers */
+        r = identity_describe(&task.host, &host);
         if (r == 0)
                 r = above_tick(&task.host.layout, text, force, &task.host.fence_tick);
         if (r == 0)

@@ -124,27 +124,20 @@ static void environment_random(void *context, uint8_t bytes[16]) {
                 ;
 }
 
-static void format_hex(char text[RECORD_HEX], const uint8_t bytes[16]) {
-        for (size_t i = 0; i < 16; i++)
-                snprintf(text + 2 * i, 3, "%02x", bytes[i]);
-}
-
 static int identify_host(const struct fleet_backend *b, struct record_identity *ret) {
         struct record_identity who = { .pid = getpid() };
         uint8_t id[16] = { 0 };
         struct stat st;
-        int r = ids_machine(id);
+        int r = identity_machine(id);
 
         if (r < 0 && r != -ENOENT)
-                return log_failure(-r, "machine-id", "cannot read /etc/machine-id: %s; it tells a "
-                                   "copied disk from its original. Run systemd-machine-id-setup",
-                                   strerror(-r));
-        format_hex(who.machine_id, id);
+                return r;
+        ids_format(who.machine_id, id);
         r = ids_boot(id);
         if (r < 0)
                 return log_failure(-r, "state", "cannot read the ID of this boot: %s",
                                    strerror(-r));
-        format_hex(who.boot_id, id);
+        ids_format(who.boot_id, id);
         if (fstat(b->dir.fd, &st) < 0 ||
             gethostname(who.host, sizeof(who.host) - 1) < 0)
                 return log_failure(errno, "state", "cannot tell who this host is: %s",
@@ -302,13 +295,11 @@ static int backend_open(void **ret_backend, const struct fleet_kind *kind,
  * that nobody has, and still shows that there was one. */
 static void disown_record(struct fleet_backend *b) {
         char nonce[RECORD_HEX];
-        uint8_t bytes[16];
         int r;
 
         if (b->disowned || !fleet_lost(b->fleet))
                 return;
-        environment_random(NULL, bytes);
-        format_hex(nonce, bytes);
+        fleet_draw(b->fleet, nonce);
         r = write_name(b->dir.fd, NONCE_NAME, nonce);
         b->disowned = r == 0;
         if (r < 0)

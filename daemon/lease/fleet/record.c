@@ -18,7 +18,7 @@ uint32_t record_region_end(const struct id_layout *layout) {
         return bits >= 16 ? WORKER_SET_MAX : UINT32_C(1) << bits;
 }
 
-/* Takes the object over. */
+/* Takes the object over; NULL, as json_pack() gives for a NULL string: no memory. */
 static char *dump_object(json_t *object) {
         char *text = object ? json_dumps(object, SIZE_COMPACT) : NULL;
 
@@ -57,21 +57,16 @@ static bool copy_hex(char to[RECORD_HEX], const char *from) {
 
 /* ---- contract */
 
-static void layout_text(const struct id_layout *layout, char text[32]) {
-        snprintf(text, 32, "%u/%u/%u", layout->tick_bits, layout->worker_bits,
-                 layout->sequence_bits);
-}
-
 char *record_contract_text(const struct record_contract *contract) {
         char *regions = worker_set_text(&contract->regions), layout[32], *text;
 
-        layout_text(&contract->layout, layout);
-        text = !regions ? NULL
-                        : dump_object(json_pack(
-                                  "{s:i, s:s, s:s, s:i, s:I, s:s}", "version", RECORD_VERSION,
-                                  "space", contract->space, "layout", layout, "region_bits",
-                                  (int)contract->layout.region_bits, "epoch_unix_ms",
-                                  (json_int_t)contract->layout.epoch_unix_ms, "regions", regions));
+        snprintf(layout, sizeof(layout), "%u/%u/%u", contract->layout.tick_bits,
+                 contract->layout.worker_bits, contract->layout.sequence_bits);
+        text = dump_object(json_pack("{s:i, s:s, s:s, s:i, s:I, s:s}", "version", RECORD_VERSION,
+                                     "space", contract->space, "layout", layout, "region_bits",
+                                     (int)contract->layout.region_bits, "epoch_unix_ms",
+                                     (json_int_t)contract->layout.epoch_unix_ms, "regions",
+                                     regions));
         free(regions);
         return text;
 }
@@ -105,12 +100,10 @@ int record_contract_parse(const char *text, struct record_contract *ret) {
 /* ---- used */
 
 char *record_used_text(const struct record_used *used) {
-        char *workers = worker_set_text(&used->workers), *text;
+        char *workers = worker_set_text(&used->workers);
+        char *text = dump_object(json_pack("{s:i, s:s, s:I}", "version", RECORD_VERSION, "workers",
+                                           workers, "claims", (json_int_t)used->claims));
 
-        text = !workers ? NULL
-                        : dump_object(json_pack("{s:i, s:s, s:I}", "version", RECORD_VERSION,
-                                                "workers", workers, "claims",
-                                                (json_int_t)used->claims));
         free(workers);
         return text;
 }
@@ -162,9 +155,9 @@ static json_t *pack_host(const struct record_host *host, const struct id_layout 
 }
 
 char *record_host_text(const struct record_host *host, const struct id_layout *layout) {
-        char *workers = worker_set_text(&host->workers), *text;
+        char *workers = worker_set_text(&host->workers);
+        char *text = dump_object(pack_host(host, layout, workers));
 
-        text = !workers ? NULL : dump_object(pack_host(host, layout, workers));
         free(workers);
         return text;
 }

@@ -87,18 +87,14 @@ static int open_private(struct directory *dir) {
 }
 
 static int locked_by_other(const struct directory *dir) {
-        char text[32] = "";
+        char text[32] = "", who[48] = "which is just starting";
         int pid;
 
         if (pread(dir->lock_fd, text, sizeof(text) - 1, 0) > 0 && sscanf(text, "%d", &pid) == 1)
-                return log_failure(EBUSY, "state-lock",
-                                   "state directory %s is held by another sfshmd (pid %d); stop it "
-                                   "first, or give this one its own --set daemon.state_dir",
-                                   dir->path, pid);
+                snprintf(who, sizeof(who), "(pid %d)", pid);
         return log_failure(EBUSY, "state-lock",
-                           "state directory %s is held by another sfshmd which is just starting; "
-                           "stop it first, or give this one its own --set daemon.state_dir",
-                           dir->path);
+                           "state directory %s is held by another sfshmd %s; stop it first, or give "
+                           "this one its own --set daemon.state_dir", dir->path, who);
 }
 
 static int take_lock(struct directory *dir) {
@@ -164,27 +160,20 @@ int directory_evidence(const struct directory *dir, char name[256]) {
         return found;
 }
 
-static int start_directory(struct directory *dir) {
-        int r;
-
-        if (asprintf(&dir->place, "%s/" FENCE_FILE_NAME, dir->path) < 0) {
-                dir->place = NULL; /* undefined after a failure */
-                return log_failure(ENOMEM, "state", "no memory for the state directory");
-        }
-        r = open_private(dir);
-        return r < 0 ? r : take_lock(dir);
-}
-
 int directory_open(struct directory *ret, const char *path) {
         struct directory dir = { .path = path, .fd = -1, .lock_fd = -1 };
-        int r = start_directory(&dir);
+        int r;
 
-        if (r < 0) {
+        if (asprintf(&dir.place, "%s/" FENCE_FILE_NAME, path) < 0)
+                return log_failure(ENOMEM, "state", "no memory for the state directory");
+        r = open_private(&dir);
+        if (r == 0)
+                r = take_lock(&dir);
+        if (r < 0)
                 directory_close(&dir);
-                return r;
-        }
-        *ret = dir;
-        return 0;
+        else
+                *ret = dir;
+        return r;
 }
 
 void directory_close(struct directory *dir) {

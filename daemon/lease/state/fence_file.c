@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "daemon/host/ids.h"
 #include "daemon/util/kill_point.h"
 
 #define MAGIC_LINE "sfshm-state 1\n"
@@ -48,8 +49,7 @@ size_t fence_file_encode(const struct fence_state *state, char text[FENCE_FILE_T
         char machine_id[33], time[FENCE_TIME_SIZE];
         int size;
 
-        for (size_t i = 0; i < 16; i++)
-                snprintf(machine_id + 2 * i, 3, "%02x", state->machine_id[i]);
+        ids_format(machine_id, state->machine_id);
         size = snprintf(text, FENCE_FILE_TEXT_MAX,
                         MAGIC_LINE "machine-id %s\nlayout %u/%u/%u\nregion-bits %u\n"
                                    "epoch-unix-ms %" PRId64 "\nworkers %" PRIu32 "+%" PRIu32 "\n"

@@ -9,9 +9,19 @@
 #include "daemon/segment/segment.h"
 #include "daemon/util/log.h"
 
+int identity_machine(uint8_t ret[16]) {
+        int r = ids_machine(ret);
+
+        if (r < 0 && r != -ENOENT)
+                return log_failure(-r, "machine-id", "cannot read /etc/machine-id: %s; it tells a "
+                                   "copied disk from its original. Run systemd-machine-id-setup",
+                                   strerror(-r));
+        return r;
+}
+
 int identity_describe(struct fence_state *ret, const struct config *config) {
         struct fence_state state = { .fence_tick = 0 };
-        int r = ids_machine(state.machine_id);
+        int r = identity_machine(state.machine_id);
 
         if (r == -ENOENT) /* bare containers: the ID stays all zero */
                 log_event(
@@ -20,11 +30,7 @@ int identity_describe(struct fence_state *ret, const struct config *config) {
                         "will not be noticed. Run systemd-machine-id-setup",
                         config->state_dir);
         else if (r < 0)
-                return log_failure(
-                        -r, "machine-id",
-                        "cannot read /etc/machine-id: %s; it tells a copied disk from its "
-                        "original. Run systemd-machine-id-setup",
-                        strerror(-r));
+                return r;
         if (!config->has_first)
                 return log_failure(
                         EINVAL, "workers-first",

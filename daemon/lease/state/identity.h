@@ -9,6 +9,9 @@
 #include "daemon/config/config.h"
 #include "daemon/lease/state/fence_file.h"
 
+/* As ids_machine(); logs an error other than -ENOENT. */
+int identity_machine(uint8_t ret[16]);
+
 /* Machine ID, layout, epoch and workers; no fence. Logs its errors. */
 int identity_describe(struct fence_state *ret, const struct config *config);
 
