@@ -8,18 +8,21 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "daemon/lease/backends.h"
 #include "daemon/lease/backoff.h"
 #include "daemon/lease/state/fence_file.h"
 #include "daemon/repair/above.h"
-#include "daemon/repair/connect.h"
 #include "daemon/repair/workers_list.h"
 #include "daemon/repair/workers_release.h"
 #include "daemon/util/log.h"
 #include "daemon/util/time.h"
 
+/* It needs no state directory, and takes no lock of one. */
 struct task {
         const struct config *config;
-        struct connect connect;
+        const struct fleet_kind *kind; /* NULL: not connected */
+        struct lease_counters counters;
+        struct fleet_connection connection;
         struct fleet_space space;
         struct fleet_view *view;
 };
@@ -28,13 +31,9 @@ static int64_t unix_ms(void) {
         return time_ns(CLOCK_REALTIME) / NS_PER_MS;
 }
 
-static uint64_t recycle_ticks(const struct task *task) {
-        return (uint64_t)(task->config->recycle_delay_ns / NS_PER_MS);
-}
-
 /* Logs what the coordinator has not logged itself. */
 static int explain_error(const struct task *task, int r) {
-        const char *place = task->connect.connection.place;
+        const char *place = task->connection.place;
 
         if (r == -EAGAIN)
                 return log_failure(EAGAIN, "workers", "another host or operator was faster at %s: "
@@ -44,7 +43,7 @@ static int explain_error(const struct task *task, int r) {
                                    "workers what was done", place);
         if (r == -EACCES)
                 return log_failure(EACCES, "workers", "%s denied access: %s", place,
-                                   task->connect.kind->access_remedy);
+                                   task->kind->access_remedy);
         if (r == -E2BIG)
                 return log_failure(E2BIG, "workers", "more records would change than %s takes at "
                                    "once: name fewer worker IDs", place);
@@ -54,43 +53,43 @@ static int explain_error(const struct task *task, int r) {
 }
 
 static int begin_task(struct task *task, const struct config *config) {
-        *task = (struct task){ .config = config, .space = { config->layout, config->region } };
-        return connect_open(&task->connect, config);
+        *task = (struct task){ .config = config, .kind = backends_coordinator(config),
+                               .space = { config->layout, config->region } };
+        if (task->kind == NULL)
+                return log_failure(EOPNOTSUPP, "coordinator", "workers.backend = %s has no "
+                                   "coordinator: each host has the workers.first of its own "
+                                   "configuration, and nobody knows of the others",
+                                   config->backend);
+        return task->kind->connect(config, &task->counters, &task->connection);
 }
 
 static int look_at_region(struct task *task) {
         int r;
 
         task->view = fleet_view_free(task->view);
-        r = fleet_view_read(&task->view, task->connect.connection.calls,
-                            task->connect.connection.coordinator, &task->space);
+        r = fleet_view_read(&task->view, task->connection.calls,
+                            task->connection.coordinator, &task->space);
         if (r == -EIO || r == -ETIMEDOUT)
                 return log_failure(-r, "workers", "%s does not answer, and nothing was changed: check "
-                                   "%s", task->connect.connection.place,
-                                   task->connect.kind->name);
+                                   "%s", task->connection.place,
+                                   task->kind->name);
         return explain_error(task, r);
 }
 
 static void end_task(struct task *task) {
         task->view = fleet_view_free(task->view);
-        connect_close(&task->connect);
+        if (task->kind != NULL)
+                task->kind->disconnect(&task->connection);
 }
 
 /* ---- listing */
-
-static uint64_t tick_now(const struct task *task) {
-        int64_t tick;
-
-        return __builtin_sub_overflow(unix_ms(), task->space.layout.epoch_unix_ms, &tick) ||
-                               tick < 0 ? 0 : (uint64_t)tick;
-}
 
 /* With a wrong prefix all worker IDs seem free. */
 static void tell_if_unused(const struct task *task) {
         if (task->view->contract_modified == 0)
                 log_event(LOG_LEVEL_WARNING, "workers", "no host ever had worker IDs at %s: correct "
                           "the address and the prefix in the configuration if one should have",
-                          task->connect.connection.place);
+                          task->connection.place);
 }
 
 static int list_region(struct task *task, bool json) {
@@ -100,29 +99,26 @@ static int list_region(struct task *task, bool json) {
         if (r < 0)
                 return r;
         tell_if_unused(task);
-        list = (struct workers_list){ task->view, task->space, tick_now(task),
-                                      recycle_ticks(task) };
+        list = (struct workers_list){ task->view, task->space,
+                                      fleet_tick_of(&task->space.layout, unix_ms()),
+                                      (uint64_t)(task->config->recycle_delay_ns / NS_PER_MS) };
         return explain_error(task, json ? workers_list_json(stdout, &list)
                                         : workers_list_text(stdout, &list));
 }
 
 static int list_all(struct task *task, bool json) {
-        struct worker_set *regions;
+        struct worker_set regions;
         int r = look_at_region(task);
 
         if (r < 0)
                 return r;
         tell_if_unused(task);
-        regions = malloc(sizeof(*regions));
-        if (regions == NULL)
-                return explain_error(task, -ENOMEM);
-        *regions = task->view->contract.regions;
-        for (uint32_t i = worker_set_next(regions, 0); r == 0 && i < WORKER_SET_MAX;
-             i = worker_set_next(regions, i + 1)) {
+        regions = task->view->contract.regions;
+        for (uint32_t i = worker_set_next(&regions, 0); r == 0 && i < WORKER_SET_MAX;
+             i = worker_set_next(&regions, i + 1)) {
                 task->space.region = i;
                 r = list_region(task, json);
         }
-        free(regions);
         return r;
 }
 
@@ -234,34 +230,27 @@ static int release_above(const struct task *task, const struct workers_release *
         return r == 0 ? give_fence(task, release, tick) : r;
 }
 
-static struct workers_release *make_release(const struct task *task) {
-        struct workers_release *release = calloc(1, sizeof(*release));
-
-        if (release == NULL)
-                return NULL;
-        release->calls = task->connect.connection.calls;
-        release->coordinator = task->connect.connection.coordinator;
-        release->view = task->view;
-        release->space = task->space;
-        return release;
+static struct workers_release make_release(const struct task *task) {
+        return (struct workers_release){ .calls = task->connection.calls,
+                                         .coordinator = task->connection.coordinator,
+                                         .view = task->view,
+                                         .space = task->space };
 }
 
 static int release_asked(struct task *task, const struct workers_request *request) {
-        struct workers_release *release = NULL;
+        struct workers_release release;
         int r = look_at_region(task);
 
-        if (r == 0 && (release = make_release(task)) == NULL)
-                r = explain_error(task, -ENOMEM);
-        if (r == 0 && (*request->release == '\0' ||
-                       worker_set_parse(request->release, task->view->end, &release->asked) < 0))
-                r = log_failure(EINVAL, "workers-release", "\"%s\" is no list of worker IDs as 7 or "
-                                "0-3,7, in order, within the region and below %" PRIu32,
-                                request->release, task->view->end);
-        if (r == 0)
-                r = request->above != NULL ? release_above(task, release, request) :
-                                             release_dead(task, release, request);
-        free(release);
-        return r;
+        if (r < 0)
+                return r;
+        release = make_release(task);
+        if (*request->release == '\0' ||
+            worker_set_parse(request->release, task->view->end, &release.asked) < 0)
+                return log_failure(EINVAL, "workers-release", "\"%s\" is no list of worker IDs as 7 "
+                                   "or 0-3,7, in order, within the region and below %" PRIu32,
+                                   request->release, task->view->end);
+        return request->above != NULL ? release_above(task, &release, request) :
+                                        release_dead(task, &release, request);
 }
 
 int workers_command(const struct config *config, const struct workers_request *request) {
@@ -280,29 +269,24 @@ int workers_command(const struct config *config, const struct workers_request *r
 /* ---- sfshm fence --above */
 
 static int fence_refused(struct task *task, uint64_t tick, bool *ret_repaired) {
-        struct workers_release *release;
+        struct workers_release release;
         int r = look_at_region(task);
 
         if (r < 0)
                 return r;
         release = make_release(task);
-        if (release == NULL)
-                return explain_error(task, -ENOMEM);
         for (uint32_t w = 0; w < task->view->end; w++)
                 if (task->view->of_worker[w] == FLEET_REFUSED)
-                        worker_set_add(&release->asked, w);
-        if (worker_set_count(&release->asked) == 0) {
+                        worker_set_add(&release.asked, w);
+        if (worker_set_count(&release.asked) == 0) {
                 printf("No worker ID of region %" PRIu32 " in %s is refused for want of a fence.\n",
-                       task->space.region, task->connect.connection.place);
-                free(release);
+                       task->space.region, task->connection.place);
                 return 0;
         }
-        r = workers_release_check(release);
+        r = workers_release_check(&release);
         if (r == 0)
-                r = give_fence(task, release, tick);
-        if (r == 0)
-                *ret_repaired = true;
-        free(release);
+                r = give_fence(task, &release, tick);
+        *ret_repaired = r == 0;
         return r;
 }
 

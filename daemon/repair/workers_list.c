@@ -52,11 +52,16 @@ static char *set_of(const struct fleet_view *view, int32_t owner) {
         return worker_set_text(&set);
 }
 
-/* In the order of their first worker IDs. */
 struct row {
         const struct fleet_owner *owner;
         uint32_t first;
         char *workers;
+};
+
+/* What both forms of the list show. */
+struct table {
+        struct row *rows; /* one for each owner, in the order of their first worker IDs */
+        char *refused, *unused;
 };
 
 static int compare_rows(const void *a, const void *b) {
@@ -65,28 +70,33 @@ static int compare_rows(const void *a, const void *b) {
         return x->first < y->first ? -1 : x->first > y->first;
 }
 
-static void free_rows(struct row *rows, size_t n) {
-        for (size_t i = 0; rows != NULL && i < n; i++)
-                free(rows[i].workers);
-        free(rows);
+static void clear_table(struct table *table, size_t n_rows) {
+        for (size_t i = 0; table->rows != NULL && i < n_rows; i++)
+                free(table->rows[i].workers);
+        free(table->rows);
+        free(table->refused);
+        free(table->unused);
 }
 
-static struct row *make_rows(const struct fleet_view *view) {
-        struct row *rows = calloc(view->n_owners + 1, sizeof(*rows));
+static int make_table(struct table *ret, const struct fleet_view *view) {
+        struct table table = { calloc(view->n_owners + 1, sizeof(*table.rows)),
+                               set_of(view, FLEET_REFUSED), set_of(view, FLEET_NEVER_USED) };
+        bool well = table.rows != NULL && table.refused != NULL && table.unused != NULL;
 
-        for (size_t i = 0; rows != NULL && i < view->n_owners; i++) {
+        for (size_t i = 0; well && i < view->n_owners; i++) {
                 const struct worker_set *workers = &view->owners[i].record->workers;
 
-                rows[i] = (struct row){ &view->owners[i], worker_set_next(workers, 0),
-                                        worker_set_text(workers) };
-                if (rows[i].workers == NULL) {
-                        free_rows(rows, i);
-                        return NULL;
-                }
+                table.rows[i] = (struct row){ &view->owners[i], worker_set_next(workers, 0),
+                                              worker_set_text(workers) };
+                well = table.rows[i].workers != NULL;
         }
-        if (rows != NULL)
-                qsort(rows, view->n_owners, sizeof(*rows), compare_rows);
-        return rows;
+        if (!well) {
+                clear_table(&table, view->n_owners);
+                return -ENOMEM;
+        }
+        qsort(table.rows, view->n_owners, sizeof(*table.rows), compare_rows);
+        *ret = table;
+        return 0;
 }
 
 /* ---- text */
@@ -100,15 +110,14 @@ static int wider(int width, size_t length) {
         return length > (size_t)width ? (int)length : width;
 }
 
-static struct widths measure_columns(const struct fleet_view *view, const struct row *rows,
-                                     const char *refused) {
+static struct widths measure_columns(const struct fleet_view *view, const struct table *table) {
         struct widths widths = { (int)strlen("WORKERS"), (int)strlen("HOST") };
 
         for (size_t i = 0; i < view->n_owners; i++) {
-                widths.workers = wider(widths.workers, strlen(rows[i].workers));
-                widths.host = wider(widths.host, strlen(rows[i].owner->record->who.host));
+                widths.workers = wider(widths.workers, strlen(table->rows[i].workers));
+                widths.host = wider(widths.host, strlen(table->rows[i].owner->record->who.host));
         }
-        widths.workers = wider(widths.workers, strlen(refused));
+        widths.workers = wider(widths.workers, strlen(table->refused));
         return widths;
 }
 
@@ -182,30 +191,26 @@ static void print_tail(FILE *out, const struct workers_list *list) {
 
 int workers_list_text(FILE *out, const struct workers_list *list) {
         const struct fleet_view *view = list->view;
-        char *refused = set_of(view, FLEET_REFUSED), *unused = set_of(view, FLEET_NEVER_USED);
-        struct row *rows = make_rows(view);
-        bool well = refused != NULL && unused != NULL && rows != NULL;
+        struct widths widths;
+        struct table table;
 
-        if (well) {
-                struct widths widths = measure_columns(view, rows, refused);
-
-                print_head(out, list, unused);
-                if (view->n_owners > 0 || *refused != '\0')
-                        fprintf(out, "%-*s  %-8s  %-5s  %-*s  %-8s  %-8s  %7s  %-24s  %-24s  %13s  "
-                                "%9s  %s\n", widths.workers, "WORKERS", "STATE", "ALIVE",
-                                widths.host, "HOST", "MACHINE", "BOOT", "PID", "SINCE", "FENCE",
-                                "TICK", "AHEAD_S", "FREE");
-                for (size_t i = 0; i < view->n_owners; i++)
-                        print_row(out, list, &rows[i], &widths);
-                if (*refused != '\0')
-                        fprintf(out, "%-*s  refused   -      no fence is known: sfshm workers "
-                                "--release %s --above TIME\n", widths.workers, refused, refused);
-                print_tail(out, list);
-        }
-        free_rows(rows, view->n_owners);
-        free(refused);
-        free(unused);
-        return well ? 0 : -ENOMEM;
+        if (make_table(&table, view) < 0)
+                return -ENOMEM;
+        widths = measure_columns(view, &table);
+        print_head(out, list, table.unused);
+        if (view->n_owners > 0 || *table.refused != '\0')
+                fprintf(out, "%-*s  %-8s  %-5s  %-*s  %-8s  %-8s  %7s  %-24s  %-24s  %13s  "
+                        "%9s  %s\n", widths.workers, "WORKERS", "STATE", "ALIVE", widths.host,
+                        "HOST", "MACHINE", "BOOT", "PID", "SINCE", "FENCE", "TICK", "AHEAD_S",
+                        "FREE");
+        for (size_t i = 0; i < view->n_owners; i++)
+                print_row(out, list, &table.rows[i], &widths);
+        if (*table.refused != '\0')
+                fprintf(out, "%-*s  refused   -      no fence is known: sfshm workers --release %s "
+                        "--above TIME\n", widths.workers, table.refused, table.refused);
+        print_tail(out, list);
+        clear_table(&table, view->n_owners);
+        return 0;
 }
 
 /* ---- JSON */
@@ -250,24 +255,15 @@ static json_t *rows_json(const struct workers_list *list, const struct row *rows
         return array;
 }
 
-static json_t *damaged_json(const struct fleet_view *view) {
+static json_t *keys_json(const struct fleet_odd_key *keys, size_t n) {
         json_t *array = json_array();
 
-        for (size_t i = 0; i < view->n_damaged; i++)
-                json_array_append_new(array, json_string(view->damaged[i].key));
+        for (size_t i = 0; i < n; i++)
+                json_array_append_new(array, json_string(keys[i].key));
         return array;
 }
 
-static json_t *strays_json(const struct fleet_view *view) {
-        json_t *array = json_array();
-
-        for (size_t i = 0; i < view->n_strays; i++)
-                json_array_append_new(array, json_string(view->strays[i].key));
-        return array;
-}
-
-static json_t *region_json(const struct workers_list *list, const struct row *rows,
-                           const char *refused, const char *unused) {
+static json_t *region_json(const struct workers_list *list, const struct table *table) {
         struct fleet_census census = fleet_census(list->view, list->now_tick, list->recycle_ticks);
         uint64_t first = first_in_id(list);
 
@@ -278,26 +274,26 @@ static json_t *region_json(const struct workers_list *list, const struct row *ro
                 "recycle_delay_ms", json_number(list->recycle_ticks), "held",
                 (json_int_t)census.held, "resting", (json_int_t)census.resting, "refused",
                 (json_int_t)census.refused, "free", (json_int_t)census.free, "refused_workers",
-                refused, "unused_workers", unused, "hosts", rows_json(list, rows), "damaged",
-                damaged_json(list->view), "strays", strays_json(list->view));
+                table->refused, "unused_workers", table->unused, "hosts",
+                rows_json(list, table->rows), "damaged",
+                keys_json(list->view->damaged, list->view->n_damaged), "strays",
+                keys_json(list->view->strays, list->view->n_strays));
 }
 
 int workers_list_json(FILE *out, const struct workers_list *list) {
-        char *refused = set_of(list->view, FLEET_REFUSED);
-        char *unused = set_of(list->view, FLEET_NEVER_USED);
-        struct row *rows = make_rows(list->view);
-        json_t *object = refused == NULL || unused == NULL || rows == NULL ? NULL :
-                         region_json(list, rows, refused, unused);
-        char *text = object != NULL ? json_dumps(object, JSON_COMPACT | JSON_ENSURE_ASCII) : NULL;
+        struct table table;
+        json_t *object;
+        char *text;
 
-        if (text != NULL)
-                fprintf(out, "%s\n", text);
+        if (make_table(&table, list->view) < 0)
+                return -ENOMEM;
+        object = region_json(list, &table);
+        text = object != NULL ? json_dumps(object, JSON_COMPACT | JSON_ENSURE_ASCII) : NULL;
         json_decref(object);
-        free_rows(rows, list->view->n_owners);
-        free(refused);
-        free(unused);
+        clear_table(&table, list->view->n_owners);
         if (text == NULL)
                 return -ENOMEM;
+        fprintf(out, "%s\n", text);
         free(text);
         return 0;
 }

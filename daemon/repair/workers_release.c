@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/lease/fleet/commit.h"
 #include "daemon/util/log.h"
 
 /* ---- freeing */
@@ -65,37 +66,16 @@ int workers_release_owners(const struct workers_release *release, bool force, si
         return 0;
 }
 
-/* `text` is the record, freed. */
-static int commit_freed(const struct workers_release *release, const struct fleet_owner *seen,
-                        const char *text) {
-        char host_key[FLEET_KEY_MAX], alive_key[FLEET_KEY_MAX];
-        const struct coordinator_check check = {
-                fleet_key(host_key, release->space.region, "host", seen->record->nonce),
-                seen->modified };
-        struct coordinator_write writes[] = {
-                { host_key, text, false, 0 },
-                { fleet_key(alive_key, release->space.region, "alive", seen->record->life), NULL,
-                  false, 0 } };
-        const struct coordinator_commit commit = { &check, 1, writes, seen->alive ? 2 : 1 };
-
-        return release->calls->commit(release->coordinator, &commit);
-}
-
 int workers_release_free(const struct workers_release *release, size_t owner) {
         const struct fleet_owner *seen = &release->view->owners[owner];
-        struct record_host *freed = malloc(sizeof(*freed));
-        char *text = NULL;
-        int r;
+        struct fleet_commit d = { .space = &release->space };
+        struct record_host freed = *seen->record;
 
-        if (freed != NULL) {
-                *freed = *seen->record;
-                freed->freed = true;
-                text = record_host_text(freed, &release->space.layout);
-        }
-        r = text == NULL ? -ENOMEM : commit_freed(release, seen, text);
-        free(text);
-        free(freed);
-        return r;
+        freed.freed = true;
+        fleet_commit_record(&d, &freed, seen->modified);
+        if (seen->alive)
+                fleet_commit_delete(&d, fleet_commit_key(&d, "alive", freed.life));
+        return fleet_commit_send(&d, release->calls, release->coordinator);
 }
 
 /* ---- a fence by hand */
@@ -135,50 +115,6 @@ int workers_release_check(const struct workers_release *release) {
         return check_hosts(release);
 }
 
-/* The commit, and what it points to. */
-struct repair {
-        struct coordinator_check checks[COORDINATOR_COMMIT_MAX];
-        struct coordinator_write writes[COORDINATOR_COMMIT_MAX];
-        char *texts[COORDINATOR_COMMIT_MAX];
-        char keys[COORDINATOR_COMMIT_MAX][FLEET_KEY_MAX];
-        size_t n;
-        int error;
-};
-
-/* Takes `text` over; NULL: delete. */
-static void repair_replace(struct repair *repair, const char *key, int64_t modified, char *text,
-                           bool delete) {
-        size_t i = repair->n;
-
-        if (i == COORDINATOR_COMMIT_MAX || (text == NULL && !delete)) {
-                repair->error = text == NULL && !delete ? -ENOMEM : -E2BIG;
-                free(text);
-                return;
-        }
-        snprintf(repair->keys[i], FLEET_KEY_MAX, "%s", key);
-        repair->texts[i] = text;
-        repair->checks[i] = (struct coordinator_check){ repair->keys[i], modified };
-        repair->writes[i] = (struct coordinator_write){ repair->keys[i], text, false, 0 };
-        repair->n++;
-}
-
-/* Takes them out of a record that has some of them too, see mark_owner() in view.c. */
-static void repair_take_out(struct repair *repair, const struct workers_release *release,
-                            const struct fleet_owner *owner, struct record_host *scratch,
-                            uint64_t *fence_tick) {
-        char key[FLEET_KEY_MAX];
-        bool empty;
-
-        *scratch = *owner->record;
-        worker_set_subtract(&scratch->workers, &release->asked);
-        if (scratch->fence_tick > *fence_tick)
-                *fence_tick = scratch->fence_tick;
-        empty = worker_set_count(&scratch->workers) == 0;
-        repair_replace(repair, fleet_key(key, release->space.region, "host", scratch->nonce),
-                       owner->modified,
-                       empty ? NULL : record_host_text(scratch, &release->space.layout), empty);
-}
-
 static bool all_refused_asked(const struct workers_release *release) {
         for (uint32_t w = 0; w < release->view->end; w++)
                 if (release->view->of_worker[w] == FLEET_REFUSED &&
@@ -187,64 +123,44 @@ static bool all_refused_asked(const struct workers_release *release) {
         return true;
 }
 
-static void repair_put_record(struct repair *repair, const struct workers_release *release,
-                              struct record_host *scratch, uint64_t fence_tick, const char *by,
-                              int64_t unix_ms, const uint64_t random[4]) {
-        char key[FLEET_KEY_MAX];
+/* As of a host that is gone. */
+static void put_record(struct fleet_commit *d, const struct worker_set *workers,
+                       uint64_t fence_tick, const char *by, int64_t unix_ms,
+                       const uint64_t random[4]) {
+        struct record_host record = { .freed = true, .workers = *workers,
+                                      .since_unix_ms = unix_ms, .fence_tick = fence_tick };
 
-        *scratch = (struct record_host){ .freed = true, .workers = release->asked,
-                                         .since_unix_ms = unix_ms, .fence_tick = fence_tick };
-        snprintf(scratch->nonce, RECORD_HEX, "%016" PRIx64 "%016" PRIx64, random[0], random[1]);
-        snprintf(scratch->life, RECORD_HEX, "%016" PRIx64 "%016" PRIx64, random[2], random[3]);
-        memset(scratch->who.machine_id, '0', RECORD_HEX - 1);
-        memset(scratch->who.boot_id, '0', RECORD_HEX - 1);
-        snprintf(scratch->who.host, RECORD_NAME, "%s", by);
-        snprintf(scratch->who.directory, RECORD_NAME, "none");
-        repair_replace(repair, fleet_key(key, release->space.region, "host", scratch->nonce), 0,
-                       record_host_text(scratch, &release->space.layout), false);
-}
-
-static uint64_t repair_plan_fence(struct repair *repair, const struct workers_release *release,
-                                  struct record_host *scratch, uint64_t fence_tick, const char *by,
-                                  int64_t unix_ms, const uint64_t random[4]) {
-        const struct fleet_view *view = release->view;
-        struct record_used used = view->used;
-        char key[FLEET_KEY_MAX];
-
-        used.claims++; /* claims and repairs happen one after the other */
-        repair_replace(repair, fleet_key(key, release->space.region, "used", ""),
-                       view->used_modified, record_used_text(&used), false);
-        for (size_t i = 0; i < view->n_owners; i++)
-                if (worker_set_intersects(&view->owners[i].record->workers, &release->asked))
-                        repair_take_out(repair, release, &view->owners[i], scratch, &fence_tick);
-        for (size_t i = 0; i < view->n_damaged && all_refused_asked(release); i++)
-                repair_replace(repair, view->damaged[i].key, view->damaged[i].modified, NULL, true);
-        repair_put_record(repair, release, scratch, fence_tick, by, unix_ms, random);
-        return fence_tick;
+        snprintf(record.nonce, RECORD_HEX, "%016" PRIx64 "%016" PRIx64, random[0], random[1]);
+        snprintf(record.life, RECORD_HEX, "%016" PRIx64 "%016" PRIx64, random[2], random[3]);
+        memset(record.who.machine_id, '0', RECORD_HEX - 1);
+        memset(record.who.boot_id, '0', RECORD_HEX - 1);
+        snprintf(record.who.host, RECORD_NAME, "%s", by);
+        snprintf(record.who.directory, RECORD_NAME, "none");
+        fleet_commit_record(d, &record, 0);
 }
 
 int workers_release_fence(const struct workers_release *release, uint64_t fence_tick,
                           const char *by, int64_t unix_ms, const uint64_t random[4],
                           uint64_t *ret_fence_tick) {
-        struct repair *repair = calloc(1, sizeof(*repair));
-        struct record_host *scratch = malloc(sizeof(*scratch));
-        int r = repair == NULL || scratch == NULL ? -ENOMEM : 0;
+        const struct fleet_view *view = release->view;
+        struct fleet_commit d = { .space = &release->space };
+        struct record_used used = view->used;
+        uint64_t highest_tick;
+        int r;
 
-        if (r == 0) {
-                fence_tick = repair_plan_fence(repair, release, scratch, fence_tick, by, unix_ms,
-                                               random);
-                r = repair->error;
+        used.claims++; /* claims and repairs happen one after the other */
+        fleet_commit_replace(&d, fleet_commit_key(&d, "used", ""), view->used_modified,
+                             record_used_text(&used));
+        /* records that have some of them too, see mark_owner() in view.c */
+        highest_tick = fleet_commit_owners(&d, view, &release->asked);
+        if (highest_tick > fence_tick)
+                fence_tick = highest_tick;
+        for (size_t i = 0; i < view->n_damaged && all_refused_asked(release); i++) {
+                fleet_commit_check(&d, view->damaged[i].key, view->damaged[i].modified);
+                fleet_commit_delete(&d, view->damaged[i].key);
         }
-        if (r == 0) {
-                const struct coordinator_commit commit = { repair->checks, repair->n,
-                                                           repair->writes, repair->n };
-
-                r = release->calls->commit(release->coordinator, &commit);
-        }
-        for (size_t i = 0; repair != NULL && i < repair->n; i++)
-                free(repair->texts[i]);
-        free(repair);
-        free(scratch);
+        put_record(&d, &release->asked, fence_tick, by, unix_ms, random);
+        r = fleet_commit_send(&d, release->calls, release->coordinator);
         if (r == 0)
                 *ret_fence_tick = fence_tick;
         return r;

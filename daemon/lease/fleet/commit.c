@@ -2,103 +2,102 @@
 #include "daemon/lease/fleet/commit.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/lease/fleet/internal.h"
-
-static const char *keep_key(struct fleet_commit *d, const char *key) {
-        snprintf(d->keys[d->n_keys], FLEET_KEY_MAX, "%s", key);
-        return d->keys[d->n_keys++];
+static bool has_room(struct fleet_commit *d, size_t n) {
+        if (n == COORDINATOR_COMMIT_MAX)
+                d->error = -E2BIG;
+        return n < COORDINATOR_COMMIT_MAX;
 }
 
-void fleet_commit_replace(struct fleet_commit *d, const char *key, int64_t modified, char *text,
-                          bool is_delete, bool session) {
-        const char *kept = keep_key(d, key);
-
-        d->no_memory |= text == NULL && !is_delete;
-        d->checks[d->n_checks++] = (struct coordinator_check){ kept, modified };
-        d->texts[d->n_writes] = text;
-        d->writes[d->n_writes++] = (struct coordinator_write){ kept, text, session, 0 };
+const char *fleet_commit_key(struct fleet_commit *d, const char *kind, const char *name) {
+        if (!has_room(d, d->n_keys))
+                return "";
+        return fleet_key(d->keys[d->n_keys++], d->space->region, kind, name);
 }
 
 void fleet_commit_check(struct fleet_commit *d, const char *key, int64_t modified) {
-        d->checks[d->n_checks++] = (struct coordinator_check){ keep_key(d, key), modified };
+        if (has_room(d, d->n_checks))
+                d->checks[d->n_checks++] = (struct coordinator_check){ key, modified };
 }
 
 void fleet_commit_delete(struct fleet_commit *d, const char *key) {
-        d->writes[d->n_writes++] = (struct coordinator_write){ keep_key(d, key), NULL, false, 0 };
+        if (has_room(d, d->n_writes))
+                d->writes[d->n_writes++] = (struct coordinator_write){ key, NULL, false, 0 };
 }
 
-int fleet_commit_send(const struct fleet *f, struct fleet_commit *d) {
-        const struct coordinator_commit commit = { d->checks, d->n_checks, d->writes,
-                                                   d->n_writes };
-
-        return d->no_memory ? -ENOMEM : f->parts.calls->commit(f->parts.coordinator, &commit);
-}
-
-struct fleet_commit *fleet_commit_free(struct fleet_commit *d) {
-        for (size_t i = 0; d != NULL && i < d->n_writes; i++)
-                free(d->texts[i]);
-        free(d);
-        return NULL;
-}
-
-/* Takes the workers out of the record of their old owner; deletes an empty record. */
-static void take_from_owner(const struct fleet *f, struct fleet_commit *d,
-                            const struct fleet_owner *owner, const struct worker_set *taken) {
-        struct record_host *rest = malloc(sizeof(*rest));
-        char key[FLEET_KEY_MAX];
-        bool empty;
-
-        if (rest == NULL) {
-                d->no_memory = true;
-                return;
+void fleet_commit_write(struct fleet_commit *d, const char *key, char *text, bool session) {
+        if (text == NULL) {
+                d->error = -ENOMEM;
+        } else if (has_room(d, d->n_writes)) {
+                d->texts[d->n_writes] = text;
+                d->writes[d->n_writes++] = (struct coordinator_write){ key, text, session, 0 };
+        } else {
+                free(text);
         }
-        *rest = *owner->record;
-        worker_set_subtract(&rest->workers, taken);
-        empty = worker_set_count(&rest->workers) == 0;
-        fleet_commit_replace(d, fleet_key_of(f, key, "host", rest->nonce), owner->modified,
-                             empty ? NULL : record_host_text(rest, &f->parts.space.layout), empty,
-                             false);
-        free(rest);
 }
 
-void fleet_commit_region(const struct fleet *f, struct fleet_commit *d,
-                         const struct fleet_view *view, const struct worker_set *taken) {
+void fleet_commit_replace(struct fleet_commit *d, const char *key, int64_t modified, char *text) {
+        fleet_commit_check(d, key, modified);
+        fleet_commit_write(d, key, text, false);
+}
+
+void fleet_commit_record(struct fleet_commit *d, const struct record_host *record,
+                         int64_t modified) {
+        const char *key = fleet_commit_key(d, "host", record->nonce);
+
+        fleet_commit_check(d, key, modified);
+        if (worker_set_count(&record->workers) == 0)
+                fleet_commit_delete(d, key);
+        else
+                fleet_commit_write(d, key, record_host_text(record, &d->space->layout), false);
+}
+
+void fleet_commit_region(struct fleet_commit *d, const struct fleet_view *view,
+                         const struct worker_set *taken, const char *space_name) {
         struct record_contract contract = view->contract;
         struct record_used used = view->used;
-        char key[FLEET_KEY_MAX];
 
         worker_set_unite(&used.workers, taken);
         used.claims++;
-        fleet_commit_replace(d, fleet_key_of(f, key, "used", ""), view->used_modified,
-                             record_used_text(&used), false, false);
-        if (worker_set_has(&contract.regions, f->parts.space.region)) {
+        fleet_commit_replace(d, fleet_commit_key(d, "used", ""), view->used_modified,
+                             record_used_text(&used));
+        if (worker_set_has(&contract.regions, d->space->region)) {
                 fleet_commit_check(d, "contract", view->contract_modified);
                 return;
         }
-        memcpy(contract.space, f->space_name, RECORD_HEX);
-        worker_set_add(&contract.regions, f->parts.space.region);
+        memcpy(contract.space, space_name, RECORD_HEX);
+        worker_set_add(&contract.regions, d->space->region);
         fleet_commit_replace(d, "contract", view->contract_modified,
-                             record_contract_text(&contract), false, false);
+                             record_contract_text(&contract));
 }
 
-void fleet_commit_owners(const struct fleet *f, struct fleet_commit *d,
-                         const struct fleet_view *view, const struct worker_set *taken) {
-        bool *done = calloc(view->n_owners + 1, sizeof(*done));
+uint64_t fleet_commit_owners(struct fleet_commit *d, const struct fleet_view *view,
+                             const struct worker_set *taken) {
+        uint64_t fence_tick = 0;
 
-        d->no_memory |= done == NULL;
-        for (uint32_t w = worker_set_next(taken, 0); done != NULL && w < WORKER_SET_MAX;
-             w = worker_set_next(taken, w + 1)) {
-                int32_t owner = view->of_worker[w];
+        for (size_t i = 0; i < view->n_owners; i++) {
+                struct record_host rest;
 
-                if (owner < 0 || done[owner])
+                if (!worker_set_intersects(&view->owners[i].record->workers, taken))
                         continue;
-                done[owner] = true;
-                take_from_owner(f, d, &view->owners[owner], taken);
+                rest = *view->owners[i].record;
+                worker_set_subtract(&rest.workers, taken);
+                fleet_commit_record(d, &rest, view->owners[i].modified);
+                if (rest.fence_tick > fence_tick)
+                        fence_tick = rest.fence_tick;
         }
-        free(done);
+        return fence_tick;
 }
 
+int fleet_commit_send(struct fleet_commit *d, const struct coordinator_calls *calls,
+                      void *coordinator) {
+        const struct coordinator_commit commit = { d->checks, d->n_checks, d->writes,
+                                                   d->n_writes };
+        int r = d->error != 0 ? d->error : calls->commit(coordinator, &commit);
+
+        for (size_t i = 0; i < d->n_writes; i++)
+                free(d->texts[i]);
+        return r;
+}

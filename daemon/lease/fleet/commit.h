@@ -1,30 +1,37 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
-/* A commit under construction, for claiming and resizing. */
-#include "daemon/lease/fleet/session.h"
+/* A commit under construction, for claims, renewals, resizes and repairs. */
+#include "daemon/lease/fleet/coordinator.h"
+#include "daemon/lease/fleet/view.h"
 
-/* Owns its texts. */
+/* All but `space` is zero at first. Owns its texts until it is sent. */
 struct fleet_commit {
+        const struct fleet_space *space;
         struct coordinator_check checks[COORDINATOR_COMMIT_MAX];
         struct coordinator_write writes[COORDINATOR_COMMIT_MAX];
         char *texts[COORDINATOR_COMMIT_MAX];
         char keys[COORDINATOR_COMMIT_MAX][FLEET_KEY_MAX];
         size_t n_checks, n_writes, n_keys;
-        bool no_memory;
+        int error; /* -ENOMEM; -E2BIG: more than fits */
 };
 
-/* Replaces the key if it is unchanged since it was read. Takes `text` over, which is NULL
- * only with `is_delete`. */
-void fleet_commit_replace(struct fleet_commit *d, const char *key, int64_t modified, char *text,
-                          bool is_delete, bool session);
+/* As fleet_key(); belongs to the commit. The keys that the others take outlive it. */
+const char *fleet_commit_key(struct fleet_commit *d, const char *kind, const char *name);
 void fleet_commit_check(struct fleet_commit *d, const char *key, int64_t modified);
-/* Deletes the key unconditionally. */
-void fleet_commit_delete(struct fleet_commit *d, const char *key);
-/* Marks the workers as used, and the region as begun. */
-void fleet_commit_region(const struct fleet *f, struct fleet_commit *d,
-                         const struct fleet_view *view, const struct worker_set *taken);
-/* Takes the workers out of the records of their old owners. */
-void fleet_commit_owners(const struct fleet *f, struct fleet_commit *d,
-                         const struct fleet_view *view, const struct worker_set *taken);
-int fleet_commit_send(const struct fleet *f, struct fleet_commit *d);
-struct fleet_commit *fleet_commit_free(struct fleet_commit *d);
+/* Unconditionally. Takes `text` over; NULL: no memory. */
+void fleet_commit_write(struct fleet_commit *d, const char *key, char *text, bool session);
+void fleet_commit_delete(struct fleet_commit *d, const char *key); /* unconditionally */
+/* Writes it if it is unchanged since it was read. */
+void fleet_commit_replace(struct fleet_commit *d, const char *key, int64_t modified, char *text);
+/* Likewise a host's record; deletes it if it has no workers. */
+void fleet_commit_record(struct fleet_commit *d, const struct record_host *record,
+                         int64_t modified);
+/* Marks the workers as used, and the region as begun; `space_name` is for a new contract. */
+void fleet_commit_region(struct fleet_commit *d, const struct fleet_view *view,
+                         const struct worker_set *taken, const char *space_name);
+/* Takes the workers out of all records that have some. Returns the highest fence of those. */
+uint64_t fleet_commit_owners(struct fleet_commit *d, const struct fleet_view *view,
+                             const struct worker_set *taken);
+/* Once. */
+int fleet_commit_send(struct fleet_commit *d, const struct coordinator_calls *calls,
+                      void *coordinator);

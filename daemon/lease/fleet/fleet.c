@@ -42,17 +42,6 @@ const char *fleet_space_name(const struct fleet *f) {
 
 /* ---- claiming */
 
-/* Our record and alive/LIFE: always the first two writes. */
-static void put_host(const struct fleet *f, struct fleet_commit *d, int64_t modified) {
-        const struct record_host *record = &f->record;
-        char key[FLEET_KEY_MAX];
-
-        fleet_commit_replace(d, fleet_key_of(f, key, "host", record->nonce), modified,
-                             record_host_text(record, &f->parts.space.layout), false, false);
-        fleet_commit_replace(d, fleet_key_of(f, key, "alive", record->life), 0,
-                             record_alive_text(record), false, true);
-}
-
 static int refuse_none(const struct fleet *f, const struct fleet_view *view, uint64_t now,
                        uint64_t recycle) {
         struct fleet_census census = fleet_census(view, now, recycle);
@@ -138,26 +127,12 @@ static int check_memory(const struct fleet *f, const struct fleet_view *view) {
                            "for workers.horizon, and begin with an empty daemon.state_dir each");
 }
 
-static int take_claimed(struct fleet *f, const struct fleet_commit *d) {
-        f->modified = d->writes[0].modified;
-        f->alive_modified = d->writes[1].modified;
-        f->session = true;
-        fleet_session_prolong(f, f->begun_ns);
-        return 0;
-}
-
-/* Has this boot had the worker IDs since its shared memory was written? A record that was
- * never renewed may be that of a daemon which did not get that far. */
-static bool continues_boot(const struct fleet *f, const struct record_host *own) {
-        return own->renewals > 0 && strcmp(own->who.boot_id, f->parts.who.boot_id) == 0;
-}
-
 /* `own`: the record to continue with; NULL: the workers are new to us. */
-static int commit_claim(struct fleet *f, struct fleet_commit *d, const struct fleet_view *view,
+static int commit_claim(struct fleet *f, const struct fleet_view *view,
                         const struct fleet_owner *own, const struct worker_set *taken,
                         uint64_t fence_tick) {
+        struct fleet_commit d = { .space = &f->parts.space };
         struct record_host *record = &f->record;
-        char key[FLEET_KEY_MAX];
         int r;
 
         if (own != NULL)
@@ -166,21 +141,31 @@ static int commit_claim(struct fleet *f, struct fleet_commit *d, const struct fl
         record->fence_tick = fence_tick > f->parts.floor_tick ? fence_tick : f->parts.floor_tick;
         record->grown_tick = own != NULL ? own->record->grown_tick : 0;
         record->released = false;
-        f->others = own == NULL || !continues_boot(f, own->record);
+        /* has this boot had the worker IDs since its shared memory was written? A record that was
+         * never renewed may be that of a daemon which did not get that far */
+        f->others = own == NULL || own->record->renewals == 0 ||
+                    strcmp(own->record->who.boot_id, f->parts.who.boot_id) != 0;
         record->renewals = f->others ? 0 : own->record->renewals + 1;
         fleet_session_next_life(f);
-        put_host(f, d, own != NULL ? own->modified : 0);
+        fleet_commit_record(&d, record, own != NULL ? own->modified : 0);
+        fleet_session_write_life(f, &d);
         if (own == NULL) {
-                fleet_commit_region(f, d, view, taken);
-                fleet_commit_owners(f, d, view, taken);
+                fleet_commit_region(&d, view, taken, f->space_name);
+                (void)fleet_commit_owners(&d, view, taken);
         } else if (own->alive) {
-                fleet_commit_delete(d, fleet_key_of(f, key, "alive", own->record->life));
+                fleet_commit_delete(&d, fleet_commit_key(&d, "alive", own->record->life));
         }
-        r = fleet_commit_send(f, d);
-        return r < 0 ? r : take_claimed(f, d);
+        r = fleet_commit_send(&d, f->parts.calls, f->parts.coordinator);
+        if (r < 0)
+                return r;
+        f->modified = d.writes[0].modified;
+        f->alive_modified = d.writes[1].modified;
+        f->session = true;
+        fleet_session_prolong(f, f->begun_ns);
+        return 0;
 }
 
-static int claim_new(struct fleet *f, struct fleet_commit *d, const struct fleet_view *view) {
+static int claim_new(struct fleet *f, const struct fleet_view *view) {
         uint64_t recycle = fleet_recycle_ticks(f);
         uint64_t now = fleet_tick_now(f);
         struct worker_set taken = { .bits = { 0 } };
@@ -195,7 +180,7 @@ static int claim_new(struct fleet *f, struct fleet_commit *d, const struct fleet
                 fleet_draw(f, f->record.nonce);
         for (uint32_t i = 0; i < f->parts.count; i++)
                 worker_set_add(&taken, choice.first + i);
-        return commit_claim(f, d, view, NULL, &taken, choice.fence_tick);
+        return commit_claim(f, view, NULL, &taken, choice.fence_tick);
 }
 
 /* The session of an earlier attempt may have ended since; nothing can be written in it then. */
@@ -209,7 +194,7 @@ static int claim_session(struct fleet *f) {
         return r == -ESTALE ? fleet_session_begin(f) : r;
 }
 
-static int claim_run(struct fleet *f, struct fleet_commit *d, const struct fleet_view *view) {
+static int claim_run(struct fleet *f, const struct fleet_view *view) {
         const struct fleet_owner *own = find_own(f, view);
         int r = check_memory(f, view);
 
@@ -221,20 +206,18 @@ static int claim_run(struct fleet *f, struct fleet_commit *d, const struct fleet
         if (r < 0)
                 return r;
         if (own == NULL)
-                return claim_new(f, d, view);
-        return commit_claim(f, d, view, own, &own->record->workers, own->record->fence_tick);
+                return claim_new(f, view);
+        return commit_claim(f, view, own, &own->record->workers, own->record->fence_tick);
 }
 
 int fleet_claim(struct fleet *f, struct lease_grant *ret) {
         struct fleet_view *view = NULL;
-        struct fleet_commit *d = calloc(1, sizeof(*d));
-        int r = d == NULL ? -ENOMEM :
-                fleet_view_read(&view, f->parts.calls, f->parts.coordinator, &f->parts.space);
+        int r = fleet_view_read(&view, f->parts.calls, f->parts.coordinator, &f->parts.space);
 
-        if (r == 0)
+        if (r == 0) {
                 fleet_report_region(f, view);
-        if (r == 0)
-                r = claim_run(f, d, view);
+                r = claim_run(f, view);
+        }
         if (r == -EAGAIN) {
                 fleet_count(&f->parts.counters->conflicts);
                 log_event(LOG_LEVEL_INFO, "lease-conflict", "another host was faster in region %"
@@ -260,6 +243,5 @@ int fleet_claim(struct fleet *f, struct lease_grant *ret) {
                 fleet_report_claim(f, ret);
         }
         fleet_view_free(view);
-        fleet_commit_free(d);
         return r;
 }

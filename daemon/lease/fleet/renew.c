@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "daemon/lease/fleet/internal.h"
@@ -78,7 +77,8 @@ static int reread_host(struct fleet *f, struct record_host *found) {
         char key[FLEET_KEY_MAX];
         const struct coordinator_item *item;
         int r = f->parts.calls->list(f->parts.coordinator,
-                                     fleet_key_of(f, key, "host", f->record.nonce), &list);
+                                     fleet_key(key, f->parts.space.region, "host",
+                                               f->record.nonce), &list);
 
         if (r < 0)
                 return r;
@@ -102,7 +102,8 @@ static int reread_alive(struct fleet *f, const struct record_host *found) {
         char key[FLEET_KEY_MAX];
         const struct coordinator_item *item;
         int r = f->parts.calls->list(f->parts.coordinator,
-                                     fleet_key_of(f, key, "alive", f->record.life), &list);
+                                     fleet_key(key, f->parts.space.region, "alive",
+                                               f->record.life), &list);
 
         if (r < 0)
                 return r;
@@ -117,12 +118,11 @@ static int reread_alive(struct fleet *f, const struct record_host *found) {
 }
 
 int fleet_renew_reread(struct fleet *f) {
-        struct record_host *found = malloc(sizeof(*found));
-        int r = found == NULL ? -ENOMEM : reread_host(f, found);
+        struct record_host found;
+        int r = reread_host(f, &found);
 
         if (r == 0)
-                r = reread_alive(f, found);
-        free(found);
+                r = reread_alive(f, &found);
         if (r == 0)
                 f->uncertain = false;
         return r;
@@ -132,28 +132,22 @@ int fleet_renew_reread(struct fleet *f) {
 
 /* With `revive` in a new session. */
 static int commit_host(struct fleet *f, bool revive) {
-        char host_key[FLEET_KEY_MAX], alive_key[FLEET_KEY_MAX];
-        char *host = record_host_text(&f->record, &f->parts.space.layout);
-        char *alive = record_alive_text(&f->record);
-        const struct coordinator_check checks[] = {
-                { fleet_key_of(f, host_key, "host", f->record.nonce), f->modified },
-                { fleet_key_of(f, alive_key, "alive", f->record.life),
-                  revive ? 0 : f->alive_modified },
-        };
-        struct coordinator_write writes[] = { { host_key, host, false, 0 },
-                                              { alive_key, alive, true, 0 } };
-        const struct coordinator_commit commit = { checks, 2, writes, revive ? 2 : 1 };
-        int r = host == NULL || alive == NULL ? -ENOMEM :
-                f->parts.calls->commit(f->parts.coordinator, &commit);
+        struct fleet_commit d = { .space = &f->parts.space };
+        int r;
 
-        if (r == 0) {
-                f->modified = writes[0].modified;
-                if (revive)
-                        f->alive_modified = writes[1].modified;
-        }
-        free(host);
-        free(alive);
-        return r;
+        fleet_commit_record(&d, &f->record, f->modified);
+        if (revive)
+                fleet_session_write_life(f, &d);
+        else
+                fleet_commit_check(&d, fleet_commit_key(&d, "alive", f->record.life),
+                                   f->alive_modified);
+        r = fleet_commit_send(&d, f->parts.calls, f->parts.coordinator);
+        if (r < 0)
+                return r;
+        f->modified = d.writes[0].modified;
+        if (revive)
+                f->alive_modified = d.writes[1].modified;
+        return 0;
 }
 
 int fleet_renew_settle(struct fleet *f, int r, int64_t sent_ns) {
@@ -241,18 +235,11 @@ int fleet_renew(struct fleet *f, uint64_t fence_tick) {
 /* ---- releasing */
 
 static int commit_release(struct fleet *f) {
-        char host_key[FLEET_KEY_MAX], alive_key[FLEET_KEY_MAX];
-        char *host = record_host_text(&f->record, &f->parts.space.layout);
-        const struct coordinator_check check = {
-                fleet_key_of(f, host_key, "host", f->record.nonce), f->modified };
-        struct coordinator_write writes[] = {
-                { host_key, host, false, 0 },
-                { fleet_key_of(f, alive_key, "alive", f->record.life), NULL, false, 0 } };
-        const struct coordinator_commit commit = { &check, 1, writes, 2 };
-        int r = host == NULL ? -ENOMEM : f->parts.calls->commit(f->parts.coordinator, &commit);
+        struct fleet_commit d = { .space = &f->parts.space };
 
-        free(host);
-        return r;
+        fleet_commit_record(&d, &f->record, f->modified);
+        fleet_commit_delete(&d, fleet_commit_key(&d, "alive", f->record.life));
+        return fleet_commit_send(&d, f->parts.calls, f->parts.coordinator);
 }
 
 /* Whatever the answer was, the record decides. */

@@ -30,19 +30,11 @@ static uint64_t later_tick(uint64_t a, uint64_t b) {
 
 /* Our record with other workers. Until the answer arrives, either set may be ours. */
 static void put_own(struct fleet *f, struct fleet_commit *d, const struct worker_set *workers) {
-        struct record_host *record = malloc(sizeof(*record));
-        char key[FLEET_KEY_MAX];
+        struct record_host record = f->record;
 
-        f->record.renewals++; /* no two attempts write the same text */
-        if (record == NULL) {
-                d->no_memory = true;
-                return;
-        }
-        *record = f->record;
-        record->workers = *workers;
-        fleet_commit_replace(d, fleet_key_of(f, key, "host", record->nonce), f->modified,
-                             record_host_text(record, &f->parts.space.layout), false, false);
-        free(record);
+        record.renewals = ++f->record.renewals; /* no two attempts write the same text */
+        record.workers = *workers;
+        fleet_commit_record(d, &record, f->modified);
 }
 
 /* Sends the commit; after a lost answer, the record decides. -EAGAIN: it was not done, and
@@ -52,7 +44,8 @@ static int commit_run(struct fleet *f, struct fleet_commit *d, const struct work
 
         f->resized = *workers;
         f->resizing = true;
-        r = fleet_renew_settle(f, fleet_commit_send(f, d), f->sent_ns);
+        r = fleet_renew_settle(f, fleet_commit_send(d, f->parts.calls, f->parts.coordinator),
+                               f->sent_ns);
         if (r == 0) {
                 f->record.workers = *workers;
                 f->modified = d->writes[0].modified;
@@ -71,42 +64,40 @@ static int commit_run(struct fleet *f, struct fleet_commit *d, const struct work
 
 /* ---- growing */
 
-static int grow_into(struct fleet *f, struct fleet_commit *d, const struct fleet_view *view,
-                     uint32_t first, uint32_t n) {
+static int grow_into(struct fleet *f, const struct fleet_view *view, uint32_t first, uint32_t n) {
         struct worker_set taken = { .bits = { 0 } }, all = f->record.workers;
-        char key[FLEET_KEY_MAX];
+        struct fleet_commit d = { .space = &f->parts.space };
 
         for (uint32_t w = first; w < first + n; w++) {
                 worker_set_add(&taken, w);
                 worker_set_add(&all, w);
         }
-        put_own(f, d, &all);
+        put_own(f, &d, &all);
         /* without a session the run would look like that of a dead host */
-        fleet_commit_check(d, fleet_key_of(f, key, "alive", f->record.life), f->alive_modified);
-        fleet_commit_region(f, d, view, &taken);
-        fleet_commit_owners(f, d, view, &taken);
-        return commit_run(f, d, &all);
+        fleet_commit_check(&d, fleet_commit_key(&d, "alive", f->record.life), f->alive_modified);
+        fleet_commit_region(&d, view, &taken, f->space_name);
+        (void)fleet_commit_owners(&d, view, &taken);
+        return commit_run(f, &d, &all);
 }
 
 static int grow_run(struct fleet *f, uint32_t count) {
         uint64_t recycle = fleet_recycle_ticks(f), fence;
         uint32_t end = worker_set_next(&f->record.workers, 0) + run_count(f), n;
         struct fleet_view *view = NULL;
-        struct fleet_commit *d = NULL;
         int r = fleet_view_read(&view, f->parts.calls, f->parts.coordinator, &f->parts.space);
 
         if (r < 0)
                 return r;
         n = fleet_extent(view, end, count - run_count(f), fleet_tick_now(f), recycle, &f->parts.who,
                          &fence);
-        r = n == 0 ? -EBUSY : (d = calloc(1, sizeof(*d))) == NULL ? -ENOMEM : 0;
-        if (r == 0) {
+        if (n == 0) {
+                r = -EBUSY;
+        } else {
                 /* set before we know whether they are ours: harmless if they are not */
                 f->record.grown_tick = later_tick(f->record.grown_tick, fence);
                 f->record.fence_tick = later_tick(f->record.fence_tick, fence);
-                r = grow_into(f, d, view, end, n);
+                r = grow_into(f, view, end, n);
         }
-        fleet_commit_free(d);
         fleet_view_free(view);
         return r;
 }
@@ -116,45 +107,32 @@ static int grow_run(struct fleet *f, uint32_t count) {
 /* The record of what is given back: of the same host, of no session, and at rest. */
 static void put_rest(struct fleet *f, struct fleet_commit *d, const struct worker_set *given,
                      uint64_t last_tick) {
-        struct record_host *rest = malloc(sizeof(*rest));
-        char key[FLEET_KEY_MAX];
+        struct record_host rest = f->record;
 
-        if (rest == NULL) {
-                d->no_memory = true;
-                return;
-        }
-        *rest = f->record;
-        fleet_draw(f, rest->nonce);
-        fleet_draw(f, rest->life);
-        rest->released = true;
-        rest->grown_tick = 0;
-        rest->renewals = 0;
-        rest->workers = *given;
+        fleet_draw(f, rest.nonce);
+        fleet_draw(f, rest.life);
+        rest.released = true;
+        rest.grown_tick = 0;
+        rest.renewals = 0;
+        rest.workers = *given;
         /* nothing was promised above the durable fence either */
-        if (last_tick < rest->fence_tick)
-                rest->fence_tick = later_tick(last_tick, f->record.grown_tick);
-        fleet_commit_replace(d, fleet_key_of(f, key, "host", rest->nonce), 0,
-                             record_host_text(rest, &f->parts.space.layout), false, false);
-        free(rest);
+        if (last_tick < rest.fence_tick)
+                rest.fence_tick = later_tick(last_tick, f->record.grown_tick);
+        fleet_commit_record(d, &rest, 0);
 }
 
 static int shrink_run(struct fleet *f, uint32_t count, uint64_t last_tick) {
         struct worker_set kept = f->record.workers, given = { .bits = { 0 } };
         uint32_t first = worker_set_next(&kept, 0), end = first + run_count(f);
-        struct fleet_commit *d = calloc(1, sizeof(*d));
-        int r;
+        struct fleet_commit d = { .space = &f->parts.space };
 
-        if (d == NULL)
-                return -ENOMEM;
         for (uint32_t w = first + count; w < end; w++) {
                 worker_set_remove(&kept, w);
                 worker_set_add(&given, w);
         }
-        put_own(f, d, &kept);
-        put_rest(f, d, &given, last_tick);
-        r = commit_run(f, d, &kept);
-        fleet_commit_free(d);
-        return r;
+        put_own(f, &d, &kept);
+        put_rest(f, &d, &given, last_tick);
+        return commit_run(f, &d, &kept);
 }
 
 /* ---- both */

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "daemon/host/ids.h"
 #include "daemon/lease/fleet/internal.h"
 #include "daemon/util/log.h"
 #include "daemon/util/time.h"
@@ -14,10 +15,8 @@ int64_t fleet_boot_ns(const struct fleet *f) {
 }
 
 uint64_t fleet_tick_now(const struct fleet *f) {
-        int64_t ms = f->parts.environment.unix_ms(f->parts.environment.context), tick;
-
-        return __builtin_sub_overflow(ms, f->parts.space.layout.epoch_unix_ms, &tick) || tick < 0 ?
-                       0 : (uint64_t)tick;
+        return fleet_tick_of(&f->parts.space.layout,
+                             f->parts.environment.unix_ms(f->parts.environment.context));
 }
 
 uint64_t fleet_recycle_ticks(const struct fleet *f) {
@@ -32,8 +31,7 @@ void fleet_draw(const struct fleet *f, char hex[RECORD_HEX]) {
         uint8_t bytes[16];
 
         f->parts.environment.random(f->parts.environment.context, bytes);
-        for (size_t i = 0; i < 16; i++)
-                snprintf(hex + 2 * i, 3, "%02x", bytes[i]);
+        ids_format(hex, bytes);
 }
 
 void fleet_session_next_life(struct fleet *f) {
@@ -42,14 +40,16 @@ void fleet_session_next_life(struct fleet *f) {
                  "%08" PRIx32, ++f->n_lives);
 }
 
+void fleet_session_write_life(const struct fleet *f, struct fleet_commit *d) {
+        const char *key = fleet_commit_key(d, "alive", f->record.life);
+
+        fleet_commit_check(d, key, 0);
+        fleet_commit_write(d, key, record_alive_text(&f->record), true);
+}
+
 void fleet_count(_Atomic int64_t *counter) {
         /* relaxed: a number to look at */
         atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
-}
-
-const char *fleet_key_of(const struct fleet *f, char key[FLEET_KEY_MAX], const char *kind,
-                         const char *name) {
-        return fleet_key(key, f->parts.space.region, kind, name);
 }
 
 int64_t fleet_session_deadline_ns(const struct fleet *f) {

@@ -10,8 +10,7 @@
 #include <stdatomic.h>
 
 #include "daemon/lease/backend.h"
-#include "daemon/lease/fleet/coordinator.h"
-#include "daemon/lease/fleet/view.h"
+#include "daemon/lease/fleet/commit.h"
 
 struct fleet_environment {
         int64_t (*boot_ns)(void *context);     /* CLOCK_BOOTTIME */
@@ -46,11 +45,11 @@ uint64_t fleet_recycle_ticks(const struct fleet *f);
 uint32_t fleet_max_count(const struct fleet *f);
 void fleet_draw(const struct fleet *f, char hex[RECORD_HEX]); /* a random name */
 void fleet_count(_Atomic int64_t *counter);
-const char *fleet_key_of(const struct fleet *f, char key[FLEET_KEY_MAX], const char *kind,
-                         const char *name);
 
 #define FLEET_LIVES_LENGTH 24 /* what all lives of a daemon have in common */
 void fleet_session_next_life(struct fleet *f);
+/* Creates alive/LIFE of the session that was begun. */
+void fleet_session_write_life(const struct fleet *f, struct fleet_commit *d);
 int fleet_session_begin(struct fleet *f);
 /* The end of the session, less a margin for clocks of unequal speed. */
 int64_t fleet_session_deadline_ns(const struct fleet *f);

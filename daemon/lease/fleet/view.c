@@ -16,6 +16,13 @@ const char *fleet_key(char key[FLEET_KEY_MAX], uint32_t region, const char *kind
         return key;
 }
 
+uint64_t fleet_tick_of(const struct id_layout *layout, int64_t unix_ms) {
+        int64_t tick;
+
+        return __builtin_sub_overflow(unix_ms, layout->epoch_unix_ms, &tick) || tick < 0 ?
+                       0 : (uint64_t)tick;
+}
+
 static int refuse_key(int error, const char *key) {
         if (error == -EPROTO)
                 return log_failure(EPROTO, "coordinator-version", "the coordinator's key %s is of "
@@ -101,14 +108,18 @@ static void mark_owner(struct fleet_view *view, size_t owner) {
         }
 }
 
-static int keep_damaged(struct fleet_view *view, const struct coordinator_item *item, int error) {
-        char *key = strdup(item->key);
+static int keep_odd(struct fleet_odd_key *ret, const struct coordinator_item *item, int error) {
+        *ret = (struct fleet_odd_key){ strdup(item->key), strdup(item->value), item->modified,
+                                       error };
+        return ret->key != NULL && ret->value != NULL ? 0 : -ENOMEM;
+}
 
-        if (key == NULL)
-                return -ENOMEM;
-        view->damaged[view->n_damaged++] =
-                (struct fleet_damaged){ key, item->modified, error };
-        return 0;
+static void free_odd(struct fleet_odd_key *keys, size_t n) {
+        for (size_t i = 0; i < n; i++) {
+                free(keys[i].key);
+                free(keys[i].value);
+        }
+        free(keys);
 }
 
 static int read_host(struct fleet_view *view, const struct coordinator_list *list,
@@ -124,7 +135,7 @@ static int read_host(struct fleet_view *view, const struct coordinator_list *lis
         r = record_host_parse(item->value, &space->layout, nonce, owner->record);
         if (r < 0) {
                 free(owner->record);
-                if (r == -ENOMEM || keep_damaged(view, item, r) < 0)
+                if (r == -ENOMEM || keep_odd(&view->damaged[view->n_damaged++], item, r) < 0)
                         return -ENOMEM;
                 log_event(LOG_LEVEL_WARNING, "coordinator-damaged", "the coordinator's key %s is "
                           "%s: the worker IDs it stood for are refused. Put back its value by hand, or "
@@ -176,14 +187,10 @@ static int read_strays(struct fleet_view *view, const struct coordinator_list *l
                 return -ENOMEM;
         for (size_t i = 0; i < list->n; i++) {
                 const struct coordinator_item *item = &list->items[i];
-                struct fleet_stray *stray = &view->strays[view->n_strays];
 
-                if (strncmp(item->key, prefix, length) != 0 || has_life(view, item->key + length))
-                        continue;
-                view->n_strays++;
-                stray->key = strdup(item->key);
-                stray->value = strdup(item->value);
-                if (stray->key == NULL || stray->value == NULL)
+                if (strncmp(item->key, prefix, length) == 0 &&
+                    !has_life(view, item->key + length) &&
+                    keep_odd(&view->strays[view->n_strays++], item, 0) < 0)
                         return -ENOMEM;
         }
         return 0;
@@ -293,15 +300,9 @@ struct fleet_view *fleet_view_free(struct fleet_view *view) {
                 return NULL;
         for (size_t i = 0; i < view->n_owners; i++)
                 free(view->owners[i].record);
-        for (size_t i = 0; i < view->n_damaged; i++)
-                free(view->damaged[i].key);
-        for (size_t i = 0; i < view->n_strays; i++) {
-                free(view->strays[i].key);
-                free(view->strays[i].value);
-        }
+        free_odd(view->damaged, view->n_damaged);
+        free_odd(view->strays, view->n_strays);
         free(view->owners);
-        free(view->damaged);
-        free(view->strays);
         free(view);
         return NULL;
 }

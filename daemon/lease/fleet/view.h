@@ -19,17 +19,11 @@ struct fleet_owner {
         bool alive;
 };
 
-/* A record that cannot be read. */
-struct fleet_damaged {
-        char *key;
-        int64_t modified;
-        int error; /* -EBADMSG, -EPROTO */
-};
-
-/* A key alive/LIFE that no record names: its host is alive, and its record was lost or
- * damaged. Until the session expires also that of a host which has begun another one. */
-struct fleet_stray {
+/* A key which the operator may have to repair. */
+struct fleet_odd_key {
         char *key, *value;
+        int64_t modified;
+        int error; /* of reading it: -EBADMSG, -EPROTO */
 };
 
 struct fleet_view {
@@ -39,9 +33,11 @@ struct fleet_view {
         int64_t used_modified; /* 0: there is none */
         struct fleet_owner *owners;
         size_t n_owners;
-        struct fleet_damaged *damaged;
+        struct fleet_odd_key *damaged; /* records that cannot be read */
         size_t n_damaged;
-        struct fleet_stray *strays;
+        /* Keys alive/LIFE that no record names: the host is alive, and its record was lost
+         * or damaged. Until the session expires also that of a host which has begun another. */
+        struct fleet_odd_key *strays;
         size_t n_strays;
         uint32_t end;                 /* worker IDs of the region */
         int32_t of_worker[WORKER_SET_MAX];
@@ -62,3 +58,5 @@ struct fleet_view *fleet_view_free(struct fleet_view *view);
 /* "region/0/host/NONCE" and so on; `name` may be "". Returns `key`. */
 const char *fleet_key(char key[FLEET_KEY_MAX], uint32_t region, const char *kind,
                       const char *name);
+/* 0: before the epoch. */
+uint64_t fleet_tick_of(const struct id_layout *layout, int64_t unix_ms);
