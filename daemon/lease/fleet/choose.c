@@ -29,59 +29,6 @@ static int check_worker(const struct fleet_view *view, uint32_t worker, uint64_t
         return now_tick >= fleet_free_tick(view->owners[owner].record, recycle_ticks) ? 0 : -EBUSY;
 }
 
-/* The run from `first` on: its highest fence; or -EBUSY, and where the next run that may
- * be free begins. */
-static int try_run(const struct fleet_view *view, uint32_t first, uint32_t count,
-                   uint64_t now_tick, uint64_t recycle_ticks, uint64_t *ret_fence,
-                   uint32_t *ret_next) {
-        uint64_t fence = 0, own;
-        int32_t before = FLEET_NEVER_USED;
-        uint32_t owners = 0;
-
-        *ret_next = first + 1;
-        for (uint32_t w = first; w < first + count; w++) {
-                if (check_worker(view, w, now_tick, recycle_ticks, &own) < 0) {
-                        *ret_next = w + 1;
-                        return -EBUSY;
-                }
-                /* never fewer than there are, which is enough */
-                owners += view->of_worker[w] >= 0 && view->of_worker[w] != before;
-                before = view->of_worker[w];
-                fence = own > fence ? own : fence;
-        }
-        if (owners > OWNERS_MAX)
-                return -EBUSY;
-        *ret_fence = fence;
-        return 0;
-}
-
-int fleet_choose(const struct fleet_view *view, uint32_t count, uint64_t now_tick,
-                 uint64_t recycle_ticks, struct fleet_choice *ret) {
-        struct fleet_choice best = { .first = UINT32_MAX };
-        bool best_aligned = false;
-        uint32_t next;
-
-        for (uint32_t first = 0; first < view->end && count <= view->end - first; first = next) {
-                bool aligned = first % count == 0; /* leaves whole runs to other hosts */
-                uint64_t fence;
-
-                if (try_run(view, first, count, now_tick, recycle_ticks, &fence, &next) < 0)
-                        continue;
-                if (best.first != UINT32_MAX &&
-                    (fence > best.fence_tick || (fence == best.fence_tick &&
-                                                 (best_aligned || !aligned))))
-                        continue;
-                best = (struct fleet_choice){ .first = first, .fence_tick = fence };
-                best_aligned = aligned;
-                if (aligned && fence == 0)
-                        break; /* none is better */
-        }
-        if (best.first == UINT32_MAX)
-                return -EBUSY;
-        *ret = best;
-        return 0;
-}
-
 static bool released_by(const struct fleet_view *view, uint32_t worker,
                         const struct record_identity *who) {
         int32_t owner = view->of_worker[worker];
@@ -101,11 +48,11 @@ uint32_t fleet_extent(const struct fleet_view *view, uint32_t first, uint32_t mo
 
         for (; n < most && first + n < view->end; n++) {
                 uint32_t w = first + n;
-                uint64_t rest = released_by(view, w, who) ? 0 : recycle_ticks;
+                uint64_t rest = who != NULL && released_by(view, w, who) ? 0 : recycle_ticks;
 
                 if (check_worker(view, w, now_tick, rest, &own) < 0)
                         break;
-                /* as in try_run() */
+                /* never fewer than there are, which is enough */
                 owners += view->of_worker[w] >= 0 &&
                           (n == 0 || view->of_worker[w] != view->of_worker[w - 1]);
                 if (owners > OWNERS_MAX)
@@ -114,6 +61,37 @@ uint32_t fleet_extent(const struct fleet_view *view, uint32_t first, uint32_t mo
         }
         *ret_fence = fence;
         return n;
+}
+
+int fleet_choose(const struct fleet_view *view, uint32_t count, uint64_t now_tick,
+                 uint64_t recycle_ticks, struct fleet_choice *ret) {
+        struct fleet_choice best = { .first = UINT32_MAX };
+        bool best_aligned = false;
+
+        for (uint32_t first = 0; first < view->end && count <= view->end - first; first++) {
+                bool aligned = first % count == 0; /* leaves whole runs to other hosts */
+                uint64_t fence, own;
+                uint32_t n = fleet_extent(view, first, count, now_tick, recycle_ticks, NULL, &fence);
+
+                if (n < count) {
+                        /* no run with a worker ID that is not free; else it has too many owners */
+                        if (check_worker(view, first + n, now_tick, recycle_ticks, &own) < 0)
+                                first += n;
+                        continue;
+                }
+                if (best.first != UINT32_MAX &&
+                    (fence > best.fence_tick || (fence == best.fence_tick &&
+                                                 (best_aligned || !aligned))))
+                        continue;
+                best = (struct fleet_choice){ .first = first, .fence_tick = fence };
+                best_aligned = aligned;
+                if (aligned && fence == 0)
+                        break; /* none is better */
+        }
+        if (best.first == UINT32_MAX)
+                return -EBUSY;
+        *ret = best;
+        return 0;
 }
 
 struct fleet_census fleet_census(const struct fleet_view *view, uint64_t now_tick,

@@ -16,7 +16,8 @@ struct fleet_choice {
 int fleet_choose(const struct fleet_view *view, uint32_t count, uint64_t now_tick,
                  uint64_t recycle_ticks, struct fleet_choice *ret);
 /* How many worker IDs in a row from `first` on are free, at most `most`. Those that `who`
- * itself has released rest only until their fence has passed. */
+ * itself has released rest only until their fence has passed; NULL: nobody's. `ret_fence`:
+ * the highest of all of them. */
 uint32_t fleet_extent(const struct fleet_view *view, uint32_t first, uint32_t most,
                       uint64_t now_tick, uint64_t recycle_ticks,
                       const struct record_identity *who, uint64_t *ret_fence);

@@ -10,7 +10,7 @@
 #include "daemon/lease/fleet/choose.h"
 #include "daemon/lease/fleet/commit.h"
 #include "daemon/lease/fleet/internal.h"
-#include "daemon/lease/fleet/report.h"
+#include "daemon/lease/state/fence_file.h"
 #include "daemon/util/log.h"
 
 int fleet_new(struct fleet **ret, const struct fleet_parts *parts) {
@@ -40,6 +40,35 @@ const char *fleet_space_name(const struct fleet *f) {
         return f->space_name;
 }
 
+/* ---- what the metrics and the log say */
+
+/* What a claim found in the region. */
+static void report_region(const struct fleet *f, const struct fleet_view *view) {
+        struct fleet_census census = fleet_census(
+                view, fleet_tick_now(f), fleet_recycle_ticks(f));
+        struct lease_counters *counters = f->parts.counters;
+
+        /* relaxed, all: numbers to look at */
+        atomic_store_explicit(&counters->held, census.held, memory_order_relaxed);
+        atomic_store_explicit(&counters->resting, census.resting, memory_order_relaxed);
+        atomic_store_explicit(&counters->refused, census.refused, memory_order_relaxed);
+        atomic_store_explicit(&counters->free, census.free, memory_order_relaxed);
+}
+
+static void report_claim(const struct fleet *f, const struct lease_grant *grant) {
+        char *workers = worker_set_text(&f->record.workers), time[FENCE_TIME_SIZE], above[96];
+
+        snprintf(above, sizeof(above), "above the fence of tick %" PRIu64 " (%s)",
+                 grant->fence_tick,
+                 fence_time(&f->parts.space.layout, grant->fence_tick, time));
+        log_event(LOG_LEVEL_INFO, "lease-claimed", "took worker IDs %s of region %" PRIu32 ", %"
+                  PRIu32 " to %" PRIu32 " in an ID, %s",
+                  workers != NULL ? workers : "?", f->parts.space.region, grant->worker_first,
+                  grant->worker_first + grant->worker_count - 1,
+                  grant->fence_tick == 0 ? "never used before" : above);
+        free(workers);
+}
+
 /* ---- claiming */
 
 static int refuse_none(const struct fleet *f, const struct fleet_view *view, uint64_t now,
@@ -48,7 +77,6 @@ static int refuse_none(const struct fleet *f, const struct fleet_view *view, uin
         char when[64] = "";
 
         fleet_count(&f->parts.counters->waits);
-
         if (census.resting > 0 && census.first_free_tick != UINT64_MAX)
                 snprintf(when, sizeof(when), ", the first for %" PRIu64 " s more",
                          (census.first_free_tick - now) / 1000 + 1);
@@ -215,7 +243,7 @@ int fleet_claim(struct fleet *f, struct lease_grant *ret) {
         int r = fleet_view_read(&view, f->parts.calls, f->parts.coordinator, &f->parts.space);
 
         if (r == 0) {
-                fleet_report_region(f, view);
+                report_region(f, view);
                 r = claim_run(f, view);
         }
         if (r == -EAGAIN) {
@@ -240,7 +268,7 @@ int fleet_claim(struct fleet *f, struct lease_grant *ret) {
                         .taken_anew = f->others,
                         .above_tick = f->record.grown_tick,
                 };
-                fleet_report_claim(f, ret);
+                report_claim(f, ret);
         }
         fleet_view_free(view);
         return r;

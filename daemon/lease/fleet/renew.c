@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "daemon/lease/fleet/internal.h"
-#include "daemon/lease/fleet/report.h"
 #include "daemon/util/log.h"
 
 int64_t fleet_renew_due(const struct fleet *f) {
@@ -162,10 +161,23 @@ int fleet_renew_settle(struct fleet *f, int r, int64_t sent_ns) {
         return r;
 }
 
+static void report_renewal(const struct fleet *f, int64_t sent_ns) {
+        struct lease_counters *counters = f->parts.counters;
+        int64_t took_ns = fleet_boot_ns(f) - sent_ns;
+        unsigned bucket = 0;
+
+        while (bucket < RENEWAL_BUCKETS - 1 && took_ns > (int64_t)renewal_bucket_ns[bucket])
+                bucket++;
+        fleet_count(&counters->renewals);
+        fleet_count(&counters->renewal[bucket]);
+        /* relaxed: a number to look at */
+        atomic_fetch_add_explicit(&counters->renewal_ns, took_ns, memory_order_relaxed);
+}
+
 static int take_renewal(struct fleet *f, int r, int64_t sent_ns) {
         if (r == 0) {
                 f->session = true;
-                fleet_report_renewal(f, sent_ns);
+                report_renewal(f, sent_ns);
         }
         return fleet_renew_settle(f, r, sent_ns);
 }
