@@ -214,13 +214,17 @@ static int take_ttl(const json_t *answer, int64_t *ret_ttl_ns) {
         return 0;
 }
 
+static int call_lease(struct etcd_coordinator *etcd, const char *path, const char *field,
+                      int64_t value, bool once, json_t **ret) {
+        return etcd_http_call(etcd->http, path, json_pack("{s:o}", field, format_number(value)),
+                              once, ret);
+}
+
 static int etcd_session_begin(void *coordinator, int64_t ttl_ns, int64_t *ret_ttl_ns) {
         struct etcd_coordinator *etcd = coordinator;
         json_t *answer = NULL;
         int64_t lease = 0;
-        int r = etcd_http_call(etcd->http, "lease/grant",
-                               json_pack("{s:o}", "TTL", format_number(ttl_ns / NS_PER_S)), false,
-                               &answer);
+        int r = call_lease(etcd, "lease/grant", "TTL", ttl_ns / NS_PER_S, false, &answer);
 
         if (r < 0)
                 return r;
@@ -236,9 +240,7 @@ static int etcd_session_begin(void *coordinator, int64_t ttl_ns, int64_t *ret_tt
 static int etcd_session_keep(void *coordinator, int64_t *ret_ttl_ns) {
         struct etcd_coordinator *etcd = coordinator;
         json_t *answer = NULL;
-        int r = etcd_http_call(etcd->http, "lease/keepalive",
-                               json_pack("{s:o}", "ID", format_number(etcd->lease)), false,
-                               &answer);
+        int r = call_lease(etcd, "lease/keepalive", "ID", etcd->lease, false, &answer);
 
         if (r == 0)
                 r = take_ttl(json_object_get(answer, "result"), ret_ttl_ns);
@@ -249,8 +251,7 @@ static int etcd_session_keep(void *coordinator, int64_t *ret_ttl_ns) {
 static int etcd_session_end(void *coordinator) {
         struct etcd_coordinator *etcd = coordinator;
         json_t *answer = NULL;
-        int r = etcd_http_call(etcd->http, "lease/revoke",
-                               json_pack("{s:o}", "ID", format_number(etcd->lease)), true, &answer);
+        int r = call_lease(etcd, "lease/revoke", "ID", etcd->lease, true, &answer);
 
         json_decref(answer);
         return r;

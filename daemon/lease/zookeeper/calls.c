@@ -6,7 +6,6 @@
 #include <stdlib.h>
 
 #include "daemon/lease/zookeeper/handle.h"
-#include "daemon/lease/zookeeper/node.h"
 #include "daemon/lease/zookeeper/request.h"
 #include "daemon/lease/zookeeper/session.h"
 #include "daemon/util/log.h"

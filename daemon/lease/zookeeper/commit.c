@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "daemon/lease/fleet/coordinator.h"
-#include "daemon/lease/zookeeper/node.h"
 #include "daemon/lease/zookeeper/request.h"
 #include "daemon/lease/zookeeper/session.h"
 

@@ -62,6 +62,20 @@ int64_t zookeeper_handle_deadline_ns(const struct zookeeper_coordinator *zookeep
 /* Takes the code of an answer: 0, or -EACCES or -EIO with a line in the log. */
 int zookeeper_handle_refused(int code, const char *path);
 
+/* ---- what a znode says */
+
+#define ZOOKEEPER_FOLDER "folder"
+
+/* > 0, for struct coordinator_item; see calls.h. */
+int64_t zookeeper_modified(const struct Stat *stat);
+int zookeeper_version(int64_t modified); /* of which znode it was */
+
+/* A folder znode holds keys and is none; the operator may have created it without a value. */
+bool zookeeper_is_folder(const char *value, const struct Stat *stat);
+
+/* "A/B", or one of them if the other is empty; malloc'ed; NULL: no memory. */
+char *zookeeper_path(const char *a, const char *b);
+
 /* As coordinator.h; in commit.c and list.c. */
 struct coordinator_commit;
 struct coordinator_list;

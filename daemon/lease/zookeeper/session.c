@@ -159,15 +159,6 @@ static int give_up_connection(struct zookeeper_session *s) {
                        : zookeeper_handle_fail(s, -ETIMEDOUT, "no connection in time");
 }
 
-/* The session's ID is the same with each connection; the library's thread wrote it before
- * it reported this one. */
-static void take_connection(struct zookeeper_session *s) {
-        if (s->id.client_id == 0)
-                s->answered_ns = time_ns(CLOCK_BOOTTIME);
-        s->id = *zoo_client_id(s->handle);
-        s->ttl_ns = zoo_recv_timeout(s->handle) * NS_PER_MS;
-}
-
 static int connect_session(struct zookeeper_session *s, int64_t deadline_ns) {
         int r = 0, state;
 
@@ -187,7 +178,11 @@ static int connect_session(struct zookeeper_session *s, int64_t deadline_ns) {
                 return zookeeper_handle_fail(s, -EACCES, zerror(ZAUTHFAILED));
         if (state != ZOO_CONNECTED_STATE)
                 return give_up_connection(s);
-        take_connection(s);
+        if (s->id.client_id == 0)
+                s->answered_ns = time_ns(CLOCK_BOOTTIME);
+        /* the same with each connection; the library's thread wrote it before it reported this */
+        s->id = *zoo_client_id(s->handle);
+        s->ttl_ns = zoo_recv_timeout(s->handle) * NS_PER_MS;
         return 0;
 }
 

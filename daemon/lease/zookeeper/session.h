@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * A session with ZooKeeper and requests in it, with time-outs of our own around the
- * asynchronous calls of libzookeeper. One thread at a time. Requests of one session
+ * A session with ZooKeeper. One thread at a time. Requests of one session, see request.h,
  * are carried out in the order in which they were sent.
  */
 #include <stdbool.h>
