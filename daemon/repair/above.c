@@ -48,24 +48,6 @@ int above_parse(const struct id_layout *layout, const char *text, uint64_t *ret_
         return 0;
 }
 
-static int explain_parse(const struct id_layout *layout, const char *text, uint64_t *ret_tick) {
-        char end[FENCE_TIME_SIZE], begin[FENCE_TIME_SIZE];
-        int r = above_parse(layout, text, ret_tick);
-
-        if (r == -EINVAL)
-                return log_failure(EINVAL, "fence-above",
-                                   "\"%s\" is neither an ID nor a time: say a "
-                                   "decimal ID, or a time as " ISOTIME_FORMS,
-                                   text);
-        if (r < 0)
-                return log_failure(-r, "fence-above",
-                                   "%s is outside the times of id.epoch and "
-                                   "id.layout, from %s to %s: nothing can begin above it",
-                                   text, fence_time(layout, 1, begin),
-                                   fence_time(layout, id_tick_max(layout), end));
-        return 0;
-}
-
 /* Until then the next daemon gives no ID, or IDs that are as far ahead. */
 static int check_ahead(const struct id_layout *layout, uint64_t tick) {
         int64_t now_ms = time_ns(CLOCK_REALTIME) / NS_PER_MS, fence_ms, ahead_ms;
@@ -86,11 +68,22 @@ static int check_ahead(const struct id_layout *layout, uint64_t tick) {
 }
 
 int above_tick(const struct id_layout *layout, const char *text, bool force, uint64_t *ret_tick) {
+        char end[FENCE_TIME_SIZE], begin[FENCE_TIME_SIZE];
         uint64_t tick;
-        int r = explain_parse(layout, text, &tick);
+        int r = above_parse(layout, text, &tick);
 
-        if (r == 0 && !force)
-                r = check_ahead(layout, tick);
+        if (r == -EINVAL)
+                return log_failure(EINVAL, "fence-above",
+                                   "\"%s\" is neither an ID nor a time: say a "
+                                   "decimal ID, or a time as " ISOTIME_FORMS,
+                                   text);
+        if (r < 0)
+                return log_failure(-r, "fence-above",
+                                   "%s is outside the times of id.epoch and "
+                                   "id.layout, from %s to %s: nothing can begin above it",
+                                   text, fence_time(layout, 1, begin),
+                                   fence_time(layout, id_tick_max(layout), end));
+        r = force ? 0 : check_ahead(layout, tick);
         if (r == 0)
                 *ret_tick = tick;
         return r;

@@ -76,10 +76,12 @@ static int look_at_region(struct task *task) {
         return explain_error(task, r);
 }
 
-static void end_task(struct task *task) {
+/* Returns `r`, or why the output failed. */
+static int end_task(struct task *task, int r) {
         task->view = fleet_view_free(task->view);
         if (task->kind != NULL)
                 task->kind->disconnect(&task->connection);
+        return r == 0 && fflush(stdout) != 0 ? -errno : r;
 }
 
 /* ---- listing */
@@ -262,8 +264,7 @@ int workers_command(const struct config *config, const struct workers_request *r
         else if (r == 0)
                 r = request->all_regions ? list_all(&task, request->json) :
                                            list_region(&task, request->json);
-        end_task(&task);
-        return r == 0 && fflush(stdout) != 0 ? -errno : r;
+        return end_task(&task, r);
 }
 
 /* ---- sfshm fence --above */
@@ -300,6 +301,5 @@ int workers_fence_above(const struct config *config, const char *above, bool for
                 r = above_tick(&task.space.layout, above, force, &tick);
         if (r == 0)
                 r = fence_refused(&task, tick, ret_repaired);
-        end_task(&task);
-        return r == 0 && fflush(stdout) != 0 ? -errno : r;
+        return end_task(&task, r);
 }
