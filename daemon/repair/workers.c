@@ -67,12 +67,11 @@ static int look_at_region(struct task *task) {
         int r;
 
         task->view = fleet_view_free(task->view);
-        r = fleet_view_read(&task->view, task->connection.calls,
-                            task->connection.coordinator, &task->space);
+        r = fleet_view_read(&task->view, task->connection.calls, task->connection.coordinator,
+                            &task->space);
         if (r == -EIO || r == -ETIMEDOUT)
                 return log_failure(-r, "workers", "%s does not answer, and nothing was changed: check "
-                                   "%s", task->connection.place,
-                                   task->kind->name);
+                                   "%s", task->connection.place, task->kind->name);
         return explain_error(task, r);
 }
 
@@ -248,8 +247,8 @@ static int release_asked(struct task *task, const struct workers_request *reques
         release = make_release(task);
         if (*request->release == '\0' ||
             worker_set_parse(request->release, task->view->end, &release.asked) < 0)
-                return log_failure(EINVAL, "workers-release", "\"%s\" is no list of worker IDs as 7 "
-                                   "or 0-3,7, in order, within the region and below %" PRIu32,
+                return log_failure(EINVAL, "workers-release", "\"%s\" is no list of worker IDs as "
+                                   "7 or 0-3,7, in order, within the region and below %" PRIu32,
                                    request->release, task->view->end);
         return request->above != NULL ? release_above(task, &release, request) :
                                         release_dead(task, &release, request);

@@ -71,7 +71,8 @@ int fleet_choose(const struct fleet_view *view, uint32_t count, uint64_t now_tic
         for (uint32_t first = 0; first < view->end && count <= view->end - first; first++) {
                 bool aligned = first % count == 0; /* leaves whole runs to other hosts */
                 uint64_t fence, own;
-                uint32_t n = fleet_extent(view, first, count, now_tick, recycle_ticks, NULL, &fence);
+                uint32_t n =
+                        fleet_extent(view, first, count, now_tick, recycle_ticks, NULL, &fence);
 
                 if (n < count) {
                         /* no run with a worker ID that is not free; else it has too many owners */

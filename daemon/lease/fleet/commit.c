@@ -93,8 +93,7 @@ uint64_t fleet_commit_owners(struct fleet_commit *d, const struct fleet_view *vi
 
 int fleet_commit_send(struct fleet_commit *d, const struct coordinator_calls *calls,
                       void *coordinator) {
-        const struct coordinator_commit commit = { d->checks, d->n_checks, d->writes,
-                                                   d->n_writes };
+        const struct coordinator_commit commit = { d->checks, d->n_checks, d->writes, d->n_writes };
         int r = d->error != 0 ? d->error : calls->commit(coordinator, &commit);
 
         for (size_t i = 0; i < d->n_writes; i++)

@@ -14,20 +14,14 @@ void coordinator_list_clear(struct coordinator_list *list) {
         *list = (struct coordinator_list){ .n = 0 };
 }
 
+static int compare_key(const void *key, const void *item) {
+        return strcmp(key, ((const struct coordinator_item *)item)->key);
+}
+
 const struct coordinator_item *coordinator_find(const struct coordinator_list *list,
                                                 const char *key) {
-        for (size_t low = 0, high = list->n; low < high;) {
-                size_t middle = low + (high - low) / 2;
-                int order = strcmp(list->items[middle].key, key);
-
-                if (order == 0)
-                        return &list->items[middle];
-                if (order < 0)
-                        low = middle + 1;
-                else
-                        high = middle;
-        }
-        return NULL;
+        return list->n == 0 ? NULL
+                            : bsearch(key, list->items, list->n, sizeof(*list->items), compare_key);
 }
 
 const char *coordinator_error_text(int error) {

@@ -44,8 +44,7 @@ const char *fleet_space_name(const struct fleet *f) {
 
 /* What a claim found in the region. */
 static void report_region(const struct fleet *f, const struct fleet_view *view) {
-        struct fleet_census census = fleet_census(
-                view, fleet_tick_now(f), fleet_recycle_ticks(f));
+        struct fleet_census census = fleet_census(view, fleet_tick_now(f), fleet_recycle_ticks(f));
         struct lease_counters *counters = f->parts.counters;
 
         /* relaxed, all: numbers to look at */
@@ -59,8 +58,7 @@ static void report_claim(const struct fleet *f, const struct lease_grant *grant)
         char *workers = worker_set_text(&f->record.workers), time[FENCE_TIME_SIZE], above[96];
 
         snprintf(above, sizeof(above), "above the fence of tick %" PRIu64 " (%s)",
-                 grant->fence_tick,
-                 fence_time(&f->parts.space.layout, grant->fence_tick, time));
+                 grant->fence_tick, fence_time(&f->parts.space.layout, grant->fence_tick, time));
         log_event(LOG_LEVEL_INFO, "lease-claimed", "took worker IDs %s of region %" PRIu32 ", %"
                   PRIu32 " to %" PRIu32 " in an ID, %s",
                   workers != NULL ? workers : "?", f->parts.space.region, grant->worker_first,

@@ -93,8 +93,8 @@ static int locked_by_other(const struct directory *dir) {
         if (pread(dir->lock_fd, text, sizeof(text) - 1, 0) > 0 && sscanf(text, "%d", &pid) == 1)
                 snprintf(who, sizeof(who), "(pid %d)", pid);
         return log_failure(EBUSY, "state-lock",
-                           "state directory %s is held by another sfshmd %s; stop it first, or give "
-                           "this one its own --set daemon.state_dir", dir->path, who);
+                           "state directory %s is held by another sfshmd %s; stop it first, or "
+                           "give this one its own --set daemon.state_dir", dir->path, who);
 }
 
 static int take_lock(struct directory *dir) {

@@ -81,7 +81,8 @@ static void choose_names(struct zookeeper_request *children, const char *filter)
 static int read_names(struct walk *w, struct folder *f, const char *path, const char *filter,
                       bool sync) {
         struct zookeeper_session *s = w->zookeeper->session;
-        struct zookeeper_request *synced = sync ? zookeeper_request_read(s, ZOOKEEPER_SYNC, path) : NULL;
+        struct zookeeper_request *synced =
+                sync ? zookeeper_request_read(s, ZOOKEEPER_SYNC, path) : NULL;
         struct zookeeper_request *itself = zookeeper_request_read(s, ZOOKEEPER_GET, path);
         int r;
 
