@@ -204,11 +204,9 @@ int lease_fd(const struct lease *lease) {
 }
 
 void lease_acknowledge(struct lease *lease) {
-        uint64_t count;
+        eventfd_t count;
 
-        /* -EAGAIN: nothing happened since, which is fine */
-        if (read(lease->event_fd, &count, sizeof(count)) < 0)
-                return;
+        (void)eventfd_read(lease->event_fd, &count); /* EAGAIN: nothing happened since; fine */
 }
 
 int lease_error(const struct lease *lease) {

@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdatomic.h>
-#include <unistd.h>
+#include <sys/eventfd.h>
 
 #include "daemon/lease/backoff.h"
 #include "daemon/util/log.h"
@@ -13,14 +13,6 @@
 
 #define RETRY_FIRST_NS (100 * NS_PER_MS)
 #define RETRY_LAST_NS (10 * NS_PER_S)
-
-static void signal_event(struct lease *lease) {
-        uint64_t one = 1;
-
-        /* fails only when the counter is full, and then it is readable anyway */
-        if (write(lease->event_fd, &one, sizeof(one)) < 0)
-                return;
-}
 
 /* Called with the mutex. */
 static bool is_write_requested(const struct lease *lease) {
@@ -205,7 +197,8 @@ void *writer_run(void *context) {
                         take_failure(lease, r);
                 else
                         take_success(lease, target);
-                signal_event(lease);
+                /* fails only when the counter is full, and then it is readable anyway */
+                (void)eventfd_write(lease->event_fd, 1);
                 pthread_mutex_lock(&lease->mutex);
         }
         pthread_mutex_unlock(&lease->mutex);

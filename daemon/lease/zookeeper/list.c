@@ -309,10 +309,7 @@ static void clear_walk(struct walk *w) {
         while (w->n_seen > 0)
                 free(w->seen[--w->n_seen].path);
         free(w->seen);
-        w->seen = NULL;
-        w->items = NULL;
-        w->n = w->room = 0;
-        w->folders = false;
+        *w = (struct walk){ .zookeeper = w->zookeeper, .deadline_ns = w->deadline_ns };
 }
 
 static int compare_items(const void *a, const void *b) {
@@ -336,15 +333,13 @@ int zookeeper_list(void *coordinator, const char *prefix, struct coordinator_lis
                         r = -EAGAIN; /* with another session */
         }
         free(folder);
-        if (r < 0) {
-                clear_walk(&w);
-                return r;
+        if (r == 0) {
+                if (w.n > 0)
+                        qsort(w.items, w.n, sizeof(*w.items), compare_items);
+                *ret = (struct coordinator_list){ w.items, w.n };
+                w.items = NULL;
+                w.n = 0;
         }
-        if (w.n > 0)
-                qsort(w.items, w.n, sizeof(*w.items), compare_items);
-        *ret = (struct coordinator_list){ w.items, w.n };
-        w.items = NULL;
-        w.n = 0;
         clear_walk(&w);
-        return 0;
+        return r;
 }
