@@ -273,7 +273,7 @@ static int64_t round_count(void *context, int64_t now_ns) {
         const struct clients_totals *clients = &server->clients.totals;
         const struct protocol_totals *protocol = &server->protocol.totals;
 
-        statistics_count(server->statistics, &(struct statistics_inputs){
+        statistics_count(server->statistics, &(struct statistics_counters){
                 .attaches = (int64_t)clients->attaches,
                 .refusals = (int64_t)protocol->refusals,
                 .protocol_errors = (int64_t)protocol->errors,

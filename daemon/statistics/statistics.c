@@ -15,13 +15,13 @@
 /* What comes before it in the segment never changes while the daemon runs. */
 #define SNAPSHOT_OFFSET offsetof(struct statistics_segment, updated_boot_ns)
 
-/* The inputs as words, so that they can be copied one by one while another thread
+/* The counters as words, so that they can be copied one by one while another thread
  * copies them out. */
-union input_words {
-        struct statistics_inputs named;
-        int64_t words[sizeof(struct statistics_inputs) / sizeof(int64_t)];
+#define COUNTER_WORDS (sizeof(struct statistics_counters) / sizeof(int64_t))
+union counter_words {
+        struct statistics_counters named;
+        int64_t words[COUNTER_WORDS];
 };
-#define INPUT_WORDS (sizeof(union input_words) / sizeof(int64_t))
 
 /* `client->statistics` is a client's record: the highest values seen of it. This one
  * stands for a client which is still in the list, but already in the totals. */
@@ -33,7 +33,7 @@ struct statistics {
         uint32_t capacity;                /* clients it has room for */
         struct statistics_run run;
         struct cds_list_head *clients;
-        _Atomic int64_t inputs[INPUT_WORDS];
+        _Atomic int64_t counted[COUNTER_WORDS]; /* by the ledger thread */
         struct ticker *ticker;
         const struct lease *lease;
         int64_t start_unix_ms;
@@ -168,16 +168,6 @@ static int64_t region_of(const struct statistics_segment *image) {
                          (layout->worker_bits - layout->region_bits));
 }
 
-static void fill_renewals(struct statistics *s, const struct lease_counters *lease) {
-        for (unsigned i = 0; i < RENEWAL_BUCKETS; i++)
-                s->image->lease_renewal[i] = (uint64_t)load_input(&lease->renewal[i]);
-        s->image->counters.lease_renewal_ns = load_input(&lease->renewal_ns);
-        s->image->counters.lease_renewals = load_input(&lease->renewals);
-        s->image->counters.lease_failures = load_input(&lease->failures);
-        s->image->counters.lease_expirations = load_input(&lease->expirations);
-        s->image->counters.lease_expiry_unix_ms = load_input(&lease->expiry_unix_ms);
-}
-
 static void fill_lease(struct statistics *s) {
         const struct lease_counters *lease = lease_counters(s->lease);
         struct statistics_counters *to = &s->image->counters;
@@ -193,58 +183,45 @@ static void fill_lease(struct statistics *s) {
         to->workers_free = load_input(&lease->free);
         to->coordinator_errors = load_input(&lease->coordinator_errors);
         to->coordinator_breakers = load_input(&lease->breakers);
-        fill_renewals(s, lease);
+        to->lease_renewal_ns = load_input(&lease->renewal_ns);
+        to->lease_renewals = load_input(&lease->renewals);
+        to->lease_failures = load_input(&lease->failures);
+        to->lease_expirations = load_input(&lease->expirations);
+        to->lease_expiry_unix_ms = load_input(&lease->expiry_unix_ms);
+        for (unsigned i = 0; i < RENEWAL_BUCKETS; i++)
+                s->image->lease_renewal[i] = (uint64_t)load_input(&lease->renewal[i]);
 }
 
-void statistics_count(struct statistics *s, const struct statistics_inputs *inputs) {
-        union input_words in = { .named = *inputs };
+void statistics_count(struct statistics *s, const struct statistics_counters *counters) {
+        union counter_words in = { .named = *counters };
 
-        for (unsigned i = 0; i < INPUT_WORDS; i++)
+        for (unsigned i = 0; i < COUNTER_WORDS; i++)
                 /* relaxed: only shown */
-                atomic_store_explicit(&s->inputs[i], in.words[i], memory_order_relaxed);
+                atomic_store_explicit(&s->counted[i], in.words[i], memory_order_relaxed);
 }
 
-static struct statistics_inputs load_inputs(const struct statistics *s) {
-        union input_words in;
+static struct statistics_counters load_counted(const struct statistics *s) {
+        union counter_words in;
 
-        for (unsigned i = 0; i < INPUT_WORDS; i++)
-                in.words[i] = load_input(&s->inputs[i]);
+        for (unsigned i = 0; i < COUNTER_WORDS; i++)
+                in.words[i] = load_input(&s->counted[i]);
         return in.named;
 }
 
 static void fill_counters(struct statistics *s) {
-        struct statistics_inputs in = load_inputs(s);
+        struct statistics_counters *to = &s->image->counters;
 
-        s->image->counters = (struct statistics_counters){
-                .overflows = (int64_t)s->totals[STATISTICS_OVERFLOWS],
-                .overflow_wait_ns = (int64_t)s->totals[STATISTICS_OVERFLOW_WAIT_NS],
-                .attaches = in.attaches,
-                .refusals = in.refusals,
-                .protocol_errors = in.protocol_errors,
-                .hints = in.hints,
-                .grants = in.grants,
-                .extensions = in.extensions,
-                .wakeups = in.wakeups,
-                .ticks = (int64_t)ticker_count(s->ticker),
-                .ticks_late = (int64_t)ticker_late_count(s->ticker),
-                .clients = s->image->client_count,
-                .lanes = in.lanes,
-                .positions_standing = in.positions_standing,
-                .positions_elastic = in.positions_elastic,
-                .positions = in.positions,
-                .ticker_running = ticker_running(s->ticker),
-                .fence_unix_ms = fence_unix_ms(s),
-                .fence_ahead_ms = fence_ahead_ms(s),
-                .region = region_of(s->image),
-                .start_unix_ms = s->start_unix_ms,
-                .clock_rollbacks = in.clock_rollbacks,
-                .clock_forward_steps = in.clock_forward_steps,
-                .clock_holds = in.clock_holds,
-                .clock_offset_ns = in.clock_offset_ns,
-                .clock_state = in.clock_state,
-                .clock_reason = in.clock_reason,
-                .memory_bytes = in.memory_bytes,
-        };
+        *to = load_counted(s);
+        to->overflows = (int64_t)s->totals[STATISTICS_OVERFLOWS];
+        to->overflow_wait_ns = (int64_t)s->totals[STATISTICS_OVERFLOW_WAIT_NS];
+        to->ticks = (int64_t)ticker_count(s->ticker);
+        to->ticks_late = (int64_t)ticker_late_count(s->ticker);
+        to->clients = s->image->client_count;
+        to->ticker_running = ticker_running(s->ticker);
+        to->fence_unix_ms = fence_unix_ms(s);
+        to->fence_ahead_ms = fence_ahead_ms(s);
+        to->region = region_of(s->image);
+        to->start_unix_ms = s->start_unix_ms;
         fill_lease(s);
 }
 
@@ -319,7 +296,9 @@ static void *statistics_thread(void *context) {
         return NULL;
 }
 
-void statistics_poke(struct statistics *s) {
+void statistics_poke(void *context) {
+        struct statistics *s = context;
+
         pthread_mutex_lock(&s->wake_mutex);
         s->poked = true;
         pthread_cond_signal(&s->wake);
@@ -343,10 +322,6 @@ bool statistics_answered(void *context, uint32_t question) {
         return atomic_load_explicit(&s->answer, memory_order_relaxed) == question;
 }
 
-static void on_run(void *context) {
-        statistics_poke(context);
-}
-
 static void fill_run(struct statistics *s) {
         const struct statistics_segment *segment = s->segment;
 
@@ -362,6 +337,16 @@ static void fill_run(struct statistics *s) {
         s->image->pid = (uint32_t)getpid();
         s->image->clients_offset = sizeof(struct statistics_segment);
         s->start_unix_ms = time_ns(CLOCK_REALTIME) / NS_PER_MS;
+}
+
+/* The thread has ended, or never ran. */
+static struct statistics *statistics_dispose(struct statistics *s) {
+        pthread_cond_destroy(&s->wake);
+        pthread_mutex_destroy(&s->wake_mutex);
+        pthread_mutex_destroy(&s->totals_mutex);
+        free(s->image);
+        free(s);
+        return NULL;
 }
 
 int statistics_new(struct statistics **ret, struct statistics_segment *segment,
@@ -387,12 +372,10 @@ int statistics_new(struct statistics **ret, struct statistics_segment *segment,
                 r = thread_start(&s->thread, "sfshmd-stats", statistics_thread, s);
         }
         if (r < 0) {
-                free(s->image);
-                pthread_cond_destroy(&s->wake);
-                free(s);
+                statistics_dispose(s);
                 return r;
         }
-        ticker_on_run(ticker, on_run, s);
+        ticker_on_run(ticker, statistics_poke, s);
         *ret = s;
         return 0;
 }
@@ -414,10 +397,5 @@ struct statistics *statistics_free(struct statistics *s) {
                         free(client->statistics);
                 client->statistics = NULL;
         }
-        pthread_cond_destroy(&s->wake);
-        pthread_mutex_destroy(&s->wake_mutex);
-        pthread_mutex_destroy(&s->totals_mutex);
-        free(s->image);
-        free(s);
-        return NULL;
+        return statistics_dispose(s);
 }

@@ -14,14 +14,6 @@
 #include "daemon/clock/ticker.h"
 #include "shm/statistics.h"
 
-/* What the ledger thread counts. */
-struct statistics_inputs {
-        int64_t attaches, refusals, protocol_errors, hints, grants, extensions, wakeups;
-        int64_t lanes, positions_standing, positions_elastic, positions, memory_bytes;
-        int64_t clock_rollbacks, clock_forward_steps, clock_holds, clock_offset_ns;
-        int64_t clock_state, clock_reason;
-};
-
 struct statistics;
 
 /* The caller has filled in the segment's magic, version, size, client_capacity, boot
@@ -32,9 +24,10 @@ int statistics_new(struct statistics **ret, struct statistics_segment *segment,
                    const struct lease *lease);
 struct statistics *statistics_free(struct statistics *statistics);
 
-/* The ledger thread's numbers, once a round; the next snapshot has them. */
-void statistics_count(struct statistics *statistics, const struct statistics_inputs *inputs);
-void statistics_poke(struct statistics *statistics); /* a fresh snapshot soon; any thread */
+/* What the ledger thread counts, once a round; the next snapshot has it. The other
+ * counters are filled in there. */
+void statistics_count(struct statistics *statistics, const struct statistics_counters *counters);
+void statistics_poke(void *statistics); /* a fresh snapshot soon; any thread */
 /* A client of an earlier daemon, not in the list yet. What it has counted so far is not
  * part of this daemon's totals, which start at 0. Ledger thread. */
 void statistics_adopt(struct statistics *statistics, struct client *client);

@@ -208,7 +208,7 @@ Test(statistics, header_and_inputs_appear) {
         /* left odd by a writer who died */
         atomic_store(&segment->sequence, 7);
         start();
-        statistics_count(statistics, &(struct statistics_inputs){
+        statistics_count(statistics, &(struct statistics_counters){
                 .attaches = 3, .grants = 4, .memory_bytes = 8192, .clock_reason = 5 });
         s = fresh_snapshot();
         cr_assert_eq(sequence() & 1, 0);
