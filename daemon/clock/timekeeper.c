@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "daemon/util/log.h"
 #include "daemon/host/notify.h"
@@ -238,19 +237,6 @@ void timekeeper_tell_again(const struct timekeeper *keeper) {
                 tell_manager(keeper);
 }
 
-struct timekeeper_totals timekeeper_totals(const struct timekeeper *keeper) {
-        const struct guard *guard = keeper->guard;
-
-        return (struct timekeeper_totals){
-                .rollbacks = guard->rollbacks,
-                .forward_steps = guard->forward_steps,
-                .holds = guard->holds,
-                .offset_ns = guard->offset_ns,
-                .state = keeper->state,
-                .reason = keeper->reason,
-        };
-}
-
 /* ---- from outside */
 
 static const char *refusal_of(const struct timekeeper *keeper, int error) {
@@ -280,8 +266,4 @@ int timekeeper_accept(struct timekeeper *keeper, char text[TIMEKEEPER_TEXT]) {
         timekeeper_look(keeper);
         timekeeper_text(keeper, text);
         return 0;
-}
-
-void timekeeper_set_policy(struct timekeeper *keeper, const struct guard_policy *policy) {
-        guard_set_policy(keeper->guard, policy);
 }

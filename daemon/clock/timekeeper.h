@@ -65,13 +65,3 @@ void timekeeper_tell_again(const struct timekeeper *keeper);
 
 /* The operator says that the wall clock is right. 0 or -errno; `text` is the answer. */
 int timekeeper_accept(struct timekeeper *keeper, char text[TIMEKEEPER_TEXT]);
-/* The [clock] section has changed. */
-void timekeeper_set_policy(struct timekeeper *keeper, const struct guard_policy *policy);
-
-struct timekeeper_totals {
-        uint64_t rollbacks, forward_steps, holds; /* since start, see struct guard */
-        int64_t offset_ns;
-        enum clock_state state;
-        enum clock_reason reason;
-};
-struct timekeeper_totals timekeeper_totals(const struct timekeeper *keeper);

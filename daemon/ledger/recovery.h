@@ -5,7 +5,6 @@
  * which records of the journal, and how a client's slot is brought up to the journal's if
  * the daemon died between the two (rule 4).
  */
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 

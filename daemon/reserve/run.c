@@ -158,7 +158,3 @@ bool run_keeper_look(struct run_keeper *keeper, int64_t now_ns, uint64_t now_tic
         set_due(keeper, &lease, now_ns);
         return changed;
 }
-
-int64_t run_keeper_deadline(const struct run_keeper *keeper) {
-        return keeper->due_ns;
-}

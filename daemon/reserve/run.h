@@ -32,7 +32,7 @@ struct run_keeper {
         uint32_t used;      /* ... or some may still be held; >= run */
         uint32_t wanted;    /* worker IDs that are asked of the lease; run: no more */
         int64_t offered_ns; /* the last attempt to give back what is not used */
-        int64_t due_ns;
+        int64_t due_ns; /* for run_keeper_look(), if nothing else happens; or INT64_MAX */
         bool fixed; /* it can neither grow nor shrink */
 };
 
@@ -40,5 +40,3 @@ struct run_keeper {
 void run_keeper_init(struct run_keeper *keeper);
 /* Once the clock is ready. True: the run has changed, see reserve_set_run(). */
 bool run_keeper_look(struct run_keeper *keeper, int64_t now_ns, uint64_t now_tick);
-/* The CLOCK_BOOTTIME at which to call it if nothing else happens, or INT64_MAX. */
-int64_t run_keeper_deadline(const struct run_keeper *keeper);

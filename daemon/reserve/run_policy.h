@@ -10,7 +10,6 @@
  * RUN_POLICY_SHRINK_NS would have used at most three eighths. So demand that made it grow
  * does not let it shrink, and the other way round.
  */
-#include <stdbool.h>
 #include <stdint.h>
 
 #include "daemon/config/config.h"

@@ -244,11 +244,6 @@ int clients_adopt(struct clients *clients, struct client *client, struct peer *p
 
 /* ---- staying */
 
-bool clients_granted(const struct clients *clients, const struct client *client,
-                     uint64_t now_tick) {
-        return reserve_ready(clients->reserve, client, now_tick);
-}
-
 /* After WELCOME, a mapping of the grants page is enough: a descriptor less for each
  * client, unless it is to be stored. */
 static void clients_keep(struct clients *clients, struct client *client) {

@@ -42,7 +42,7 @@ struct clients {
 
 /* Outcomes which the caller must handle. */
 enum {
-        CLIENTS_E_WAITING = 1, /* attached, but clients_granted() is still false */
+        CLIENTS_E_WAITING = 1, /* attached, but reserve_ready() is still false */
         CLIENTS_E_REFUSED = 2, /* not attached: *ret_refusal says why */
 };
 
@@ -54,9 +54,6 @@ void clients_refuse(struct wire_refused *ret, int error, uint32_t retry_after_ms
  * first reservations made. 0 or CLIENTS_E_…. */
 int clients_attach(struct clients *clients, int socket, struct peer *peer, uint32_t n_lanes,
                    uint64_t now_tick, struct client **ret, struct wire_refused *ret_refusal);
-/* Does it hold reservations? */
-bool clients_granted(const struct clients *clients, const struct client *client,
-                     uint64_t now_tick);
 /* Sends WELCOME with its descriptors; never blocks. 0 or -errno: the peer does not
  * take it. */
 int clients_welcome(struct clients *clients, struct client *client, uint16_t version);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /* The listening socket: passed by systemd, or bound here. */
-#include <stdbool.h>
 #include <sys/types.h>
 
 #include "daemon/config/config.h"

@@ -175,8 +175,8 @@ static enum connection_state protocol_retry_held(struct protocol *protocol,
 
         if (connection->client == NULL)
                 return protocol_attach(protocol, connection, connection->deadline_ns, now_ns);
-        if (clients_granted(protocol->clients, connection->client,
-                            timekeeper_tick(protocol->timekeeper, now_ns)))
+        if (reserve_ready(protocol->clients->reserve, connection->client,
+                          timekeeper_tick(protocol->timekeeper, now_ns)))
                 return protocol_send_welcome(protocol, connection);
         if (!timekeeper_ready(protocol->timekeeper, &resume_ns) &&
             resume_ns > connection->deadline_ns)

@@ -79,7 +79,7 @@ static void accept_ready(void *context, uint32_t events, int64_t now_ns) {
 static void apply_config(struct server *server) {
         accounts_reload(server->accounts);
         reserve_reload(server->reserve, server->config);
-        timekeeper_set_policy(&server->timekeeper, &server->config->clock);
+        guard_set_policy(&server->segments.guard, &server->config->clock);
         lease_set_horizon(server->lease, server->config->horizon_ns);
         server->clients.changed = true;
 }
@@ -209,7 +209,7 @@ static int64_t round_run_length(void *context, int64_t now_ns) {
                 return INT64_MAX;
         if (run_keeper_look(&server->run, now_ns, guard_tick(&server->segments.guard, now_ns)))
                 server->clients.changed = true;
-        return run_keeper_deadline(&server->run);
+        return server->run.due_ns;
 }
 
 static int64_t round_grant(void *context, int64_t now_ns) {
@@ -237,24 +237,12 @@ static int64_t round_fence(void *context, int64_t now_ns) {
         return timekeeper_deadline(&server->timekeeper);
 }
 
-static int64_t round_welcome(void *context, int64_t now_ns) {
+/* Who came or went in this round is work for round_grant(). */
+static int64_t round_connections(void *context, int64_t now_ns) {
         struct server *server = context;
 
         protocol_welcome(&server->protocol, now_ns);
-        return INT64_MAX;
-}
-
-static int64_t round_expire(void *context, int64_t now_ns) {
-        struct server *server = context;
-
         protocol_expire(&server->protocol, now_ns);
-        return INT64_MAX;
-}
-
-/* Who came or went in this round is work for round_grant(). */
-static int64_t round_reap(void *context, int64_t now_ns) {
-        struct server *server = context;
-
         connections_reap(&server->connections);
         return server->ready && server->clients.changed
                        ? now_ns : connections_deadline(&server->connections);
@@ -268,7 +256,7 @@ static int64_t round_store(void *context, int64_t now_ns) {
 
 static int64_t round_count(void *context, int64_t now_ns) {
         struct server *server = context;
-        struct timekeeper_totals clock = timekeeper_totals(&server->timekeeper);
+        const struct guard *guard = &server->segments.guard;
         struct reserve_totals reserve = reserve_totals(server->reserve);
         const struct clients_totals *clients = &server->clients.totals;
         const struct protocol_totals *protocol = &server->protocol.totals;
@@ -286,12 +274,12 @@ static int64_t round_count(void *context, int64_t now_ns) {
                 .positions_elastic = reserve.positions_elastic,
                 .positions = reserve.positions,
                 .memory_bytes = (int64_t)clients->bytes,
-                .clock_rollbacks = (int64_t)clock.rollbacks,
-                .clock_forward_steps = (int64_t)clock.forward_steps,
-                .clock_holds = (int64_t)clock.holds,
-                .clock_offset_ns = clock.offset_ns,
-                .clock_state = clock.state,
-                .clock_reason = clock.reason,
+                .clock_rollbacks = (int64_t)guard->rollbacks,
+                .clock_forward_steps = (int64_t)guard->forward_steps,
+                .clock_holds = (int64_t)guard->holds,
+                .clock_offset_ns = guard->offset_ns,
+                .clock_state = server->timekeeper.state,
+                .clock_reason = server->timekeeper.reason,
         });
         if (server->protocol.refresh && now_ns - server->refreshed_ns >= REFRESH_NS) {
                 server->refreshed_ns = now_ns;
@@ -308,9 +296,9 @@ static int64_t round_watchdog(void *context, int64_t now_ns) {
 }
 
 static const event_round rounds[] = {
-        round_clock, round_accept, round_run_length, round_grant,
-        round_fence, round_welcome, round_expire,     round_reap,
-        round_store, round_count,   round_watchdog,
+        round_clock, round_accept,      round_run_length, round_grant,
+        round_fence, round_connections, round_store,      round_count,
+        round_watchdog,
 };
 
 static void run_rounds(struct server *server) {

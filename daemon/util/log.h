@@ -10,8 +10,6 @@
  * error logs it once, where it is known what happened, to what, and what to do. Callers
  * pass the negative errno up and stay silent. errno is left unchanged.
  */
-#include <stdarg.h>
-#include <stdbool.h>
 
 enum log_level {
         LOG_LEVEL_ERROR = 3,

@@ -58,7 +58,7 @@ static void set_policy(void) {
               (long)(world.config.clock.max_slew_ns / US));
         if (!world.daemon.up)
                 return;
-        timekeeper_set_policy(&world.daemon.keeper, &world.config.clock);
+        guard_set_policy(world.daemon.keeper.guard, &world.config.clock);
         world.stepped = true;
         check_stepped(1); /* no step, but things may change */
         daemon_round();
