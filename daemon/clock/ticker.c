@@ -226,8 +226,8 @@ static struct ticker *ticker_dispose(struct ticker *ticker) {
         return NULL;
 }
 
-int ticker_new_with(struct ticker **ret, struct clock_segment *segment,
-                    const struct wall_clock_calls *calls) {
+int ticker_new(struct ticker **ret, struct clock_segment *segment,
+               const struct wall_clock_calls *calls) {
         struct ticker *ticker = calloc(1, sizeof(*ticker));
         int r;
 
@@ -245,10 +245,6 @@ int ticker_new_with(struct ticker **ret, struct clock_segment *segment,
         }
         *ret = ticker;
         return 0;
-}
-
-int ticker_new(struct ticker **ret, struct clock_segment *segment) {
-        return ticker_new_with(ret, segment, &wall_clock_kernel);
 }
 
 struct ticker *ticker_free(struct ticker *ticker) {

@@ -16,10 +16,9 @@
 
 struct ticker;
 
-int ticker_new(struct ticker **ret, struct clock_segment *segment);
-/* The same, but it looks for steps by `calls`, which its thread calls. */
-int ticker_new_with(struct ticker **ret, struct clock_segment *segment,
-                    const struct wall_clock_calls *calls);
+/* It looks for steps by `calls`, which its thread calls. */
+int ticker_new(struct ticker **ret, struct clock_segment *segment,
+               const struct wall_clock_calls *calls);
 struct ticker *ticker_free(struct ticker *ticker); /* stores INVALID, joins the thread */
 
 /* From the ledger thread; cheap when nothing changes. */

@@ -221,10 +221,6 @@ bool timekeeper_ready(const struct timekeeper *keeper, int64_t *ret_resume_boot_
         return false;
 }
 
-uint64_t timekeeper_tick(const struct timekeeper *keeper, int64_t boot_ns) {
-        return guard_tick(keeper->guard, boot_ns);
-}
-
 const char *timekeeper_text(const struct timekeeper *keeper, char text[TIMEKEEPER_TEXT]) {
         if (keeper->reason != CLOCK_REASON_STUCK)
                 return describe_clock(keeper->guard, &keeper->reading, text);

@@ -54,7 +54,6 @@ int64_t timekeeper_deadline(const struct timekeeper *keeper);
 /* May grants be made? If not, *ret_resume_boot_ns is when that may change by itself;
  * INT64_MAX: it will not. */
 bool timekeeper_ready(const struct timekeeper *keeper, int64_t *ret_resume_boot_ns);
-uint64_t timekeeper_tick(const struct timekeeper *keeper, int64_t boot_ns);
 
 /* The present state as a sentence; that of the fence may contain a long path. */
 #define TIMEKEEPER_TEXT 3400u

@@ -18,13 +18,6 @@ void elastic_fini(struct elastic *elastic) {
         elastic->room = 0;
 }
 
-struct elastic_demand elastic_take_demand(struct elastic *elastic) {
-        struct elastic_demand demand = elastic->demand;
-
-        elastic->demand = (struct elastic_demand){ .ticks = 0 };
-        return demand;
-}
-
 static bool recent(const struct elastic *elastic, uint64_t busy_tick, uint64_t now_tick) {
         return busy_tick != 0 && (now_tick < busy_tick ||
                now_tick - busy_tick <= ELASTIC_LINGER_PERIODS * elastic->period_ticks);
@@ -43,13 +36,11 @@ static uint64_t boundary(const struct elastic *elastic, const struct grants *gra
         return (period_of(elastic, grants) + n) * elastic->period_ticks;
 }
 
-bool elastic_plan_due(const struct elastic *elastic, const struct grants *grants) {
-        return elastic_busy(elastic, grants->now) &&
-               elastic->planned_at != period_of(elastic, grants);
-}
-
 uint64_t elastic_plan_end(const struct elastic *elastic, const struct grants *grants) {
-        return boundary(elastic, grants, 2);
+        bool due = elastic_busy(elastic, grants->now) &&
+                   elastic->planned_at != period_of(elastic, grants);
+
+        return due ? boundary(elastic, grants, 2) : 0;
 }
 
 uint64_t elastic_due(const struct elastic *elastic, const struct grants *grants) {
@@ -280,7 +271,7 @@ static void serve(struct elastic *elastic, struct grants *grants) {
 void elastic_run(struct elastic *elastic, struct grants *grants, uint64_t waiting) {
         if (!elastic_busy(elastic, grants->now))
                 return;
-        if (elastic_plan_due(elastic, grants))
+        if (elastic_plan_end(elastic, grants) > 0)
                 plan(elastic, grants, waiting);
         serve(elastic, grants);
 }

@@ -26,14 +26,13 @@ struct elastic {
         uint64_t planned_at;    /* the period at whose beginning the last plan was made */
         uint64_t measured_tick; /* of the last look at the counters */
         uint64_t busy_tick;     /* the latest of all lanes */
-        struct elastic_demand demand; /* since the last elastic_take_demand() */
+        struct elastic_demand demand; /* since the last reserve_take_demand() */
         uint32_t newcomers;     /* positions that the latest plan leaves free */
         struct bidder *bidders; /* scratch */
         size_t room;
 };
 
 void elastic_fini(struct elastic *elastic);
-struct elastic_demand elastic_take_demand(struct elastic *elastic);
 /* Is any lane busy at `now_tick`? A client that has left may count for a while. */
 bool elastic_busy(const struct elastic *elastic, uint64_t now_tick);
 
@@ -45,9 +44,8 @@ void elastic_want(struct elastic *elastic, struct grants *grants, struct client 
  * long as they use them, and what they have used so far is no demand. */
 void elastic_adopt(struct elastic *elastic, struct grants *grants, struct client *client);
 
-/* Is a plan due, because the present period has none? Then standing reservations are
- * extended first, to the end of what will be planned. */
-bool elastic_plan_due(const struct elastic *elastic, const struct grants *grants);
+/* If a plan is due, because the present period has none: the end of what will be planned,
+ * to which standing reservations are extended first. 0: none is due. */
 uint64_t elastic_plan_end(const struct elastic *elastic, const struct grants *grants);
 /* Plans if a plan is due, and keeps `waiting` positions free for clients that wait for a
  * standing reservation. Then serves busy lanes that hold nothing. */

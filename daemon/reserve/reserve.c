@@ -192,8 +192,7 @@ void reserve_align_ends(struct reserve *reserve, uint64_t now_tick) {
 
 uint64_t reserve_run(struct reserve *reserve, uint64_t now_tick) {
         struct grants *grants = &reserve->grants;
-        uint64_t waiting;
-        bool planning;
+        uint64_t waiting, plan_end;
 
         if (now_tick < reserve->due && now_tick >= grants->now && !fence_has_moved(reserve->fence))
                 return reserve->due;
@@ -201,14 +200,13 @@ uint64_t reserve_run(struct reserve *reserve, uint64_t now_tick) {
         fence_begin_grants(reserve->fence);
         reserve->due = fence_raise(reserve->fence, grants->now);
 
-        planning = elastic_plan_due(&reserve->elastic, grants);
-        if (planning) {
+        plan_end = elastic_plan_end(&reserve->elastic, grants);
+        if (plan_end > 0) {
                 reserve->elastic.newcomers =
                         planner_spare(grants_run_width(grants), reserve->standing.taken);
                 reserve->standing.taken = 0;
         }
-        standing_run(&reserve->standing, grants,
-                     planning ? elastic_plan_end(&reserve->elastic, grants) : 0);
+        standing_run(&reserve->standing, grants, plan_end);
         waiting = (uint64_t)(grants->now < reserve->grown_until ? grants->n_lanes
                                                                 : reserve->standing.waiting) *
                   planner_standing(grants_run_width(grants), grants->n_lanes);
@@ -235,7 +233,10 @@ bool reserve_measured(const struct reserve *reserve) {
 }
 
 struct elastic_demand reserve_take_demand(struct reserve *reserve) {
-        return elastic_take_demand(&reserve->elastic);
+        struct elastic_demand demand = reserve->elastic.demand;
+
+        reserve->elastic.demand = (struct elastic_demand){ .ticks = 0 };
+        return demand;
 }
 
 bool reserve_busy(const struct reserve *reserve, uint64_t now_tick) {

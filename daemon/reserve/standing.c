@@ -212,19 +212,24 @@ void standing_run(struct standing *standing, struct grants *grants, uint64_t at_
                                  &grants->clients[c]->lanes[i], at_least);
 }
 
+/* What ends there already, or later, is left alone. */
+static void extend_client(struct grants *grants, struct client *client, uint64_t t1) {
+        for (uint32_t i = 0; i < client->n_lanes; i++) {
+                struct rectangle held;
+                unsigned slot;
+
+                if (grants_newest(grants, &client->lanes[i], SLOT_STANDING_A, &slot, &held))
+                        (void)grants_extend(grants, client, &client->lanes[i], slot, t1);
+        }
+}
+
 void standing_prepare_step(const struct standing *standing, struct grants *grants,
                            uint64_t to_tick) {
         for (size_t c = 0; c < grants->n_clients; c++) {
                 struct client *client = grants->clients[c];
-                uint64_t t1 = ahead(standing, grants, client) - grants->now + to_tick;
 
-                for (uint32_t i = 0; i < client->n_lanes; i++) {
-                        struct rectangle held;
-                        unsigned slot;
-
-                        if (grants_newest(grants, &client->lanes[i], SLOT_STANDING_A, &slot, &held))
-                                (void)grants_extend(grants, client, &client->lanes[i], slot, t1);
-                }
+                extend_client(grants, client,
+                              ahead(standing, grants, client) - grants->now + to_tick);
         }
 }
 
@@ -246,20 +251,9 @@ static uint64_t latest_end(const struct grants *grants) {
 void standing_align_ends(struct grants *grants) {
         uint64_t t1 = latest_end(grants);
 
-        for (size_t c = 0; c < grants->n_clients; c++) {
-                struct client *client = grants->clients[c];
-
-                for (uint32_t i = 0; i < client->n_lanes; i++) {
-                        struct rectangle held;
-                        unsigned slot;
-
-                        if (!young(grants, client) &&
-                            grants_newest(grants, &client->lanes[i], SLOT_STANDING_A, &slot,
-                                          &held) &&
-                            held.t1 < t1)
-                                (void)grants_extend(grants, client, &client->lanes[i], slot, t1);
-                }
-        }
+        for (size_t c = 0; c < grants->n_clients; c++)
+                if (!young(grants, grants->clients[c]))
+                        extend_client(grants, grants->clients[c], t1);
 }
 
 /* A young one with less than half a step left, a later one with less than two thirds. */

@@ -68,7 +68,7 @@ static enum connection_state protocol_send_welcome(struct protocol *protocol,
 static enum connection_state protocol_attach(struct protocol *protocol,
                                              struct connection *connection, int64_t held_ns,
                                              int64_t now_ns) {
-        uint64_t now_tick = timekeeper_tick(protocol->timekeeper, now_ns);
+        uint64_t now_tick = guard_tick(protocol->timekeeper->guard, now_ns);
         union wire_message refusal;
         int64_t resume_ns;
         int r;
@@ -116,7 +116,7 @@ static enum connection_state handle_want(struct protocol *protocol, struct conne
         protocol->totals.hints++;
         if (timekeeper_ready(protocol->timekeeper, &resume_ns))
                 clients_want(protocol->clients, connection->client, want->lane, want->count,
-                             timekeeper_tick(protocol->timekeeper, now_ns));
+                             guard_tick(protocol->timekeeper->guard, now_ns));
         return CONNECTION_ATTACHED;
 }
 
@@ -176,7 +176,7 @@ static enum connection_state protocol_retry_held(struct protocol *protocol,
         if (connection->client == NULL)
                 return protocol_attach(protocol, connection, connection->deadline_ns, now_ns);
         if (reserve_ready(protocol->clients->reserve, connection->client,
-                          timekeeper_tick(protocol->timekeeper, now_ns)))
+                          guard_tick(protocol->timekeeper->guard, now_ns)))
                 return protocol_send_welcome(protocol, connection);
         if (!timekeeper_ready(protocol->timekeeper, &resume_ns) &&
             resume_ns > connection->deadline_ns)
@@ -207,8 +207,8 @@ static enum connection_state protocol_refuse_held(struct protocol *protocol,
 
         if (!timekeeper_ready(protocol->timekeeper, &resume_ns))
                 return protocol_refuse_for_clock(protocol, connection, resume_ns, now_ns);
-        if (fence_refusal(protocol->fence, timekeeper_tick(protocol->timekeeper, now_ns), text,
-                          &retry_ms))
+        if (fence_refusal(protocol->fence, guard_tick(protocol->timekeeper->guard, now_ns),
+                          text, &retry_ms))
                 clients_refuse(&refusal.refused, ETIME, retry_ms, "%s", text);
         else
                 clients_refuse(&refusal.refused, ENOSPC, 1000, "no position became free in time: "

@@ -47,7 +47,7 @@ static int start_reservations(struct server *server) {
 
 static int start_clock(struct server *server) {
         struct clock_segment *clock = segments_clock(&server->segments);
-        int r = ticker_new(&server->ticker, clock);
+        int r = ticker_new(&server->ticker, clock, &wall_clock_kernel);
 
         if (r == 0)
                 r = wall_clock_new(&server->wall_clock, &wall_clock_kernel);

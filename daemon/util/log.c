@@ -22,19 +22,10 @@ struct line {
         size_t length;
 };
 
-static const char *level_name(enum log_level level) {
-        switch (level) {
-        case LOG_LEVEL_ERROR:
-                return "error";
-        case LOG_LEVEL_WARNING:
-                return "warning";
-        case LOG_LEVEL_NOTICE:
-                return "notice";
-        case LOG_LEVEL_INFO:
-                return "info";
-        }
-        return "error";
-}
+static const char *const level_names[] = {
+        [LOG_LEVEL_ERROR] = "error", [LOG_LEVEL_WARNING] = "warning",
+        [LOG_LEVEL_NOTICE] = "notice", [LOG_LEVEL_INFO] = "info",
+};
 
 /* Checked for each line: a redirected stderr counts at once, and threads need not share a
  * cached answer. */
@@ -79,14 +70,12 @@ static void line_put_head(struct line *line, enum log_level level) {
         if (stderr_is_journal())
                 snprintf(head, sizeof(head), "<%d>", (int)level);
         else
-                snprintf(head, sizeof(head), "sfshmd[%d]: %s: ", (int)getpid(), level_name(level));
+                snprintf(head, sizeof(head), "sfshmd[%d]: %s: ", (int)getpid(), level_names[level]);
         line_put(line, head, strlen(head));
 }
 
 /* As much of the sentence as fits, and a mark if it was cut. */
-static void format_sentence(char sentence[static SENTENCE_MAX], const char *format, va_list args)
-        __attribute__((format(printf, 2, 0)));
-
+__attribute__((format(printf, 2, 0)))
 static void format_sentence(char sentence[static SENTENCE_MAX], const char *format, va_list args) {
         int n = vsnprintf(sentence, SENTENCE_MAX, format, args);
 
@@ -96,9 +85,7 @@ static void format_sentence(char sentence[static SENTENCE_MAX], const char *form
                 strcpy(sentence + SENTENCE_MAX - sizeof(CUT_MARK), CUT_MARK);
 }
 
-static void log_line(enum log_level level, const char *event, const char *format, va_list args)
-        __attribute__((format(printf, 3, 0)));
-
+__attribute__((format(printf, 3, 0)))
 static void log_line(enum log_level level, const char *event, const char *format, va_list args) {
         int saved_errno = errno;
         char sentence[SENTENCE_MAX];

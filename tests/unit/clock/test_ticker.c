@@ -49,7 +49,7 @@ Test(ticker, T1_now_is_never_ahead_of_the_clock_and_never_falls) {
         struct ticker *ticker = NULL;
         uint64_t last = 0, seen = 0;
 
-        cr_assert_eq(ticker_new(&ticker, segment), 0);
+        cr_assert_eq(ticker_new(&ticker, segment, &wall_clock_kernel), 0);
         cr_assert(clock_owner_live(owner_of(segment)));
         cr_assert_eq(now_of(segment), CLOCK_NOW_INVALID);
         cr_assert_not(ticker_running(ticker));
@@ -77,7 +77,7 @@ Test(ticker, idle_means_invalid_and_no_wakeups) {
         struct clock_segment *segment = segment_new();
         struct ticker *ticker = NULL;
 
-        cr_assert_eq(ticker_new(&ticker, segment), 0);
+        cr_assert_eq(ticker_new(&ticker, segment, &wall_clock_kernel), 0);
         for (int round = 0; round < 5; round++) {
                 uint64_t count = ticker_count(ticker), tick;
                 long before;
@@ -108,7 +108,7 @@ Test(ticker, on_run_is_called_when_ticking_begins) {
         struct clock_segment *segment = segment_new();
         struct ticker *ticker = NULL;
 
-        cr_assert_eq(ticker_new(&ticker, segment), 0);
+        cr_assert_eq(ticker_new(&ticker, segment, &wall_clock_kernel), 0);
         ticker_on_run(ticker, count_call, &calls);
         ticker_set_running(ticker, true);
         ticker_set_running(ticker, true);
@@ -148,7 +148,7 @@ static pid_t child_with_ticker(struct clock_segment *segment) {
                 struct ticker *ticker = NULL;
 
                 /* not to outlive a test that failed */
-                if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || ticker_new(&ticker, segment) < 0)
+                if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || ticker_new(&ticker, segment, &wall_clock_kernel) < 0)
                         _exit(1);
                 ticker_set_running(ticker, true);
                 for (;;)
@@ -176,7 +176,7 @@ Test(ticker, the_kernel_tells_that_the_daemon_died) {
                 cr_assert(waitpid(child, NULL, 0) == child);
 
                 /* the next daemon's: INVALID before it is live */
-                cr_assert_eq(ticker_new(&next, segment), 0);
+                cr_assert_eq(ticker_new(&next, segment, &wall_clock_kernel), 0);
                 cr_assert(clock_owner_live(owner_of(segment)));
                 cr_assert_eq(now_of(segment), CLOCK_NOW_INVALID);
                 ticker_free(next);
@@ -216,7 +216,7 @@ Test(ticker, follows_a_new_line_but_never_downward) {
         struct clock_line line;
         uint64_t high, late;
 
-        cr_assert_eq(ticker_new(&ticker, segment), 0);
+        cr_assert_eq(ticker_new(&ticker, segment, &wall_clock_kernel), 0);
         ticker_set_running(ticker, true);
         UNTIL(ticker_count(ticker) > 3);
         late = ticker_late_count(ticker);
@@ -246,7 +246,7 @@ Test(ticker, before_the_epoch_now_is_invalid) {
         line.guarded_base_ns = -50 * NS_PER_TICK;
         line.boot_base_ns = until_ns(CLOCK_BOOTTIME);
         clock_latch_write(segment, &line);
-        cr_assert_eq(ticker_new(&ticker, segment), 0);
+        cr_assert_eq(ticker_new(&ticker, segment, &wall_clock_kernel), 0);
         ticker_set_running(ticker, true);
         UNTIL(now_of(segment) != CLOCK_NOW_INVALID);
         cr_assert(now_of(segment) <= true_tick(segment));
@@ -290,7 +290,7 @@ Test(ticker, a_step_of_the_wall_clock_is_noticed_while_it_runs) {
         struct clock_segment *segment = segment_new();
         struct ticker *ticker = NULL;
 
-        cr_assert_eq(ticker_new_with(&ticker, segment, &wall), 0);
+        cr_assert_eq(ticker_new(&ticker, segment, &wall), 0);
         ticker_set_running(ticker, true);
         UNTIL(ticker_count(ticker) > 20);
         cr_assert_not(ticker_stepped(ticker));
@@ -317,7 +317,7 @@ Test(ticker, a_step_while_idle_is_noticed_at_the_first_tick) {
         unsigned before;
         uint64_t tick;
 
-        cr_assert_eq(ticker_new_with(&ticker, segment, &wall), 0);
+        cr_assert_eq(ticker_new(&ticker, segment, &wall), 0);
         before = looks();
         move_wall(-50000000);
         tick = true_tick(segment);
@@ -336,7 +336,7 @@ Test(ticker, answers_the_watchdog_running_and_idle) {
         struct clock_segment *segment = segment_new();
         struct ticker *ticker = NULL;
 
-        cr_assert_eq(ticker_new(&ticker, segment), 0);
+        cr_assert_eq(ticker_new(&ticker, segment, &wall_clock_kernel), 0);
         for (uint32_t question = 1; question <= 2000; question++) {
                 bool running = question % 100 < 3;
 

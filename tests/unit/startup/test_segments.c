@@ -380,7 +380,7 @@ Test(segments, is_not_shared_by_two_daemons, .init = config_fixture_begin, .fini
         capture_take();
         cr_expect_eq(segments_start(&second.segments, second.config, second.lease), -EBUSY);
         cr_assert_contains(capture_take(), "locked by another daemon");
-        cr_assert_eq(ticker_new(&ticker, segments_clock(&run.segments)), 0);
+        cr_assert_eq(ticker_new(&ticker, segments_clock(&run.segments), &wall_clock_kernel), 0);
         cr_expect_eq(segments_start(&second.segments, second.config, second.lease), -EBUSY);
         cr_assert_contains(capture_take(), "its ticker is thread");
         ticker_free(ticker);

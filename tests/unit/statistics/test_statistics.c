@@ -70,7 +70,7 @@ static void setup(void) {
         strcpy(segment->daemon_version, "1.2.3");
         clock_page = pages(sizeof(*clock_page));
         clock_latch_write(clock_page, &line);
-        cr_assert_eq(ticker_new(&ticker, clock_page), 0);
+        cr_assert_eq(ticker_new(&ticker, clock_page, &wall_clock_kernel), 0);
         cr_assert_eq(lease_new(&lease, &mock, NULL, &config), 0);
 }
 
