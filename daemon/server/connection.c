@@ -6,8 +6,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "daemon/util/log.h"
-
 #define PENDING_NS (2 * NS_PER_S)
 #define PENDING_MAX 512u
 #define PENDING_PER_UID 64u

@@ -12,7 +12,7 @@
 #include "daemon/server/clients.h"
 #include "daemon/server/peer.h"
 #include "daemon/util/event.h"
-#include "daemon/util/log_ratelimit.h"
+#include "daemon/util/log.h"
 #include "daemon/util/time.h"
 
 enum connection_state {

@@ -6,8 +6,6 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "daemon/util/log.h"
-
 static bool may_control(int socket, const struct peer *peer) {
         return peer->uid == 0 || peer->uid == geteuid() || peer_in_group(socket, peer, getegid());
 }

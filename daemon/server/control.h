@@ -8,7 +8,7 @@
 
 #include "daemon/clock/timekeeper.h"
 #include "daemon/server/peer.h"
-#include "daemon/util/log_ratelimit.h"
+#include "daemon/util/log.h"
 #include "shm/wire.h"
 
 struct control {

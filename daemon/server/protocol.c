@@ -5,7 +5,6 @@
 #include <sys/epoll.h>
 
 #include "daemon/server/message.h"
-#include "daemon/util/log.h"
 #include "daemon/util/time.h"
 
 #define HINT_NS (NS_PER_S / 200)     /* what a hint costs: 200 a second ... */

@@ -12,7 +12,7 @@
 #include "daemon/server/clients.h"
 #include "daemon/server/connection.h"
 #include "daemon/server/control.h"
-#include "daemon/util/log_ratelimit.h"
+#include "daemon/util/log.h"
 
 struct protocol_totals {
         uint64_t refusals, errors, hints; /* since start */

@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include "daemon/host/notify.h"
-#include "daemon/util/log.h"
 #include "daemon/util/time.h"
 
 #define ACCEPTS_MAX 32 /* in a round */

@@ -29,7 +29,7 @@
 #include "daemon/startup/segments.h"
 #include "daemon/statistics/statistics.h"
 #include "daemon/util/event.h"
-#include "daemon/util/log_ratelimit.h"
+#include "daemon/util/log.h"
 
 struct server {
         struct reload *reload;

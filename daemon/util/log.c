@@ -2,15 +2,16 @@
 #include "daemon/util/log.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
-#include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "daemon/util/time.h"
 
 /* The longest sentence; escaped it may be four times as long. A line is one write whatever
  * its length, but writes to pipes are atomic only up to PIPE_BUF. */
@@ -122,4 +123,19 @@ int log_failure(int error, const char *event, const char *format, ...) {
         log_line(LOG_LEVEL_ERROR, event, format, args);
         va_end(args);
         return -error;
+}
+
+bool log_ratelimit_pass(struct log_ratelimit *ratelimit, int64_t now_ns,
+                        char ret_more[LOG_RATELIMIT_TEXT]) {
+        if (now_ns < ratelimit->open_ns) {
+                ratelimit->suppressed++;
+                return false;
+        }
+        ret_more[0] = '\0';
+        if (ratelimit->suppressed > 0)
+                snprintf(ret_more, LOG_RATELIMIT_TEXT, " (%" PRIu64 " more before)",
+                         ratelimit->suppressed);
+        ratelimit->suppressed = 0;
+        ratelimit->open_ns = now_ns + NS_PER_S;
+        return true;
 }

@@ -10,6 +10,8 @@
  * error logs it once, where it is known what happened, to what, and what to do. Callers
  * pass the negative errno up and stay silent. errno is left unchanged.
  */
+#include <stdbool.h>
+#include <stdint.h>
 
 enum log_level {
         LOG_LEVEL_ERROR = 3,
@@ -26,3 +28,15 @@ void log_event(enum log_level level, const char *event, const char *format, ...)
 /* Logs at ERROR and returns -error (a positive errno). */
 int log_failure(int error, const char *event, const char *format, ...)
         __attribute__((format(printf, 3, 4)));
+
+/* At most one log line a second of a kind. */
+struct log_ratelimit {
+        int64_t open_ns;     /* no line before */
+        uint64_t suppressed; /* since the last line */
+};
+
+#define LOG_RATELIMIT_TEXT 48u
+/* True when a line may be written. ret_more: "", or " (N more before)" for the
+ * suppressed lines. */
+bool log_ratelimit_pass(struct log_ratelimit *ratelimit, int64_t now_ns,
+                        char ret_more[LOG_RATELIMIT_TEXT]);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <criterion/criterion.h>
 
-#include "daemon/util/log_ratelimit.h"
+#include "daemon/util/log.h"
 
 #define SECOND INT64_C(1000000000)
 
