@@ -186,7 +186,7 @@ const struct ledger_lane *ledger_former(const struct ledger *ledger, uint64_t cl
         if (lanes == 0)
                 return NULL;
         *ret_lanes = lanes;
-        return &ledger->segment->lanes[recovery_record(&ledger->recovery, first)];
+        return &ledger->segment->lanes[ledger->recovery.records[first].record];
 }
 
 static struct ledger_entry *place_open(struct ledger *ledger, uint32_t record,
@@ -209,7 +209,7 @@ int ledger_adopt_lane(struct ledger *ledger, uint64_t client, uint32_t lane, str
         lanes = recovery_lanes(&ledger->recovery, client, &first);
         if (lane >= lanes)
                 return -ENOENT;
-        index = recovery_record(&ledger->recovery, first + lane);
+        index = ledger->recovery.records[first + lane].record;
         if (!ledger->places[index].awaits)
                 return -ENOENT;
         for (unsigned slot = 0; slot < SLOTS_PER_LANE && r == 0; slot++)
@@ -223,7 +223,7 @@ int ledger_adopt_lane(struct ledger *ledger, uint64_t client, uint32_t lane, str
 
 void ledger_end_adoption(struct ledger *ledger) {
         for (size_t i = ledger->recovery.n; i-- > 0;) {
-                uint32_t record = recovery_record(&ledger->recovery, i);
+                uint32_t record = ledger->recovery.records[i].record;
 
                 if (!ledger->places[record].awaits)
                         continue;

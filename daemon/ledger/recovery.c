@@ -6,12 +6,6 @@
 
 #include "daemon/util/kill_point.h"
 
-struct recovery_record {
-        uint64_t client;
-        uint32_t lane;
-        uint32_t record;
-};
-
 static int compare(const void *a, const void *b) {
         const struct recovery_record *x = a, *y = b;
 
@@ -74,10 +68,6 @@ uint32_t recovery_lanes(const struct recovery *recovery, uint64_t client, size_t
                 return 0;
         *ret_first = first;
         return (uint32_t)(i - first);
-}
-
-uint32_t recovery_record(const struct recovery *recovery, size_t at) {
-        return recovery->records[at].record;
 }
 
 /* The rectangle that was being replaced had run out, or the slot would not have been

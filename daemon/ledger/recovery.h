@@ -11,7 +11,11 @@
 #include "shm/ledger.h"
 
 struct recovery {
-        struct recovery_record *records; /* by client and lane */
+        struct recovery_record {
+                uint64_t client;
+                uint32_t lane;
+                uint32_t record; /* of the journal */
+        } *records; /* by client and lane */
         size_t n;
 };
 
@@ -19,10 +23,8 @@ int recovery_init(struct recovery *ret, const struct ledger_segment *segment); /
 void recovery_fini(struct recovery *recovery);
 
 /* How many lanes the client has in the journal; 0 unless they are 0, 1, 2 …, each once.
- * *ret_first is the index of lane 0 for recovery_record(). */
+ * *ret_first is the index of lane 0 in `records`. */
 uint32_t recovery_lanes(const struct recovery *recovery, uint64_t client, size_t *ret_first);
-/* The journal's record of the lane `first + lane`. */
-uint32_t recovery_record(const struct recovery *recovery, size_t at);
 
 /* Empties an odd slot of the journal: its writer died. */
 void recovery_clear_slot(struct slot *slot);

@@ -48,7 +48,7 @@ struct statistics {
         pthread_mutex_t totals_mutex;
         uint64_t totals[STATISTICS_VALUES_MAX]; /* of all clients there ever were */
         uint64_t fresh[STATISTICS_VALUES_MAX];
-        uint64_t unseen[STATISTICS_VALUES_MAX]; /* zero: in place of a missing record */
+        uint64_t scratch[STATISTICS_VALUES_MAX];
 };
 
 static size_t record_size(const struct statistics *s) {
@@ -57,7 +57,8 @@ static size_t record_size(const struct statistics *s) {
 
 /* Adds what is new since the last time. A value that fell, or is impossible, is left
  * out, so that totals only grow, whatever a client writes. */
-static void take_in(struct statistics *s, const struct client *client, uint64_t *record) {
+static void take_in(struct statistics *s, const struct client *client, uint64_t *record,
+                    uint64_t *totals) {
         int64_t age_ns = time_ns(CLOCK_BOOTTIME) - client->attached_boot_ns;
 
         if (statistics_page_read(client, &s->run, s->fresh) < 0)
@@ -67,21 +68,17 @@ static void take_in(struct statistics *s, const struct client *client, uint64_t 
 
                 if (value <= record[i] || value > statistics_page_limit(&s->run, age_ns, i))
                         continue;
-                s->totals[i] += value - record[i];
+                totals[i] += value - record[i];
                 record[i] = value;
         }
 }
 
 /* Without memory for a record, all that it has counted is taken as new. */
 void statistics_adopt(struct statistics *s, struct client *client) {
-        int64_t age_ns = time_ns(CLOCK_BOOTTIME) - client->attached_boot_ns;
-
         pthread_mutex_lock(&s->totals_mutex);
         client->statistics = calloc(1, record_size(s));
-        if (client->statistics && statistics_page_read(client, &s->run, s->fresh) == 0)
-                for (uint32_t i = 0; i < statistics_values(&s->run); i++)
-                        if (s->fresh[i] <= statistics_page_limit(&s->run, age_ns, i))
-                                client->statistics[i] = s->fresh[i];
+        if (client->statistics)
+                take_in(s, client, client->statistics, s->scratch);
         pthread_mutex_unlock(&s->totals_mutex);
 }
 
@@ -113,7 +110,7 @@ static void look_at(struct statistics *s, struct client *client) {
         if (!client->statistics)
                 client->statistics = calloc(1, record_size(s));
         if (client->statistics && client->statistics != retired) {
-                take_in(s, client, client->statistics);
+                take_in(s, client, client->statistics, s->totals);
                 if (s->image->client_count < s->capacity)
                         list_client(s->image, client, client->statistics);
         }
@@ -126,8 +123,8 @@ void statistics_retire(struct statistics *s, struct client *client) {
         pthread_mutex_lock(&s->totals_mutex);
         record = client->statistics;
         client->statistics = retired;
-        memset(s->unseen, 0, record_size(s));
-        take_in(s, client, record ? record : s->unseen);
+        memset(s->scratch, 0, record_size(s)); /* in place of a missing record */
+        take_in(s, client, record ? record : s->scratch, s->totals);
         pthread_mutex_unlock(&s->totals_mutex);
         free(record);
 }
@@ -136,28 +133,20 @@ static int64_t load_input(const _Atomic int64_t *input) {
         return atomic_load_explicit(input, memory_order_relaxed); /* relaxed: only shown */
 }
 
-static int64_t fence_unix_ms(const struct statistics *s) {
-        uint64_t fence_tick = lease_fence(s->lease);
-        int64_t unix_ms;
-
-        /* 0: there is no fence yet */
-        if (fence_tick == 0 || fence_tick > INT64_MAX ||
-            __builtin_add_overflow(s->image->layout.epoch_unix_ms, (int64_t)fence_tick, &unix_ms))
-                return 0;
-        return unix_ms;
-}
-
-/* 0 if there is no fence or no clock. */
-static int64_t fence_ahead_ms(const struct statistics *s) {
-        const struct clock_segment *clock = ticker_clock(s->ticker);
+/* Both stay 0 without a fence, and the second without a clock. */
+static void fill_fence(struct statistics *s) {
+        struct statistics_counters *to = &s->image->counters;
+        uint64_t tick, fence_tick = lease_fence(s->lease);
         struct clock_reading reading;
-        uint64_t tick = clock_tick_of(clock_read(clock, time_ns, &reading));
-        uint64_t fence_tick = lease_fence(s->lease);
 
-        if (fence_tick == 0 || tick == CLOCK_NOW_INVALID || fence_tick > INT64_MAX ||
-            tick > INT64_MAX)
-                return 0;
-        return (int64_t)fence_tick - (int64_t)tick;
+        if (fence_tick == 0 || fence_tick > INT64_MAX)
+                return;
+        if (__builtin_add_overflow(s->image->layout.epoch_unix_ms, (int64_t)fence_tick,
+                                   &to->fence_unix_ms))
+                to->fence_unix_ms = 0;
+        tick = clock_tick_of(clock_read(ticker_clock(s->ticker), time_ns, &reading));
+        if (tick != CLOCK_NOW_INVALID && tick <= INT64_MAX)
+                to->fence_ahead_ms = (int64_t)fence_tick - (int64_t)tick;
 }
 
 static int64_t region_of(const struct statistics_segment *image) {
@@ -218,10 +207,9 @@ static void fill_counters(struct statistics *s) {
         to->ticks_late = (int64_t)ticker_late_count(s->ticker);
         to->clients = s->image->client_count;
         to->ticker_running = ticker_running(s->ticker);
-        to->fence_unix_ms = fence_unix_ms(s);
-        to->fence_ahead_ms = fence_ahead_ms(s);
         to->region = region_of(s->image);
         to->start_unix_ms = s->start_unix_ms;
+        fill_fence(s);
         fill_lease(s);
 }
 
