@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "daemon/reserve/run_policy.h"
+#include "daemon/util/log.h"
 
 static bool same_layout(const struct id_layout *a, const struct id_layout *b) {
         return a->tick_bits == b->tick_bits && a->worker_bits == b->worker_bits &&
@@ -104,4 +105,15 @@ bool adopt_statistics(const void *map, size_t size, const void *context) {
                same_layout(&statistics->layout, &adopt->config->layout) &&
                same_run(adopt, statistics->worker_first) &&
                statistics->worker_count == run_policy_most(adopt->config, adopt->granted);
+}
+
+int adopt_lock(const struct segment *ledger, const struct config *config, const char *version) {
+        int r = segment_lock(ledger);
+
+        if (r == -EBUSY)
+                return log_failure(EBUSY, "state", "the ledger of %s is locked by another "
+                                   "daemon%s: stop it or set another daemon.shm", config->shm,
+                                   version);
+        return r < 0 ? log_failure(-r, "state", "cannot lock the ledger of %s: %s", config->shm,
+                                   strerror(-r)) : 0;
 }

@@ -11,6 +11,7 @@
 #include "daemon/config/config.h"
 #include "daemon/lease/lease.h"
 #include "daemon/lease/state/ledger_id.h"
+#include "daemon/segment/segment.h"
 #include "shm/clock.h"
 #include "shm/ledger.h"
 #include "shm/statistics.h"
@@ -40,3 +41,7 @@ struct adopt {
 bool adopt_clock(const void *map, size_t size, const void *context);
 bool adopt_ledger(const void *map, size_t size, const void *context);
 bool adopt_statistics(const void *map, size_t size, const void *context);
+
+/* -EBUSY: another daemon holds the lock of the ledger; `version` goes into the message
+ * behind that. Logs its errors. */
+int adopt_lock(const struct segment *ledger, const struct config *config, const char *version);

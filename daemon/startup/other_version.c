@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/startup/other_version.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include "daemon/segment/place.h"
@@ -89,38 +87,16 @@ static int look_at(const struct kind *kind, const struct config *config, size_t 
         return r < 0 ? r : 0;
 }
 
-/* Its daemon may still run, and would not be noticed otherwise: its socket and state
- * directory may have other names. */
-static int lock(int fd, const struct config *config) {
-        if (flock(fd, LOCK_EX | LOCK_NB) == 0)
-                return 0;
-        if (errno == EWOULDBLOCK)
-                return log_failure(EBUSY, "state", "the ledger of %s is locked by another daemon, "
-                                   "of another version: stop it or set another daemon.shm",
-                                   config->shm);
-        return log_failure(errno, "state", "cannot lock the ledger of %s: %s", config->shm,
-                           strerror(errno));
-}
-
-int other_version_find(struct other_version *ret, const struct config *config) {
-        int fd = -1, r = look_at(&clock_kind, config, sizeof(struct clock_segment));
+int other_version_find(struct segment *ret, const struct config *config) {
+        int r = look_at(&clock_kind, config, sizeof(struct clock_segment));
 
         if (r == 0)
-                r = find(&ledger_kind, config, ledger_segment_size(ADOPT_LEDGER_RECORDS), &fd);
-        if (r > 0) {
-                r = lock(fd, config);
-                if (r < 0)
-                        close(fd);
-                else
-                        ret->ledger_fd = fd;
-        }
+                r = find(&ledger_kind, config, ledger_segment_size(ADOPT_LEDGER_RECORDS), &ret->fd);
+        /* Its daemon may still run, and would not be noticed otherwise: its socket and state
+         * directory may have other names. */
+        if (r > 0)
+                r = adopt_lock(ret, config, ", of another version");
         if (r == 0)
                 r = look_at(&statistics_kind, config, statistics_segment_size(config->max_clients));
         return r;
-}
-
-void other_version_release(struct other_version *other) {
-        if (other->ledger_fd >= 0)
-                close(other->ledger_fd);
-        *other = OTHER_VERSION_NONE;
 }

@@ -9,13 +9,9 @@
  * of 4 bytes, and that a running daemon holds the lock of its ledger.
  */
 #include "daemon/config/config.h"
+#include "daemon/segment/segment.h"
 
-struct other_version {
-        int ledger_fd; /* holds the lock of a ledger that cannot be adopted; else -1 */
-};
-#define OTHER_VERSION_NONE ((struct other_version){ .ledger_fd = -1 })
-
-/* -EBUSY: the daemon of such a ledger still runs. Logs what it finds, and its errors. */
-int other_version_find(struct other_version *ret, const struct config *config);
-/* Once the new segments have their names. */
-void other_version_release(struct other_version *other);
+/* *ret is SEGMENT_NONE, or gets the descriptor that holds the lock of a ledger which cannot
+ * be adopted, until the new segments have their names. -EBUSY: the daemon of such a ledger
+ * still runs. Logs what it finds, and its errors. */
+int other_version_find(struct segment *ret, const struct config *config);

@@ -16,8 +16,8 @@
 
 struct opening {
         struct adopt adopt;
-        struct segment replaced;    /* a ledger that does not fit: locked until it is replaced */
-        struct other_version other; /* likewise, one of another version */
+        struct segment replaced; /* a ledger that does not fit: locked until it is replaced */
+        struct segment other;    /* likewise, one of another version */
 };
 
 static bool adopt_nothing(const void *map, size_t size, const void *context) {
@@ -63,16 +63,6 @@ static void fill_statistics(struct statistics_segment *statistics, size_t size,
         statistics->clients_offset = sizeof(*statistics);
 }
 
-static int lock_ledger(const struct segment *ledger, const struct config *config) {
-        int r = segment_lock(ledger);
-
-        if (r == -EBUSY)
-                return log_failure(EBUSY, "state", "the ledger of %s is locked by another daemon: "
-                                   "stop it or set another daemon.shm", config->shm);
-        return r < 0 ? log_failure(-r, "state", "cannot lock the ledger of %s: %s", config->shm,
-                                   strerror(-r)) : 0;
-}
-
 static int open_ledger_as(struct segment *ret, const struct config *config,
                           segment_accept_fn accept) {
         return segment_open(ret, config->shm, "ledger", ledger_segment_size(ADOPT_LEDGER_RECORDS),
@@ -82,19 +72,19 @@ static int open_ledger_as(struct segment *ret, const struct config *config,
 static int replace_ledger(struct segment *ret, const struct config *config) {
         int r = open_ledger_as(ret, config, adopt_nothing);
 
-        return r < 0 ? r : lock_ledger(ret, config);
+        return r < 0 ? r : adopt_lock(ret, config, "");
 }
 
 /* It is locked before it is judged: one that is not ours may be in use. */
 static int open_ledger(struct segment *ret, const struct config *config, struct opening *opening) {
         int r;
 
-        if (opening->other.ledger_fd >= 0)
+        if (opening->other.fd >= 0)
                 return replace_ledger(ret, config);
         r = open_ledger_as(ret, config, NULL);
         if (r < 0)
                 return r;
-        r = lock_ledger(ret, config);
+        r = adopt_lock(ret, config, "");
         if (r < 0 || ret->fresh || adopt_ledger(ret->map, ret->size, &opening->adopt))
                 return r;
         opening->replaced = *ret;
@@ -297,7 +287,7 @@ int segments_start(struct segments *ret, const struct config *config, struct lea
                                               .granted = lease_granted(lease),
                                               .findings = &findings },
                                    .replaced = SEGMENT_NONE,
-                                   .other = OTHER_VERSION_NONE };
+                                   .other = SEGMENT_NONE };
         int r = run_policy_check(config, opening.adopt.granted);
 
         if (r == 0)
@@ -312,7 +302,7 @@ int segments_start(struct segments *ret, const struct config *config, struct lea
         if (r == 0)
                 r = segments_publish(&segments, config);
         segment_close(&opening.replaced);
-        other_version_release(&opening.other);
+        segment_close(&opening.other);
         if (r < 0) {
                 segments_close(&segments);
                 return r;

@@ -288,13 +288,9 @@ int segment_lock(const struct segment *segment) {
 }
 
 /* There is no other version here. */
-int other_version_find(struct other_version *ret, const struct config *config) {
+int other_version_find(struct segment *ret, const struct config *config) {
         (void)ret, (void)config;
         return 0;
-}
-
-void other_version_release(struct other_version *other) {
-        (void)other;
 }
 
 int ids_boot(uint8_t ret[16]) {
