@@ -3,26 +3,16 @@
 
 #include <errno.h>
 
-#include "daemon/util/time.h"
-
-
-__extension__ typedef __int128 wide;
-
-static int64_t clamped(wide ns) {
-        if (ns > INT64_MAX)
-                return INT64_MAX;
-        return ns < INT64_MIN ? INT64_MIN : (int64_t)ns;
-}
-
 static bool near(int64_t a, int64_t b) {
-        wide difference = (wide)a - b;
+        wide_ns difference = (wide_ns)a - b;
 
         return difference >= -GUARD_SETTLED_NS && difference <= GUARD_SETTLED_NS;
 }
 
 /* The wall clock in ns since the epoch; negative before it. */
 static int64_t wall_of(const struct guard *guard, const struct guard_reading *reading) {
-        return clamped(reading->realtime_ns - (wide)guard->layout.epoch_unix_ms * NS_PER_TICK);
+        return time_clamped(reading->realtime_ns -
+                            (wide_ns)guard->layout.epoch_unix_ms * NS_PER_TICK);
 }
 
 static uint64_t wall_tick(const struct guard *guard, const struct guard_reading *reading) {
@@ -46,15 +36,16 @@ static void guard_bend(struct guard *guard, int64_t boot_ns, int64_t ppb, int64_
 
 /* Wall clock less guarded time at the end of the slew that is under way. */
 static int64_t led_to(const struct guard *guard, int64_t boot_ns, int64_t difference_ns) {
-        return clamped((wide)difference_ns - line_slew_left(&guard->line, boot_ns));
+        return time_clamped((wide_ns)difference_ns - line_slew_left(&guard->line, boot_ns));
 }
 
 /* Slews the difference (wall clock less guarded time) away. */
 static void guard_slew(struct guard *guard, int64_t boot_ns, int64_t difference_ns) {
         int64_t ppb = guard->policy.max_slew_ns; /* ns a second */
-        wide size = difference_ns < 0 ? -(wide)difference_ns : difference_ns;
+        wide_ns size = difference_ns < 0 ? -(wide_ns)difference_ns : difference_ns;
 
-        guard_bend(guard, boot_ns, difference_ns < 0 ? -ppb : ppb, clamped(size * NS_PER_S / ppb));
+        guard_bend(guard, boot_ns, difference_ns < 0 ? -ppb : ppb,
+                   time_clamped(size * NS_PER_S / ppb));
 }
 
 /* ---- what is decided */
@@ -107,7 +98,7 @@ static void decide_ahead(struct guard *guard, const struct guard_reading *readin
 }
 
 static void decide_behind(struct guard *guard, int64_t boot_ns, int64_t difference_ns, bool new) {
-        int64_t behind_ns = clamped(-(wide)difference_ns), allowed = allowed_offset(guard);
+        int64_t behind_ns = time_clamped(-(wide_ns)difference_ns), allowed = allowed_offset(guard);
         int64_t stand_ns = behind_ns - allowed;
 
         guard->rollbacks += new;
@@ -120,7 +111,7 @@ static void decide_behind(struct guard *guard, int64_t boot_ns, int64_t differen
         }
         guard_bend(guard, boot_ns, LINE_STANDSTILL_PPB, stand_ns);
         guard_hold_back(guard, CLOCK_REASON_ROLLBACK,
-                        guard->undecided ? clamped((wide)boot_ns + LINE_LEAD_NS + stand_ns)
+                        guard->undecided ? time_clamped((wide_ns)boot_ns + LINE_LEAD_NS + stand_ns)
                                          : guard->line.slew_end_boot_ns,
                         -allowed);
 }
@@ -160,11 +151,11 @@ static void stand_for_good(struct guard *guard, int64_t boot_ns) {
 static void guard_follow(struct guard *guard, const struct guard_reading *reading, bool covered) {
         int64_t boot_ns = reading->boottime_ns;
         int64_t guarded_ns = clock_line_at(&guard->line, boot_ns);
-        int64_t difference_ns = clamped((wide)wall_of(guard, reading) - guarded_ns);
+        int64_t difference_ns = time_clamped((wide_ns)wall_of(guard, reading) - guarded_ns);
         int64_t leads_ns = led_to(guard, boot_ns, difference_ns);
         bool new = !near(leads_ns, guard->led_ns);
 
-        guard->offset_ns = clamped(-(wide)difference_ns);
+        guard->offset_ns = time_clamped(-(wide_ns)difference_ns);
         /* what the operator accepted was another difference */
         guard->accepted = guard->accepted && !new;
         if (guard->cloned)
@@ -193,7 +184,7 @@ static void wait_for_fence(struct guard *guard, int64_t boot_ns) {
 static void guard_begin(struct guard *guard, const struct guard_reading *reading) {
         int64_t boot_ns = reading->boottime_ns, wall_ns = wall_of(guard, reading);
         int64_t first_ns = (int64_t)guard->first_tick * NS_PER_TICK;
-        int64_t behind_ns = clamped((wide)first_ns - wall_ns);
+        int64_t behind_ns = time_clamped((wide_ns)first_ns - wall_ns);
         /* a clock before the epoch is not set yet, so nothing can be continued from it */
         int64_t allowed = wall_ns < 0 && !guard->accepted ? 0 : allowed_offset(guard);
 
@@ -207,7 +198,7 @@ static void guard_begin(struct guard *guard, const struct guard_reading *reading
                 guard_set_state(guard, CLOCK_STATE_WAITING, CLOCK_REASON_UNSYNC, INT64_MAX, 0);
         else if (behind_ns > allowed)
                 guard_hold_back(guard, CLOCK_REASON_FENCE,
-                                clamped((wide)boot_ns + behind_ns - allowed), 0);
+                                time_clamped((wide_ns)boot_ns + behind_ns - allowed), 0);
         else
                 guard_set_running(guard, CLOCK_REASON_NONE, 0);
         guard->led_ns = -guard->offset_ns; /* not a new step */

@@ -3,14 +3,6 @@
 
 #include "daemon/util/time.h"
 
-__extension__ typedef __int128 wide;
-
-static int64_t clamped(wide ns) {
-        if (ns > INT64_MAX)
-                return INT64_MAX;
-        return ns < INT64_MIN ? INT64_MIN : (int64_t)ns;
-}
-
 bool line_slewing(const struct clock_line *line, int64_t boot_ns) {
         return line->slew_ppb != 0 && boot_ns < line->slew_end_boot_ns;
 }
@@ -20,7 +12,7 @@ int64_t line_slew_left(const struct clock_line *line, int64_t boot_ns) {
 
         if (!line_slewing(line, boot_ns))
                 return 0;
-        return clamped(((wide)line->slew_end_boot_ns - from) * line->slew_ppb / NS_PER_S);
+        return time_clamped(((wide_ns)line->slew_end_boot_ns - from) * line->slew_ppb / NS_PER_S);
 }
 
 void line_begin(struct clock_line *line, int64_t boot_ns, int64_t guarded_ns) {
@@ -32,12 +24,12 @@ void line_begin(struct clock_line *line, int64_t boot_ns, int64_t guarded_ns) {
 static void begin_slew(struct clock_line *line, int64_t turn_ns, int64_t ppb, int64_t stretch_ns) {
         line_begin(line, turn_ns, clock_line_at(line, turn_ns));
         line->slew_ppb = ppb;
-        line->slew_end_boot_ns = clamped((wide)turn_ns + stretch_ns);
+        line->slew_end_boot_ns = time_clamped((wide_ns)turn_ns + stretch_ns);
 }
 
 bool line_bend(struct clock_line *line, int64_t boot_ns, int64_t ppb, int64_t stretch_ns) {
-        int64_t turn_ns = clamped((wide)boot_ns + LINE_LEAD_NS);
-        int64_t end_ns = clamped((wide)boot_ns + stretch_ns);
+        int64_t turn_ns = time_clamped((wide_ns)boot_ns + LINE_LEAD_NS);
+        int64_t end_ns = time_clamped((wide_ns)boot_ns + stretch_ns);
 
         if (!line_slewing(line, boot_ns)) {
                 if (line->slew_ppb != 0) /* the slew is over; a line without one is read faster */

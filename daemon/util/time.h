@@ -17,3 +17,12 @@ static inline int64_t time_ns(clockid_t clock) {
 static inline struct timespec time_to_timespec(int64_t ns) {
         return (struct timespec){ .tv_sec = ns / NS_PER_S, .tv_nsec = ns % NS_PER_S };
 }
+
+/* Sums and products of nanoseconds, and the nearest value that an int64_t counts. */
+__extension__ typedef __int128 wide_ns;
+
+static inline int64_t time_clamped(wide_ns ns) {
+        if (ns > INT64_MAX)
+                return INT64_MAX;
+        return ns < INT64_MIN ? INT64_MIN : (int64_t)ns;
+}
