@@ -19,10 +19,6 @@ void fence_init(struct fence *fence, struct lease *lease, struct ledger *ledger,
         fence_take(fence);
 }
 
-void fence_set_reach(struct fence *fence, uint64_t reach_ticks) {
-        fence->reach_ticks = reach_ticks;
-}
-
 void fence_take(struct fence *fence) {
         ledger_set_fence(fence->ledger, fence_durable(fence));
 }

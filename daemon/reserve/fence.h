@@ -25,11 +25,10 @@ struct fence {
         char text[FENCE_TEXT]; /* why it is stuck */
 };
 
-/* The ledger gets the fence that is durable now. fence_set_reach() before it is asked
- * for a higher one. */
+/* The ledger gets the fence that is durable now. `reach_ticks` is set before it is
+ * asked for a higher one. */
 void fence_init(struct fence *fence, struct lease *lease, struct ledger *ledger,
                 uint64_t tick_max);
-void fence_set_reach(struct fence *fence, uint64_t reach_ticks);
 
 /* The fence as the lease has it. */
 static inline uint64_t fence_durable(const struct fence *fence) {

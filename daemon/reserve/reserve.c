@@ -29,7 +29,7 @@ static void set_times(struct reserve *reserve, const struct config *config) {
         uint64_t period_ticks = ticks_of(config->elastic_ns / 2, 1);
 
         reserve->standing.ticks = ticks_of(config->standing_ns, STANDING_STEP_TICKS);
-        fence_set_reach(reserve->fence, reserve->standing.ticks);
+        reserve->fence->reach_ticks = reserve->standing.ticks;
         if (period_ticks == reserve->elastic.period_ticks)
                 return;
         /* periods of another length have other numbers, so none of them is planned */
