@@ -10,29 +10,21 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { FD_CLOCK, FD_GRANTS, FD_CURSORS };
-
-/* A regular file of exactly that size. A client's page must not be able to shrink. */
-static int check_file(int fd, uint32_t size, bool sealed) {
+/* Maps a regular file of exactly that size. A client's page must not be able to shrink. */
+static int map_part(const struct attachment *a, unsigned part, int fd, uint32_t size, bool sealed,
+                    int protection) {
+        void *address = (void *)((uintptr_t)a + (uintptr_t)part * ATTACHMENT_PART);
+        const int seals = F_SEAL_SHRINK | F_SEAL_GROW;
         struct stat st;
-        int seals;
+        int has;
 
         if (fstat(fd, &st) < 0)
                 return -errno;
         if (!S_ISREG(st.st_mode))
                 return -EPROTO;
-        if (sealed) {
-                seals = fcntl(fd, F_GET_SEALS);
-                if (seals < 0 || (seals & (F_SEAL_SHRINK | F_SEAL_GROW)) !=
-                                         (F_SEAL_SHRINK | F_SEAL_GROW))
-                        return -EPROTO;
-        }
-        return st.st_size == size && size <= ATTACHMENT_PART ? 0 : -EPROTO;
-}
-
-static int map_at(const struct attachment *a, unsigned part, uint32_t size, int protection, int fd) {
-        void *address = (void *)((uintptr_t)a + (uintptr_t)part * ATTACHMENT_PART);
-
+        has = sealed ? fcntl(fd, F_GET_SEALS) : seals;
+        if (has < 0 || (has & seals) != seals || st.st_size != size || size > ATTACHMENT_PART)
+                return -EPROTO;
         if (mmap(address, size, protection, MAP_SHARED | MAP_FIXED | MAP_POPULATE, fd, 0) ==
             MAP_FAILED)
                 return -errno;
@@ -41,17 +33,11 @@ static int map_at(const struct attachment *a, unsigned part, uint32_t size, int 
 
 static int map_all(const struct attachment *a, const struct wire_welcome *w,
                    const int fds[WIRE_WELCOME_FDS]) {
-        int r;
+        int r = map_part(a, 1, fds[0], w->clock_size, false, PROT_READ);
 
-        if ((r = check_file(fds[FD_CLOCK], w->clock_size, false)) < 0 ||
-            (r = check_file(fds[FD_GRANTS], w->grants_size, true)) < 0 ||
-            (r = check_file(fds[FD_CURSORS], w->cursors_size, true)) < 0)
-                return r;
-        if ((r = map_at(a, 1, w->clock_size, PROT_READ, fds[FD_CLOCK])) < 0 ||
-            (r = map_at(a, 2, w->grants_size, PROT_READ, fds[FD_GRANTS])) < 0 ||
-            (r = map_at(a, 3, w->cursors_size, PROT_READ | PROT_WRITE, fds[FD_CURSORS])) < 0)
-                return r;
-        return 0;
+        if (r == 0)
+                r = map_part(a, 2, fds[1], w->grants_size, true, PROT_READ);
+        return r < 0 ? r : map_part(a, 3, fds[2], w->cursors_size, true, PROT_READ | PROT_WRITE);
 }
 
 static int check_clock(const struct clock_segment *clock) {

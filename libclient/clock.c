@@ -55,15 +55,11 @@ int64_t clock_boot_of(const struct attachment *a, uint64_t tick) {
         return clock_line_boot_of(&reading.line, tick);
 }
 
-/* By syscall(2), which is not a cancellation point. */
-static void sleep_until(clockid_t clock, int64_t at_ns) {
+void clock_sleep_until(clockid_t clock, int64_t at_ns) {
         struct timespec ts = { .tv_sec = at_ns / NS_PER_SECOND, .tv_nsec = at_ns % NS_PER_SECOND };
 
+        /* by syscall(2), which is not a cancellation point */
         (void)syscall(SYS_clock_nanosleep, clock, TIMER_ABSTIME, &ts, NULL);
-}
-
-void clock_sleep_until(int64_t at_ns) {
-        sleep_until(CLOCK_MONOTONIC, at_ns);
 }
 
 int clock_wait(const struct attachment *a, uint64_t tick, int64_t deadline_ns) {
@@ -89,6 +85,6 @@ int clock_wait(const struct attachment *a, uint64_t tick, int64_t deadline_ns) {
                         continue;
                 }
                 until = left - SPIN_NS < SLEEP_MAX_NS ? left - SPIN_NS : SLEEP_MAX_NS;
-                sleep_until(CLOCK_BOOTTIME, reading.boot_ns + until);
+                clock_sleep_until(CLOCK_BOOTTIME, reading.boot_ns + until);
         }
 }

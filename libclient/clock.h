@@ -3,6 +3,7 @@
 /* Reads guarded time without the ticker, and waits for it. */
 #include <stdbool.h>
 #include <stdint.h>
+#include <time.h>
 
 #include "libclient/attachment.h"
 
@@ -31,8 +32,8 @@ int64_t clock_boot_of(const struct attachment *a, uint64_t tick);
  */
 int clock_wait(const struct attachment *a, uint64_t tick, int64_t deadline_ns);
 
-/* Sleeps until that CLOCK_MONOTONIC time. It is not a cancellation point. */
-void clock_sleep_until(int64_t at_ns);
+/* Sleeps until that time of `clock`. It is not a cancellation point. */
+void clock_sleep_until(clockid_t clock, int64_t at_ns);
 
 static inline void cpu_relax(void) {
 #if defined(__x86_64__) || defined(__i386__)

@@ -9,7 +9,13 @@
 
 #include "libclient/clock.h"
 
-static int connect_to(const char *address, int *ret_socket) {
+int handshake_begin(const char *address, uint32_t lanes, int *ret_socket) {
+        struct wire_hello hello = {
+                .header = wire_header_of(WIRE_HELLO, WIRE_VERSION),
+                .version_min = WIRE_VERSION_MIN,
+                .version_max = WIRE_VERSION,
+                .lanes = lanes,
+        };
         struct sockaddr_un sun = { .sun_family = AF_UNIX };
         size_t length = strlen(address);
         int fd, r;
@@ -21,28 +27,9 @@ static int connect_to(const char *address, int *ret_socket) {
         if (fd < 0)
                 return -errno;
         do
-                r = connect(fd, (const struct sockaddr *)&sun, sizeof(sun)) < 0 ? -errno : 0;
-        while (r == -EINTR);
-        if (r < 0) {
-                close(fd);
-                return r;
-        }
-        *ret_socket = fd;
-        return 0;
-}
-
-int handshake_begin(const char *address, uint32_t lanes, int *ret_socket) {
-        struct wire_hello hello = {
-                .header = wire_header_of(WIRE_HELLO, WIRE_VERSION),
-                .version_min = WIRE_VERSION_MIN,
-                .version_max = WIRE_VERSION,
-                .lanes = lanes,
-        };
-        int fd = -1, r = connect_to(address, &fd);
-
-        if (r < 0)
-                return r;
-        if (send(fd, &hello, sizeof(hello), MSG_NOSIGNAL | MSG_DONTWAIT) != sizeof(hello)) {
+                r = connect(fd, (const struct sockaddr *)&sun, sizeof(sun));
+        while (r < 0 && errno == EINTR);
+        if (r < 0 || send(fd, &hello, sizeof(hello), MSG_NOSIGNAL | MSG_DONTWAIT) < 0) {
                 r = errno == EPIPE ? -ECONNRESET : -errno;
                 close(fd);
                 return r;

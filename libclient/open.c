@@ -48,7 +48,7 @@ static int begin(const char *address, uint32_t lanes, int64_t deadline_ns, int64
                         return r;
                 if (clock_monotonic_ns() >= deadline_ns)
                         return -ETIMEDOUT;
-                clock_sleep_until(clock_monotonic_ns() + BACKLOG_RETRY_NS);
+                clock_sleep_until(CLOCK_MONOTONIC, clock_monotonic_ns() + BACKLOG_RETRY_NS);
         }
 }
 

@@ -195,5 +195,5 @@ void reattach_upkeep(struct sfshm *s, struct attachment *a, int64_t boot_ns) {
 void reattach_wait(int64_t deadline_ns) {
         int64_t until = clock_monotonic_ns() + STEP_EVERY_NS;
 
-        clock_sleep_until(deadline_ns < until ? deadline_ns : until);
+        clock_sleep_until(CLOCK_MONOTONIC, deadline_ns < until ? deadline_ns : until);
 }

@@ -144,13 +144,6 @@ static int no_slot(struct sfshm *s, struct attachment *a, uint32_t lane, uint64_
         return 0;
 }
 
-/* Not an ordinary overflow: the clock policy lets no tick come for now. */
-static bool stands_still(const struct attachment *a) {
-        /* relaxed: chooses the error and decides nothing else */
-        return clock_stands(atomic_load_explicit(&attachment_clock(a)->reason,
-                                                 memory_order_relaxed));
-}
-
 static int full(struct sfshm *s, struct attachment *a, uint32_t lane, uint64_t count,
                 struct deadline *d, uint64_t tick, int64_t boot_ns) {
         int64_t waited;
@@ -167,7 +160,12 @@ static int full(struct sfshm *s, struct attachment *a, uint32_t lane, uint64_t c
         r = clock_wait(a, tick + 1, deadline_ns(d));
         waited = clock_boottime_ns() - boot_ns;
         count_overflow(a, lane, waited);
-        return r == -ETIMEDOUT && stands_still(a) ? -ETIME : r;
+        /* Not an ordinary overflow if the clock policy lets no tick come for now. Relaxed: the
+         * reason chooses the error and decides nothing else. */
+        if (r == -ETIMEDOUT && clock_stands(atomic_load_explicit(&attachment_clock(a)->reason,
+                                                                 memory_order_relaxed)))
+                return -ETIME;
+        return r;
 }
 
 int wait_claim(struct sfshm *s, uint64_t min, uint64_t max, bool reach_back, struct deadline *d,

@@ -6,25 +6,19 @@
 
 #include "shm/pages.h"
 
+/* 0: no such message. */
 static size_t length_of(uint16_t type) {
-        switch (type) {
-        case WIRE_HELLO:
-                return sizeof(struct wire_hello);
-        case WIRE_WELCOME:
-                return sizeof(struct wire_welcome);
-        case WIRE_REFUSED:
-                return sizeof(struct wire_refused);
-        case WIRE_WANT:
-                return sizeof(struct wire_want);
-        case WIRE_REFRESH:
-                return sizeof(struct wire_refresh);
-        case WIRE_ACCEPT:
-                return sizeof(struct wire_accept);
-        case WIRE_ANSWER:
-                return sizeof(struct wire_answer);
-        default:
-                return 0;
-        }
+        static const size_t lengths[] = {
+                [WIRE_HELLO] = sizeof(struct wire_hello),
+                [WIRE_WELCOME] = sizeof(struct wire_welcome),
+                [WIRE_REFUSED] = sizeof(struct wire_refused),
+                [WIRE_WANT] = sizeof(struct wire_want),
+                [WIRE_REFRESH] = sizeof(struct wire_refresh),
+                [WIRE_ACCEPT] = sizeof(struct wire_accept),
+                [WIRE_ANSWER] = sizeof(struct wire_answer),
+        };
+
+        return type < sizeof(lengths) / sizeof(lengths[0]) ? lengths[type] : 0;
 }
 
 struct wire_header wire_header_of(enum wire_type type, uint16_t version) {
