@@ -49,7 +49,7 @@ static void show_text(const struct sample *sample, int64_t wall_ms) {
 
         isotime_format(sample->guarded_unix_ms, guarded);
         isotime_format(wall_ms, wall);
-        printf("state       %s", sample_state_words(sample));
+        printf("state       %s", sample_state_names[sample->state].words);
         if (*sample_reason_text(sample))
                 printf("; %s", sample_reason_text(sample));
         putchar('\n');
@@ -64,7 +64,7 @@ static void show_text(const struct sample *sample, int64_t wall_ms) {
 static void show_json(const struct sample *sample, int64_t wall_ms) {
         printf("{\"state\":\"%s\",\"reason\":\"%s\",\"guarded_unix_ms\":%" PRId64
                ",\"wall_unix_ms\":%" PRId64 ",\"offset_ms\":%" PRId64,
-               sample_state_name(sample), clock_reason_name(sample->reason),
+               sample_state_names[sample->state].column, clock_reason_name(sample->reason),
                sample->guarded_unix_ms, wall_ms,
                sample->guarded_unix_ms - wall_ms);
         if (sample->resume_ms != SAMPLE_UNKNOWN)

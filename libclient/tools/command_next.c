@@ -10,17 +10,14 @@
 
 #define CHUNK 4096u /* IDs per request: a tick of one worker */
 
-/* Errors for which the daemon has a text that the library cannot pass on. */
-static bool refused_in_words(int error) {
-        return error == -EPROTO || error == -ETIME || error == -EDQUOT || error == -ENOSPC;
-}
-
 int command_open(const struct command_options *options, unsigned flags, sfshm **ret) {
         const char *socket = daemon_socket_path(options->socket);
         int r = sfshm_open(ret, options->socket, flags);
         char why[DAEMON_SOCKET_TEXT];
 
-        if (refused_in_words(r) && daemon_socket_explain(socket, why))
+        /* for these the daemon has a text that the library cannot pass on */
+        if ((r == -EPROTO || r == -ETIME || r == -EDQUOT || r == -ENOSPC) &&
+            daemon_socket_explain(socket, why))
                 return print_error("cannot attach to sfshmd at %s: %s", socket, why);
         if (r < 0)
                 return print_error("cannot attach to sfshmd at %s: %s", socket, sfshm_strerror(r));

@@ -10,6 +10,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "libclient/tools/segments.h"
 #include "shm/clock.h"
 #include "shm/pages.h"
 
@@ -24,8 +25,8 @@ const char *daemon_socket_path(const char *given) {
         return environment != NULL ? environment : "/run/sfshm/sfshm.sock";
 }
 
-/* A non-blocking connection, or -errno. */
-static int connect_to(const char *path) {
+/* A connection on which `message` was sent, or -errno. Never waits. */
+static int connect_and_send(const char *path, const void *message, size_t size) {
         struct sockaddr_un address = { .sun_family = AF_UNIX };
         int fd, r;
 
@@ -35,18 +36,8 @@ static int connect_to(const char *path) {
         fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
         if (fd < 0)
                 return -errno;
-        if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
-                return fd;
-        r = -errno;
-        close(fd);
-        return r;
-}
-
-/* A connection on which `message` was sent, or -errno. Never waits. */
-static int connect_and_send(const char *path, const void *message, size_t size) {
-        int fd = connect_to(path), r;
-
-        if (fd < 0 || send(fd, message, size, MSG_NOSIGNAL) >= 0)
+        if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0 &&
+            send(fd, message, size, MSG_NOSIGNAL) >= 0)
                 return fd;
         r = errno == EPIPE ? -ECONNRESET : -errno;
         close(fd);
@@ -96,17 +87,25 @@ static void make_plain(char *text) {
                         *text = '?';
 }
 
+/* Sends `message` to `path` and receives the answer. The caller closes its descriptors. */
+static int exchange(const char *path, const void *message, size_t size, int within_ms,
+                    union wire_message *ret, int ret_fds[WIRE_WELCOME_FDS]) {
+        int fd = connect_and_send(path, message, size), r;
+
+        if (fd < 0)
+                return fd;
+        r = receive(fd, within_ms, ret, ret_fds);
+        close(fd);
+        return r;
+}
+
 int daemon_socket_ask(const char *path, enum wire_type type, struct wire_answer *ret) {
         struct wire_header request = wire_header_of(type, WIRE_VERSION);
         int fds[WIRE_WELCOME_FDS] = { -1, -1, -1 };
         union wire_message message;
-        int fd = connect_and_send(path, &request, sizeof(request)), r;
+        int r = exchange(path, &request, sizeof(request), ANSWER_WITHIN_MS, &message, fds);
 
-        if (fd < 0)
-                return fd;
-        r = receive(fd, ANSWER_WITHIN_MS, &message, fds);
         close_all(fds);
-        close(fd);
         if (r == 0 && message.header.type != WIRE_ANSWER)
                 r = -EPROTO;
         if (r < 0)
@@ -122,24 +121,9 @@ int daemon_socket_refresh(const char *path) {
         return connect_and_send(path, &message, sizeof(message));
 }
 
-static int hello(const char *path) {
-        struct wire_hello message = {
-                .header = wire_header_of(WIRE_HELLO, WIRE_VERSION),
-                .version_min = WIRE_VERSION_MIN,
-                .version_max = WIRE_VERSION,
-                .lanes = 1,
-        };
-
-        return connect_and_send(path, &message, sizeof(message));
-}
-
-/* Every segment begins with a magic and its version. */
 static bool other_version(int fd, const char *name, uint32_t understood,
                           char text[DAEMON_SOCKET_TEXT]) {
-        struct {
-                char magic[8];
-                uint32_t version;
-        } start;
+        struct segments_start start;
 
         if (fd < 0 || pread(fd, &start, sizeof(start), 0) != (ssize_t)sizeof(start) ||
             start.version == understood)
@@ -160,16 +144,17 @@ static bool explain(const union wire_message *answer, const int fds[WIRE_WELCOME
 }
 
 bool daemon_socket_explain(const char *path, char text[DAEMON_SOCKET_TEXT]) {
+        struct wire_hello hello = {
+                .header = wire_header_of(WIRE_HELLO, WIRE_VERSION),
+                .version_min = WIRE_VERSION_MIN,
+                .version_max = WIRE_VERSION,
+                .lanes = 1,
+        };
         int fds[WIRE_WELCOME_FDS] = { -1, -1, -1 };
         union wire_message message;
-        int fd = hello(path);
-        bool known;
+        int r = exchange(path, &hello, sizeof(hello), WELCOME_WITHIN_MS, &message, fds);
+        bool known = r == 0 && explain(&message, fds, text);
 
-        if (fd < 0)
-                return false;
-        known = receive(fd, WELCOME_WITHIN_MS, &message, fds) == 0 &&
-                explain(&message, fds, text);
         close_all(fds);
-        close(fd);
         return known;
 }

@@ -2,6 +2,7 @@
 #include "libclient/tools/number.h"
 
 #include <errno.h>
+#include <string.h>
 
 static int digit_of(char c) {
         if (c >= '0' && c <= '9')
@@ -39,24 +40,22 @@ int number_parse(const char *text, size_t length, uint64_t *ret) {
 }
 
 int number_parse_seconds(const char *text, int64_t *ret_ns) {
-        int64_t value = 0, scale = 1000000000;
-        const char *p = text;
+        size_t n = strspn(text, "0123456789");
+        int64_t value, scale = 1000000000;
+        const char *p = text + n;
+        uint64_t seconds;
+        int r = number_parse(text, n, &seconds);
 
-        for (; *p >= '0' && *p <= '9'; p++)
-                if (__builtin_mul_overflow(value, 10, &value) ||
-                    __builtin_add_overflow(value, *p - '0', &value))
-                        return -ERANGE;
-        if (p == text || __builtin_mul_overflow(value, scale, &value))
-                return p == text ? -EINVAL : -ERANGE;
-        if (*p == '.') {
-                if (p[1] == '\0')
-                        return -EINVAL;
+        if (r < 0)
+                return r;
+        if (__builtin_mul_overflow(seconds, scale, &value))
+                return -ERANGE;
+        if (*p == '.' && p[1] != '\0')
                 for (p++; *p >= '0' && *p <= '9' && scale > 1; p++) {
                         scale /= 10;
                         if (__builtin_add_overflow(value, (*p - '0') * scale, &value))
                                 return -ERANGE;
                 }
-        }
         if (*p != '\0')
                 return -EINVAL;
         *ret_ns = value;

@@ -109,24 +109,32 @@ static void judge_clock(struct sample *sample, const struct clock_segment *clock
                 sample->resume_ms = (resume - sample->boot_ns) / 1000000;
 }
 
-static int take_clock(struct sample *sample, const char *shm) {
+int sample_take_clock(struct sample *ret, const char *shm) {
         struct clock_segment clock;
+        char quoted[PRINT_QUOTED_SIZE];
         uint32_t version = 0;
-        int r, fd = segments_open(shm, "clock");
+        int r, fd;
 
+        *ret = (struct sample){ .guarded_unix_ms = SAMPLE_UNKNOWN,
+                                .now_lag_ms = SAMPLE_UNKNOWN,
+                                .resume_ms = SAMPLE_UNKNOWN };
+        if (shm[0] != '/' || shm[1] == '\0')
+                return print_error("--shm takes a name as /sfshm or an absolute directory, not %s",
+                                   print_quoted(shm, strlen(shm), quoted));
+        fd = segments_open(shm, "clock");
         if (fd < 0)
                 return segment_error(shm, "clock", fd, 0, 0);
         r = segments_read_clock(fd, &clock, &version);
         close(fd);
         if (r < 0)
                 return segment_error(shm, "clock", r, version, CLOCK_VERSION);
-        sample->boot_ns = boottime_ns();
-        sample->layout = clock.layout;
-        sample->worker_first = clock.worker_first;
+        ret->boot_ns = boottime_ns();
+        ret->layout = clock.layout;
+        ret->worker_first = clock.worker_first;
         /* relaxed: a copy */
-        sample->worker_count = atomic_load_explicit(&clock.worker_count, memory_order_relaxed);
-        judge_state(sample, &clock);
-        judge_clock(sample, &clock);
+        ret->worker_count = atomic_load_explicit(&clock.worker_count, memory_order_relaxed);
+        judge_state(ret, &clock);
+        judge_clock(ret, &clock);
         return 0;
 }
 
@@ -160,23 +168,6 @@ static int take_statistics(struct sample *sample, const char *shm, const char *s
         return 0;
 }
 
-/* Can it be a daemon.shm? Returns 0, or 1 after printing what is allowed. */
-static int check_shm(const char *shm) {
-        char quoted[PRINT_QUOTED_SIZE];
-
-        if (shm[0] == '/' && shm[1] != '\0')
-                return 0;
-        return print_error("--shm takes a name as /sfshm or an absolute directory, not %s",
-                           print_quoted(shm, strlen(shm), quoted));
-}
-
-int sample_take_clock(struct sample *ret, const char *shm) {
-        *ret = (struct sample){ .guarded_unix_ms = SAMPLE_UNKNOWN,
-                                .now_lag_ms = SAMPLE_UNKNOWN,
-                                .resume_ms = SAMPLE_UNKNOWN };
-        return check_shm(shm) != 0 ? 1 : take_clock(ret, shm);
-}
-
 int sample_take(struct sample *ret, const char *shm, const char *socket) {
         int status = sample_take_clock(ret, shm);
 
@@ -190,14 +181,14 @@ void sample_clear(struct sample *sample) {
 
 /* ---- derived from samples; pure */
 
-const char *sample_state_name(const struct sample *sample) {
-        static const char *const names[] = {
-                [SAMPLE_DEAD] = "DEAD", [SAMPLE_STARTING] = "start", [SAMPLE_RUNNING] = "run",
-                [SAMPLE_IDLE] = "idle", [SAMPLE_WAITING] = "wait",   [SAMPLE_FAILED] = "fail",
-        };
-
-        return names[sample->state];
-}
+const struct sample_state_names sample_state_names[] = {
+        [SAMPLE_DEAD] = { "DEAD", "dead", "not running" },
+        [SAMPLE_STARTING] = { "start", "starting", "starting, no IDs yet" },
+        [SAMPLE_RUNNING] = { "run", "running", "ticker running" },
+        [SAMPLE_IDLE] = { "idle", "idle", "idle: the ticker sleeps, as few IDs are allocated" },
+        [SAMPLE_WAITING] = { "wait", "waiting", "waiting: no IDs for now" },
+        [SAMPLE_FAILED] = { "fail", "failed", "FAILED: no IDs" },
+};
 
 const char *sample_reason_text(const struct sample *sample) {
         static const char *const texts[] = {
@@ -216,19 +207,6 @@ const char *sample_reason_text(const struct sample *sample) {
 
         return sample->reason < sizeof(texts) / sizeof(texts[0]) ? texts[sample->reason]
                                                                  : "for a reason of a newer release";
-}
-
-const char *sample_state_words(const struct sample *sample) {
-        static const char *const words[] = {
-                [SAMPLE_DEAD] = "not running",
-                [SAMPLE_STARTING] = "starting, no IDs yet",
-                [SAMPLE_RUNNING] = "ticker running",
-                [SAMPLE_IDLE] = "idle: the ticker sleeps, as few IDs are allocated",
-                [SAMPLE_WAITING] = "waiting: no IDs for now",
-                [SAMPLE_FAILED] = "FAILED: no IDs",
-        };
-
-        return words[sample->state];
 }
 
 uint32_t sample_workers(const struct sample *sample) {

@@ -16,6 +16,11 @@ enum sample_state {
         SAMPLE_FAILED,  /* until the operator acts */
 };
 
+/* One word for a column, one for sfshm-stat --json, and words for a sentence. */
+extern const struct sample_state_names {
+        const char *column, *json, *words;
+} sample_state_names[]; /* by enum sample_state */
+
 #define SAMPLE_UNKNOWN INT64_MIN
 
 struct sample {
@@ -40,8 +45,6 @@ int sample_take(struct sample *ret, const char *shm, const char *socket);
 int sample_take_clock(struct sample *ret, const char *shm);
 void sample_clear(struct sample *sample);
 
-const char *sample_state_name(const struct sample *sample);  /* one word */
-const char *sample_state_words(const struct sample *sample); /* for a sentence */
 /* The reason as a clause; "" if there is none. */
 const char *sample_reason_text(const struct sample *sample);
 

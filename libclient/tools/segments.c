@@ -55,14 +55,8 @@ static int read_at(int fd, void *ret, size_t size, uint64_t offset) {
         return 0;
 }
 
-/* Every segment begins like this. */
-struct start {
-        char magic[8];
-        uint32_t version;
-};
-
 static int check_start(int fd, const char *magic, uint32_t version, uint32_t *ret_version) {
-        struct start start;
+        struct segments_start start;
         struct stat st;
         int r;
 
@@ -83,10 +77,6 @@ static int check_start(int fd, const char *magic, uint32_t version, uint32_t *re
  * loads in between are the kernel's. */
 static void barrier(void) {
         atomic_thread_fence(memory_order_acquire);
-}
-
-static void pause_a_little(void) {
-        nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
 }
 
 int segments_read_clock(int fd, struct clock_segment *ret, uint32_t *ret_version) {
@@ -158,7 +148,7 @@ int segments_read_statistics(int fd, struct statistics_copy *ret, uint32_t *ret_
                 return r;
         for (int i = 0; i < COPY_ATTEMPTS && copy.torn; i++) {
                 if (i > 0)
-                        pause_a_little();
+                        nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
                 r = copy_once(fd, (uint64_t)st.st_size, &copy);
                 if (r < 0) {
                         free(copy.clients);

@@ -14,6 +14,12 @@
 #define SEGMENTS_DEFAULT_SHM "/sfshm"
 #define SEGMENTS_PATH_SIZE 4096
 
+/* Every segment and page begins like this. */
+struct segments_start {
+        char magic[8];
+        uint32_t version;
+};
+
 /* The path of segment `name` of `shm` ("/sfshm" or a directory), for messages:
  * "/dev/shm/sfshm.clock" or "DIR/clock". */
 void segments_path(const char *shm, const char *name, char ret[SEGMENTS_PATH_SIZE]);

@@ -13,15 +13,10 @@ static void print_ms_or_null(FILE *out, const char *key, int64_t ms) {
 }
 
 static void print_clock(FILE *out, const struct sample *sample) {
-        static const char *const states[] = {
-                [SAMPLE_DEAD] = "dead",       [SAMPLE_STARTING] = "starting",
-                [SAMPLE_RUNNING] = "running", [SAMPLE_IDLE] = "idle",
-                [SAMPLE_WAITING] = "waiting", [SAMPLE_FAILED] = "failed",
-        };
         const struct id_layout *layout = &sample->layout;
         char time[ISOTIME_SIZE];
 
-        fprintf(out, "{\"state\":\"%s\"", states[sample->state]);
+        fprintf(out, "{\"state\":\"%s\"", sample_state_names[sample->state].json);
         if (sample->guarded_unix_ms != SAMPLE_UNKNOWN) {
                 isotime_format(sample->guarded_unix_ms, time);
                 fprintf(out, ",\"time\":\"%s\"", time);
@@ -64,16 +59,15 @@ static void print_counters(FILE *out, const struct sample *sample) {
 }
 
 static void print_rates(FILE *out, const struct rates *rates) {
-        if (rates->known)
-                fprintf(out,
-                        ",\"interval_s\":%.3f,\"ids_per_second\":%.1f,\"overflows_per_second\":%."
-                        "1f,"
-                        "\"overflow_wait_us\":%.1f",
-                        rates->seconds, rates->ids, rates->overflows, rates->wait_us);
-        else
-                fputs(",\"interval_s\":null,\"ids_per_second\":null,\"overflows_per_second\":null,"
-                      "\"overflow_wait_us\":null",
-                      out);
+        static const char *const keys[] = { "interval_s", "ids_per_second", "overflows_per_second",
+                                            "overflow_wait_us" };
+        const double values[] = { rates->seconds, rates->ids, rates->overflows, rates->wait_us };
+
+        for (int i = 0; i < 4; i++)
+                if (rates->known)
+                        fprintf(out, ",\"%s\":%.*f", keys[i], i == 0 ? 3 : 1, values[i]);
+                else
+                        fprintf(out, ",\"%s\":null", keys[i]);
 }
 
 static void print_workers(FILE *out, const struct sample *sample, const struct rates *rates) {

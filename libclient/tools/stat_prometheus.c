@@ -64,16 +64,12 @@ static void print_histograms(FILE *out, const struct statistics_segment *s) {
                         s->counters.lease_renewal_ns);
 }
 
-/* A dead daemon has only this metric: old values would look as if it were alive. */
-static void print_up(FILE *out, bool up) {
-        print_about(out, "sfshm_up", "gauge", "1 while the daemon's ticker is alive.");
-        fprintf(out, "sfshm_up %d\n", up);
-}
-
 void stat_print_prometheus(FILE *out, const struct sample *sample) {
         const struct statistics_segment *s = &sample->statistics.header;
 
-        print_up(out, sample->state != SAMPLE_DEAD);
+        print_about(out, "sfshm_up", "gauge", "1 while the daemon's ticker is alive.");
+        fprintf(out, "sfshm_up %d\n", sample->state != SAMPLE_DEAD);
+        /* a dead daemon has only this metric: old values would look as if it were alive */
         if (sample->state == SAMPLE_DEAD)
                 return;
         print_about(out, "sfshm_build_info", "gauge", "1, with the daemon's version.");

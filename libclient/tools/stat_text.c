@@ -26,19 +26,14 @@ void stat_print_scaled(FILE *out, int64_t value, int64_t divisor) {
                 fputc('0' + (int)(rest / digit), out);
 }
 
-/* A column of milliseconds or seconds; "-" if unknown. */
-static void print_ms(FILE *out, int width, int64_t ms, bool as_seconds) {
-        if (ms == SAMPLE_UNKNOWN)
-                fprintf(out, " %*s", width, "-");
-        else if (as_seconds)
-                fprintf(out, " %*.1f", width, (double)ms / 1e3);
-        else
-                fprintf(out, " %*" PRId64, width, ms);
+static double mean(double total, double n) {
+        return n > 0 ? total / n : 0;
 }
 
-static void print_rate(FILE *out, int width, bool known, double rate) {
-        if (known)
-                fprintf(out, " %*.0f", width, rate);
+/* A column; "-" if the value is unknown. */
+static void print_column(FILE *out, int width, int decimals, bool is_known, double value) {
+        if (is_known)
+                fprintf(out, " %*.*f", width, decimals, value);
         else
                 fprintf(out, " %*s", width, "-");
 }
@@ -59,21 +54,23 @@ static void print_header(FILE *out, const struct sample *sample, uint32_t worker
 void stat_print_line(FILE *out, const struct sample *sample, const struct rates *rates,
                      unsigned line) {
         const struct statistics_counters *c = &sample->statistics.header.counters;
+        int64_t lag_ms = sample->now_lag_ms, fence_ms = sample_fence_ahead_ms(sample);
         uint32_t workers = sample_workers(sample);
 
         if (workers == 1 || workers > WORKERS_IN_LINE)
                 workers = 0;
         if (line % STAT_HEADER_EVERY == 0)
                 print_header(out, sample, workers);
-        print_rate(out, 10, rates->known, rates->ids);
-        print_rate(out, 11, rates->known, rates->overflows);
-        print_rate(out, 9, rates->known, rates->wait_us);
+        print_column(out, 10, 0, rates->known, rates->ids);
+        print_column(out, 11, 0, rates->known, rates->overflows);
+        print_column(out, 9, 0, rates->known, rates->wait_us);
         fprintf(out, " %7" PRId64 " %6" PRId64 " %8" PRId64 " %8" PRId64 " %6s", c->clients,
-                c->lanes, c->positions_standing, c->positions_elastic, sample_state_name(sample));
-        print_ms(out, 6, sample->now_lag_ms, false);
-        print_ms(out, 8, sample_fence_ahead_ms(sample), true);
+                c->lanes, c->positions_standing, c->positions_elastic,
+                sample_state_names[sample->state].column);
+        print_column(out, 6, 0, lag_ms != SAMPLE_UNKNOWN, (double)lag_ms);
+        print_column(out, 8, 1, fence_ms != SAMPLE_UNKNOWN, (double)fence_ms / 1e3);
         for (uint32_t i = 0; i < workers; i++)
-                print_rate(out, 10, rates->known, rates->workers[i]);
+                print_column(out, 10, 0, rates->known, rates->workers[i]);
         fputc('\n', out);
 }
 
@@ -84,9 +81,7 @@ void stat_print_clients(FILE *out, const struct sample *sample) {
                 "LANES", "STANDING", "ELASTIC", "IDS", "OVERFLOWS", "WAIT_US", "COMMAND");
         for (uint32_t i = 0; i < s->header.client_count; i++) {
                 const struct statistics_client *c = &s->clients[i];
-                double wait_us = c->overflows == 0
-                                         ? 0
-                                         : (double)c->overflow_wait_ns / (double)c->overflows / 1e3;
+                double wait_us = mean((double)c->overflow_wait_ns, (double)c->overflows) / 1e3;
 
                 fprintf(out,
                         "%8" PRIu64 " %10" PRIu32 " %10" PRIu32 " %5" PRIu32 " %8" PRIu32
@@ -105,7 +100,8 @@ static void print_daemon(FILE *out, const struct sample *sample) {
         isotime_format(s->counters.start_unix_ms, since);
         fputs("daemon     sfshmd ", out);
         stat_print_plain(out, s->daemon_version, sizeof(s->daemon_version));
-        fprintf(out, ", pid %" PRIu32 ", since %s; %s", s->pid, since, sample_state_words(sample));
+        fprintf(out, ", pid %" PRIu32 ", since %s; %s", s->pid, since,
+                sample_state_names[sample->state].words);
         if (sample->resume_ms != SAMPLE_UNKNOWN)
                 fprintf(out, ", %.1f s more", (double)sample->resume_ms / 1e3);
         fputc('\n', out);
@@ -143,8 +139,7 @@ static void print_layout(FILE *out, const struct sample *sample) {
 /* With a coordinator: the lease, and the region at the last claim. */
 static void print_lease(FILE *out, const struct sample *sample) {
         const struct statistics_counters *c = &sample->statistics.header.counters;
-        double mean_ms = c->lease_renewals == 0 ? 0 :
-                         (double)c->lease_renewal_ns / (double)c->lease_renewals / 1e6;
+        double mean_ms = mean((double)c->lease_renewal_ns, (double)c->lease_renewals) / 1e6;
         char time[ISOTIME_SIZE];
 
         if (c->worker_claims == 0)
@@ -163,8 +158,7 @@ static void print_lease(FILE *out, const struct sample *sample) {
 
 static void print_numbers(FILE *out, const struct sample *sample) {
         const struct statistics_counters *c = &sample->statistics.header.counters;
-        double wait_us =
-                c->overflows == 0 ? 0 : (double)c->overflow_wait_ns / (double)c->overflows / 1e3;
+        double wait_us = mean((double)c->overflow_wait_ns, (double)c->overflows) / 1e3;
         int64_t fence = sample_fence_ahead_ms(sample), age = sample_age_ms(sample);
 
         fprintf(out, "clients    %" PRId64 " with %" PRId64 " lanes, %" PRId64 " bytes\n",
