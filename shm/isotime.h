@@ -28,7 +28,7 @@ enum isotime_flags {
 
 /* The forms which isotime_parse() always takes, for messages. */
 #define ISOTIME_FORMS \
-        "2026-11-23, 2026-11-23T15:04:05.678Z, 2026-11-23T16:04+01:00, @1795446245.678"
+        "2026-11-23, 2026-11-23T15:04:05.678Z, 2026-11-23 16:04+01:00, @1795446245.678"
 
 /*
  * Takes all of the text, which is one of:

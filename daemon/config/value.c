@@ -39,8 +39,8 @@ static const struct kind {
         [KEY_URLS] = { .takes = "a list of 1 to 16 URLs such as http://10.0.0.1:2379, all http:// "
                                 "or all https://, separated by blanks or commas" },
         [KEY_HOSTS] = { .takes = "a list of 1 to 16 servers HOST:PORT, such as 10.0.0.1:2181 or "
-                                 "[fd00::1]:2181, separated by blanks or commas; a path belongs "
-                                 "in zookeeper.prefix" },
+                                 "[fd00::1]:2181, separated by blanks or commas",
+                       .detail = "; a path belongs in zookeeper.prefix" },
         [KEY_SHM] = { .takes = "a POSIX name such as /sfshm, or a directory with a second slash, "
                                "such as /run/sfshm/shm" },
         [KEY_OFF] = { .words = (const char *const[]){ "off", NULL },
@@ -71,8 +71,8 @@ void config_value_allowed(const struct config_key *key, char *ret, size_t size) 
                 snprintf(range, sizeof(range), " from %s to %s",
                          config_number_text(key->min, kind->units, min),
                          config_number_text(key->max, kind->units, max));
-        else if (key->type == KEY_PATH)
-                snprintf(range, sizeof(range), " of at most %" PRIu64 " bytes", key->max);
+        else if (key->type <= KEY_SHM)
+                snprintf(range, sizeof(range), ", at most %" PRIu64 " bytes", key->max);
         snprintf(ret, size, "%s%s%s", kind->takes, range, kind->detail ? kind->detail : "");
 }
 

@@ -243,7 +243,7 @@ Test(first, knows_now_and_today) {
 Test(first, refuses_other_times) {
         RUN("first", LAYOUT, "2026-11-26T00:00:00");
         expect_error("'2026-11-26T00:00:00' is not a time: say 2026-11-23, "
-                     "2026-11-23T15:04:05.678Z, 2026-11-23T16:04+01:00, @1795446245.678, "
+                     "2026-11-23T15:04:05.678Z, 2026-11-23 16:04+01:00, @1795446245.678, "
                      "Unix milliseconds, now or today");
         RUN("first", LAYOUT, "2026-02-30");
         expect_error("'2026-02-30' is not a time");

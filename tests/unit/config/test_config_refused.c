@@ -71,7 +71,7 @@ Test(config_refused, bad_lines_and_values) {
                   "workers.backend = \"redis\"", "local, etcd or zookeeper" },
                 { "[daemon]\nmetrics_listen = :9100\n", 2, "metrics_listen", "takes only off" },
                 { "[daemon]\nsocket = sfshm.sock\n", 2,
-                  "an absolute path of at most 107 bytes", "" },
+                  "an absolute path, at most 107 bytes", "" },
                 { "[daemon]\nsocket_mode = 888\n", 2, "octal permissions", "" },
                 { "[daemon]\nsocket_mode = 1777\n", 2, "octal permissions", "" },
                 { "[daemon]\nshm = sfshm\n", 2, "a POSIX name such as /sfshm", "a directory" },
@@ -80,7 +80,7 @@ Test(config_refused, bad_lines_and_values) {
                 { "[daemon]\nmax_clients = 0\n", 2, "from 1 to 65536", "" },
                 { "[id]\nlayout = 41/10/13\n", 2, "add up to 63", "" },
                 { "[id]\nepoch = 2025-01-01T00:00:00\n", 2, "id.epoch takes a time from 1970 on: "
-                  "2026-11-23, 2026-11-23T15:04:05.678Z, 2026-11-23T16:04+01:00, @1795446245.678 "
+                  "2026-11-23, 2026-11-23T15:04:05.678Z, 2026-11-23 16:04+01:00, @1795446245.678 "
                   "or Unix milliseconds", "" },
                 { "[id]\nepoch = 2025-01-01T00:00:00.0001Z\n", 2, "time from 1970 on", "" },
                 { "[id]\nepoch = -1\n", 2, "time from 1970 on", "" },
@@ -158,7 +158,8 @@ Test(config_refused, what_only_several_keys_show) {
                 { FIRST "[etcd]\nttl = 30s\n", "etcd.ttl (",
                   "not used with workers.backend = local" },
                 { FIRST "backend = etcd\n", "cannot be used with workers.backend = etcd", "" },
-                { ETCD "endpoints = 10.0.0.1:2379\n", "takes a list of 1 to 16 URLs", "" },
+                { ETCD "endpoints = 10.0.0.1:2379\n", "takes a list of 1 to 16 URLs",
+                  "blanks or commas, at most 4000 bytes" },
                 { ETCD "endpoints = http://a:1 https://b:1\n", "all http:// or all https://", "" },
                 { ETCD "username = u\n", "etcd.username", "etcd.password_file (default)" },
                 { ETCD "cert_file = /c\n", "etcd.key_file (default)",
