@@ -150,8 +150,8 @@ static void prepare_process(void) {
         signal(SIGPIPE, SIG_IGN);
         if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
                 files.rlim_cur = files.rlim_max;
-                /* A client takes two descriptors, or three if it is to be stored or was taken
-                 * over. If this fails, fewer clients fit. */
+                /* A client takes two descriptors, or three if it will be stored or was
+                 * adopted. If this fails, fewer clients fit. */
                 (void)setrlimit(RLIMIT_NOFILE, &files);
         }
 }

@@ -10,7 +10,7 @@
 
 #include "daemon/util/log.h"
 
-#define LINES_MAX 8u /* in the log: one for each client that is not taken over */
+#define LINES_MAX 8u /* in the log: one for each client that is not adopted */
 
 /* The descriptors under one name. */
 struct found {
@@ -131,13 +131,13 @@ void fdstore_restore(struct connections *connections, const struct listen_fds *p
                 int r = restore_or_remove(connections, client, now_tick);
 
                 if (r < 0 && n_odd++ < LINES_MAX)
-                        log_event(LOG_LEVEL_NOTICE, "not-taken-over", "the %zu descriptors "
+                        log_event(LOG_LEVEL_NOTICE, "not-adopted", "the %zu descriptors "
                                   "stored as %s are closed and removed (%s): if that client is "
                                   "still there, it attaches anew", client->n_fds, client->name,
                                   restore_failure_text(r, adopted));
         }
         ledger_end_adoption(connections->clients->ledger);
         if (n > 0)
-                log_event(LOG_LEVEL_INFO, "taken-over", "%zu clients of the earlier daemon "
+                log_event(LOG_LEVEL_INFO, "adopted", "%zu clients of the earlier daemon "
                           "continue with this one, %zu do not", n - n_odd, n_odd);
 }

@@ -146,7 +146,7 @@ expect "SIGSTOP: IDs for a newcomer" three_ids
 expect "the load's clients are the very same as before all that" \
         [ "$(load_clients)" = "$clients" ]
 expect "none was refused by the next daemon" [ -z "$(journalctl --sync
-        journalctl --no-pager --output=cat --boot | grep not-taken-over)" ]
+        journalctl --no-pager --output=cat --boot | grep not-adopted)" ]
 
 kill "$load_pid"
 wait "$load_pid" || wrong "the load through all of it: $(cat /test/load.out)"

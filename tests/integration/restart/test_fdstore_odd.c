@@ -232,7 +232,7 @@ Test(fdstore_odd, pages_that_do_not_fit) {
         fdstore_end();
 }
 
-/* The ledger and the clock are gone: nobody can be taken over. The connections end,
+/* The ledger and the clock are gone: no client can be adopted. The connections end,
  * and all attach anew. */
 Test(fdstore_odd, the_segments_are_lost) {
         char name[160];
