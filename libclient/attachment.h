@@ -100,7 +100,7 @@ static inline _Atomic uint64_t *lane_at_cursor(const struct lane_at *at) {
 
 /*
  * Checks the descriptors of a WELCOME in fixed order (type, seals, size, contents),
- * maps them and takes over `socket`. Always closes `fds`. On failure the socket stays
+ * maps them and takes ownership of `socket`. Always closes `fds`. On failure the socket stays
  * the caller's. -EPROTO, -ENOMEM.
  */
 int attachment_new(struct attachment **ret, const struct wire_welcome *welcome,
@@ -109,7 +109,7 @@ int attachment_new(struct attachment **ret, const struct wire_welcome *welcome,
 /* Unmaps it and all older ones and closes their socket. Returns NULL. */
 struct attachment *attachment_free(struct attachment *a);
 
-/* `fresh` follows `a` and takes over the number of its socket, so that a handle keeps one
+/* `fresh` follows `a` and gets the number of its socket, so that a handle keeps one
  * descriptor however often the daemon restarts. */
 void attachment_follow(struct attachment *fresh, struct attachment *a);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * Counters, off the hot path. Whoever advances a cursor counts the finished tick, and
+ * Counters, off the hot path. The call that advances a cursor counts the finished tick, and
  * subtracts the offset at which the new tick begins. So `ids` plus the used part of the
  * cursor's tick is always exact, except while a call is between the two steps: it adds
  * in a moment, or was killed.

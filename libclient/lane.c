@@ -201,7 +201,7 @@ enum claim_result lane_claim(struct attachment *a, uint32_t lane, uint64_t min, 
                 if (cursor_closed(cursor))
                         return CLAIM_CLOSED;
                 /* The clock was read after the cursor, so it is not behind it unless
-                 * somebody wrote garbage to the page: then wait for it. */
+                 * garbage was written to the page: then wait for it. */
                 if (tick == CLOCK_NOW_INVALID || tick < at)
                         return tick == CLOCK_NOW_INVALID ? CLAIM_NO_SLOT : CLAIM_FULL;
                 result = tick == at ? claim_here(a, lane, cursor, min, max, ret)

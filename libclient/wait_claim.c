@@ -178,7 +178,7 @@ int wait_claim(struct sfshm *s, uint64_t min, uint64_t max, bool reach_back, str
                 int64_t boot_ns;
                 int r = 0;
 
-                /* even if positions of the tick at which it stands are left */
+                /* even if the tick at which it stands has positions left */
                 if (clock_held(clock))
                         return -ETIME;
                 switch (lane_claim(a, lane, min, max, reach_back ? a->reach_back_ticks : 0, ret,

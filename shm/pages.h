@@ -65,9 +65,9 @@ struct lane_words {
         _Atomic uint64_t cursor;
         uint8_t reserved0[56];
         /* Counters, updated off the hot path. `ids` plus the used part of the cursor's
-         * unfinished tick is what the lane has allocated: whoever advances the cursor
-         * adds what the finished tick used, minus the offset at which the new tick
-         * begins. */
+         * unfinished tick is what the lane has allocated: the call that advances
+         * the cursor adds what the finished tick used, minus the offset at which the
+         * new tick begins. */
         _Atomic uint64_t ids;
         _Atomic uint64_t overflows;        /* calls that found their tick full */
         _Atomic uint64_t overflow_wait_ns; /* the total time they waited */

@@ -21,8 +21,8 @@
  *   slot_span_at() is the hot path's. The caller knows, from a slot_read() which
  *                happened before, that this slot was granted for `tick`. It loads
  *                span (acquire), then t0. A later grant stores its t0 before its
- *                span (release), and by rule 2 that t0 is above `tick`. Whoever
- *                sees a later span therefore sees a t0 > tick, so t0 <= tick
+ *                span (release), and by rule 2 that t0 is above `tick`. A reader
+ *                that sees a later span therefore sees a t0 > tick, so t0 <= tick
  *                proves that the span is the known one.
  */
 #include <errno.h>
@@ -121,7 +121,7 @@ static inline void slot_store(struct slot *slot, const struct rectangle *r, slot
         step();
         atomic_store_explicit(&slot->t0, r->t0, memory_order_relaxed);
         step();
-        /* release: whoever sees this span sees the t0 above (slot_span_at) */
+        /* release: a reader that sees this span sees the t0 above (slot_span_at) */
         atomic_store_explicit(&slot->span, span_pack(r->start, r->width), memory_order_release);
         step();
         atomic_store_explicit(&slot->t1, r->t1, memory_order_relaxed);

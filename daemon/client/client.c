@@ -162,7 +162,7 @@ void client_free_later(struct client *client) {
 void client_wake(struct client *client) {
         struct grants_page *page = client_grants(client);
 
-        /* release: whoever sees the new number sees the slots written before it;
+        /* release: a reader that sees the new number sees the slots written before it;
          * pairs with the client's acquire load */
         atomic_fetch_add_explicit(&page->changed, 1, memory_order_release);
         (void)syscall(SYS_futex, &page->changed, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
@@ -172,7 +172,7 @@ void client_wake(struct client *client) {
 static uint64_t used_now(const struct client *client, uint32_t lane, uint64_t cursor) {
         const struct slot *slot;
 
-        /* whoever closes a cursor counts its last tick first */
+        /* the library counts a cursor's last tick before it closes it */
         if (cursor_closed(cursor))
                 return 0;
         slot = &client_grants(client)->slots[lane][cursor_slot(cursor)];

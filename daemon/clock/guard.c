@@ -166,7 +166,7 @@ static void guard_follow(struct guard *guard, const struct guard_reading *readin
         guard->led_ns = led_to(guard, boot_ns, difference_ns);
 }
 
-/* The line goes on, but promises up to the fence are not known any more. */
+/* The line continues, but promises up to the fence are no longer known. */
 static void wait_for_fence(struct guard *guard, int64_t boot_ns) {
         uint64_t tick = guard_tick(guard, boot_ns);
 

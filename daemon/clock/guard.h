@@ -79,7 +79,7 @@ struct guard_legacy {
         bool accepted;
 };
 
-/* For a boot without a published line, or with one that gave nobody an ID. Ticks at or
+/* For a boot without a published line, or with one from which no ID was made. Ticks at or
  * below `fence_tick` (0: none) must not be issued. guard_look() comes next. -ERANGE: the
  * fence is at the layout's end, or the epoch is out of range; the caller logs it. */
 int guard_start(struct guard *guard, const struct id_layout *layout,
@@ -109,7 +109,7 @@ bool guard_wants_step(const struct guard *guard, const struct guard_reading *rea
 void guard_step(struct guard *guard, const struct guard_reading *reading, uint64_t prepared_tick);
 
 /* The operator says: the wall clock is right, follow it. -EALREADY: it is followed;
- * -EBUSY: only time helps (FENCE, of a line that goes on); -ERANGE: it shows a time
+ * -EBUSY: only time helps (FENCE, of a line that continues); -ERANGE: it shows a time
  * outside the layout, or (CLONED) a time before the last IDs. guard_look() comes next. */
 int guard_accept(struct guard *guard, const struct guard_reading *reading);
 

@@ -55,8 +55,8 @@ static long futex(_Atomic uint32_t *word, int operation, uint32_t value) {
 }
 
 static void ticker_publish(struct ticker *ticker, uint64_t now) {
-        /* release: pairs with the readers' load of `now`. Whoever sees the tick sees what
-         * the daemon wrote for it before. */
+        /* release: pairs with the readers' load of `now`. A reader that sees the tick
+         * sees what the daemon wrote for it before. */
         atomic_store_explicit(&ticker->segment->now, now, memory_order_release);
         ticker->published = now;
 }
@@ -80,8 +80,8 @@ static int own_segment(struct ticker *ticker) {
                 return -errno;
 
         ticker_publish(ticker, CLOCK_NOW_INVALID);
-        /* release: pairs with the readers' acquire of `owner`. Whoever sees this owner
-         * sees INVALID or one of its ticks, never the tick of a dead ticker. */
+        /* release: pairs with the readers' acquire of `owner`. A reader that sees this
+         * owner sees INVALID or one of its ticks, never the tick of a dead ticker. */
         atomic_store_explicit(&segment->owner, (uint32_t)gettid(), memory_order_release);
         return 0;
 }
@@ -184,7 +184,7 @@ static void *ticker_thread(void *context) {
                         run_idle(ticker);
         }
         ticker_publish(ticker, CLOCK_NOW_INVALID);
-        /* release: whoever sees that nobody owns the clock sees INVALID */
+        /* release: a reader that sees the clock without an owner sees INVALID */
         atomic_store_explicit(&ticker->segment->owner, 0, memory_order_release);
         return NULL;
 }

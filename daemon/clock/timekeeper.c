@@ -14,8 +14,8 @@
 /* A forward jump is prepared for somewhat more than its size: time passes while the fence
  * is written. */
 #define STEP_AHEAD_TICKS 1000u
-/* While anything is out of order the clocks are read this often, whatever reports
- * steps. */
+/* While anything is wrong the clocks are read this often, even if no source reports a
+ * step. */
 #define LOOK_NS NS_PER_S
 /* How often a look that took too long is repeated. */
 #define LOOKS_MAX 100
@@ -53,7 +53,7 @@ static void publish_state(struct timekeeper *keeper) {
         atomic_store_explicit(&clock->accepted, guard->accepted, memory_order_relaxed);
         atomic_store_explicit(&clock->resume_boot_ns, resume, memory_order_relaxed);
         atomic_store_explicit(&clock->reason, keeper->reason, memory_order_relaxed);
-        /* release: whoever sees the state sees its reason and its end */
+        /* release: a reader that sees the state sees its reason and its end */
         atomic_store_explicit(&clock->state, keeper->state, memory_order_release);
         if (guard->served)
                 /* The next daemon reads it after this one is gone. It comes before the

@@ -2,8 +2,8 @@
 #pragma once
 /*
  * Keeps the guarded clock: reads the clocks, lets the guard decide, publishes line and
- * state in the clock segment, and reports to the log, the service manager and whoever
- * asks. It follows a forward jump in the order of rule 9: fence, reservations, clock.
+ * state in the clock segment, and reports to the log, the service manager and
+ * callers. It follows a forward jump in the order of rule 9: fence, reservations, clock.
  * Ledger thread only.
  */
 #include <stdbool.h>
@@ -59,7 +59,7 @@ bool timekeeper_ready(const struct timekeeper *keeper, int64_t *ret_resume_boot_
 #define TIMEKEEPER_TEXT 3400u
 const char *timekeeper_text(const struct timekeeper *keeper, char text[TIMEKEEPER_TEXT]);
 
-/* Another module has set STATUS=: send what is out of order once more. */
+/* Another module has set STATUS=: report once more what is wrong. */
 void timekeeper_tell_again(const struct timekeeper *keeper);
 
 /* The operator says that the wall clock is right. 0 or -errno; `text` is the answer. */

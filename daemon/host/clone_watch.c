@@ -23,7 +23,7 @@ struct clone_watch {
         struct vmclock *vmclock; /* NULL: there is none */
         struct vmclock_state seen;
         bool seen_valid;
-        bool counts;    /* its generation was seen to change, so it is the better source */
+        bool counts;    /* its generation has changed before, so it is the better source */
         bool disrupted; /* not reported yet */
         bool lost_logged, torn_logged;
 };

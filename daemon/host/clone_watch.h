@@ -24,8 +24,8 @@ struct clone_watch;
 int clone_watch_new(struct clone_watch **ret, const struct clone_watch_calls *calls);
 struct clone_watch *clone_watch_free(struct clone_watch *watch);
 
-/* Readable when clone_watch_changed() is to be asked; -1: none. VMClock has none: it
- * is read whenever clone_watch_changed() is asked, which is cheap but a system call. */
+/* Readable when clone_watch_changed() must be called; -1: none. VMClock has none: each
+ * clone_watch_changed() reads it, which is cheap but a system call. */
 int clone_watch_uevent_fd(const struct clone_watch *watch);
 
 /* Was this machine cloned or restored? True once for each time; the caller logs it. */

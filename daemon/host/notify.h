@@ -13,6 +13,6 @@
 /* Does a service manager listen ($NOTIFY_SOCKET)? */
 bool notify_wanted(void);
 
-/* Sends one message with descriptors. 0 also if nobody listens; -EAGAIN: the manager's
- * queue is full; or -errno. */
+/* Sends one message with descriptors. 0 also without a service manager; -EAGAIN: the
+ * manager's queue is full; or -errno. */
 int notify_send(const char *text, const int *fds, size_t n_fds);

@@ -88,7 +88,7 @@ static void lower_fence(struct lease *lease, uint64_t last_tick) {
 
         if (r < 0)
                 log_event(LOG_LEVEL_WARNING, "fence-release",
-                          "cannot bring the fence in %s down to the last promise: %s; nothing is "
+                          "cannot lower the fence in %s to the last promise: %s; nothing is "
                           "lost, but after a reboot no ID is handed out until the clock has passed "
                           "the fence of tick %" PRIu64,
                           lease->backend->place(lease->state), strerror(-r), lease_fence(lease));

@@ -125,8 +125,8 @@ static uint64_t next_fence(const struct lease *lease) {
 
         if (lease->target > fence)
                 fence = lease->target;
-        /* acquire: the line was written before this was cleared. A clock of which nobody has
-         * an ID yet may be a wrong wall clock's */
+        /* acquire: the line was written before this was cleared. A clock from which no
+         * ID was made yet may be a wrong wall clock's */
         if (!is_renewed(lease) ||
             atomic_load_explicit(&lease->clock->unserved, memory_order_acquire) != 0)
                 return fence;

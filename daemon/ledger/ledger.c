@@ -237,7 +237,7 @@ void ledger_end_adoption(struct ledger *ledger) {
 }
 
 uint64_t ledger_number_client(struct ledger *ledger) {
-        /* relaxed: only this thread counts; the next daemon goes on from there */
+        /* relaxed: only this thread counts; the next daemon continues from there */
         return atomic_fetch_add_explicit(&ledger->segment->next_client, 1, memory_order_relaxed);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
-/* Up to where IDs may exist, as the operator says it: an ID or a time becomes a tick. */
+/* Up to where IDs may exist, as the operator states it: from an ID or a time to a tick. */
 #include <stdbool.h>
 #include <stdint.h>
 

@@ -20,7 +20,7 @@ struct task {
         const struct config *config;
         struct fence_state host; /* this machine, with the fence that was asked for */
         struct directory dir;
-        bool coordinated; /* the host's fence is in a coordinator, and takes this one along */
+        bool coordinated; /* the host's fence is in a coordinator, and adopts this one */
         char time[FENCE_TIME_SIZE]; /* of that fence */
 };
 

@@ -131,8 +131,8 @@ static int confirm_change(const char *question, bool yes) {
         if (yes)
                 return 0;
         if (!isatty(STDIN_FILENO))
-                return log_failure(EINVAL, "workers-release", "nobody can be asked, as standard input "
-                                   "is no terminal: say --yes");
+                return log_failure(EINVAL, "workers-release", "cannot ask for confirmation, as "
+                                   "standard input is not a terminal: say --yes");
         printf("%s [y/N] ", question);
         fflush(stdout);
         if (fgets(answer, sizeof(answer), stdin) != NULL &&
@@ -222,9 +222,9 @@ static int release_above(const struct task *task, const struct workers_release *
         if (r == 0)
                 r = workers_release_check(release);
         if (r == 0) {
-                printf("No record tells up to where IDs of worker IDs %s of region %" PRIu32
-                       " exist.\nIf one of them is later than %s, IDs are given twice. Their hosts "
-                       "must not run, nor clients of theirs.\n", request->release,
+                printf("No record says up to where IDs of worker IDs %s of region %" PRIu32
+                       " exist.\nIf one of them is later than %s, IDs are issued twice. Their "
+                       "hosts and the clients there must not run.\n", request->release,
                        task->space.region, request->above);
                 r = confirm_change("Give them that fence?", request->yes);
         }

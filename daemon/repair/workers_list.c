@@ -182,7 +182,7 @@ static void print_tail(FILE *out, const struct workers_list *list) {
                 fprintf(out, "%s: %s\n", view->damaged[i].key, view->damaged[i].error == -EPROTO ?
                         "of another version of sfshmd" : "damaged");
         for (size_t i = 0; i < view->n_strays; i++) {
-                fprintf(out, "%s: a host lives, or did until now, whose record cannot be read: ",
+                fprintf(out, "%s: a host whose record cannot be read is or was alive: ",
                         view->strays[i].key);
                 workers_print_plain(out, view->strays[i].value);
                 fputc('\n', out);

@@ -90,9 +90,9 @@ static int check_hosts(const struct workers_release *release) {
                                            "refused here: do this with that version",
                                            view->damaged[i].key);
         if (view->n_strays > 0)
-                return log_failure(EBUSY, "workers-release", "%s (%s) tells of a host that lives and "
-                                   "whose record is missing or damaged: it may have these worker "
-                                   "IDs. Stop sfshmd there, or put its record back; the key goes "
+                return log_failure(EBUSY, "workers-release", "%s (%s) shows a live host whose "
+                                   "record is missing or damaged: it may have these worker IDs. "
+                                   "Stop sfshmd there, or put its record back; the key disappears "
                                    "with its session", view->strays[0].key, view->strays[0].value);
         for (size_t i = 0; i < view->n_owners; i++)
                 if (view->owners[i].alive &&

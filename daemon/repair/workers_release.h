@@ -33,7 +33,7 @@ int workers_release_owners(const struct workers_release *release, bool force, si
 int workers_release_free(const struct workers_release *release, size_t owner);
 
 /* May these get a fence by hand? Logs why not: -EEXIST: one of them has one; -EPROTO,
- * -EBUSY: a host that lives may have them. Pure. */
+ * -EBUSY: a live host may have them. Pure. */
 int workers_release_check(const struct workers_release *release);
 /* Writes a record of all that were asked for, as of a host that is gone, with that
  * fence or the highest known one of them; `by` says who did it, and `random` is any

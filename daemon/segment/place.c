@@ -118,8 +118,8 @@ static int place_judge(const struct place *place, mode_t mode, const struct stat
         if ((st->st_mode & 07777) != mode || st->st_nlink != 1)
                 return log_failure(EEXIST, "segment.squatted",
                                    "%s/%s has mode %04o and %ju links instead of mode %04o and 1 "
-                                   "link, so somebody else may have changed it: stop whatever uses "
-                                   "it and remove it",
+                                   "link, so another user may have changed it: stop the processes "
+                                   "that use it and remove it",
                                    place->directory, place->file, (unsigned)st->st_mode & 07777,
                                    (uintmax_t)st->st_nlink, (unsigned)mode);
         return 0;

@@ -39,8 +39,8 @@ bool segment_exists(const char *shm, const char *name);
 void segment_close(struct segment *segment); /* unmaps and closes; the name stays */
 
 /* Locks it as long as a descriptor of this opening lives. -EBUSY: another process of our
- * uid holds the lock; the caller knows which and logs it. Only for a mode that nobody else
- * can open (0600): whoever can open a file can lock it. */
+ * uid holds the lock; the caller knows which and logs it. Only for a mode with which no other
+ * user can open it (0600): a user who can open a file can lock it. */
 int segment_lock(const struct segment *segment);
 
 /* An unnamed, sealed (SHRINK|GROW|SEAL), prefaulted, mapped memfd of mode 0600. Silent: the

@@ -245,7 +245,7 @@ int clients_adopt(struct clients *clients, struct client *client, struct peer *p
 /* ---- staying */
 
 /* After WELCOME, a mapping of the grants page is enough: a descriptor less for each
- * client, unless it is to be stored. */
+ * client, unless the client will be stored. */
 static void clients_keep(struct clients *clients, struct client *client) {
         if (!fdstore_keep(clients->fdstore, client)) {
                 close(client->grants.fd);

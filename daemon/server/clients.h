@@ -69,6 +69,6 @@ int clients_adopt(struct clients *clients, struct client *client, struct peer *p
 
 /* Takes the client out of everything; its reservations run out by themselves. */
 void clients_end(struct clients *clients, struct client *client);
-/* The same, but its lanes stay its own in the ledger: the next daemon goes on with it.
+/* The same, but its lanes stay its own in the ledger: the next daemon continues with it.
  * For a client in the descriptor store, when this daemon stops. */
 void clients_leave(struct clients *clients, struct client *client);

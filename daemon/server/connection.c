@@ -55,7 +55,7 @@ static void connection_end(struct connection *connection) {
                 connection->client = NULL;
         }
         /* close() is not enough: while the descriptor store has the socket as well, epoll
-         * would go on to report events, for a connection that is freed */
+         * would still report events, for a connection that is freed */
         event_remove(connections->loop, &connection->source);
         close(connection->source.fd);
         connection->source.fd = -1;

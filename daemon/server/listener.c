@@ -63,7 +63,7 @@ static int probe_socket(const struct sockaddr_un *address) {
         close(fd);
         if (error == ECONNREFUSED || error == ENOENT)
                 return 0;
-        /* EAGAIN: somebody listens, with a full queue */
+        /* EAGAIN: a daemon listens, with a full queue */
         if (error == 0 || error == EAGAIN)
                 return log_failure(EADDRINUSE, "socket", "socket %s is in use by pid %d: stop that "
                                    "daemon or set another daemon.socket", address->sun_path,

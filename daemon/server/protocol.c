@@ -20,7 +20,7 @@ static enum connection_state protocol_drop(struct protocol *protocol,
         protocol->totals.errors++;
         if (log_ratelimit_pass(&protocol->broken, now_ns, more))
                 log_event(LOG_LEVEL_WARNING, "protocol", "a connection of uid %u was closed: it "
-                          "sent something that is no message of this protocol, or not allowed "
+                          "sent something that is not a message of this protocol, or not allowed "
                           "at that point%s",
                           (unsigned)connection->peer.uid, more);
         return CONNECTION_DEAD;
@@ -194,7 +194,7 @@ void protocol_welcome(struct protocol *protocol, int64_t now_ns) {
         }
 }
 
-/* It was held for as long as it may be. The clock may have become ready within this round,
+/* It was held for the longest time allowed. The clock may have become ready within this round,
  * after a wait for the fence: then the fence must be raised first. */
 static enum connection_state protocol_refuse_held(struct protocol *protocol,
                                                   const struct connection *connection,

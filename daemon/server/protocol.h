@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * What is said on a connection and what is answered, one message at a time. It decides
- * in which state the connection goes on. Ledger thread only.
+ * The messages of a connection and their answers, one message at a time. It decides
+ * the next state of the connection. Ledger thread only.
  */
 #include <stdbool.h>
 #include <stdint.h>

@@ -2,7 +2,7 @@
 #pragma once
 /*
  * The daemon: its parts, and the ledger thread's event loop. Sources are the listening
- * socket, the clients' sockets, signals, the lease, and whatever tells of clock steps.
+ * socket, the clients' sockets, signals, the lease, and whatever reports clock steps.
  * After each batch of events the rounds run in a fixed order. start.c puts the parts
  * together and takes them apart.
  */
@@ -56,7 +56,7 @@ struct server {
 
         struct event_loop loop;
         struct event_source accepting, signals, leasing;
-        struct event_source steps[3]; /* what tells of clock steps */
+        struct event_source steps[3]; /* they report clock steps */
         int64_t accept_resume_ns; /* INT64_MAX: accepting */
         uint64_t reserve_tick;    /* when reserve_run() is due */
         int64_t refreshed_ns;     /* when a client last asked for fresh statistics */

@@ -14,7 +14,7 @@ static bool same_layout(const struct id_layout *a, const struct id_layout *b) {
                a->epoch_unix_ms == b->epoch_unix_ms;
 }
 
-/* A run grows and shrinks at its end, so only its first worker ID tells. */
+/* A run grows and shrinks at its end, so only its first worker ID is compared. */
 static bool same_run(const struct adopt *adopt, uint32_t worker_first) {
         return worker_first == adopt->granted->worker_first;
 }

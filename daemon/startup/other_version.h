@@ -2,8 +2,8 @@
 #pragma once
 /*
  * What an sfshmd of another version left under the names of our segments. It is logged
- * before new segments take the names. Such a segment is not changed: whoever has it mapped
- * continues with it (rule 11).
+ * before new segments take the names. Such a segment is not changed: processes that have it
+ * mapped continue with it (rule 11).
  *
  * All versions have in common that a segment begins with a magic of 8 bytes and a version
  * of 4 bytes, and that a running daemon holds the lock of its ledger.

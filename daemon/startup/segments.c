@@ -124,8 +124,8 @@ static int open_all(struct segments *segments, const struct config *config,
 }
 
 /*
- * Rule 9: the published line goes on. With the ledger beside it there is nothing to wait
- * for, unless an earlier daemon was still waiting. A line that gave nobody an ID is begun
+ * Rule 9: the published line continues. With the ledger beside it there is nothing to wait
+ * for, unless an earlier daemon was still waiting. A line from which no ID was made begins
  * anew.
  */
 static int resume_clock(struct segments *segments, const struct config *config, uint64_t known) {
@@ -161,7 +161,7 @@ static void publish_start(struct segments *segments) {
         atomic_store_explicit(&clock->first_tick, segments->guard.first_tick, memory_order_relaxed);
         if (!segments->guard.served) {
                 atomic_store_explicit(&clock->resume_boot_ns, 0, memory_order_relaxed);
-                /* release: as for every state. The state of a line that goes on stays. */
+                /* release: as for every state. A line that continues keeps its state. */
                 atomic_store_explicit(&clock->state, CLOCK_STATE_STARTING, memory_order_release);
         }
         atomic_fetch_add_explicit(&clock->generation, 1, memory_order_release);

@@ -4,14 +4,14 @@
  * What a daemon starts from: the named segments and the guarded clock, either adopted
  * from an earlier daemon of this boot or made anew.
  *
- * The ledger is adopted only if nobody can have issued IDs of these workers without it
- * in between. The state directory therefore names the ledger it belongs to by a random
+ * The ledger is adopted only if no daemon can have issued IDs of these workers without
+ * it in between. The state directory therefore names the ledger it belongs to by a random
  * number, the ledger ID, which both hold. A daemon that was started meanwhile with
  * another daemon.shm made a ledger of its own, and a new ID.
  *
  * Clock and ledger segment hold the highest fence as well. Whatever was lost or changed,
  * a new clock line or a new ledger starts above the highest fence or promise that any of
- * the three still tells, and the new segments hold it.
+ * the three still holds, and the new segments hold it too.
  */
 #include <stdbool.h>
 

@@ -243,7 +243,7 @@ static void publish_image(struct statistics *s) {
 
         atomic_store_explicit(&segment->sequence, odd, memory_order_relaxed);
         /* pairs with the reader's acquire barrier before it reads the sequence again:
-         * whoever sees a word stored below sees the sequence odd, or a later one */
+         * a reader that sees a word stored below sees the sequence odd, or a later one */
         atomic_thread_fence(memory_order_release);
         for (size_t i = SNAPSHOT_OFFSET / sizeof(*to); i < end / sizeof(*to); i++)
                 __atomic_store_n(&to[i], from[i], __ATOMIC_RELAXED);
@@ -257,7 +257,7 @@ static bool wait_for_reason(struct statistics *s) {
         struct timespec until = thread_deadline(INTERVAL_NS);
 
         while (!s->stop && !s->poked) {
-                /* relaxed: that the thread came here is all it tells */
+                /* relaxed: it only says that the thread came here */
                 atomic_store_explicit(&s->answer, s->question, memory_order_relaxed);
                 if (!ticker_running(s->ticker))
                         pthread_cond_wait(&s->wake, &s->wake_mutex);
@@ -306,7 +306,7 @@ void statistics_ask(void *context, uint32_t question) {
 bool statistics_answered(void *context, uint32_t question) {
         const struct statistics *s = context;
 
-        /* relaxed: that the thread came there is all it tells */
+        /* relaxed: it only says that the thread came there */
         return atomic_load_explicit(&s->answer, memory_order_relaxed) == question;
 }
 

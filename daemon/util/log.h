@@ -6,8 +6,8 @@
  *   to a terminal, pipe   sfshmd[812]: warning: no reply from client 7 (event=client.slow)
  * stderr is the journal if $JOURNAL_STREAM names its device and inode; the journal adds
  * name and process ID itself. Bytes that are not printable ASCII are written as \xHH and a
- * backslash as \\, so that no name can forge a line. Whoever turns a condition into an
- * error logs it once, where it is known what happened, to what, and what to do. Callers
+ * backslash as \\, so that no name can forge a line. The function that turns a condition
+ * into an error logs it once: it knows what happened, to what, and what to do. Callers
  * pass the negative errno up and stay silent. errno is left unchanged.
  */
 #include <stdbool.h>

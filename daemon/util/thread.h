@@ -22,7 +22,7 @@ static inline int thread_start(pthread_t *ret, const char *name, void *(*run)(vo
         pthread_sigmask(SIG_SETMASK, &before, NULL);
         if (error != 0)
                 return -error;
-        /* the name only helps whoever inspects the process: a failure changes nothing */
+        /* the name only helps to inspect the process: a failure changes nothing */
         pthread_setname_np(thread, name);
         *ret = thread;
         return 0;

@@ -33,7 +33,7 @@ static int segment_error(const char *shm, const char *name, int error, uint32_t 
 
                 segments_path(shm, "statistics", other);
                 return print_error(
-                        "no sfshmd to look at: neither %s nor %s exists; start sfshmd, "
+                        "no sfshmd to show: neither %s nor %s exists; start sfshmd, "
                         "or name its daemon.shm with --shm",
                         path, other);
         }

@@ -66,7 +66,7 @@ Test(hostile_squatters, s1_a_segment_name_of_another_uid) {
         /* ours, but others could write to it for a while */
         snprintf(path, sizeof(path), "/dev/shm%s.clock", d.shm);
         cr_assert_eq(chmod(path, 0666), 0);
-        REFUSES_TO_START("mode 0666", "somebody else may have changed it", "remove it");
+        REFUSES_TO_START("mode 0666", "another user may have changed it", "remove it");
         private_daemon_remove(&d);
 }
 

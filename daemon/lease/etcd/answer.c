@@ -27,7 +27,7 @@ static const struct {
         { "authentication is not enabled", -EACCES,
           ": there are no users in etcd: leave out etcd.username and etcd.password_file" },
         { "CommonName of client", -EACCES,
-          ": where there are users, a certificate in etcd.cert_file has to be without a CN" },
+          ": where there are users, a certificate in etcd.cert_file must not have a CN" },
 };
 
 /* An error has one of three shapes, or is plain text. */
@@ -80,7 +80,7 @@ int etcd_answer_judge(long status, const char *text, json_t **ret, char message[
                 *ret = object;
                 return 0;
         }
-        why = fine ? "but not in etcd's words: something else listens there" :
+        why = fine ? "but not as etcd does: another program listens there" :
                      error_text(object, text, &code);
         r = explain_answer(status, why, fine ? 0 : code, message);
         json_decref(object);

@@ -123,7 +123,7 @@ int etcd_http_new(struct etcd_http **ret, const struct etcd_http_options *option
                 http->curl = curl_easy_init();
         if (http->curl == NULL) {
                 etcd_http_free(http);
-                return log_failure(ENOMEM, "etcd", "libcurl does not start");
+                return log_failure(ENOMEM, "etcd", "libcurl cannot be initialised");
         }
         set_up_curl(http);
         *ret = http;
@@ -333,14 +333,14 @@ static void tell_refusal(struct etcd_http *http, size_t at, const char *path) {
 }
 
 static void count_breakers(const struct etcd_http *http) {
-        /* relaxed: a number to look at */
+        /* relaxed: a number for display */
         atomic_store_explicit(http->options.breakers,
                               (int64_t)etcd_endpoints_left_out(&http->endpoints),
                               memory_order_relaxed);
 }
 
 static void tell_failure(struct etcd_http *http, size_t at, const char *path, int error) {
-        /* relaxed: a number to look at */
+        /* relaxed: a number for display */
         atomic_fetch_add_explicit(http->options.errors, 1, memory_order_relaxed);
         if (error == -EACCES) {
                 tell_refusal(http, at, path);
@@ -357,7 +357,7 @@ static void tell_success(struct etcd_http *http, size_t at, const char *path) {
         if (strcmp(http->refused, path) != 0)
                 return;
         http->refused[0] = '\0';
-        log_event(LOG_LEVEL_NOTICE, "etcd-admitted", "there is access again to etcd at %s for %s",
+        log_event(LOG_LEVEL_NOTICE, "etcd-admitted", "etcd at %s grants access again for %s",
                   http->endpoints.list[at].url, path);
 }
 

@@ -58,8 +58,8 @@ static int read_name(const struct fleet_backend *b, const char *file, char ret[R
         text[n < RECORD_HEX ? n : RECORD_HEX] = '\0';
         if (n != RECORD_HEX || strspn(text, "0123456789abcdef") != RECORD_HEX - 1 ||
             text[RECORD_HEX - 1] != '\n')
-                return log_failure(EBADMSG, "state-damaged", "%s/%s is damaged: with "
-                                   "it goes what this host had in %s. Remove " NONCE_NAME " and "
+                return log_failure(EBADMSG, "state-damaged", "%s/%s is damaged: what "
+                                   "this host had in %s is lost. Remove " NONCE_NAME " and "
                                    SPACE_NAME "; this host then takes other worker IDs",
                                    b->dir.path, file, b->kind->name);
         memcpy(ret, text, RECORD_HEX - 1);
@@ -292,7 +292,7 @@ static int backend_open(void **ret_backend, const struct fleet_kind *kind,
 
 /* The next daemon here must not take that record for its own: a copy of this daemon, with
  * the same machine, boot and directory, continues with it. The file then names a record
- * that nobody has, and still shows that there was one. */
+ * that does not exist, and still shows that there was one. */
 static void disown_record(struct fleet_backend *b) {
         char nonce[RECORD_HEX];
         int r;

@@ -79,8 +79,8 @@ static int refuse_none(const struct fleet *f, const struct fleet_view *view, uin
                 snprintf(when, sizeof(when), ", the first for %" PRIu64 " s more",
                          (census.first_free_tick - now) / 1000 + 1);
         return log_failure(EBUSY, "workers-none", "no %" PRIu32 " worker IDs in a row are free in "
-                           "region %" PRIu32 ": of %" PRIu32 ", %" PRIu32 " are held by hosts that "
-                           "live, %" PRIu32 " rest (fence and workers.recycle_delay%s), %" PRIu32
+                           "region %" PRIu32 ": of %" PRIu32 ", %" PRIu32 " are held by live "
+                           "hosts, %" PRIu32 " rest (fence and workers.recycle_delay%s), %" PRIu32
                            " are refused until the operator repairs their keys, %" PRIu32 " are free. "
                            "Stop a host, lower workers.count, or use a layout with more worker bits",
                            f->parts.count, f->parts.space.region, view->end, census.held,
@@ -139,9 +139,9 @@ static int check_memory(const struct fleet *f, const struct fleet_view *view) {
             strcmp(view->contract.space, f->parts.space_name) != 0)
                 return log_failure(ENOENT, "coordinator-other", "this host had worker IDs of another "
                                    "coordinator or prefix, with the ID space %s; here it is %s: "
-                                   "hosts that still have theirs from there would give the same "
-                                   "IDs. Correct the address and the prefix in the configuration; "
-                                   "or move all hosts together: stop all, wait for "
+                                   "hosts that still have worker IDs from there would issue the "
+                                   "same IDs. Correct the address and the prefix in the "
+                                   "configuration; or move all hosts together: stop all, wait for "
                                    "workers.horizon, and begin with an empty daemon.state_dir each",
                                    f->parts.space_name, view->contract.space);
         if (view->contract_modified != 0)

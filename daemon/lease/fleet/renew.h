@@ -17,8 +17,8 @@ int64_t fleet_renew_due(const struct fleet *fleet);
 int fleet_release(struct fleet *fleet, uint64_t fence_tick);
 
 bool fleet_renew_is_unknown(int error); /* the commit may have been done */
-/* Reads our record again and takes over what it says. A commit of ours that is still on
- * its way checks for the revision before, so it fails once the next commit is done. */
+/* Reads our record again and adopts its contents. A commit of ours that is still in
+ * flight checks for the revision before, so it fails once the next commit is done. */
 int fleet_renew_reread(struct fleet *f);
 /* Takes the result `r` of a commit, and remembers what a failure leaves open. `sent_ns`:
  * when the session's TTL began, if the commit is done. Returns `r`. */

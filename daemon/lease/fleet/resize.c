@@ -104,7 +104,7 @@ static int grow_run(struct fleet *f, uint32_t count) {
 
 /* ---- shrinking */
 
-/* The record of what is given back: of the same host, of no session, and at rest. */
+/* The record of released worker IDs: of the same host, without a session, and at rest. */
 static void put_rest(struct fleet *f, struct fleet_commit *d, const struct worker_set *given,
                      uint64_t last_tick) {
         struct record_host rest = f->record;

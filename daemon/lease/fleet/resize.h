@@ -3,9 +3,9 @@
 /*
  * The run grows and shrinks at its end. It is safe for the same reason as a claim: the
  * commit that puts worker IDs into our record takes them out of the records of their old
- * owners; what is given back goes, with its fence, into a record which nobody renews. Both
+ * owners; released ones move, with their fence, to a record that no host renews. Both
  * commits are conditional on the revision of our record that we know. So they exclude each
- * other, a renewal, and every other commit of ours that is still on its way.
+ * other, a renewal, and every other commit of ours that is still in flight.
  */
 #include "daemon/lease/fleet/session.h"
 
@@ -15,7 +15,7 @@
  * next renewal; -ESTALE and the rest as fleet_renew(). The run may also have grown or
  * shrunk by an earlier commit whose answer came late: look at fleet_run() after each call.
  * Other hosts had the new worker IDs up to a tick which fleet_run() returns; the fence
- * never comes down below it.
+ * is never lowered below it.
  *
  * It only grows, and fleet_shrink() only shrinks. An earlier shrink whose answer was lost
  * may have failed by now, so that the run is longer than `count`: there may be promises

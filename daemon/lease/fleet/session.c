@@ -48,7 +48,7 @@ void fleet_session_write_life(const struct fleet *f, struct fleet_commit *d) {
 }
 
 void fleet_count(_Atomic int64_t *counter) {
-        /* relaxed: a number to look at */
+        /* relaxed: a number for display */
         atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
 }
 
@@ -64,7 +64,7 @@ void fleet_session_prolong(struct fleet *f, int64_t sent_ns) {
         f->written_renewals = f->record.renewals;
         f->written_fence = f->record.fence_tick;
         left_ms = (fleet_session_deadline_ns(f) - fleet_boot_ns(f)) / NS_PER_MS;
-        /* relaxed: a number to look at */
+        /* relaxed: a number for display */
         atomic_store_explicit(&f->parts.counters->expiry_unix_ms,
                               f->parts.environment.unix_ms(f->parts.environment.context) + left_ms,
                               memory_order_relaxed);

@@ -22,7 +22,7 @@ int directory_open(struct directory *ret, const char *path);
  * is not empty also shows that a state was made durable before. */
 int directory_sign(const struct directory *dir);
 
-/* Whether there is what a first start does not find: a lock which was signed, or
+/* Whether there is something that a first start does not find: a signed lock, or
  * anything that is not ours. 1, and the first such name by bytes; 0; or -errno,
  * silent. */
 int directory_evidence(const struct directory *dir, char name[256]);

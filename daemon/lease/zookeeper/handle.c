@@ -40,7 +40,7 @@ int zookeeper_handle_fail(struct zookeeper_session *s, int error, const char *wh
         pthread_mutex_lock(&message_mutex);
         snprintf(message, sizeof(message), "%s", last_message);
         pthread_mutex_unlock(&message_mutex);
-        /* relaxed: a number to look at */
+        /* relaxed: a number for display */
         atomic_fetch_add_explicit(s->options.errors, 1, memory_order_relaxed);
         if (!s->failing)
                 log_event(LOG_LEVEL_WARNING, "zookeeper-away",
@@ -106,8 +106,7 @@ int zookeeper_handle_refused(int code, const char *path) {
         if (code == ZOK)
                 return 0;
         log_event(LOG_LEVEL_WARNING, "zookeeper-refused",
-                  "ZooKeeper refuses what is asked of its "
-                  "node %s: %s",
+                  "ZooKeeper refuses a request for its node %s: %s",
                   path, zerror(code));
         return code == ZNOAUTH || code == ZINVALIDACL ? -EACCES : -EIO;
 }

@@ -177,7 +177,7 @@ Test(clock_accept, an_older_daemon_is_named_as_such) {
 Test(clock_accept, the_clock_is_shown_to_everybody) {
         private_daemon_prepare(&d);
         RUN("clock", "--shm", d.shm);
-        expect_error("no sfshmd to look at");
+        expect_error("no sfshmd to show");
         private_daemon_start(&d);
         RUN("clock", "--shm", d.shm);
         cr_expect_eq(result.status, 0, "%s", result.err);

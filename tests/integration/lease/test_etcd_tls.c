@@ -144,7 +144,7 @@ static void users_are_checked(void) {
         options.username = "writer";
         options.cert_file = etcd_nodes_path(&nodes, "named.pem");
         options.key_file = etcd_nodes_path(&nodes, "named.key");
-        expect_refused(-EACCES, "has to be without a CN");
+        expect_refused(-EACCES, "must not have a CN");
         right();
 }
 

@@ -92,7 +92,7 @@ Test(workers, U1_those_of_a_dead_host_are_freed) {
         expect("\"state\":\"dead\"");
         cr_assert_eq(private_daemon_start_fails(&b), 1);
         cr_assert_eq(RUN(&a, "workers", "--release", "0"), 2);
-        expect("nobody can be asked");
+        expect("cannot ask for confirmation");
         cr_assert_eq(RUN(&a, "workers", "--release", "0", "--yes"), 0, "%s", result.err);
         expect("the fence stays as it is");
         cr_assert_eq(RUN(&a, "workers"), 0);
@@ -160,7 +160,7 @@ Test(workers, U1_a_deleted_fence_is_refused_until_a_person_says_one) {
         expect("refused   -      no fence is known: sfshm workers --release 0 --above TIME");
         ahead(above, 12);
         if (RUN(&a, "fence", "--above", above) != 0)
-                expect("tells of a host that lives and whose record is missing or damaged");
+                expect("shows a live host whose record is missing or damaged");
         cr_assert(wait_until(session_is_over, &a, 60000));
         ahead(above, 4);
         cr_assert_eq(RUN(&a, "fence", "--above", above), 0, "%s%s", result.out, result.err);

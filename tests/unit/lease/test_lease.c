@@ -167,7 +167,7 @@ Test(lease, a_release_with_a_broken_disk_ends) {
         UNTIL(mock_writes >= 4); /* the next wait is up to 0.8 s */
         cr_assert_null(lease_release(lease, 50));
         cr_assert_eq(mock_fence, 0);
-        cr_assert_contains(capture_take(), "cannot bring the fence in the mock down");
+        cr_assert_contains(capture_take(), "cannot lower the fence in the mock to");
 }
 
 static _Atomic uint32_t mock_run_count = 2;

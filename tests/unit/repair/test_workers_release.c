@@ -144,7 +144,7 @@ Test(workers_release, no_fence_by_hand_while_the_host_may_live) {
         ask("0-1");
         capture_take();
         cr_assert_eq(fence(9000, &tick), -EBUSY);
-        cr_assert_contains(capture_take(), "tells of a host that lives and whose record");
+        cr_assert_contains(capture_take(), "shows a live host whose record");
         memory_put(&fleet_hosts.memory, own_key(&a, "host"), "{\"version\":2}");
         fleet_hosts.memory.now_ns += 40 * S;
         ask("0-1");
