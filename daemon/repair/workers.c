@@ -58,7 +58,7 @@ static int begin_task(struct task *task, const struct config *config) {
         if (task->kind == NULL)
                 return log_failure(EOPNOTSUPP, "coordinator", "workers.backend = %s has no "
                                    "coordinator: each host has the workers.first of its own "
-                                   "configuration, and nobody knows of the others",
+                                   "configuration and does not know the others",
                                    config->backend);
         return task->kind->connect(config, &task->counters, &task->connection);
 }

@@ -47,7 +47,7 @@ static void report_region(const struct fleet *f, const struct fleet_view *view) 
         struct fleet_census census = fleet_census(view, fleet_tick_now(f), fleet_recycle_ticks(f));
         struct lease_counters *counters = f->parts.counters;
 
-        /* relaxed, all: numbers to look at */
+        /* relaxed, all: numbers for display */
         atomic_store_explicit(&counters->held, census.held, memory_order_relaxed);
         atomic_store_explicit(&counters->resting, census.resting, memory_order_relaxed);
         atomic_store_explicit(&counters->refused, census.refused, memory_order_relaxed);

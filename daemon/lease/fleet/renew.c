@@ -170,7 +170,7 @@ static void report_renewal(const struct fleet *f, int64_t sent_ns) {
                 bucket++;
         fleet_count(&counters->renewals);
         fleet_count(&counters->renewal[bucket]);
-        /* relaxed: a number to look at */
+        /* relaxed: a number for display */
         atomic_fetch_add_explicit(&counters->renewal_ns, took_ns, memory_order_relaxed);
 }
 
