@@ -76,7 +76,12 @@ void node_stop(struct cluster *c, unsigned node) {
 }
 
 void node_signal(struct cluster *c, unsigned node, int signal) {
+        siginfo_t stopped;
+
         cr_assert_eq(kill(c->nodes[node].pid, signal), 0);
+        /* its threads stop one after the other: until the last has, it may answer */
+        if (signal == SIGSTOP)
+                cr_assert_eq(waitid(P_PID, (id_t)c->nodes[node].pid, &stopped, WSTOPPED), 0);
 }
 
 static bool all_serve(void *context) {

@@ -93,7 +93,12 @@ void zookeeper_server_start_node(struct zookeeper_server *z, unsigned node) {
 }
 
 void zookeeper_server_signal_node(const struct zookeeper_server *z, unsigned node, int signal) {
+        siginfo_t stopped;
+
         cr_assert_eq(kill(z->nodes[node].pid, signal), 0);
+        /* its threads stop one after the other: until the last has, it may answer */
+        if (signal == SIGSTOP)
+                cr_assert_eq(waitid(P_PID, (id_t)z->nodes[node].pid, &stopped, WSTOPPED), 0);
 }
 
 void zookeeper_server_stop_node(struct zookeeper_server *z, unsigned node) {
