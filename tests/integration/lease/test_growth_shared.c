@@ -47,7 +47,8 @@ Test(growth_shared, another_host_gets_what_was_given_back) {
         remove(b.log);
         cr_assert(wait_until(growing_all_workers, arena, 150000));
         growing_end_takers();
-        wait_for_log(&a, "shrinks from 4 to 1 worker IDs");
+        /* in one step or in several: takers that got little of the processor wanted less */
+        wait_for_log(&a, " to 1 worker IDs, as soon as");
         cr_assert(wait_until(starts_in_the_end, &b, 150000));
         wait_for_log(&b, "serves workers 2 to 3");
         /* both, and the one cannot grow over the other */
