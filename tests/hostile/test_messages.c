@@ -148,7 +148,7 @@ Test(hostile_messages, s1_what_is_no_message_ends_the_connection) {
         cr_assert(daemon_lives(&d));
         sfshm_close(private_daemon_open(&d, SFSHM_PARALLEL));
         descriptors_fall_to(&d, before);
-        LOG_HAS(&d, "protocol", "no message of this protocol");
+        LOG_HAS(&d, "protocol", "not a message of this protocol");
         private_daemon_stop(&d);
         private_daemon_remove(&d);
 }

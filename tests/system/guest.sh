@@ -185,9 +185,11 @@ printf '[workers]\nbackend = etcd\n[etcd]\nendpoints = http://127.0.0.1:2379\ntt
 mkdir -p /etc/systemd/system/sfshmd.service.d
 {
         echo '[Service]'
-        sed -n '/A coordinator needs, as a drop-in:/,/^# A name/s/^#   //p' \
+        sed -n '/A coordinator needs this drop-in:/,/^# Names/s/^#   //p' \
                 "$(property FragmentPath)" | sed 's/ADDRESS…/127.0.0.1/'
 } >/etc/systemd/system/sfshmd.service.d/coordinator.conf
+expect "the comment has the drop-in" grep -q PrivateNetwork=no \
+        /etc/systemd/system/sfshmd.service.d/coordinator.conf
 systemctl daemon-reload
 systemctl start --no-block sfshmd.socket sfshmd.service
 expect "without its coordinator a start waits, and says so" within 30 journal_has 'event=etcd-away'
