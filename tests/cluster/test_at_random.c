@@ -195,7 +195,7 @@ static void choose_seed(void) {
         fprintf(stderr, "SFSHM_SEED=%" PRIu64 "\n", state);
 }
 
-/* Red when a renewal does not check the record's revision (fleet_renew.c, commit_host),
+/* Red when a renewal does not check the record's revision (fleet/renew.c, commit_host),
  * or a claim the records which it has seen (fleet.c, draft_owner). */
 Test(at_random, three_hosts_and_two_worker_ids) {
         int64_t end_ns;

@@ -78,7 +78,7 @@ Test(coordinator_faults, a_leader_in_the_minority) {
         cluster_end(&c);
 }
 
-/* Red when a host stays with the endpoint that does not answer (etcd_http.c, trip). */
+/* Red when a host stays with the endpoint that does not answer (etcd/http.c, trip). */
 Test(coordinator_faults, the_leader_is_stopped_and_goes_on) {
         unsigned leader;
 

@@ -26,7 +26,7 @@ static void expect_clock_says(const struct cluster_host *h, const char *what) {
 /* A host goes on without its coordinator up to its fence, says then why it gives no IDs,
  * and goes on by itself: with the same worker IDs, as nobody took them. Red when grants
  * go beyond the fence (ledger_set_fence with more than lease_fence()): no error comes;
- * and when a session that has ended is not begun anew (fleet_renew.c, renew). */
+ * and when a session that has ended is not begun anew (fleet/renew.c, renew). */
 Test(partitions, a_host_is_cut_off_for_a_while_and_until_after_its_fence) {
         unsigned worker;
 
@@ -61,7 +61,7 @@ Test(partitions, a_host_is_cut_off_for_a_while_and_until_after_its_fence) {
 }
 
 /* Of one host the requests are lost, of another one the answers. Red when a session that
- * has ended is not begun anew (fleet_renew.c, revive). */
+ * has ended is not begun anew (fleet/renew.c, revive). */
 Test(partitions, loss_in_one_direction) {
         unsigned of_a, of_b;
 
@@ -112,8 +112,8 @@ static void expect_writes(void) {
 
 /* Answers come when nobody waits for them any more; first all, then those to writes: what
  * is done is not known to be done. Red when the record is not read again then
- * (fleet_renew.c, attempt without reread()): its revision is another one, and the lease is
- * never renewed again. */
+ * (fleet/renew.c, attempt without fleet_renew_reread()): its revision is another one, and
+ * the lease is never renewed again. */
 Test(partitions, answers_come_after_the_time_out) {
         struct proxy *proxy;
 

@@ -33,11 +33,11 @@ static bool went_on(void *context) {
 }
 
 /* The renewal is on its way while the worker ID goes to another host, and arrives after
- * that. Red when it checks no revision (fleet_renew.c, commit_host): the history then has
+ * that. Red when it checks no revision (fleet/renew.c, commit_host): the history then has
  * a worker ID in two records (with ZooKeeper the session's end alone refuses it; there see
  * test_strangers.c). Red when a claim leaves the old owner's record alone (fleet.c,
  * draft_owner): the old owner never ends. Red as well when a claim does not wait for the
- * old fence, and begins at its own clock (fleet.c: fleet_rested() and the grant's
+ * old fence, and begins at its own clock (fleet_free_tick() and the grant's
  * fence_tick). */
 Test(pauses, a_daemon_is_stopped_with_its_renewal_under_way) {
         struct proxy *proxy;

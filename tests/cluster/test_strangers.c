@@ -28,8 +28,8 @@ static void set_clock(struct cluster_host *h, const char *offset) {
 /* By the clock of the host which is ahead the fence of the one that sleeps is long
  * over, and its worker ID free as soon as the session is. The sleeper wakes up with its
  * fence still ahead, and hands out IDs: the new owner's are those of an hour later.
- * Red when fleet_rested() says yes: the last start is not refused; and with ZooKeeper when
- * a renewal does not check the record's revision (fleet_renew.c, commit_host): the sleeper
+ * Red when fleet_free_tick() is 0: the last start is not refused; and with ZooKeeper when
+ * a renewal does not check the record's revision (fleet/renew.c, commit_host): the sleeper
  * never ends. */
 Test(strangers, a_host_whose_clock_is_an_hour_ahead) {
         wall_clock_find();
@@ -63,7 +63,7 @@ Test(strangers, a_host_whose_clock_is_an_hour_ahead) {
 }
 
 /* What was used lately lies in the future of a host that is behind, which takes others;
- * and when there are none it is refused. Red when fleet_rested() says yes. */
+ * and when there are none it is refused. Red when fleet_free_tick() is 0. */
 Test(strangers, a_host_whose_clock_is_an_hour_behind) {
         struct cluster_host *d = &c.hosts[2];
 

@@ -72,7 +72,7 @@ static char *take_text(struct bytes *b) {
         return strndup((const char *)of.at, (size_t)(of.end - of.at));
 }
 
-/* Daemons create a node empty and write it in the same transaction (zookeeper_commit.c). */
+/* Daemons create a node empty and write it in the same transaction (zookeeper/commit.c). */
 static void take_write(struct walk *w, int32_t type, struct bytes *b) {
         char *path = take_text(b), *value = type != DELETE ? take_text(b) : NULL;
 

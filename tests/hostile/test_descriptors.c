@@ -130,7 +130,7 @@ static void attack_daemon_of(uid_t uid) {
 }
 
 /* Red when segment_memfd() sets mode 0666 or leaves F_SEAL_SEAL out, when
- * segments_start() gives the clock mode 0666, or when attach_send_welcome() passes
+ * segments_start() gives the clock mode 0666, or when clients_welcome() passes
  * the grants' own descriptor. */
 Test(hostile_descriptors, s1_of_a_root_daemon_can_only_be_read) {
         attack_daemon_of(0);

@@ -270,7 +270,7 @@ static void expect_pages(int error, struct pages *p, const char *what) {
                 expect_pages(-EPROTO, &p, what); \
         } while (0)
 
-/* Red when build(), check_file(), check_clock() or check_grants() leaves any of
+/* Red when build(), map_part(), check_clock() or check_grants() leaves any of
  * its conditions out. */
 Test(hostile_fake_daemon, pages_that_are_none) {
         struct pages p;
@@ -304,7 +304,7 @@ Test(hostile_fake_daemon, pages_that_are_none) {
         SPOILED("an earlier time", p.answer.message.welcome.boot_ns = -3600000000000);
 }
 
-/* Red when judge() does not count descriptors, or check_file() not look at types. */
+/* Red when judge() does not count descriptors, or map_part() not look at types. */
 Test(hostile_fake_daemon, descriptors_that_are_none) {
         struct pages p;
         int odd[2];

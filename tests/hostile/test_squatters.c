@@ -74,7 +74,7 @@ static bool path_exists(void *path) {
         return access(path, F_OK) == 0;
 }
 
-/* Red when remove_stale() unlinks whatever is there, or does not ask who answers. */
+/* Red when remove_stale_socket() unlinks whatever is there, or does not ask who answers. */
 Test(hostile_squatters, the_sockets_name) {
         struct private_daemon other;
         char words[64];
@@ -118,7 +118,7 @@ Test(hostile_squatters, the_sockets_name) {
 }
 
 /* Red when take_lock() waits, or locked_by_other() forgets the pid; and when
- * open_directory() accepts a directory into which others can write. */
+ * place_check_directory() accepts a directory into which others can write. */
 Test(hostile_squatters, the_state_directory) {
         struct private_daemon other;
         char pid[32], moved[160];

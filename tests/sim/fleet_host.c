@@ -262,7 +262,7 @@ static void claim(struct sim_host *host) {
         turn_at(host, host_after(host, pause_ns));
 }
 
-/* ---- the daemon serves: lease_thread() */
+/* ---- the daemon serves, as lease/writer.c does */
 
 static void wait_for_work(const struct sim_host *host) {
         int64_t now_ns = host_boot_ns(host), left_ns;
@@ -277,7 +277,7 @@ static void wait_for_work(const struct sim_host *host) {
                 host_after(host, left_ns / 2 + backoff_jittered(left_ns, fleet_below(UINT32_MAX))));
 }
 
-/* growth.c: what the lease has is used once the clock is there. */
+/* run.c: what the lease has is used once the clock is there. */
 static void use_grown(struct sim_host *host) {
         uint64_t above_tick, now = guarded_tick(host), lo = now;
         uint32_t run = fleet_run(host->fleet, &above_tick);
@@ -306,7 +306,7 @@ static void shrink(struct sim_host *host) {
         fleet_world.sum.shrunk += fleet_shrink(host->fleet, host->count, last) == 0;
 }
 
-/* resize_serve(): what came of it shows in fleet_run(). */
+/* serve_request() of lease/writer.c: what came of it shows in fleet_run(). */
 static void resize(struct sim_host *host) {
         uint64_t above_tick;
 

@@ -183,7 +183,7 @@ Test(versions, the_statistics_say_what_to_use) {
 
 /* S1: a second daemon on the same shared memory sees that the first one runs,
  * though it cannot read its ledger, whatever size that has. Red when
- * predecessor_find() takes no lock. */
+ * other_version_find() takes no lock. */
 Test(versions, two_daemons_on_one_shared_memory) {
         static const char *const others[] = { "ledger", "older" };
 

@@ -187,7 +187,7 @@ static void expect_capped(unsigned cap, unsigned processes, unsigned admitted) {
 
 /*
  * A position for each: the other fifteen are refused, and the log says why. Red
- * when each lane may have the whole cap in stock, as before quota.c.
+ * when each lane may have the whole cap in stock, as before caps.c.
  */
 Test(sharing, more_processes_than_the_cap_has_positions) {
         begin();

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Clients in the service manager's descriptor store: the next daemon goes on with
- * the very same ones, whatever ended the one before. Red when takeover() gives
+ * the very same ones, whatever ended the one before. Red when fdstore_restore() gives
  * all of them up, when ledger_adopt_lane() does not find their lanes, or when a
  * clean stop closes their lanes.
  */

@@ -63,7 +63,7 @@ Test(fdstore_odd, one_shot_clients_are_never_stored) {
         fdstore_end();
 }
 
-/* Red without the shutdown() in connections_drop(): the store keeps the connection
+/* Red without the shutdown() in connection_become(): the store keeps the connection
  * of a client that was thrown out, and it waits for ever. */
 Test(fdstore_odd, a_stored_client_is_thrown_out) {
         sfshm *s;
@@ -141,7 +141,7 @@ static int page_of(off_t size, mode_t mode, int seals) {
         return fd;
 }
 
-/* Red when tell_apart(), segment_memfd_adopt() or client_adopt() believes more than
+/* Red when found_sort(), segment_memfd_adopt() or client_adopt() believes more than
  * it has checked; when ledger_former() is not asked; when what is odd stays in the
  * store. */
 Test(fdstore_odd, descriptors_that_are_no_client) {
@@ -301,7 +301,7 @@ static void allow_descriptors(void) {
 
 /* Its queue is full: nobody waits for it. Red when the message is sent blocking, and
  * when a connection that is freed stays in the epoll set (only close() in
- * connections_drop(); with MALLOC_PERTURB_ or ASan). */
+ * connection_become(); with MALLOC_PERTURB_ or ASan). */
 Test(fdstore_odd, a_manager_that_sleeps) {
         enum { MANY = 400 }; /* no queue of datagrams is as long, with the default buffers */
         sfshm *s[MANY];

@@ -167,7 +167,7 @@ static void stop_and_continue(const char *name) {
         expect_pings(3, "of a thread that goes on");
 }
 
-/* Red when watch_threads() leaves one out, when take_command() is left out of the
+/* Red when start_watchdog() leaves one out, when take_command() is left out of the
  * ticker's idle wait, or the answer out of wait_for_reason() or wait_for_work(). */
 Test(watchdog, a_stopped_thread_is_noticed_while_idle) {
         private_daemon_start(&d);

@@ -81,7 +81,7 @@ Test(clock_line, T1_continues_when_re_based) {
         }
 }
 
-/* boot_of() is when the tick begins: reached there, and not 3 ns before (a
+/* clock_line_boot_of() is when the tick begins: reached there, and not 3 ns before (a
  * slew rounds). Red when a waiter would wake up too early. */
 Test(clock_line, boot_of_is_the_inverse) {
         uint64_t state = 9;

@@ -191,8 +191,8 @@ static uint32_t mock_run(void *backend, uint64_t *ret_above_tick) {
 }
 
 /* One answer for each wish, also when it is not granted; what came late shows after the
- * next write. Red when the thread does not look at resize_run() for work, or not at the
- * backend's run after a write. */
+ * next write. Red when the thread does not take a request of another length for work, or
+ * does not look at the backend's run after a write. */
 Test(lease, a_run_of_another_length) {
         struct lease_backend resizing = mock;
         struct lease *lease = NULL;

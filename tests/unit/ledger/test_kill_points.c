@@ -4,7 +4,7 @@
  * a client can see. Built with the kill points armed; each is visited.
  *
  * Red when: ledger_grant() writes the client's slot before the journal's;
- * ledger_extend() likewise; slot_clear() makes the slot even first.
+ * ledger_extend() likewise; recovery_clear_slot() makes the slot even first.
  */
 #include <criterion/criterion.h>
 #include <errno.h>

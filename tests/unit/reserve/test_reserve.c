@@ -122,7 +122,7 @@ static void expect_refused(unsigned account, const char *name) {
         fake->client = NULL;
 }
 
-/* Red when each lane may have the whole cap in stock (quota.c). */
+/* Red when each lane may have the whole cap in stock (caps.c). */
 Test(reach, connections_under_a_cap) {
         cr_assert_eq(world_attach(1, SATURATING), 0);
         world.accounts[0].uid_cap = 4001; /* 5 positions */
@@ -170,7 +170,7 @@ Test(reach, never_above_the_cap) {
         cr_expect_geq(most, 39, "the cap is there to be used: %u", most);
 }
 
-/* Red without the part of one uid (quota.c): it takes all of them. */
+/* Red without the part of one uid (caps.c): it takes all of them. */
 Test(standing, one_user_has_half_of_the_lanes) {
         world.accounts[0].limited = true;
         for (unsigned i = 0; i < RUN_WIDTH / 4; i++) {

@@ -416,7 +416,7 @@ Test(segments, a_grown_run_goes_on, .init = config_fixture_begin, .fini = clean)
 
 /* Its own ledger knows nothing of the fence of whoever had the run in between, and a line
  * that goes on may be behind the wall clock by which the run had rested. Red when
- * ledger_fits() does not look at taken_anew: it goes on below the fence. */
+ * adopt_ledger() does not look at taken_anew: it goes on below the fence. */
 Test(segments, a_run_that_was_anothers_meanwhile, .init = config_fixture_begin, .fini = clean) {
         struct daemon_run run = start("", 3);
 
