@@ -3,7 +3,7 @@
 /*
  * The lane of a thread is that of its CPU. The CPU's number is one load at a fixed
  * distance from the thread pointer, in the rseq area that glibc registers for every
- * thread. Where glibc registers none (old kernel, GLIBC_TUNABLES), a handle has one lane.
+ * thread. Where there is none (old kernel, GLIBC_TUNABLES, musl), a handle has one lane.
  */
 #include <stdbool.h>
 #include <stdint.h>
