@@ -205,16 +205,36 @@ static void make_plausible(const struct client *client, struct client_counters *
         counters->overflow_wait_ns = at_most(counters->overflow_wait_ns, INT64_MAX / 4096);
 }
 
-int client_read_lane(const struct client *client, uint32_t lane, struct client_counters *ret) {
-        struct lane_words words;
-        struct client_counters counters;
-        off_t offset;
+static int read_words(const struct client *client, uint32_t lane, struct lane_words *ret) {
+        off_t offset = (off_t)(sizeof(struct cursors_page) + lane * sizeof(*ret));
 
         if (lane >= client->n_lanes)
                 return -EINVAL;
-        offset = (off_t)(sizeof(struct cursors_page) + lane * sizeof(words));
-        if (pread(client->cursors.fd, &words, sizeof(words), offset) != (ssize_t)sizeof(words))
-                return -EIO;
+        return pread(client->cursors.fd, ret, sizeof(*ret), offset) == (ssize_t)sizeof(*ret)
+                       ? 0 : -EIO;
+}
+
+uint64_t client_cursor_tick(const struct client *client, uint32_t lane) {
+        struct lane_words words;
+        uint64_t tick;
+
+        if (read_words(client, lane, &words) < 0 ||
+            /* relaxed: a private copy */
+            __builtin_add_overflow(client_grants(client)->base_tick,
+                                   cursor_tick(atomic_load_explicit(&words.cursor,
+                                                                    memory_order_relaxed)),
+                                   &tick))
+                return UINT64_MAX;
+        return tick;
+}
+
+int client_read_lane(const struct client *client, uint32_t lane, struct client_counters *ret) {
+        struct lane_words words;
+        struct client_counters counters;
+        int r = read_words(client, lane, &words);
+
+        if (r < 0)
+                return r;
         /* relaxed: a private copy */
         counters.ids = atomic_load_explicit(&words.ids, memory_order_relaxed) +
                        used_now(client, lane,

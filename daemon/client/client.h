@@ -94,6 +94,10 @@ struct client_counters {
  * call it, while the client is alive or inside rcu_read_lock(). */
 int client_read_lane(const struct client *client, uint32_t lane, struct client_counters *ret);
 
+/* The tick of the lane's cursor, as the client's memory has it now; UINT64_MAX when it
+ * cannot be read. */
+uint64_t client_cursor_tick(const struct client *client, uint32_t lane);
+
 static inline struct grants_page *client_grants(const struct client *client) {
         return client->grants.map;
 }

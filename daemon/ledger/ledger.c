@@ -4,29 +4,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "daemon/ledger/internal.h"
 #include "daemon/util/kill_point.h"
-#include "daemon/ledger/recovery.h"
-#include "daemon/ledger/rectangles.h"
-
-/* What is known about a record besides what the segment holds. */
-struct place {
-        struct ledger_entry entry;
-        uint32_t n_live;
-        bool open;
-        bool awaits; /* a client of the earlier daemon */
-};
-
-struct ledger {
-        struct ledger_segment *segment;
-        struct run run;
-        uint64_t now, fence, last_promise;
-        _Atomic uint64_t *fence_copy; /* NULL: none */
-        struct rectangle_set live;
-        struct recovery recovery; /* until the adoption ends */
-        struct place *places;  /* one for each record */
-        uint32_t *free_places; /* a stack of records neither open nor resting */
-        uint32_t n_free;
-};
 
 static void place_rest(struct ledger *ledger, uint32_t record) {
         const struct place *place = &ledger->places[record];
@@ -57,6 +36,8 @@ static void adopt_slot(struct ledger *ledger, uint32_t record, uint32_t index) {
         }
         if (!slot_read(slot, &r) || r.width == 0)
                 return;
+        if (r.t0 > r.t1) /* withdrawn before it began */
+                r.t0 = r.t1;
         if (r.t1 > ledger->now)
                 hold(ledger, &r, record, index);
         else if (r.t1 > ledger->last_promise)
@@ -108,17 +89,6 @@ struct ledger *ledger_free(struct ledger *ledger) {
         return NULL;
 }
 
-/*
- * Rule 4, fence before journal before client, between relaxed stores: where kill_point()
- * is empty the compiler must not swap them. The CPU may let others see them in another
- * order. That does no harm: the journal and the fence are read only after this process is
- * dead, and then all stores that it executed are visible, which are an unbroken beginning
- * of the stores in program order.
- */
-static void store_in_order(void) {
-        atomic_signal_fence(memory_order_seq_cst);
-}
-
 /* A fence that a segment has from an earlier daemon is not lowered. */
 static void raise_word(_Atomic uint64_t *fence, uint64_t tick) {
         /* relaxed: read by the next daemon, after this one is gone */
@@ -133,7 +103,7 @@ void ledger_set_fence(struct ledger *ledger, uint64_t fence_tick) {
         raise_word(&ledger->segment->fence, fence_tick);
         if (ledger->fence_copy)
                 raise_word(ledger->fence_copy, fence_tick);
-        store_in_order();
+        ledger_store_in_order();
 }
 
 void ledger_lower_fence(struct ledger *ledger, uint64_t fence_tick) {
@@ -158,6 +128,10 @@ uint64_t ledger_end(const struct ledger *ledger) {
 
 void ledger_copy_fence(struct ledger *ledger, _Atomic uint64_t *copy) {
         ledger->fence_copy = copy;
+}
+
+void ledger_set_clock(struct ledger *ledger, struct ledger_clock clock) {
+        ledger->clock = clock;
 }
 
 uint64_t ledger_fence(const struct ledger *ledger) {
@@ -260,16 +234,12 @@ int ledger_open_lane(struct ledger *ledger, uint64_t client, uint32_t lane, uint
         return 0;
 }
 
-static uint32_t record_of(const struct ledger *ledger, const struct ledger_entry *entry) {
-        return (uint32_t)(entry->record - ledger->segment->lanes);
-}
-
 struct ledger_entry *ledger_close_lane(struct ledger *ledger, struct ledger_entry *entry) {
         uint32_t index;
 
         if (!entry)
                 return NULL;
-        index = record_of(ledger, entry);
+        index = ledger_record_of(ledger, entry);
         /* relaxed: as in ledger_open_lane() */
         atomic_store_explicit(&entry->record->client, 0, memory_order_relaxed);
         entry->slots = NULL;
@@ -314,9 +284,9 @@ int ledger_grant(struct ledger *ledger, struct ledger_entry *entry, unsigned slo
         /* Rule 4: the journal comes first, completely, and then the client's slot. A kill
          * point follows every store. Neither call fails: everything is checked above. */
         (void)slot_grant(journal, rectangle, kill_point);
-        store_in_order();
+        ledger_store_in_order();
         (void)slot_grant(client, rectangle, kill_point);
-        hold(ledger, rectangle, record_of(ledger, entry), slot);
+        hold(ledger, rectangle, ledger_record_of(ledger, entry), slot);
         return 0;
 }
 
@@ -330,7 +300,7 @@ int ledger_extend(struct ledger *ledger, struct ledger_entry *entry, unsigned sl
                 return -EINVAL;
         if (t1 == held.t1)
                 return 0;
-        live = rectangle_set_find(&ledger->live, record_of(ledger, entry), slot, held.start);
+        live = rectangle_set_find(&ledger->live, ledger_record_of(ledger, entry), slot, held.start);
         if (!live)
                 return -EINVAL;
         added = held;
@@ -342,7 +312,7 @@ int ledger_extend(struct ledger *ledger, struct ledger_entry *entry, unsigned sl
 
         (void)slot_extend(&entry->record->slots[slot], t1); /* rule 4: the journal comes first */
         kill_point();
-        store_in_order();
+        ledger_store_in_order();
         (void)slot_extend(&entry->slots[slot], t1);
         kill_point();
         live->rectangle.t1 = t1;

@@ -53,6 +53,14 @@ struct run ledger_run(const struct ledger *ledger);
 void ledger_resize_run(struct ledger *ledger, uint32_t run_width);
 /* The first position from which on nothing is held in any tick to come. */
 uint64_t ledger_end(const struct ledger *ledger);
+/* How a withdrawal (withdraw.h) learns the time. `tick` reads CLOCK_BOOTTIME anew and
+ * returns the tick of the line that clients read; CLOCK_NOW_INVALID: there is none. Without
+ * a clock nothing is withdrawn. */
+struct ledger_clock {
+        uint64_t (*tick)(void *context);
+        void *context;
+};
+void ledger_set_clock(struct ledger *ledger, struct ledger_clock clock);
 /* Forgets what has run out. Call it with the current tick before a round of grants. */
 void ledger_set_now(struct ledger *ledger, uint64_t now_tick);
 

@@ -63,6 +63,15 @@ struct live_rectangle *rectangle_set_find(const struct rectangle_set *set, uint3
         return NULL;
 }
 
+void rectangle_set_shorten(struct rectangle_set *set, struct live_rectangle *live, uint64_t t1) {
+        live->rectangle.t1 = t1;
+        /* [t1, t1) overlaps only what reaches over t1 on both sides: neither a grant from
+         * t1 on nor one that ends by then */
+        if (live->rectangle.t0 > t1)
+                live->rectangle.t0 = t1;
+        rectangle_set_note(set, &live->rectangle);
+}
+
 bool rectangle_set_overlaps(const struct rectangle_set *set, const struct rectangle *r) {
         /* what starts further below `r` than the widest width ends below `r` */
         uint32_t reach = set->widest > 0 ? set->widest - 1 : 0;

@@ -32,6 +32,10 @@ void rectangle_set_insert(struct rectangle_set *set, const struct live_rectangle
 struct live_rectangle *rectangle_set_find(const struct rectangle_set *set, uint32_t record,
                                           uint32_t slot, uint32_t start);
 
+/* An entry of the set ends earlier from now on. One that then ends before it begins holds
+ * nothing; it is kept until that end. */
+void rectangle_set_shorten(struct rectangle_set *set, struct live_rectangle *live, uint64_t t1);
+
 /* Does any of them share a position in a tick with `r`? */
 bool rectangle_set_overlaps(const struct rectangle_set *set, const struct rectangle *r);
 

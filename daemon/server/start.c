@@ -16,6 +16,14 @@ static uint64_t tick_now(const struct server *server) {
         return segments_tick(&server->segments, time_ns(CLOCK_BOOTTIME));
 }
 
+/* As clients read it: by the line that is published, and a CLOCK_BOOTTIME of now. */
+static uint64_t published_tick(void *context) {
+        const struct clock_segment *clock = context;
+        struct clock_reading reading;
+
+        return clock_tick_of(clock_read(clock, time_ns, &reading));
+}
+
 static int start_reservations(struct server *server) {
         const struct segments *segments = &server->segments;
         int r = ledger_new(&server->ledger, segments_ledger(segments), segments->run,
@@ -24,6 +32,8 @@ static int start_reservations(struct server *server) {
         if (r < 0)
                 return r;
         ledger_copy_fence(server->ledger, &segments_clock(segments)->fence);
+        ledger_set_clock(server->ledger, (struct ledger_clock){ published_tick,
+                                                                segments_clock(segments) });
         fence_init(&server->fence, server->lease, server->ledger,
                    id_tick_max(&server->config->layout));
         r = reserve_new(&server->reserve, server->config, server->ledger, &server->fence,

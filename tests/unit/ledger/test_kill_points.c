@@ -4,7 +4,8 @@
  * a client can see. Built with the kill points armed; each is visited.
  *
  * Red when: ledger_grant() writes the client's slot before the journal's;
- * ledger_extend() likewise; recovery_clear_slot() makes the slot even first.
+ * ledger_extend() likewise; ledger_withdraw() the journal's before the client's;
+ * recovery_clear_slot() makes the slot even first.
  */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -16,7 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "daemon/ledger/ledger.h"
+#include "daemon/ledger/withdraw.h"
 
 #define RUN_WIDTH 4096u
 #define CAPACITY 8u
@@ -106,6 +107,32 @@ static int rewriting_and_extension(struct ledger *ledger, struct ledger_entry *e
         return r < 0 ? r : ledger_extend(ledger, entry, 0, 1400);
 }
 
+/* The daemon was stopped for 20 ticks between its two readings. */
+static uint64_t slow_clock(void *context) {
+        static uint64_t tick = 1030;
+
+        (void)context;
+        return tick += 20;
+}
+
+static uint64_t no_cursor(const struct client *client, uint32_t lane) {
+        (void)client, (void)lane;
+        return 0;
+}
+
+static int withdrawal(struct ledger *ledger, struct ledger_entry *entry) {
+        struct withdrawal list[] = { { .entry = entry, .slot = 0 }, { .entry = entry, .slot = 1 } };
+
+        ledger_set_clock(ledger, (struct ledger_clock){ slow_clock, NULL });
+        return ledger_withdraw(ledger, list, 2, no_cursor) == 1072 ? 0 : -EINVAL;
+}
+
+static int withdrawal_and_extension(struct ledger *ledger, struct ledger_entry *entry) {
+        int r = withdrawal(ledger, entry);
+
+        return r < 0 ? r : ledger_extend(ledger, entry, 0, 1080);
+}
+
 static const struct act acts[] = {
         { "grant", 1000, 2 * STORES_OF_A_GRANT, nothing_before, first_grant },
         { "extension", 1050, 2, one_before, extension },
@@ -113,6 +140,8 @@ static const struct act acts[] = {
         { "rewriting", 1100, 2 * STORES_OF_A_GRANT, pair_before, rewriting },
         { "rewriting and extension", 1150, 2 * STORES_OF_A_GRANT + 2, pair_before,
           rewriting_and_extension },
+        { "withdrawal", 1050, 4, pair_before, withdrawal },
+        { "withdrawal and extension", 1050, 6, pair_before, withdrawal_and_extension },
 };
 
 static void prepare(const struct act *act, struct ledger **ret_ledger,

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/* What the ledger consists of, for ledger.c and withdraw.c. */
+#include "daemon/ledger/ledger.h"
+#include "daemon/ledger/rectangles.h"
+#include "daemon/ledger/recovery.h"
+
+/* What is known about a record besides what the segment holds. */
+struct place {
+        struct ledger_entry entry;
+        uint32_t n_live;
+        bool open;
+        bool awaits; /* a client of the earlier daemon */
+};
+
+struct ledger {
+        struct ledger_segment *segment;
+        struct run run;
+        uint64_t now, fence, last_promise;
+        _Atomic uint64_t *fence_copy; /* NULL: none */
+        struct rectangle_set live;
+        struct recovery recovery; /* until the adoption ends */
+        struct ledger_clock clock; /* for withdrawals */
+        struct place *places;  /* one for each record */
+        uint32_t *free_places; /* a stack of records neither open nor resting */
+        uint32_t n_free;
+};
+
+/*
+ * Rule 4, fence before journal before client, between relaxed stores: where kill_point()
+ * is empty the compiler must not swap them. The CPU may let others see them in another
+ * order. That does no harm: the journal and the fence are read only after this process is
+ * dead, and then all stores that it executed are visible, which are an unbroken beginning
+ * of the stores in program order.
+ */
+static inline void ledger_store_in_order(void) {
+        atomic_signal_fence(memory_order_seq_cst);
+}
+
+static inline uint32_t ledger_record_of(const struct ledger *ledger,
+                                        const struct ledger_entry *entry) {
+        return (uint32_t)(entry->record - ledger->segment->lanes);
+}
