@@ -83,9 +83,10 @@ def main():
             p, f, s = count(test)
             passed, failed, skipped = passed + p, failed + f, skipped + s
             if "duration" in test:
-                suites, _, name = test["name"].rpartition(":")[2].partition(" / ")
-                # the first is the one that it counts for
-                suite = suites.partition("+")[0]
+                suites, _, name = test["name"].rpartition(":")[2].rpartition(" / ")
+                # the first is the one that it counts for; meson names none where a build
+                # has only one
+                suite = suites.partition("+")[0] or configuration(path)
                 runs.append((test["duration"], suite, name, configuration(path)))
             if f:
                 show(test, f, p + f, path)
