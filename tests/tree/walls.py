@@ -38,7 +38,7 @@ SHARED_HEADERS = ("internal.h", "command.h", "stat.h", "sfshm.h", "backend.h",
 ONE_FILE = {
     "daemon/main": "a program",
     "libclient/tools/sfshm": "a program",
-    "libclient/tools/sfshm_stat": "a program",
+    "libclient/tools/stat/sfshm_stat": "a program",
     "daemon/util/thread": "one inline function for each call of the system",
     "daemon/util/time": "one inline function for each call of the system",
 }

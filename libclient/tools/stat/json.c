@@ -2,7 +2,7 @@
 #include <inttypes.h>
 
 #include "libclient/tools/print.h"
-#include "libclient/tools/stat.h"
+#include "libclient/tools/stat/stat.h"
 #include "shm/isotime.h"
 
 static void print_ms_or_null(FILE *out, const char *key, int64_t ms) {

@@ -2,7 +2,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "libclient/tools/stat.h"
+#include "libclient/tools/stat/stat.h"
 
 #define NS_PER_SECOND INT64_C(1000000000)
 

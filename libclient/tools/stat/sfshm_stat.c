@@ -8,7 +8,7 @@
 #include "libclient/tools/daemon_socket.h"
 #include "libclient/tools/number.h"
 #include "libclient/tools/print.h"
-#include "libclient/tools/stat.h"
+#include "libclient/tools/stat/stat.h"
 
 #define EXIT_DEAD 3
 #define INTERVAL_MIN_NS INT64_C(10000000)

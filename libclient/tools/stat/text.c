@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "libclient/tools/stat.h"
+#include "libclient/tools/stat/stat.h"
 #include "shm/isotime.h"
 
 #define WORKERS_IN_LINE 4u /* rates of each worker are shown for at most so many */
