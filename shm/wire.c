@@ -16,6 +16,8 @@ static size_t length_of(uint16_t type) {
                 [WIRE_REFRESH] = sizeof(struct wire_refresh),
                 [WIRE_ACCEPT] = sizeof(struct wire_accept),
                 [WIRE_ANSWER] = sizeof(struct wire_answer),
+                [WIRE_QUERY] = sizeof(struct wire_query),
+                [WIRE_STATUS] = sizeof(struct wire_status),
         };
 
         return type < sizeof(lengths) / sizeof(lengths[0]) ? lengths[type] : 0;
@@ -48,6 +50,10 @@ static bool contents_valid(const union wire_message *message) {
         case WIRE_ANSWER:
                 return message->answer.error >= 0 && message->answer.reserved == 0 &&
                        memchr(message->answer.text, '\0', WIRE_ANSWER_TEXT) != NULL;
+        case WIRE_STATUS:
+                return message->status.reserved == 0 &&
+                       memchr(message->status.daemon_version, '\0', WIRE_STATUS_VERSION) != NULL &&
+                       memchr(message->status.shm, '\0', WIRE_STATUS_SHM) != NULL;
         default:
                 return true;
         }

@@ -12,10 +12,12 @@
  *     REFRESH (sfshm-stat, a hint)         ------------>
  *     ACCEPT (sfshm clock accept)          ------------>
  *                      <------------   ANSWER
+ *     QUERY (the tools)                    ------------>
+ *                      <------------   STATUS
  *
- * Only WANT may follow HELLO. REFRESH and ACCEPT are each the only message of their
- * connection. The answer to REFRESH is the new contents of the statistics segment. A
- * daemon that does not know ACCEPT closes the connection without an ANSWER.
+ * Only WANT may follow HELLO. REFRESH, ACCEPT and QUERY are each the only message of
+ * their connection. The answer to REFRESH is the new contents of the statistics segment. A
+ * daemon that does not know ACCEPT or QUERY closes the connection without an answer.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -28,6 +30,8 @@
 #define WIRE_MESSAGE_MAX 512u
 #define WIRE_REFUSED_TEXT 256u
 #define WIRE_ANSWER_TEXT 256u
+#define WIRE_STATUS_VERSION 32u
+#define WIRE_STATUS_SHM 256u
 #define WIRE_WELCOME_FDS 3u /* clock (read-only), grants (read-only), cursors */
 
 enum wire_type {
@@ -38,6 +42,8 @@ enum wire_type {
         WIRE_REFRESH = 5,
         WIRE_ACCEPT = 6,
         WIRE_ANSWER = 8, /* not 7: one bit from REFUSED, which has the same length */
+        WIRE_QUERY = 9,
+        WIRE_STATUS = 10,
 };
 
 struct wire_header {
@@ -94,6 +100,28 @@ struct wire_answer {
         char text[WIRE_ANSWER_TEXT]; /* a sentence, NUL-terminated */
 };
 
+/* Who are you, do you hand out IDs, and where is your shared memory? */
+struct wire_query {
+        struct wire_header header;
+};
+
+struct wire_status {
+        struct wire_header header;
+        uint32_t state;         /* enum clock_state, */
+        uint32_t reason;        /* enum clock_reason */
+        int64_t resume_boot_ns; /* and when they end, as in the clock segment */
+        int64_t boot_ns;        /* the daemon's CLOCK_BOOTTIME */
+        /* The clock segment: its file, and its generation. */
+        uint64_t clock_device;
+        uint64_t clock_inode;
+        uint32_t generation;
+        int32_t pid;
+        uint32_t clients;
+        uint32_t reserved; /* 0 */
+        char daemon_version[WIRE_STATUS_VERSION]; /* NUL-terminated, */
+        char shm[WIRE_STATUS_SHM];                /* as is this: daemon.shm */
+};
+
 _Static_assert(sizeof(struct wire_header) == 16, "wire: header");
 _Static_assert(offsetof(struct wire_header, version) == 4, "wire: version");
 _Static_assert(offsetof(struct wire_header, type) == 6, "wire: type");
@@ -122,6 +150,20 @@ _Static_assert(sizeof(struct wire_answer) == 24 + WIRE_ANSWER_TEXT, "wire: answe
 _Static_assert(offsetof(struct wire_answer, error) == 16, "wire: answer error");
 _Static_assert(offsetof(struct wire_answer, reserved) == 20, "wire: answer reserved");
 _Static_assert(offsetof(struct wire_answer, text) == 24, "wire: answer text");
+_Static_assert(sizeof(struct wire_query) == 16, "wire: query");
+_Static_assert(sizeof(struct wire_status) == 104 + WIRE_STATUS_SHM, "wire: status");
+_Static_assert(offsetof(struct wire_status, state) == 16, "wire: status state");
+_Static_assert(offsetof(struct wire_status, reason) == 20, "wire: status reason");
+_Static_assert(offsetof(struct wire_status, resume_boot_ns) == 24, "wire: status resume");
+_Static_assert(offsetof(struct wire_status, boot_ns) == 32, "wire: status boot_ns");
+_Static_assert(offsetof(struct wire_status, clock_device) == 40, "wire: status device");
+_Static_assert(offsetof(struct wire_status, clock_inode) == 48, "wire: status inode");
+_Static_assert(offsetof(struct wire_status, generation) == 56, "wire: status generation");
+_Static_assert(offsetof(struct wire_status, pid) == 60, "wire: status pid");
+_Static_assert(offsetof(struct wire_status, clients) == 64, "wire: status clients");
+_Static_assert(offsetof(struct wire_status, reserved) == 68, "wire: status reserved");
+_Static_assert(offsetof(struct wire_status, daemon_version) == 72, "wire: status version");
+_Static_assert(offsetof(struct wire_status, shm) == 104, "wire: status shm");
 
 union wire_message {
         struct wire_header header;
@@ -132,6 +174,8 @@ union wire_message {
         struct wire_refresh refresh;
         struct wire_accept accept;
         struct wire_answer answer;
+        struct wire_query query;
+        struct wire_status status;
 };
 
 /* A header for a message of that type; its length follows from the type. */

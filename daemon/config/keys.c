@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "daemon/config/config.h"
+#include "shm/wire.h"
 
 #define AT(field) offsetof(struct config, field)
 #define SECOND UINT64_C(1000000000)
@@ -12,6 +13,7 @@
 #define DAY (24 * 60 * MINUTE)
 #define CAP_MAX UINT64_C(1000000000000)
 #define SOCKET_PATH_MAX 107 /* sockaddr_un */
+#define SHM_MAX (WIRE_STATUS_SHM - 1)
 
 const struct config_key config_keys[] = {
         { "daemon.socket", KEY_PATH, AT(socket), 1, SOCKET_PATH_MAX, "/run/sfshm/sfshm.sock", false,
@@ -22,7 +24,7 @@ const struct config_key config_keys[] = {
           "group of the socket and of the statistics; empty: the daemon's own" },
         { "daemon.state_dir", KEY_PATH, AT(state_dir), 1, 3000, "/var/lib/sfshm", false,
           KEY_RESTART, "directory on a disk for what must survive a reboot" },
-        { "daemon.shm", KEY_SHM, AT(shm), 1, 3000, "/sfshm", false, KEY_RESTART,
+        { "daemon.shm", KEY_SHM, AT(shm), 1, SHM_MAX, "/sfshm", false, KEY_RESTART,
           "shared memory: a POSIX name, or an absolute directory on a tmpfs" },
         { "daemon.metrics_listen", KEY_OFF, AT(metrics_listen), 1, 3, "off", false, KEY_RESTART,
           "address of the metrics endpoint" },

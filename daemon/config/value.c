@@ -42,7 +42,7 @@ static const struct kind {
                                  "[fd00::1]:2181, separated by blanks or commas",
                        .detail = "; a path belongs in zookeeper.prefix" },
         [KEY_SHM] = { .takes = "a POSIX name such as /sfshm, or a directory with a second slash, "
-                               "such as /run/sfshm/shm" },
+                               "such as /run/sfshm/shm; of at most 255 bytes" },
         [KEY_OFF] = { .words = (const char *const[]){ "off", NULL },
                       .takes = "only off in this version" },
         [KEY_BACKEND] = { .words = (const char *const[]){ "local", "etcd", "zookeeper", NULL },

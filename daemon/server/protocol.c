@@ -129,6 +129,15 @@ static enum connection_state handle_accept(struct protocol *protocol,
         return CONNECTION_DEAD;
 }
 
+static enum connection_state handle_query(struct protocol *protocol,
+                                          const struct connection *connection, int64_t now_ns) {
+        union wire_message message;
+
+        announce_status(&protocol->announcer, now_ns, &message.status);
+        (void)message_send(connection->source.fd, &message, NULL, 0);
+        return CONNECTION_DEAD;
+}
+
 static enum connection_state handle_message(struct protocol *protocol,
                                             struct connection *connection,
                                             const union wire_message *message, int64_t now_ns) {
@@ -139,6 +148,8 @@ static enum connection_state handle_message(struct protocol *protocol,
                 return handle_hello(protocol, connection, &message->hello, now_ns);
         if (pending && type == WIRE_ACCEPT)
                 return handle_accept(protocol, connection, now_ns);
+        if (pending && type == WIRE_QUERY)
+                return handle_query(protocol, connection, now_ns);
         if (pending && type == WIRE_REFRESH) {
                 protocol->refresh = true;
                 return CONNECTION_DEAD;

@@ -9,6 +9,7 @@
 
 #include "daemon/clock/timekeeper.h"
 #include "daemon/reserve/fence.h"
+#include "daemon/server/announce.h"
 #include "daemon/server/clients.h"
 #include "daemon/server/connection.h"
 #include "daemon/server/control.h"
@@ -24,6 +25,7 @@ struct protocol {
         struct timekeeper *timekeeper;
         const struct fence *fence;
         struct control control;
+        struct announcer announcer;
         struct log_ratelimit broken, refused;
         struct protocol_totals totals;
         bool refresh; /* a snapshot of the statistics was asked for; reset by the caller */

@@ -122,6 +122,10 @@ static void start_protocol(struct server *server) {
                 .timekeeper = &server->timekeeper,
                 .fence = &server->fence,
                 .control = { .timekeeper = &server->timekeeper },
+                .announcer = { .config = server->config,
+                               .segments = &server->segments,
+                               .timekeeper = &server->timekeeper,
+                               .clients = &server->clients },
         };
 }
 
@@ -192,6 +196,7 @@ int server_start(struct server *server, struct reload *reload) {
                 return r;
         fdstore_restore(&server->connections, &server->passed, server->segments.adopted,
                         guard_tick(&server->segments.guard, time_ns(CLOCK_BOOTTIME)));
+        announce_beside(&server->protocol.announcer, &server->listener);
         tell_ready(server);
         return 0;
 }

@@ -51,6 +51,14 @@ static void examine(const union wire_message *message, size_t size) {
         case WIRE_ACCEPT:
                 require(size == sizeof(message->accept));
                 break;
+        case WIRE_QUERY:
+                require(size == sizeof(message->query));
+                break;
+        case WIRE_STATUS:
+                require(size == sizeof(message->status) && message->status.reserved == 0);
+                require(strlen(message->status.daemon_version) < WIRE_STATUS_VERSION);
+                require(strlen(message->status.shm) < WIRE_STATUS_SHM);
+                break;
         default:
                 require(message->header.type == WIRE_ANSWER && size == sizeof(message->answer));
                 require(message->answer.error >= 0 && message->answer.reserved == 0);

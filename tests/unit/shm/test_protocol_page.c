@@ -132,6 +132,14 @@ static struct row rows[] = {
         SIZE(wire_answer)
         F(wire_answer, header) F(wire_answer, error) F(wire_answer, reserved)
         F(wire_answer, text)
+        SIZE(wire_query)
+        F(wire_query, header)
+        SIZE(wire_status)
+        F(wire_status, header) F(wire_status, state) F(wire_status, reason)
+        F(wire_status, resume_boot_ns) F(wire_status, boot_ns) F(wire_status, clock_device)
+        F(wire_status, clock_inode) F(wire_status, generation) F(wire_status, pid)
+        F(wire_status, clients) F(wire_status, reserved) F(wire_status, daemon_version)
+        F(wire_status, shm)
 
         C(ID_BITS) C(ID_DEFAULT_EPOCH_UNIX_MS) C(NS_PER_TICK)
         S(CLOCK_MAGIC) C(CLOCK_VERSION) C(CLOCK_SIZE) C(CLOCK_NOW_INVALID) C(CLOCK_OWNER_DIED)
@@ -149,7 +157,8 @@ static struct row rows[] = {
         C(WIRE_MAGIC) C(WIRE_VERSION) C(WIRE_VERSION_MIN) C(WIRE_MESSAGE_MAX)
         C(WIRE_REFUSED_TEXT) C(WIRE_ANSWER_TEXT) C(WIRE_WELCOME_FDS)
         C(WIRE_HELLO) C(WIRE_WELCOME) C(WIRE_REFUSED) C(WIRE_WANT) C(WIRE_REFRESH)
-        C(WIRE_ACCEPT) C(WIRE_ANSWER)
+        C(WIRE_ACCEPT) C(WIRE_ANSWER) C(WIRE_QUERY) C(WIRE_STATUS)
+        C(WIRE_STATUS_VERSION) C(WIRE_STATUS_SHM)
 };
 #define N_ROWS (sizeof(rows) / sizeof(rows[0]))
 

@@ -10,7 +10,8 @@
 #include "tests/support/random.h"
 
 static const enum wire_type types[] = { WIRE_HELLO, WIRE_WELCOME, WIRE_REFUSED, WIRE_WANT,
-                                        WIRE_REFRESH, WIRE_ACCEPT, WIRE_ANSWER };
+                                        WIRE_REFRESH, WIRE_ACCEPT, WIRE_ANSWER,
+                                        WIRE_QUERY, WIRE_STATUS };
 #define N_TYPES (sizeof(types) / sizeof(types[0]))
 
 static union wire_message good(enum wire_type type) {
@@ -148,6 +149,22 @@ Test(wire, answer_text_ends_and_error_is_none_or_one) {
         cr_assert_eq(check(&message, sizeof(message.answer)), -EPROTO);
         message.answer.text[WIRE_ANSWER_TEXT - 1] = '\0';
         cr_assert_eq(check(&message, sizeof(message.answer)), 0);
+}
+
+/* Red when contents_valid() does not know the type. */
+Test(wire, texts_of_a_status_end) {
+        union wire_message message = good(WIRE_STATUS);
+
+        memset(message.status.shm, 'x', WIRE_STATUS_SHM);
+        cr_assert_eq(check(&message, sizeof(message.status)), -EPROTO);
+        message.status.shm[WIRE_STATUS_SHM - 1] = '\0';
+        cr_assert_eq(check(&message, sizeof(message.status)), 0);
+        memset(message.status.daemon_version, 'x', WIRE_STATUS_VERSION);
+        cr_assert_eq(check(&message, sizeof(message.status)), -EPROTO);
+        message.status.daemon_version[WIRE_STATUS_VERSION - 1] = '\0';
+        cr_assert_eq(check(&message, sizeof(message.status)), 0);
+        message.status.reserved = 1;
+        cr_assert_eq(check(&message, sizeof(message.status)), -EPROTO);
 }
 
 Test(wire, agree_on_the_newest_of_both) {
