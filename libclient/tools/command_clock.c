@@ -98,10 +98,10 @@ int command_clock(const struct command_options *options, char *const arguments[]
         if (n == 0)
                 return show_clock(options);
         if (n > 1 || strcmp(arguments[0], "accept") != 0)
-                return print_error("'clock' takes 'accept' or nothing, but got %s",
-                                   print_quoted(arguments[n - 1], strlen(arguments[n - 1]),
-                                                quoted));
+                return print_usage_error("'clock' takes 'accept' or nothing, but got %s",
+                                         print_quoted(arguments[n - 1], strlen(arguments[n - 1]),
+                                                      quoted));
         if (options->json || options->shm != NULL)
-                return print_error("'clock accept' takes only --socket");
+                return print_usage_error("'clock accept' takes only --socket");
         return accept_clock(daemon_socket_path(options->socket));
 }

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "libclient/tools/command.h"
 #include "libclient/tools/id_line.h"
@@ -13,7 +14,7 @@
 #define ID_MAX ((uint64_t)INT64_MAX)
 #define S_PER_DAY 86400
 #define TIME_FORMS ISOTIME_FORMS ", Unix milliseconds, now or today"
-#define LINE_MAX_BYTES 128 /* an ID has at most 19 digits; the rest is for blanks */
+#define LINE_MAX_BYTES 512 /* a line of --json has some 150 bytes */
 
 struct decoding {
         struct sfshm_layout layout;
@@ -67,6 +68,19 @@ static int decode_text(struct decoding *decoding, const char *where, const char 
         return 0;
 }
 
+/* A line: an ID, or an object as --json prints it. */
+static int decode_line(struct decoding *decoding, const char *where, const char *line,
+                       size_t length) {
+        const char *id = line;
+        size_t digits = length;
+
+        if (length > 0 && line[0] == '{' && !id_line_find_json(line, length, &id, &digits))
+                return id_error(where, line, length,
+                                "of JSON only objects are read that begin with "
+                                "{\"id\":\"...\", as --json prints them");
+        return decode_text(decoding, where, id, digits);
+}
+
 /* Reads a line without its newline and the blanks around it. Returns its length before it was
  * cut to LINE_MAX_BYTES, or -1 at the end of the input. */
 static int64_t read_line(FILE *in, char line[LINE_MAX_BYTES]) {
@@ -99,7 +113,7 @@ static int decode_stream(struct decoding *decoding, FILE *in) {
                 if (length > LINE_MAX_BYTES)
                         status = id_error(where, line, LINE_MAX_BYTES, "the line is too long");
                 else if (length > 0)
-                        status |= decode_text(decoding, where, line, (size_t)length);
+                        status |= decode_line(decoding, where, line, (size_t)length);
                 if (ferror(stdout))
                         break;
         }
@@ -112,10 +126,14 @@ int command_decode(const struct command_options *options, char *const arguments[
         struct decoding decoding = { .json = options->json };
         int status = 0;
 
-        if (n == 0)
-                return print_error("'decode' needs IDs, or - to read them from standard input");
+        /* whoever types 'sfshm decode' would wait for an answer without end */
+        if (n == 0 && isatty(STDIN_FILENO))
+                return print_usage_error("'decode' needs IDs, as arguments or from a pipe: one on "
+                                         "each line");
         if (command_layout(options, &decoding.layout) != 0)
                 return 1;
+        if (n == 0)
+                status = decode_stream(&decoding, stdin);
         for (int i = 0; i < n && !ferror(stdout); i++) {
                 if (strcmp(arguments[i], "-") == 0)
                         status |= decode_stream(&decoding, stdin);
@@ -148,10 +166,10 @@ int command_first(const struct command_options *options, char *const arguments[]
         int r;
 
         if (n != 1)
-                return print_error("'first' needs one time: " TIME_FORMS);
+                return print_usage_error("'first' needs one time: " TIME_FORMS);
         print_quoted(arguments[0], strlen(arguments[0]), quoted);
         if (parse_time(arguments[0], &unix_ms) < 0)
-                return print_error("%s is not a time: say " TIME_FORMS, quoted);
+                return print_usage_error("%s is not a time: say " TIME_FORMS, quoted);
         if (command_layout(options, &layout) != 0)
                 return 1;
         r = sfshm_first_id(&layout, unix_ms, &id);

@@ -69,6 +69,8 @@ int command_next(const struct command_options *options, char *const arguments[],
         int status;
 
         (void)arguments, (void)n;
+        if (options->count == 0)
+                return 0;
         if (command_open(options, options->parallel ? SFSHM_PARALLEL : 0, &s) != 0)
                 return 1;
         status = next_ids(s, options);

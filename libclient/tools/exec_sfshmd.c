@@ -90,8 +90,8 @@ static int exec_sfshmd(const struct command_options *options, bool workers) {
 int command_fence(const struct command_options *options, char *const arguments[], int n) {
         (void)arguments, (void)n;
         if (options->above == NULL)
-                return print_error("'fence' needs --above ID|TIME: the next sfshmd starts above "
-                                   "it");
+                return print_usage_error("'fence' needs --above ID|TIME: the next sfshmd starts "
+                                         "above it");
         return exec_sfshmd(options, false);
 }
 
@@ -99,8 +99,8 @@ int command_workers(const struct command_options *options, char *const arguments
         (void)arguments, (void)n;
         if (options->release == NULL &&
             (options->above != NULL || options->force || options->yes))
-                return print_error("--above, --force and --yes need --release");
+                return print_usage_error("--above, --force and --yes need --release");
         if (options->release != NULL && (options->json || options->all_regions))
-                return print_error("--release takes neither --json nor --all-regions");
+                return print_usage_error("--release takes neither --json nor --all-regions");
         return exec_sfshmd(options, true);
 }

@@ -64,3 +64,31 @@ int id_line_print_json(FILE *out, const struct sfshm_layout *layout, uint64_t id
                 id, time, parts.unix_ms, parts.region, parts.worker, parts.sequence);
         return 0;
 }
+
+/* Does the text at *at begin with `token`, blanks before it aside? Then moves *at behind it. */
+static bool take_token(const char **at, const char *end, const char *token) {
+        const char *p = *at;
+        size_t length = strlen(token);
+
+        while (p < end && (*p == ' ' || *p == '\t'))
+                p++;
+        if ((size_t)(end - p) < length || memcmp(p, token, length) != 0)
+                return false;
+        *at = p + length;
+        return true;
+}
+
+bool id_line_find_json(const char *line, size_t length, const char **ret_id, size_t *ret_length) {
+        const char *at = line, *end = line + length, *quote;
+
+        if (!take_token(&at, end, "{") || !take_token(&at, end, "\"id\"") ||
+            !take_token(&at, end, ":") || !take_token(&at, end, "\""))
+                return false;
+        quote = memchr(at, '"', (size_t)(end - at));
+        if (quote == NULL || end[-1] != '}')
+                return false;
+        *ret_id = at;
+        *ret_length = (size_t)(quote - at);
+        at = quote + 1;
+        return take_token(&at, end, ",") || take_token(&at, end, "}");
+}

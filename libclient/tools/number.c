@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <string.h>
 
+#define DIGITS "0123456789"
+
 static int digit_of(char c) {
         if (c >= '0' && c <= '9')
                 return c - '0';
@@ -39,8 +41,43 @@ int number_parse(const char *text, size_t length, uint64_t *ret) {
         return 0;
 }
 
+/* 10 to the power that the suffix of a count means, or -EINVAL. */
+static int exponent_of(const char *suffix) {
+        static const char letters[] = "kMG";
+        const char *letter;
+        uint64_t exponent;
+
+        if (suffix[0] == '\0')
+                return 0;
+        if (suffix[0] == 'e') {
+                size_t n = strspn(suffix + 1, DIGITS);
+
+                return suffix[1 + n] == '\0' && number_parse(suffix + 1, n, &exponent) == 0 &&
+                                       exponent < 20
+                               ? (int)exponent
+                               : -EINVAL;
+        }
+        letter = strchr(letters, suffix[0]);
+        return letter != NULL && suffix[1] == '\0' ? 3 * (int)(letter - letters + 1) : -EINVAL;
+}
+
+int number_parse_count(const char *text, uint64_t *ret) {
+        size_t n = strspn(text, DIGITS);
+        int exponent = exponent_of(text + n);
+        uint64_t value;
+        int r = number_parse(text, n, &value);
+
+        if (r < 0 || exponent < 0)
+                return r < 0 ? r : exponent;
+        for (; exponent > 0; exponent--)
+                if (__builtin_mul_overflow(value, UINT64_C(10), &value))
+                        return -ERANGE;
+        *ret = value;
+        return 0;
+}
+
 int number_parse_seconds(const char *text, int64_t *ret_ns) {
-        size_t n = strspn(text, "0123456789");
+        size_t n = strspn(text, DIGITS);
         int64_t value, scale = 1000000000;
         const char *p = text + n;
         uint64_t seconds;

@@ -8,5 +8,9 @@
  * more than 64 bits. */
 int number_parse(const char *text, size_t length, uint64_t *ret);
 
+/* How many: decimal digits, and behind them k, M, G or an exponent: "1000", "1k", "1e6". -EINVAL,
+ * -ERANGE. */
+int number_parse_count(const char *text, uint64_t *ret);
+
 /* Seconds with up to nine decimals ("1", "0.25"), in ns. -EINVAL, -ERANGE. */
 int number_parse_seconds(const char *text, int64_t *ret_ns);

@@ -5,16 +5,34 @@
 #include <stdarg.h>
 #include <string.h>
 
+static void print_message(const char *format, va_list arguments) {
+        fflush(stdout); /* so that errors appear at their place in the output */
+        fprintf(stderr, "%s: ", program_invocation_short_name);
+        vfprintf(stderr, format, arguments);
+        fputc('\n', stderr);
+}
+
 int print_error(const char *format, ...) {
         va_list arguments;
 
-        fflush(stdout); /* so that errors appear at their place in the output */
-        fprintf(stderr, "%s: ", program_invocation_short_name);
         va_start(arguments, format);
-        vfprintf(stderr, format, arguments);
+        print_message(format, arguments);
         va_end(arguments);
-        fputc('\n', stderr);
         return 1;
+}
+
+int print_usage_error(const char *format, ...) {
+        va_list arguments;
+
+        va_start(arguments, format);
+        print_message(format, arguments);
+        va_end(arguments);
+        return print_usage_hint();
+}
+
+int print_usage_hint(void) {
+        fprintf(stderr, "Try '%s --help'.\n", program_invocation_short_name);
+        return EXIT_USAGE;
 }
 
 const char *print_quoted(const char *text, size_t length, char ret[PRINT_QUOTED_SIZE]) {

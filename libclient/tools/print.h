@@ -5,8 +5,14 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#define EXIT_USAGE 2 /* the command line is wrong */
+
 /* Prints "NAME: text" on stderr. Returns 1, the exit status. */
 int print_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* The same of a wrong command line, and where its help is. Returns EXIT_USAGE. */
+int print_usage_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Only the latter, below a message of getopt_long(3). */
+int print_usage_hint(void);
 
 #define PRINT_QUOTED_SIZE 256
 /* The text in single quotes, safe for a terminal: bytes other than printable ASCII as \xNN, and

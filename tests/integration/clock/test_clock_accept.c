@@ -30,10 +30,19 @@ static void run_tool(const char *const arguments[]) {
 }
 #define RUN(...) run_tool(TOOL_ARGUMENTS(__VA_ARGS__))
 
-static void expect_error(const char *part) {
-        cr_expect_eq(result.status, 1, "status %d", result.status);
+static void expect_status(int status, const char *part) {
+        cr_expect_eq(result.status, status, "status %d", result.status);
         cr_expect_not_null(strstr(result.err, part), "'%s' is not in: %s", part, result.err);
         cr_expect_str_eq(result.out, "");
+}
+
+static void expect_error(const char *part) {
+        expect_status(1, part);
+}
+
+/* The command line is wrong. */
+static void expect_usage(const char *part) {
+        expect_status(2, part);
 }
 
 static int connect_to_daemon(void) {
@@ -194,27 +203,27 @@ Test(clock_accept, the_clock_is_shown_to_everybody) {
 /* Red when an option which the command ignores is let through. */
 Test(clock_accept, mistakes_are_named) {
         RUN("clock", "acept");
-        expect_error("but got 'acept'");
+        expect_usage("but got 'acept'");
         RUN("clock", "accept", "now");
-        expect_error("but got 'now'");
+        expect_usage("but got 'now'");
         RUN("clock", "--shm", "sfshm");
         expect_error("not 'sfshm'");
         RUN("clock", "--socket", d.socket);
         expect_error("--socket is for 'clock accept'");
         RUN("clock", "accept", "--json");
-        expect_error("takes only --socket");
+        expect_usage("takes only --socket");
         RUN("clock", "-n", "3");
-        expect_error("options of 'next' only");
+        expect_usage("'clock' takes no --count");
         RUN("clock", "--layout", "41/10/12");
-        expect_error("'clock' takes no layout");
+        expect_usage("'clock' takes no layout");
         RUN("next", "--shm", "/sfshm");
-        expect_error("--shm is an option of 'clock' only");
+        expect_usage("'next' takes no --shm");
         RUN("next", "--force");
-        expect_error("options of 'fence' and 'workers' only");
+        expect_usage("'next' takes no --force");
         RUN("fence", "--above", "1", "--socket", "/x");
-        expect_error("'fence' takes no --socket");
+        expect_usage("'fence' takes no --socket");
         RUN("fence");
-        expect_error("needs --above ID|TIME");
+        expect_usage("needs --above ID|TIME");
         RUN("fence", "1");
-        expect_error("got '1'");
+        expect_usage("got '1'");
 }

@@ -196,11 +196,11 @@ Test(workers, say_what_is_wrong) {
         begin();
         cr_assert_eq(RUN(&a, "workers", "--release", "1,0", "--yes"), 2);
         expect("\"1,0\" is no list of worker IDs as 7 or 0-3,7");
-        cr_assert_eq(RUN(&a, "workers", "--yes"), 1);
+        cr_assert_eq(RUN(&a, "workers", "--yes"), 2);
         expect("--above, --force and --yes need --release");
-        cr_assert_eq(RUN(&a, "workers", "--release", "0", "--json"), 1);
+        cr_assert_eq(RUN(&a, "workers", "--release", "0", "--json"), 2);
         expect("--release takes neither --json nor --all-regions");
-        cr_assert_eq(RUN(&a, "clock", "--yes"), 1);
+        cr_assert_eq(RUN(&a, "clock", "--yes"), 2);
         tool_run(&result, "SFSHM_TOOL", TOOL_ARGUMENTS("workers", "--set", "workers.first=0"), "",
                  0);
         cr_assert_eq(result.status, 1);

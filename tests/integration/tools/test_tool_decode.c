@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * sfshm(1) without a daemon: what decode and first print, and that bad input
- * gives exit status 1 and a sentence which names it, never a guess.
+ * gives a sentence which names it, never a guess: exit status 1 for an ID, 2 for the
+ * command line.
  */
 #include <criterion/criterion.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "tests/support/tool.h"
 
@@ -26,10 +29,20 @@ static void run_with(const char *input, size_t length, const char *const argumen
 #define RUN(...) run_with("", 0, TOOL_ARGUMENTS(__VA_ARGS__))
 #define RUN_WITH(input, ...) run_with(input, sizeof(input) - 1, TOOL_ARGUMENTS(__VA_ARGS__))
 
-static void expect_error(const char *part) {
-        cr_assert_eq(result.status, 1, "status %d", result.status);
+static void expect_status(int status, const char *part) {
+        cr_assert_eq(result.status, status, "status %d", result.status);
         cr_assert_not_null(strstr(result.err, part), "'%s' is not in: %s", part, result.err);
         cr_assert_str_eq(result.out, "");
+}
+
+static void expect_error(const char *part) {
+        expect_status(1, part);
+}
+
+/* The command line is wrong. */
+static void expect_usage(const char *part) {
+        expect_status(2, part);
+        cr_assert_not_null(strstr(result.err, "--help'.\n"), "%s", result.err);
 }
 
 static void expect_output(const char *expected) {
@@ -86,6 +99,70 @@ Test(decode, reads_standard_input) {
 Test(decode, prints_nothing_for_no_input) {
         RUN_WITH("", "decode", LAYOUT, "-");
         expect_output("");
+}
+
+/* Red when the pipe is not read without "-". */
+Test(decode, reads_a_pipe_without_arguments) {
+        RUN_WITH("1\n2\n", "decode", "--json", LAYOUT);
+        cr_assert_eq(result.status, 0, "%s", result.err);
+        cr_assert_not_null(strstr(result.out, "\"id\":\"2\""), "%s", result.out);
+        RUN("decode", LAYOUT);
+        expect_output("");
+}
+
+/* Somebody typed it: an answer, not a wait without end. */
+Test(decode, needs_ids_at_a_terminal, .timeout = 60) {
+        int terminal = posix_openpt(O_RDWR | O_NOCTTY), fd;
+        char command[512];
+
+        cr_assert(terminal >= 0 && grantpt(terminal) == 0 && unlockpt(terminal) == 0);
+        fd = open(ptsname(terminal), O_RDWR | O_NOCTTY);
+        cr_assert_geq(fd, 0);
+        cr_assert_eq(dup2(fd, STDIN_FILENO), STDIN_FILENO);
+        snprintf(command, sizeof(command),
+                 "text=$('%s' decode --layout 41/10/12 2>&1); test $? = 2 && "
+                 "echo \"$text\" | grep -q 'needs IDs'",
+                 getenv("SFSHM_TOOL"));
+        cr_assert_eq(system(command), 0);
+}
+
+/* Red when the two forms of output and input go apart. */
+Test(decode, reads_what_it_prints_as_json) {
+        static char printed[TOOL_OUTPUT_MAX];
+
+        RUN("decode", "--json", LAYOUT, "--region-bits", "3", "0", "1", ID, "9223372036854775807");
+        cr_assert_eq(result.status, 0, "%s", result.err);
+        strcpy(printed, result.out);
+        run_with(printed, strlen(printed),
+                 TOOL_ARGUMENTS("decode", "--json", LAYOUT, "--region-bits", "3"));
+        expect_output(printed);
+        RUN_WITH(" { \"id\" : \"7\" , \"x\": 1 }\r\n{\"id\":\"8\"}\n9\n", "decode", "--json", LAYOUT, "-");
+        cr_assert_eq(result.status, 0, "%s", result.err);
+        cr_assert_not_null(strstr(result.out, "\"id\":\"7\""));
+        cr_assert_not_null(strstr(result.out, "\"id\":\"8\""));
+        cr_assert_not_null(strstr(result.out, "\"id\":\"9\""));
+}
+
+/* A number of JSON may have lost its last digits, and a cut line is no object. */
+Test(decode, refuses_other_json) {
+        static const char *const bad[] = {
+                "{\"id\":7}",      "{\"id\":\"7\"",       "{\"id\":\"7}",       "{\"id\":\"7\"x}",
+                "{\"id\":\"7",      "{}",                  "{",                 "{\"x\":1,\"id\":\"7\"}",
+                "[\"7\"]",         "{\"id\":\"\"}",       "{\"id\":\"7x\"}",     "{\"id\":\"-7\"}",
+                "{\"id\":\" 7\"}",   "{\"id\":\"7\",\"t", "{\"ID\":\"7\"}",      "\"7\"",
+        };
+
+        for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+                char input[64];
+
+                snprintf(input, sizeof(input), "%s\n8\n", bad[i]);
+                run_with(input, strlen(input), TOOL_ARGUMENTS("decode", "--json", LAYOUT));
+                cr_assert_eq(result.status, 1, "%s: %s", bad[i], result.out);
+                cr_assert_not_null(strstr(result.err, "line 1: "), "%s", result.err);
+                cr_assert_not_null(strstr(result.err, "is not an ID"), "%s", result.err);
+                cr_assert_null(strstr(result.out, "\"7\""), "%s", result.out);
+                cr_assert_not_null(strstr(result.out, "\"id\":\"8\""), "%s", result.out);
+        }
 }
 
 /* red when decode_stream() stops at, or swallows, what is no ID */
@@ -160,29 +237,27 @@ Test(decode, never_guesses_the_layout) {
 
 Test(decode, names_bad_options) {
         RUN("decode", "--layout", "41/10/13", "1");
-        expect_error("'41/10/13' is not a layout");
+        expect_usage("'41/10/13' is not a layout");
         RUN("decode", "--layout", "20/33/10", "1");
-        expect_error("'20/33/10' is not possible");
+        expect_usage("'20/33/10' is not possible");
         RUN("decode", "--layout", "", "1");
-        expect_error("'' is not a layout");
+        expect_usage("'' is not a layout");
         RUN("decode", "--epoch", "yesterday", "1");
-        expect_error("'yesterday' is not a time: say 2026-11-23,");
+        expect_usage("'yesterday' is not a time: say 2026-11-23,");
         RUN("decode", "--epoch", "now", "1");
-        expect_error("'now' is not a time");
+        expect_usage("'now' is not a time");
         RUN("decode", "--epoch", "2010-11-04T01:42:54.6575Z", "1");
-        expect_error("is not a time");
+        expect_usage("is not a time");
         RUN("decode", LAYOUT, "--region-bits", "11", "1");
-        expect_error("--region-bits 11 is more than the 10 worker bits");
+        expect_usage("--region-bits 11 is more than the 10 worker bits");
         RUN("decode", "--region-bits", "300", "1");
-        expect_error("'300' is not a number of bits");
+        expect_usage("'300' is not a number of bits");
         RUN("decode", LAYOUT, "--colour", "1");
-        expect_error("--colour");
-        RUN("decode", LAYOUT);
-        expect_error("needs IDs");
+        expect_usage("--colour");
         RUN("decode", LAYOUT, "-n", "3", "1");
-        expect_error("options of 'next' only");
+        expect_usage("'decode' takes no --count");
         RUN("encode", "1");
-        expect_error("'encode' is not a command");
+        expect_usage("'encode' is not a command");
 }
 
 /* red when a full disk goes unnoticed */
@@ -242,30 +317,32 @@ Test(first, knows_now_and_today) {
 
 Test(first, refuses_other_times) {
         RUN("first", LAYOUT, "2026-11-26T00:00:00");
-        expect_error("'2026-11-26T00:00:00' is not a time: say 2026-11-23, "
+        expect_usage("'2026-11-26T00:00:00' is not a time: say 2026-11-23, "
                      "2026-11-23T15:04:05.678Z, 2026-11-23 16:04+01:00, @1795446245.678, "
                      "Unix milliseconds, now or today");
         RUN("first", LAYOUT, "2026-02-30");
-        expect_error("'2026-02-30' is not a time");
+        expect_usage("'2026-02-30' is not a time");
         RUN("first", LAYOUT, "2024-12-31");
         expect_error("before the epoch or after the layout's end");
         RUN("first", LAYOUT, "2094-09-08");
         expect_error("before the epoch or after the layout's end");
         RUN("first", LAYOUT);
-        expect_error("one time");
+        expect_usage("one time");
 }
 
 Test(next, names_bad_counts) {
-        static const char *const bad[] = { "0", "-1", "x", "1099511627777", "" };
+        static const char *const bad[] = { "-1",  "x",   "1099511627777", "",     "1K",   "1kk", "1k ",
+                                           "1.5k", "e6", "1e",            "1e-3", "1e99", "1e6k", "0x10",
+                                           "99999999999999999999", "99999999999999999999k" };
 
         for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
                 RUN("next", "-n", bad[i]);
-                expect_error("is not a number from 1 to 1099511627776");
+                expect_usage("is not a number from 0 to 1099511627776, such as 1000, 1k or 1e6");
         }
         RUN("next", "5");
-        expect_error("takes no argument, but got '5'");
+        expect_usage("takes no argument, but got '5'");
         RUN("next", LAYOUT);
-        expect_error("takes no layout");
+        expect_usage("takes no layout");
 }
 
 Test(next, says_that_there_is_no_daemon) {
@@ -273,11 +350,57 @@ Test(next, says_that_there_is_no_daemon) {
         expect_error("cannot attach to sfshmd at /nonexistent/sfshm.sock");
 }
 
+/* Red when next attaches for nothing. */
+Test(next, of_no_ids_needs_no_daemon) {
+        RUN("next", "-n", "0", "--socket", "/nonexistent/sfshm.sock");
+        expect_output("");
+        RUN("next", "--count", "0k", "--json", "--socket", "/nonexistent/sfshm.sock");
+        expect_output("");
+}
+
 Test(tool, has_help_and_version) {
         RUN("--help");
         cr_assert_eq(result.status, 0);
-        cr_assert_not_null(strstr(result.out, "Usage: sfshm next"));
-        RUN("--version");
+        cr_assert_not_null(strstr(result.out, "Usage: sfshm COMMAND"));
+        RUN("-h");
         cr_assert_eq(result.status, 0);
-        cr_assert_eq(strncmp(result.out, "sfshm ", 6), 0);
+        cr_assert_not_null(strstr(result.out, "Usage: sfshm COMMAND"));
+        RUN("--version");
+        expect_output("sfshm " SFSHM_VERSION "\n");
+        RUN("-V");
+        expect_output("sfshm " SFSHM_VERSION "\n");
+}
+
+/* Red when a command is missing in the table, or shows the options of another one. */
+Test(tool, helps_with_each_command) {
+        static const char *const commands[][2] = {
+                { "next", "--count" }, { "decode", "--layout" }, { "first", "--epoch" },
+                { "clock", "--shm" },  { "fence", "--above" },   { "workers", "--release" },
+        };
+
+        for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+                char usage[64], options[TOOL_OUTPUT_MAX];
+
+                RUN("help", commands[i][0]);
+                cr_assert_eq(result.status, 0, "%s", result.err);
+                snprintf(usage, sizeof(usage), "Usage: sfshm %s ", commands[i][0]);
+                cr_assert_not_null(strstr(result.out, usage), "%s", result.out);
+                cr_assert_not_null(strstr(result.out, commands[i][1]), "%s", result.out);
+                cr_assert_eq(strstr(result.out, "--all-regions") != NULL, i == 5, "%s", result.out);
+                snprintf(options, sizeof(options), "%s", result.out);
+                RUN(commands[i][0], "-h");
+                expect_output(options);
+        }
+        RUN("help", "foo");
+        expect_usage("'foo' is not a command");
+        RUN("help", "next", "foo");
+        expect_usage("'help' takes one command");
+}
+
+/* Nothing goes to standard output, which may be a pipe that waits for IDs. */
+Test(tool, without_a_command_shows_the_commands) {
+        RUN(NULL);
+        expect_status(2, "  decode   show the time");
+        RUN("--json");
+        expect_status(2, "  decode   show the time");
 }

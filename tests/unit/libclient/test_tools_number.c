@@ -53,3 +53,40 @@ Test(number, parses_seconds) {
         check_seconds("1s", -EINVAL, 0);
         check_seconds("0.0000000001", -EINVAL, 0);
 }
+
+static void check_count(const char *text, int result, uint64_t expected) {
+        uint64_t value = 77;
+
+        cr_assert_eq(number_parse_count(text, &value), result, "'%s'", text);
+        cr_assert_eq(value, result == 0 ? expected : 77, "'%s'", text);
+}
+
+/* Red when an exponent wraps, or what stands behind a suffix is not looked at. */
+Test(number, parses_counts) {
+        check_count("0", 0, 0);
+        check_count("0k", 0, 0);
+        check_count("1000", 0, 1000);
+        check_count("1k", 0, 1000);
+        check_count("12M", 0, 12000000);
+        check_count("3G", 0, 3000000000);
+        check_count("1e6", 0, 1000000);
+        check_count("7e0", 0, 7);
+        check_count("1e19", 0, UINT64_C(10000000000000000000));
+        check_count("18446744073709551615", 0, UINT64_MAX);
+        check_count("2e19", -ERANGE, 0);
+        check_count("18446744073709552k", -ERANGE, 0);
+        check_count("99999999999999999999", -ERANGE, 0);
+        check_count("1e20", -EINVAL, 0);
+        check_count("1e18446744073709551616", -EINVAL, 0);
+        check_count("", -EINVAL, 0);
+        check_count("k", -EINVAL, 0);
+        check_count("1K", -EINVAL, 0);
+        check_count("1kM", -EINVAL, 0);
+        check_count("1k ", -EINVAL, 0);
+        check_count("1e", -EINVAL, 0);
+        check_count("1e+3", -EINVAL, 0);
+        check_count("1e0x3", -EINVAL, 0);
+        check_count("1.5k", -EINVAL, 0);
+        check_count("-1k", -EINVAL, 0);
+        check_count("0x1e3", -EINVAL, 0);
+}
