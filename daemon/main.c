@@ -137,7 +137,12 @@ static int parse_options(int argc, char *argv[], struct options *options) {
         return check_request(options);
 }
 
-/* Before any thread starts: the server reads the signals that stop it, and SIGHUP. */
+static bool options_serve(const struct options *options) {
+        return !options->done && !options->workers && options->fence_above == NULL;
+}
+
+/* Before any thread starts that does not block them: the server reads the signals that stop
+ * it, and SIGHUP. */
 static void prepare_process(void) {
         struct rlimit files;
         sigset_t signals;
@@ -185,7 +190,9 @@ int main(int argc, char *argv[]) {
                 return STATUS_RUNTIME;
         if (parse_options(argc, argv, &options) == 0) {
                 r = EXIT_SUCCESS;
-                if (!options.done && config_load(&config, options.config, options.sets) < 0)
+                if (options_serve(&options) && log_start() < 0)
+                        r = STATUS_RUNTIME;
+                else if (!options.done && config_load(&config, options.config, options.sets) < 0)
                         r = STATUS_USAGE;
         }
         if (config != NULL && (options.fence_above != NULL || options.workers)) {
@@ -200,6 +207,7 @@ int main(int argc, char *argv[]) {
                 prepare_process();
                 r = serve(&reload);
         }
+        log_stop();
         config_free(config);
         free(options.sets);
         return r;

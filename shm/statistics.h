@@ -95,7 +95,9 @@
                 "Worker IDs of the region that were free at the last claim.") \
         COUNTER(fence_ahead_ms, "sfshm_fence_ahead_seconds", "gauge", 1000, \
                 "How far the fence is ahead of the daemon's clock.") \
-        COUNTER(region, "sfshm_region", "gauge", 1, "Region of the worker IDs.")
+        COUNTER(region, "sfshm_region", "gauge", 1, "Region of the worker IDs.") \
+        COUNTER(log_dropped, "sfshm_log_dropped_total", "counter", 1, \
+                "Log lines lost because standard error could not take them.")
 
 /* Upper bounds of the histogram of renewals, in ns. One more bucket lies above. */
 #define RENEWAL_BUCKETS 12u

@@ -127,7 +127,6 @@ static struct connection *connections_worst(const struct connections *connection
 
 static void connections_make_room(struct connections *connections, uid_t uid, int64_t now_ns) {
         struct connection *oldest = NULL;
-        char more[LOG_RATELIMIT_TEXT];
 
         if (connections->n_pending >= PENDING_MAX)
                 oldest = connections_worst(connections);
@@ -135,9 +134,8 @@ static void connections_make_room(struct connections *connections, uid_t uid, in
                  connections_pending_of(connections, uid, &oldest) < PENDING_PER_UID ||
                  oldest->deadline_ns - now_ns > PENDING_NS - PENDING_GRACE_NS)
                 return;
-        if (log_ratelimit_pass(&connections->crowded, now_ns, more))
-                log_event(LOG_LEVEL_WARNING, "pending", "uid %u opens connections and sends "
-                          "nothing: the oldest was closed%s", (unsigned)oldest->peer.uid, more);
+        log_event_throttled(LOG_LEVEL_WARNING, "pending", "uid %u opens connections and sends "
+                            "nothing: the oldest was closed", (unsigned)oldest->peer.uid);
         connection_become(oldest, CONNECTION_DEAD, now_ns);
 }
 

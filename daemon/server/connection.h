@@ -54,7 +54,6 @@ struct connections {
         /* each ordered by deadline, as a state always lasts for the same time */
         struct connection_list lists[CONNECTION_STATES];
         uint32_t n_pending;
-        struct log_ratelimit crowded;
 };
 
 /* The caller has filled in loop, clients, receive and context, and nothing else. */

@@ -13,28 +13,20 @@
 /* ---- answers that end a connection: whether the peer takes them or not */
 
 static enum connection_state protocol_drop(struct protocol *protocol,
-                                           const struct connection *connection,
-                                           int64_t now_ns) {
-        char more[LOG_RATELIMIT_TEXT];
-
+                                           const struct connection *connection) {
         protocol->totals.errors++;
-        if (log_ratelimit_pass(&protocol->broken, now_ns, more))
-                log_event(LOG_LEVEL_WARNING, "protocol", "a connection of uid %u was closed: it "
-                          "sent something that is not a message of this protocol, or not allowed "
-                          "at that point%s",
-                          (unsigned)connection->peer.uid, more);
+        log_event_throttled(LOG_LEVEL_WARNING, "protocol", "a connection of uid %u was closed: it "
+                            "sent something that is not a message of this protocol, or not "
+                            "allowed at that point", (unsigned)connection->peer.uid);
         return CONNECTION_DEAD;
 }
 
 static enum connection_state protocol_refuse(struct protocol *protocol,
                                              const struct connection *connection,
-                                             union wire_message *refusal, int64_t now_ns) {
-        char more[LOG_RATELIMIT_TEXT];
-
+                                             union wire_message *refusal) {
         protocol->totals.refusals++;
-        if (log_ratelimit_pass(&protocol->refused, now_ns, more))
-                log_event(LOG_LEVEL_WARNING, "refused", "a client of uid %u was refused: %s%s",
-                          (unsigned)connection->peer.uid, refusal->refused.text, more);
+        log_event_throttled(LOG_LEVEL_WARNING, "refused", "a client of uid %u was refused: %s",
+                            (unsigned)connection->peer.uid, refusal->refused.text);
         (void)message_send(connection->source.fd, refusal, NULL, 0);
         return CONNECTION_DEAD;
 }
@@ -52,7 +44,7 @@ static enum connection_state protocol_refuse_for_clock(struct protocol *protocol
         clients_refuse(&refusal.refused, ETIME,
                        wait_ms > UINT32_MAX ? UINT32_MAX : (uint32_t)wait_ms, "%s",
                        timekeeper_text(protocol->timekeeper, text));
-        return protocol_refuse(protocol, connection, &refusal, now_ns);
+        return protocol_refuse(protocol, connection, &refusal);
 }
 
 /* ---- HELLO */
@@ -78,7 +70,7 @@ static enum connection_state protocol_attach(struct protocol *protocol,
         r = clients_attach(protocol->clients, connection->source.fd, &connection->peer,
                            connection->n_lanes, now_tick, &connection->client, &refusal.refused);
         if (r == CLIENTS_E_REFUSED)
-                return protocol_refuse(protocol, connection, &refusal, now_ns);
+                return protocol_refuse(protocol, connection, &refusal);
         return r == CLIENTS_E_WAITING ? CONNECTION_HELD
                                       : protocol_send_welcome(protocol, connection);
 }
@@ -93,7 +85,7 @@ static enum connection_state handle_hello(struct protocol *protocol, struct conn
                                "of the protocol, this daemon %u to %u: install matching releases",
                                hello->version_min, hello->version_max, WIRE_VERSION_MIN,
                                WIRE_VERSION);
-                return protocol_refuse(protocol, connection, &refusal, now_ns);
+                return protocol_refuse(protocol, connection, &refusal);
         }
         connection->version = version;
         connection->n_lanes = hello->lanes;
@@ -120,10 +112,10 @@ static enum connection_state handle_want(struct protocol *protocol, struct conne
 }
 
 static enum connection_state handle_accept(struct protocol *protocol,
-                                           const struct connection *connection, int64_t now_ns) {
+                                           const struct connection *connection) {
         union wire_message message;
 
-        (void)control_accept(&protocol->control, connection->source.fd, &connection->peer, now_ns,
+        (void)control_accept(protocol->timekeeper, connection->source.fd, &connection->peer,
                              &message.answer);
         (void)message_send(connection->source.fd, &message, NULL, 0);
         return CONNECTION_DEAD;
@@ -147,7 +139,7 @@ static enum connection_state handle_message(struct protocol *protocol,
         if (pending && type == WIRE_HELLO)
                 return handle_hello(protocol, connection, &message->hello, now_ns);
         if (pending && type == WIRE_ACCEPT)
-                return handle_accept(protocol, connection, now_ns);
+                return handle_accept(protocol, connection);
         if (pending && type == WIRE_QUERY)
                 return handle_query(protocol, connection, now_ns);
         if (pending && type == WIRE_REFRESH) {
@@ -156,7 +148,7 @@ static enum connection_state handle_message(struct protocol *protocol,
         }
         if (!pending && type == WIRE_WANT && message->want.lane < connection->client->n_lanes)
                 return handle_want(protocol, connection, &message->want, now_ns);
-        return protocol_drop(protocol, connection, now_ns);
+        return protocol_drop(protocol, connection);
 }
 
 enum connection_state protocol_receive(void *context, struct connection *connection,
@@ -172,7 +164,7 @@ enum connection_state protocol_receive(void *context, struct connection *connect
         if (r == 0)
                 return handle_message(protocol, connection, &message, now_ns);
         if (r == -EPROTO)
-                return protocol_drop(protocol, connection, now_ns);
+                return protocol_drop(protocol, connection);
         return r == -EAGAIN && !gone ? connection->state : CONNECTION_DEAD;
 }
 
@@ -223,7 +215,7 @@ static enum connection_state protocol_refuse_held(struct protocol *protocol,
         else
                 clients_refuse(&refusal.refused, ENOSPC, 1000, "no position became free in time: "
                                "close idle clients or raise workers.count");
-        return protocol_refuse(protocol, connection, &refusal, now_ns);
+        return protocol_refuse(protocol, connection, &refusal);
 }
 
 static enum connection_state protocol_expire_one(struct protocol *protocol,

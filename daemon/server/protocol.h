@@ -24,9 +24,7 @@ struct protocol {
         struct clients *clients;
         struct timekeeper *timekeeper;
         const struct fence *fence;
-        struct control control;
         struct announcer announcer;
-        struct log_ratelimit broken, refused;
         struct protocol_totals totals;
         bool refresh; /* a snapshot of the statistics was asked for; reset by the caller */
 };

@@ -44,15 +44,6 @@ static void set_accepting(struct server *server, int64_t resume_ns) {
         (void)event_listen(&server->loop, &server->accepting, resume_ns == INT64_MAX);
 }
 
-static void report_exhausted(struct server *server, int64_t now_ns) {
-        char more[LOG_RATELIMIT_TEXT];
-
-        if (log_ratelimit_pass(&server->exhausted, now_ns, more))
-                log_event(LOG_LEVEL_WARNING, "descriptors", "no file descriptor is left: new "
-                          "connections are closed%s; raise LimitNOFILE= or lower "
-                          "daemon.max_clients", more);
-}
-
 static void accept_ready(void *context, uint32_t events, int64_t now_ns) {
         struct server *server = context;
 
@@ -63,7 +54,9 @@ static void accept_ready(void *context, uint32_t events, int64_t now_ns) {
                 if (fd == -EAGAIN)
                         return;
                 if (fd == -EMFILE || fd == -ENFILE)
-                        report_exhausted(server, now_ns);
+                        log_event_throttled(LOG_LEVEL_WARNING, "descriptors", "no file descriptor "
+                                            "is left: new connections are closed; raise "
+                                            "LimitNOFILE= or lower daemon.max_clients");
                 if (fd == -EMFILE)
                         continue;
                 if (fd < 0) {

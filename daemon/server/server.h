@@ -61,7 +61,6 @@ struct server {
         uint64_t reserve_tick;    /* when reserve_run() is due */
         int64_t refreshed_ns;     /* when a client last asked for fresh statistics */
         int64_t wakeups;
-        struct log_ratelimit exhausted;
         bool ready; /* grants may be made, as far as the fence allows */
         bool stopping;
         bool lost; /* the lease */

@@ -121,7 +121,6 @@ static void start_protocol(struct server *server) {
                 .clients = &server->clients,
                 .timekeeper = &server->timekeeper,
                 .fence = &server->fence,
-                .control = { .timekeeper = &server->timekeeper },
                 .announcer = { .config = server->config,
                                .segments = &server->segments,
                                .timekeeper = &server->timekeeper,

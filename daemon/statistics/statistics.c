@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "daemon/statistics/client_counters.h"
+#include "daemon/util/log.h"
 #include "daemon/util/thread.h"
 #include "daemon/util/time.h"
 
@@ -209,6 +210,7 @@ static void fill_counters(struct statistics *s) {
         to->ticker_running = ticker_running(s->ticker);
         to->region = region_of(s->image);
         to->start_unix_ms = s->start_unix_ms;
+        to->log_dropped = (int64_t)log_lost();
         fill_fence(s);
         fill_lease(s);
 }

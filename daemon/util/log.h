@@ -1,42 +1,62 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * The log on stderr, one line and one write(2) for each event:
- *   to the journal        <4>no reply from client 7 (event=client.slow)
- *   to a terminal, pipe   sfshmd[812]: warning: no reply from client 7 (event=client.slow)
- * stderr is the journal if $JOURNAL_STREAM names its device and inode; the journal adds
- * name and process ID itself. Bytes that are not printable ASCII are written as \xHH and a
- * backslash as \\, so that no name can forge a line. The function that turns a condition
- * into an error logs it once: it knows what happened, to what, and what to do. Callers
- * pass the negative errno up and stay silent. errno is left unchanged.
+ * The log on standard error, one line for each event; log_line.h says how a line looks.
+ * The function that turns a condition into an error logs it once: it knows what happened,
+ * to what, and what to do. Callers pass the negative errno up and stay silent. errno is
+ * left unchanged.
+ *
+ * Between log_start() and log_stop(), in the daemon, no call waits for standard error: lines
+ * are written by a thread of their own, or lost and counted, see log_queue.h. Each call has
+ * a rate limit of its own; a line that follows suppressed ones says how many they were:
+ * " (3 more before)". Outside of that, in a command of the operator, every line is written
+ * at once and by the caller.
  */
-#include <stdbool.h>
+#include <stdatomic.h>
 #include <stdint.h>
 
-enum log_level {
-        LOG_LEVEL_ERROR = 3,
-        LOG_LEVEL_WARNING = 4,
-        LOG_LEVEL_NOTICE = 5,
-        LOG_LEVEL_INFO = 6,
+#include "daemon/util/log_line.h"
+
+/* Before any other thread starts. 0 or -errno. */
+int log_start(void);
+/* The last lines are written, if standard error takes them. */
+void log_stop(void);
+/* Lines that were lost. Any thread. */
+uint64_t log_lost(void);
+
+/* One line a second, and `burst` at once after a pause. */
+struct log_ratelimit {
+        const int64_t burst;
+        _Atomic int64_t paid_ns; /* each line moves it on by a second */
+        _Atomic uint64_t suppressed; /* since the last line */
 };
 
-/* The least important level that is shown; INFO at first. */
+/* As much as a list of keys, endpoints or worker IDs may take. */
+#define LOG_BURST 64
+
 /* `event` is one word; `format` makes the sentence. */
-void log_event(enum log_level level, const char *event, const char *format, ...)
-        __attribute__((format(printf, 3, 4)));
+#define log_event(level, ...) log_event_limited(LOG_BURST, level, __VA_ARGS__)
+/* For what somebody else can cause: one a second, without a burst. */
+#define log_event_throttled(level, ...) log_event_limited(1, level, __VA_ARGS__)
 
 /* Logs at ERROR and returns -error (a positive errno). */
-int log_failure(int error, const char *event, const char *format, ...)
-        __attribute__((format(printf, 3, 4)));
+#define log_failure(error, ...)                                                                    \
+        __extension__({                                                                            \
+                static struct log_ratelimit log_ratelimit_ = { .burst = LOG_BURST };               \
+                log_failure_at(&log_ratelimit_, error, __VA_ARGS__);                               \
+        })
 
-/* At most one log line a second of a kind. */
-struct log_ratelimit {
-        int64_t open_ns;     /* no line before */
-        uint64_t suppressed; /* since the last line */
-};
+/* There is no way to log without a limit: what follows is for the macros. */
+#define log_event_limited(n, level, ...)                                                           \
+        do {                                                                                       \
+                static struct log_ratelimit log_ratelimit_ = { .burst = (n) };                     \
+                log_event_at(&log_ratelimit_, level, __VA_ARGS__);                                 \
+        } while (0)
 
-#define LOG_RATELIMIT_TEXT 48u
-/* True when a line may be written. ret_more: "", or " (N more before)" for the
- * suppressed lines. */
-bool log_ratelimit_pass(struct log_ratelimit *ratelimit, int64_t now_ns,
-                        char ret_more[LOG_RATELIMIT_TEXT]);
+void log_event_at(struct log_ratelimit *ratelimit, enum log_level level, const char *event,
+                  const char *format, ...) __attribute__((format(printf, 4, 5)));
+int log_failure_at(struct log_ratelimit *ratelimit, int error, const char *event,
+                   const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+/* Is a line due at that time? ret_more: the suppressed ones before it. Any thread. */
+_Bool log_ratelimit_pass(struct log_ratelimit *ratelimit, int64_t now_ns, uint64_t *ret_more);

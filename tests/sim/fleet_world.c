@@ -72,11 +72,12 @@ void fleet_fail(const char *format, ...) {
         abort();
 }
 
-void log_event(enum log_level level, const char *event, const char *format, ...) {
+void log_event_at(struct log_ratelimit *ratelimit, enum log_level level, const char *event,
+                  const char *format, ...) {
         char text[600];
         va_list arguments;
 
-        (void)level;
+        (void)ratelimit, (void)level;
         if (!fleet_world.loud)
                 return;
         va_start(arguments, format);
@@ -85,10 +86,12 @@ void log_event(enum log_level level, const char *event, const char *format, ...)
         fleet_trace(NULL, "  log %s: %s", event, text);
 }
 
-int log_failure(int error, const char *event, const char *format, ...) {
+int log_failure_at(struct log_ratelimit *ratelimit, int error, const char *event,
+                   const char *format, ...) {
         char text[600];
         va_list arguments;
 
+        (void)ratelimit;
         va_start(arguments, format);
         if (fleet_world.loud)
                 vsnprintf(text, sizeof(text), format, arguments);

@@ -27,14 +27,16 @@ void kill_point(void) {
 
 /* ---- log, service manager */
 
-void log_event(enum log_level level, const char *event, const char *format, ...) {
-        (void)level, (void)format;
+void log_event_at(struct log_ratelimit *ratelimit, enum log_level level, const char *event,
+                  const char *format, ...) {
+        (void)ratelimit, (void)level, (void)format;
         trace("  log: %s", event);
         kill_point();
 }
 
-int log_failure(int error, const char *event, const char *format, ...) {
-        (void)format;
+int log_failure_at(struct log_ratelimit *ratelimit, int error, const char *event,
+                   const char *format, ...) {
+        (void)ratelimit, (void)format;
         trace("  failure: %s", event);
         kill_point();
         return -error;

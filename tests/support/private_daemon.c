@@ -2,6 +2,7 @@
 #include "tests/support/private_daemon.h"
 
 #include <criterion/criterion.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -112,11 +113,45 @@ void private_daemon_spawn(struct private_daemon *d) {
                 run(d);
 }
 
+/* The state of its log's thread, as in /proc/PID/stat; 0: there is none. */
+static char log_thread_state(pid_t pid) {
+        char path[64], line[256], state = 0;
+        struct dirent *task;
+        DIR *tasks;
+
+        snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
+        tasks = opendir(path);
+        while (tasks != NULL && state == 0 && (task = readdir(tasks)) != NULL) {
+                FILE *file;
+
+                snprintf(path, sizeof(path), "/proc/%d/task/%.16s/stat", (int)pid, task->d_name);
+                file = fopen(path, "re");
+                if (file != NULL && fgets(line, sizeof(line), file) != NULL)
+                        (void)sscanf(line, "%*d (sfshmd-log) %c", &state);
+                if (file != NULL)
+                        fclose(file);
+        }
+        if (tasks != NULL)
+                closedir(tasks);
+        return state;
+}
+
+static bool log_is_written(void *context) {
+        const struct private_daemon *d = context;
+        char state = log_thread_state(d->pid);
+
+        return state != 'R' && state != 'D';
+}
+
+/* What the daemon had to say before it did what the test has seen wakes the log's thread
+ * before; it sleeps again when all is written. */
 char *private_daemon_log(const struct private_daemon *d) {
         static const size_t limit = 1 << 20;
         char *text = calloc(1, limit);
-        FILE *file = fopen(d->log, "re");
+        FILE *file;
 
+        (void)wait_until(log_is_written, (void *)(uintptr_t)d, START_LIMIT_MS);
+        file = fopen(d->log, "re");
         if (file != NULL) {
                 (void)!fread(text, 1, limit - 1, file);
                 fclose(file);
