@@ -37,6 +37,7 @@ struct config {
         uint32_t region;
         /* [workers] */
         char *backend;
+        char *space; /* a name; IDs of two spaces may be equal */
         bool has_first; /* workers.first is set */
         uint32_t first; /* within the region */
         uint32_t count;

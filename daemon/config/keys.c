@@ -40,6 +40,9 @@ const struct config_key config_keys[] = {
           "region of this host" },
         { "workers.backend", KEY_BACKEND, AT(backend), 1, 9, "local", false, KEY_RESTART,
           "what assigns worker IDs to this host" },
+        { "workers.space", KEY_TEXT, AT(space), 0, 64, "", false, KEY_RESTART,
+          "name of the ID space; daemons of one host with different names may use the same worker "
+          "IDs" },
         { "workers.first", KEY_U32, AT(first), 0, UINT32_MAX, "none", true, KEY_RESTART,
           "first worker ID of this host, within its region; must differ between hosts" },
         { "workers.count", KEY_U32, AT(count), 1, UINT32_C(1) << 22, "1", false, KEY_RESTART,

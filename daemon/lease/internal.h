@@ -5,12 +5,14 @@
 #include <stdatomic.h>
 
 #include "daemon/lease/backend.h"
+#include "daemon/lease/worker_lock.h"
 #include "shm/clock.h"
 
 struct lease {
         const struct lease_backend *backend;
         void *state; /* the backend's */
         struct lease_grant grant;
+        struct worker_lock *workers; /* of all that the run may use; the thread's */
         int event_fd;
         pthread_t thread;
         pthread_mutex_t mutex; /* never held while the backend works */

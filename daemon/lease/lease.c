@@ -17,6 +17,7 @@
 static struct lease *lease_free(struct lease *lease) {
         if (lease->state)
                 lease->backend->close(lease->state);
+        worker_lock_free(lease->workers);
         if (lease->event_fd >= 0)
                 close(lease->event_fd);
         pthread_cond_destroy(&lease->changed);
@@ -57,6 +58,11 @@ int lease_new(struct lease **ret, const struct lease_backend *backend,
         if (r < 0)
                 return log_failure(-r, "lease", "cannot set up the lease: %s", strerror(-r));
         r = backend->open(&lease->state, kind, config, &lease->grant);
+        /* If that is refused, nothing is given back: the record in a coordinator may be that
+         * of the other daemon, if its state directory was copied. */
+        if (r == 0)
+                r = worker_lock_new(&lease->workers, config, lease->grant.worker_first,
+                                    lease->grant.worker_count);
         if (r < 0) {
                 lease_free(lease);
                 return r;

@@ -134,7 +134,8 @@ static uint64_t next_fence(const struct lease *lease) {
         return ahead > fence ? ahead : fence;
 }
 
-/* After each call of the backend: an earlier resize may turn out to be done. */
+/* After each call of the backend: an earlier resize may turn out to be done. What is new
+ * in a run is used only once no other daemon of this host can use it. */
 static void look_at_run(struct lease *lease) {
         uint64_t above_tick;
         uint32_t count;
@@ -142,6 +143,9 @@ static void look_at_run(struct lease *lease) {
         if (lease->backend->run == NULL)
                 return;
         count = lease->backend->run(lease->state, &above_tick);
+        if (worker_lock_resize(lease->workers, count) < 0 &&
+            worker_lock_count(lease->workers) < count)
+                count = worker_lock_count(lease->workers);
         pthread_mutex_lock(&lease->mutex);
         lease->run.count = count;
         if (above_tick > lease->run.above_tick)

@@ -68,6 +68,7 @@ void private_daemon_prepare(struct private_daemon *d) {
         private_daemon_set(d, "daemon.socket=%s", d->socket);
         private_daemon_set(d, "daemon.state_dir=%s", d->state);
         private_daemon_set(d, "daemon.shm=%s", d->shm);
+        private_daemon_set(d, "workers.space=%s", d->shm);
 }
 
 static void become(const struct private_daemon *d) {

@@ -31,7 +31,8 @@ struct private_daemon {
         void *before_exec_context;
 };
 
-/* Makes the directory and the settings (workers.first=0 and the paths). */
+/* Makes the directory and the settings (workers.first=0, the paths, and a space of its
+ * own). */
 void private_daemon_prepare(struct private_daemon *d);
 /* One more setting, before start; a later one wins. */
 void private_daemon_set(struct private_daemon *d, const char *format, ...)

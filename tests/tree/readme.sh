@@ -15,7 +15,7 @@ if "$1" >"$directory/out" 2>&1; then
         echo "succeeded without a daemon"
         exit 1
 fi
-"$SFSHMD" --config /dev/null --set "daemon.socket=$SFSHM_SOCKET" --set "daemon.shm=$name" \
+"$SFSHMD" --config /dev/null --set "daemon.socket=$SFSHM_SOCKET" --set "daemon.shm=$name" --set "workers.space=$name" \
         --set "daemon.state_dir=$directory/state" --set workers.first=0 2>"$directory/log" &
 daemon=$!
 until grep -q 'event=start)' "$directory/log"; do

@@ -18,6 +18,7 @@
 #include "shm/clock.h"
 #include "tests/support/capture.h"
 #include "tests/support/coordinator.h"
+#include "tests/support/own_space.h"
 #include "tests/support/private_daemon.h"
 #include "tests/support/relay.h"
 #include "tests/support/remove_tree.h"
@@ -66,14 +67,15 @@ static bool has_claimed(void *context) {
 }
 
 static void claim(int i) {
-        char backend[64], place[192], ttl[64], state[160];
-        char *sets[] = { backend, place, ttl, state, NULL };
+        char backend[64], place[192], ttl[64], state[160], space[64];
+        char *sets[] = { backend, place, ttl, state, space, NULL };
         struct host *h = &hosts[i];
 
         snprintf(backend, sizeof(backend), "workers.backend=%s", coordinator->name);
         coordinator->setting_at(relay_url(relay), place);
         snprintf(ttl, sizeof(ttl), "%s.ttl=6s", coordinator->name);
         snprintf(state, sizeof(state), "daemon.state_dir=%s/%d", directory, i);
+        snprintf(space, sizeof(space), "workers.space=%s", own_space());
         cr_assert_eq(config_load(&h->config, "/dev/null", sets), 0, "%s", capture_take());
         cr_assert(wait_until(has_claimed, h, 60000), "%s", capture_take());
         if (i == 0)

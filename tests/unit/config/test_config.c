@@ -261,8 +261,8 @@ Test(config, the_defaults_of_the_table_are_in_force) {
                         cr_assert(asprintf(&sets[n++], "%s=%s", key->name, key->default_text) > 0);
         }
         sets[n] = NULL;
-        cr_assert_eq(config_n_keys, 48);
-        cr_assert_eq(n, 29);
+        cr_assert_eq(config_n_keys, 49);
+        cr_assert_eq(n, 30);
         c = config_fixture_load(FIRST, sets);
         cr_assert(memcmp(&c->layout, &defaults->layout, sizeof(c->layout)) == 0);
         cr_assert(c->standing_ns == defaults->standing_ns && c->uid_bytes == defaults->uid_bytes);

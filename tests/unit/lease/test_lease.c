@@ -6,10 +6,17 @@
 #include <string.h>
 
 #include "daemon/lease/lease.h"
+#include "daemon/lease/worker_lock.h"
 #include "tests/support/capture.h"
+#include "tests/support/own_space.h"
 #include "tests/support/until.h"
 
-static const struct config config;
+static struct config config;
+
+static void name_space(void) {
+        config = (struct config){ .backend = (char *)"local", .space = own_space() };
+}
+TestSuite(lease, .init = name_space);
 
 /* A backend of the test's own. */
 static atomic_int mock_result;
@@ -222,6 +229,37 @@ Test(lease, a_run_of_another_length) {
         lease_release(lease, 700);
 }
 
+/* The coordinator gives what another daemon of this host has: one of the same prefix in
+ * another cluster. Red when look_at_run() does not lock what is new. */
+Test(lease, a_run_does_not_grow_into_what_another_daemon_holds) {
+        struct lease_backend resizing = mock;
+        struct worker_lock *other = NULL;
+        struct lease *lease = NULL;
+
+        capture_begin();
+        resizing.grow = mock_grow;
+        resizing.shrink = mock_shrink;
+        resizing.run = mock_run;
+        mock_run_count = 1;
+        cr_assert_eq(worker_lock_new(&other, &config, 3, 1), 0);
+        cr_assert_eq(lease_new(&lease, &resizing, NULL, &config), 0);
+        lease_request_growth(lease, 4);
+        UNTIL(!lease_run(lease).asked);
+        cr_assert_eq(lease_run(lease).count, 1);
+        cr_assert_contains(capture_take(), "worker ID 3 is another daemon's");
+        worker_lock_free(other);
+        lease_request_growth(lease, 4);
+        UNTIL(!lease_run(lease).asked);
+        cr_assert_eq(lease_run(lease).count, 4);
+        cr_assert_eq(worker_lock_new(&other, &config, 3, 1), -EEXIST);
+        lease_request_shrink(lease, 2, 777);
+        UNTIL(!lease_run(lease).asked);
+        cr_assert_eq(worker_lock_new(&other, &config, 1, 1), -EEXIST);
+        cr_assert_eq(worker_lock_new(&other, &config, 2, 2), 0, "they were given back");
+        worker_lock_free(other);
+        lease_release(lease, 700);
+}
+
 /* ---- a backend that renews */
 
 static int64_t due_at_once(void *backend) {
@@ -233,7 +271,8 @@ static int64_t due_at_once(void *backend) {
  * could be years ahead, and never comes down. Red when next_fence() follows it. */
 Test(lease, a_clock_of_which_nobody_has_an_id_raises_no_fence) {
         struct lease_backend renewing = mock;
-        struct config far = { .horizon_ns = INT64_C(600000000000) };
+        struct config far = { .backend = config.backend, .space = config.space,
+                              .horizon_ns = INT64_C(600000000000) };
         static struct clock_segment clock;
         struct clock_line line = { .guarded_base_ns = INT64_C(86400000000000) };
         struct lease *lease = NULL;

@@ -17,6 +17,7 @@
 #include "daemon/startup/segments.h"
 #include "daemon/util/time.h"
 #include "tests/support/capture.h"
+#include "tests/support/own_space.h"
 #include "tests/unit/support/config_fixture.h"
 
 #define AHEAD_TICKS 60000u
@@ -54,9 +55,10 @@ static void prepare(struct daemon_run *run, const char *suffix, unsigned first_w
         char text[1024];
 
         snprintf(text, sizeof(text),
-                 "[workers]\nfirst = %u\nmax_count = %u\n[daemon]\n"
+                 "[workers]\nfirst = %u\nmax_count = %u\nspace = %s %s\n[daemon]\n"
                  "state_dir = %s/%s\nshm = %s\n[clock]\non_rollback = wait\n",
-                 first_worker, max_count, config_fixture.directory, state_name, shm_name(suffix));
+                 first_worker, max_count, own_space(), state_name, config_fixture.directory,
+                 state_name, shm_name(suffix));
         run->config = config_fixture_load(text, (char *[]){ NULL });
         cr_assert_eq(lease_new(&run->lease, anew ? &anew_backend : &lease_local, NULL, run->config),
                      0, "%s", capture_take());
@@ -374,7 +376,7 @@ Test(segments, is_not_shared_by_two_daemons, .init = config_fixture_begin, .fini
         struct daemon_run run = start("", 0), second;
         struct ticker *ticker = NULL;
 
-        /* the second has a state directory, and so a lock, of its own */
+        /* the second has a state directory and a space, and so both locks, of its own */
         state_name = "state-2";
         prepare(&second, "", 0);
         capture_take();

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "daemon/statistics/statistics.h"
+#include "tests/support/own_space.h"
 #include "tests/support/until.h"
 
 /* Four workers of 4096 positions, from worker 8 on. */
@@ -57,7 +58,7 @@ static void *pages(size_t size) {
 static void setup(void) {
         struct clock_line line = { .boot_base_ns = until_ns(CLOCK_BOOTTIME),
                                    .guarded_base_ns = 1000 * NS_PER_TICK };
-        struct config config = { .backend = NULL };
+        struct config config = { .backend = (char *)"local", .space = own_space() };
 
         rcu_register_thread();
         segment = pages(statistics_segment_size(CAPACITY));

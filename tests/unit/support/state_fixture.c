@@ -4,6 +4,7 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 
+#include "tests/support/own_space.h"
 #include "tests/support/remove_tree.h"
 
 struct state_fixture state_fixture;
@@ -13,6 +14,7 @@ void state_fixture_begin(void) {
         snprintf(state_fixture.dir, sizeof(state_fixture.dir), "%s/state", state_fixture.base);
         state_fixture.config = (struct config){ .state_dir = state_fixture.dir,
                                                 .backend = (char *)"local",
+                                                .space = own_space(),
                                                 .has_first = true,
                                                 .first = 3,
                                                 .count = 2,
