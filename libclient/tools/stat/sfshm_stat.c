@@ -15,35 +15,37 @@
 #define INTERVAL_MAX_NS (INT64_C(31536000) * 1000000000) /* a year */
 
 static const char usage[] =
-        "Usage: sfshm-stat [--json | --prometheus] [--clients] [--shm NAME|DIR]\n"
-        "                  [--socket PATH] [INTERVAL [COUNT]]\n"
+        "Usage: sfshm-stat [OPTION]... [INTERVAL [COUNT]]\n"
         "\n"
-        "Shows what sfshmd does: once in full, or one line every INTERVAL seconds,\n"
-        "COUNT times or without end.\n"
+        "Shows what sfshmd does: once in full, or in one line at once and one after every\n"
+        "INTERVAL seconds, COUNT lines or without end.\n"
         "\n"
-        "  --json         one JSON object for each sample\n"
-        "  --prometheus   Prometheus text exposition format\n"
-        "  --clients      show every client as well\n"
-        "  --shm NAME|DIR the daemon's daemon.shm (/sfshm)\n"
-        "  --socket PATH  the daemon's socket ($SFSHM_SOCKET, /run/sfshm/sfshm.sock)\n"
-        "  --help         show this\n"
-        "  --version      show the version\n"
+        "      --json            one JSON object for each sample\n"
+        "      --prometheus      Prometheus text exposition format\n"
+        "      --clients         show every client as well\n"
+        "  -t, --time            begin each line with the time\n"
+        "      --shm NAME|DIR    the daemon's daemon.shm (/sfshm)\n"
+        "      --socket PATH     the daemon's socket ($SFSHM_SOCKET or its default)\n"
+        "  -h, --help            show this\n"
+        "  -V, --version         show the version\n"
         "\n"
-        "Exit status: 0; 1 on an error; 3 if sfshmd is not running.\n";
+        "Exit status: 0; 1 on an error; 2 of a wrong command line; 3 if sfshmd is not\n"
+        "running.\n";
 
 static const struct option long_options[] = {
         { "json", no_argument, NULL, 'j' },
         { "prometheus", no_argument, NULL, 'p' },
         { "clients", no_argument, NULL, 'c' },
+        { "time", no_argument, NULL, 't' },
         { "shm", required_argument, NULL, 'm' },
         { "socket", required_argument, NULL, 's' },
         { "help", no_argument, NULL, 'h' },
-        { "version", no_argument, NULL, 'v' },
+        { "version", no_argument, NULL, 'V' },
         { NULL, 0, NULL, 0 },
 };
 
 struct settings {
-        bool json, prometheus, clients;
+        bool json, prometheus, clients, time;
         const char *shm, *socket;
         int64_t interval_ns; /* 0: once */
         uint64_t count;      /* 0: without end */
@@ -71,7 +73,8 @@ static int show_sample(const struct settings *settings, const struct sample *sam
         } else if (settings->json) {
                 stat_print_json(stdout, sample, rates, settings->clients);
         } else if (rates != NULL) {
-                stat_print_line(stdout, sample, rates, settings->clients ? 0 : line);
+                stat_print_line(stdout, sample, rates, settings->clients ? 0 : line,
+                                settings->time);
                 if (settings->clients)
                         stat_print_clients(stdout, sample);
         } else if (sample->state != SAMPLE_DEAD) {
@@ -100,27 +103,27 @@ static void sleep_interval(int64_t *at_ns, int64_t interval_ns) {
                 ;
 }
 
-/* Segments are opened each time: a daemon may start, stop and come back. */
-static int show_intervals(const struct settings *settings, struct sample *before) {
+/* The first line, of *sample, is shown at once and has no rates. Segments are opened each time:
+ * a daemon may start, stop and come back. */
+static int show_intervals(const struct settings *settings, struct sample *sample) {
         int64_t at_ns = monotonic_ns();
-        int status = 0;
+        struct rates rates = { .known = false };
+        int status = show_sample(settings, sample, &rates, 0);
 
-        for (uint64_t line = 0; settings->count == 0 || line < settings->count; line++) {
+        for (uint64_t line = 1; status == 0 && (settings->count == 0 || line < settings->count);
+             line++) {
                 struct sample after;
-                struct rates rates;
 
                 sleep_interval(&at_ns, settings->interval_ns);
                 status = sample_take(&after, settings->shm, settings->socket);
                 if (status == 0) {
-                        rates_between(before, &after, &rates);
+                        rates_between(sample, &after, &rates);
                         status = show_sample(settings, &after, &rates, line);
                 }
-                sample_clear(before);
-                *before = after;
-                if (status != 0)
-                        return status;
+                sample_clear(sample);
+                *sample = after;
         }
-        return 0;
+        return status;
 }
 
 static int show(const struct settings *settings) {
@@ -140,17 +143,18 @@ static int read_words(struct settings *settings, char *words[], int n) {
         char quoted[PRINT_QUOTED_SIZE];
 
         if (n > 2)
-                return print_error("%s is one argument too many: [INTERVAL [COUNT]]",
-                                   print_quoted(words[2], strlen(words[2]), quoted));
+                return print_usage_error("%s is one argument too many: [INTERVAL [COUNT]]",
+                                         print_quoted(words[2], strlen(words[2]), quoted));
         if (n > 0 &&
             (number_parse_seconds(words[0], &settings->interval_ns) < 0 ||
              settings->interval_ns < INTERVAL_MIN_NS || settings->interval_ns > INTERVAL_MAX_NS))
-                return print_error("INTERVAL: %s is not a number of seconds from 0.01 to 31536000",
-                                   print_quoted(words[0], strlen(words[0]), quoted));
+                return print_usage_error("INTERVAL: %s is not a number of seconds from 0.01 to "
+                                         "31536000",
+                                         print_quoted(words[0], strlen(words[0]), quoted));
         if (n > 1 && (number_parse(words[1], strlen(words[1]), &settings->count) < 0 ||
                       settings->count == 0))
-                return print_error("COUNT: %s is not a number above 0",
-                                   print_quoted(words[1], strlen(words[1]), quoted));
+                return print_usage_error("COUNT: %s is not a number above 0",
+                                         print_quoted(words[1], strlen(words[1]), quoted));
         return 0;
 }
 
@@ -161,7 +165,7 @@ int main(int argc, char *argv[]) {
         };
         int code;
 
-        while ((code = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
+        while ((code = getopt_long(argc, argv, "thV", long_options, NULL)) != -1) {
                 switch (code) {
                 case 'j':
                         settings.json = true;
@@ -172,6 +176,9 @@ int main(int argc, char *argv[]) {
                 case 'c':
                         settings.clients = true;
                         break;
+                case 't':
+                        settings.time = true;
+                        break;
                 case 'm':
                         settings.shm = optarg;
                         break;
@@ -179,16 +186,18 @@ int main(int argc, char *argv[]) {
                         settings.socket = optarg;
                         break;
                 case 'h':
-                case 'v':
+                case 'V':
                         fputs(code == 'h' ? usage : "sfshm-stat " SFSHM_VERSION "\n", stdout);
                         return print_finish(stdout);
                 default:
-                        return print_error("see sfshm-stat --help");
+                        return print_usage_hint();
                 }
         }
         if (settings.json && settings.prometheus)
-                return print_error("--json and --prometheus exclude each other");
+                return print_usage_error("--json and --prometheus exclude each other");
         if (read_words(&settings, argv + optind, argc - optind) != 0)
-                return 1;
+                return EXIT_USAGE;
+        if (settings.time && (settings.json || settings.prometheus || settings.interval_ns == 0))
+                return print_usage_error("--time needs INTERVAL and the output of text");
         return show(&settings);
 }

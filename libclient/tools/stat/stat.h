@@ -10,10 +10,10 @@
 void stat_print_summary(FILE *out, const struct sample *sample, bool clients);
 
 #define STAT_HEADER_EVERY 20u
-/* A line as of vmstat. The header precedes every STAT_HEADER_EVERY lines; `line` counts from
- * 0. */
+/* A line as of vmstat, of 80 columns at most. The header precedes every STAT_HEADER_EVERY lines;
+ * `line` counts from 0. `time`: it begins with the time of day. */
 void stat_print_line(FILE *out, const struct sample *sample, const struct rates *rates,
-                     unsigned line);
+                     uint64_t line, bool time);
 void stat_print_clients(FILE *out, const struct sample *sample);
 
 /* One object on one line. `rates` may be NULL. */

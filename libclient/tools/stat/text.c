@@ -2,11 +2,13 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "libclient/tools/stat/stat.h"
 #include "shm/isotime.h"
 
-#define WORKERS_IN_LINE 4u /* rates of each worker are shown for at most so many */
+#define TICKS_PER_S 1000
+#define S_PER_DAY 86400
 #define WORKERS_LISTED 16u /* idle workers are listed if there are at most so many */
 
 void stat_print_plain(FILE *out, const char *text, size_t size) {
@@ -38,39 +40,42 @@ static void print_column(FILE *out, int width, int decimals, bool is_known, doub
                 fprintf(out, " %*s", width, "-");
 }
 
-static void print_header(FILE *out, const struct sample *sample, uint32_t workers) {
-        char title[16];
+/* UTC, as all times of the tools. */
+static void print_time_of_day(FILE *out) {
+        struct timespec now;
+        int64_t s;
 
-        fprintf(out, " %10s %11s %9s %7s %6s %8s %8s %6s %6s %8s", "IDs/s", "overflows/s",
-                "wait_us", "clients", "lanes", "standing", "elastic", "ticker", "lag_ms",
-                "fence_s");
-        for (uint32_t i = 0; i < workers; i++) {
-                snprintf(title, sizeof(title), "w%" PRIu32, sample->worker_first + i);
-                fprintf(out, " %10s", title);
-        }
-        fputc('\n', out);
+        clock_gettime(CLOCK_REALTIME, &now);
+        s = (int64_t)now.tv_sec % S_PER_DAY;
+        fprintf(out, "%02" PRId64 ":%02" PRId64 ":%02" PRId64, s / 3600, s / 60 % 60, s % 60);
+}
+
+/* All IDs of the run's worker IDs in a second. */
+static double ceiling(const struct sample *sample) {
+        return (double)((uint64_t)sample->worker_count << sample->layout.sequence_bits) * TICKS_PER_S;
 }
 
 void stat_print_line(FILE *out, const struct sample *sample, const struct rates *rates,
-                     unsigned line) {
+                     uint64_t line, bool time) {
         const struct statistics_counters *c = &sample->statistics.header.counters;
         int64_t lag_ms = sample->now_lag_ms, fence_ms = sample_fence_ahead_ms(sample);
-        uint32_t workers = sample_workers(sample);
+        double most = ceiling(sample);
 
-        if (workers == 1 || workers > WORKERS_IN_LINE)
-                workers = 0;
         if (line % STAT_HEADER_EVERY == 0)
-                print_header(out, sample, workers);
-        print_column(out, 10, 0, rates->known, rates->ids);
-        print_column(out, 11, 0, rates->known, rates->overflows);
-        print_column(out, 9, 0, rates->known, rates->wait_us);
-        fprintf(out, " %7" PRId64 " %6" PRId64 " %8" PRId64 " %8" PRId64 " %6s", c->clients,
-                c->lanes, c->positions_standing, c->positions_elastic,
+                fprintf(out, "%s %9s %5s %8s %7s %7s %7s %6s %6s %7s\n", time ? "     UTC" : "",
+                        "IDs/s", "%max", "overfl/s", "wait_us", "clients", "granted", "ticker",
+                        "lag_ms", "fence_s");
+        if (time)
+                print_time_of_day(out);
+        print_column(out, 9, 0, rates->known, rates->ids);
+        print_column(out, 5, 1, rates->known && most > 0, 100 * rates->ids / most);
+        print_column(out, 8, 0, rates->known, rates->overflows);
+        print_column(out, 7, 0, rates->known, rates->wait_us);
+        fprintf(out, " %7" PRId64 " %7" PRId64 " %6s", c->clients,
+                c->positions_standing + c->positions_elastic,
                 sample_state_names[sample->state].column);
         print_column(out, 6, 0, lag_ms != SAMPLE_UNKNOWN, (double)lag_ms);
-        print_column(out, 8, 1, fence_ms != SAMPLE_UNKNOWN, (double)fence_ms / 1e3);
-        for (uint32_t i = 0; i < workers; i++)
-                print_column(out, 10, 0, rates->known, rates->workers[i]);
+        print_column(out, 7, 1, fence_ms != SAMPLE_UNKNOWN, (double)fence_ms / 1e3);
         fputc('\n', out);
 }
 

@@ -5,12 +5,14 @@
  */
 #include <criterion/criterion.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -109,6 +111,8 @@ static void cleanup(void) {
         snprintf(path, sizeof(path), "%s/clock", directory);
         unlink(path);
         snprintf(path, sizeof(path), "%s/statistics", directory);
+        unlink(path);
+        snprintf(path, sizeof(path), "%s/statistics.new", directory);
         unlink(path);
         rmdir(directory);
 }
@@ -275,6 +279,71 @@ Test(stat, shows_a_line_per_interval) {
         cr_assert_eq(headers, 2);
 }
 
+/* Red when the first line waits for an interval. */
+Test(stat, shows_the_first_line_at_once, .timeout = 60) {
+        publish();
+        RUN("31536000", "1");
+        expect(0, "overfl/s");
+        expect(0, "\n         -     -        -       -       1");
+        RUN("--json", "31536000", "1");
+        expect(0, "\"interval_s\":null");
+}
+
+/* Red when a column becomes wider than its share of 80. */
+Test(stat, fits_80_columns_with_a_full_run_and_the_time) {
+        unsigned hour, minute, second;
+
+        clock_segment.worker_count = statistics.header.worker_count = 1000;
+        statistics.header.counters.clients = 4096;
+        statistics.header.counters.positions_standing = 2000000;
+        statistics.header.counters.positions_elastic = 2096000;
+        publish();
+        RUN("-t", "0.01", "3");
+        expect(0, "     UTC     IDs/s  %max");
+        expect(0, " 4096000    run");
+        for (char *line = strtok(result.out, "\n"); line; line = strtok(NULL, "\n")) {
+                cr_assert_leq(strlen(line), 80, "%s", line);
+                if (strstr(line, "UTC") == NULL)
+                        cr_assert_eq(sscanf(line, "%2u:%2u:%2u ", &hour, &minute, &second), 3, "%s",
+                                     line);
+        }
+}
+
+/* A daemon whose two workers issue half of what they can: whichever two snapshots are
+ * compared, the rate is that. */
+static void rewrite_statistics(void) {
+        char from[160], to[160];
+
+        snprintf(from, sizeof(from), "%s/statistics.new", directory);
+        snprintf(to, sizeof(to), "%s/statistics", directory);
+        for (;;) {
+                statistics.header.updated_boot_ns = boottime_ns();
+                statistics.header.worker_ids[0] =
+                        (uint64_t)statistics.header.updated_boot_ns / 1000 * 4096 / 1000;
+                write_file("statistics.new", &statistics, sizeof(statistics));
+                rename(from, to);
+                nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+        }
+}
+
+/* Red when the ceiling is that of one worker. */
+Test(stat, shows_the_share_of_the_ceiling, .timeout = 60) {
+        bool shown = false;
+        pid_t child;
+
+        publish();
+        child = fork_bound();
+        if (child == 0)
+                rewrite_statistics();
+        while (!shown) { /* a slow machine may rewrite nothing in an interval */
+                RUN("0.05", "2");
+                cr_assert_eq(result.status, 0, "%s", result.err);
+                shown = strstr(result.out, "  50.0 ") != NULL;
+        }
+        kill(child, SIGKILL);
+        waitpid(child, NULL, 0);
+}
+
 Test(stat, prints_prometheus_text) {
         publish();
         RUN("--prometheus");
@@ -309,14 +378,20 @@ Test(stat, names_bad_arguments) {
         publish();
         for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
                 run(TOOL_ARGUMENTS("--", bad[i]));
-                expect(1, "is not a number of seconds");
+                expect(2, "is not a number of seconds");
         }
         RUN("1", "0");
-        expect(1, "COUNT: '0' is not a number above 0");
+        expect(2, "COUNT: '0' is not a number above 0");
         RUN("1", "1", "1");
-        expect(1, "one argument too many");
+        expect(2, "one argument too many");
         RUN("--json", "--prometheus");
-        expect(1, "exclude each other");
+        expect(2, "exclude each other");
+        RUN("-t");
+        expect(2, "--time needs INTERVAL");
+        RUN("-t", "--json", "1");
+        expect(2, "--time needs INTERVAL");
+        RUN("--colour");
+        expect(2, "--help'.\n");
         RUN("--shm", "sfshm");
         expect(1, "--shm takes a name");
 }
