@@ -13,6 +13,7 @@
 #include "daemon/lease/state/fence_file.h"
 #include "daemon/repair/above.h"
 #include "daemon/repair/workers_list.h"
+#include "daemon/repair/workers_local.h"
 #include "daemon/repair/workers_release.h"
 #include "daemon/util/log.h"
 #include "daemon/util/time.h"
@@ -255,9 +256,15 @@ static int release_asked(struct task *task, const struct workers_request *reques
 }
 
 int workers_command(const struct config *config, const struct workers_request *request) {
+        bool local = backends_coordinator(config) == NULL;
         struct task task;
-        int r = begin_task(&task, config);
+        int r;
 
+        if (local && request->release == NULL && !request->all_regions) {
+                r = workers_local_list(stdout, config, request->json);
+                return r == 0 && fflush(stdout) != 0 ? -errno : r;
+        }
+        r = begin_task(&task, config);
         if (r == 0 && request->release != NULL)
                 r = release_asked(&task, request);
         else if (r == 0)

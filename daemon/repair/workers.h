@@ -3,6 +3,7 @@
 /*
  * sfshmd --workers: who has which worker IDs, and how the operator frees those of dead
  * hosts. It asks the coordinator of the configuration, whether a daemon runs or not.
+ * Without a coordinator it shows the run of this host.
  */
 #include <stdbool.h>
 

@@ -201,8 +201,8 @@ Test(workers, say_what_is_wrong) {
         cr_assert_eq(RUN(&a, "workers", "--release", "0", "--json"), 2);
         expect("--release takes neither --json nor --all-regions");
         cr_assert_eq(RUN(&a, "clock", "--yes"), 2);
-        tool_run(&result, "SFSHM_TOOL", TOOL_ARGUMENTS("workers", "--set", "workers.first=0"), "",
-                 0);
+        tool_run(&result, "SFSHM_TOOL", TOOL_ARGUMENTS("workers", "--release", "0", "--set", "workers.first=0"),
+                 "", 0);
         cr_assert_eq(result.status, 1);
         expect("workers.backend = local has no coordinator");
         cr_assert_eq(RUN(&a, "workers"), 0);

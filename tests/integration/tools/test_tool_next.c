@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tests/support/tool.h"
 #include "tests/support/private_daemon.h"
@@ -104,6 +105,56 @@ Test(tools, stat_asks_for_a_fresh_snapshot) {
         }
         expect(0, "\"state\":\"idle\"");
         expect(0, "\"interval_s\":0.");
+}
+
+static void run_workers(const char *option) {
+        tool_run_with(&result, &d, (const char *const[]){ "workers", option, NULL });
+}
+
+/* Without a coordinator, `sfshm workers` shows the run, the fence and the daemon of this host.
+ * Red when a daemon of other worker IDs is taken for it. */
+Test(tools, workers_shows_the_own_run) {
+        char expected[160];
+
+        run_workers(NULL);
+        expect(0, "region 0: worker IDs 6-7 by configuration");
+        snprintf(expected, sizeof(expected), "\n6-7      held     %7d  %7u  20", d.pid, d.uid);
+        expect(0, expected);
+        run_workers("--json");
+        snprintf(expected, sizeof(expected), "\"state\":\"held\",\"pid\":%d,\"uid\":%u,"
+                 "\"fence_tick\":", d.pid, d.uid);
+        expect(0, "\"workers\":\"6-7\",\"first_in_id\":6,");
+        expect(0, expected);
+        private_daemon_set(&d, "workers.first=8");
+        run_workers("--json");
+        expect(0, "\"state\":\"unused\",\"pid\":null,\"uid\":null,\"fence_tick\":");
+        d.n_sets--;
+        private_daemon_stop(&d);
+        run_workers(NULL);
+        expect(0, "\n6-7      unused         -        -  20");
+        run_workers("--all-regions");
+        expect(1, "workers.backend = local has no coordinator");
+}
+
+/* The range is shown in any case; a warning says what is wrong with the fence. */
+Test(tools, workers_says_why_there_is_no_fence) {
+        char path[160];
+        FILE *file;
+
+        private_daemon_stop(&d);
+        snprintf(path, sizeof(path), "%s/fence", d.state);
+        file = fopen(path, "we");
+        cr_assert_not_null(file);
+        fputs("x\n", file);
+        fclose(file);
+        run_workers("--json");
+        expect(0, "is damaged: sfshmd will not start before 'sfshm fence --above'");
+        expect(0, "\"workers\":\"6-7\",");
+        expect(0, "\"fence_tick\":null,\"fence\":null,\"fence_ahead_ms\":null}");
+        cr_assert_eq(unlink(path), 0);
+        run_workers(NULL);
+        expect(0, "has no fence: no daemon ever served with it");
+        expect(0, "\n6-7      unused         -        -  -  ");
 }
 
 /* Nobody is asked: the kernel wrote it into the clock. */
