@@ -5,7 +5,8 @@
 #include <stdarg.h>
 #include <string.h>
 
-static void print_message(const char *format, va_list arguments) {
+static __attribute__((format(printf, 1, 0))) void print_message(const char *format,
+                                                                va_list arguments) {
         fflush(stdout); /* so that errors appear at their place in the output */
         fprintf(stderr, "%s: ", program_invocation_short_name);
         vfprintf(stderr, format, arguments);

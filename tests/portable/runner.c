@@ -32,14 +32,16 @@ void portable_add_test(struct portable_test *test) {
         *end = test;
 }
 
-static void print(const char *format, va_list arguments) {
+static __attribute__((format(printf, 1, 0))) void print(const char *format, va_list arguments) {
         vprintf(format, arguments);
         putchar('\n');
         fflush(stdout);
 }
 
-static void print_failed(const char *file, int line, const char *condition, const char *format,
-                         va_list arguments) {
+static __attribute__((format(printf, 4, 0))) void print_failed(const char *file, int line,
+                                                               const char *condition,
+                                                               const char *format,
+                                                               va_list arguments) {
         printf("%s:%d: not true: %s", file, line, condition);
         print(format, arguments);
 }
