@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "daemon/ledger/withdraw.h"
 #include "daemon/reserve/grants.h"
 #include "daemon/reserve/elastic.h"
 #include "daemon/reserve/planner.h"
@@ -159,6 +160,21 @@ bool reserve_ready(const struct reserve *reserve, const struct client *client, u
 
         at.now = now_tick > at.now ? now_tick : at.now;
         return standing_ready(&at, client);
+}
+
+void reserve_withdraw(struct reserve *reserve, const struct client *client) {
+        struct withdrawal list[LANES_MAX * SLOTS_PER_LANE];
+        uint64_t free_tick;
+        size_t n = 0;
+
+        for (uint32_t lane = 0; lane < client->n_lanes; lane++)
+                for (unsigned slot = 0; slot < SLOTS_PER_LANE; slot++)
+                        list[n++] = (struct withdrawal){ .entry = client->lanes[lane].entry,
+                                                         .slot = slot,
+                                                         .client = client, .lane = lane };
+        free_tick = ledger_withdraw(reserve->grants.ledger, list, n, client_cursor_tick);
+        if (free_tick > 0)
+                due_by(reserve, free_tick); /* others may wait for it */
 }
 
 void reserve_detach(struct reserve *reserve, struct client *client) {

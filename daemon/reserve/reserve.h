@@ -62,6 +62,10 @@ int reserve_attach(struct reserve *reserve, struct client *client, uint64_t now_
 int reserve_adopt(struct reserve *reserve, struct client *client, uint64_t now_tick);
 const char *reserve_refusal(const struct reserve *reserve);
 bool reserve_ready(const struct reserve *reserve, const struct client *client, uint64_t now_tick);
+/* The client has left: everything that it holds is withdrawn (ledger/withdraw.h), standing
+ * reservations too, and serves others in two ticks. Before reserve_detach(), while its lanes
+ * are open. Never for a client that may go on with another daemon. */
+void reserve_withdraw(struct reserve *reserve, const struct client *client);
 void reserve_detach(struct reserve *reserve, struct client *client);
 
 /* A hint: the lane wants more. Serves it at once if possible. */

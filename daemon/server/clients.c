@@ -300,8 +300,16 @@ void clients_leave(struct clients *clients, struct client *client) {
         client_free_later(client);
 }
 
-void clients_end(struct clients *clients, struct client *client) {
+void clients_abandon(struct clients *clients, struct client *client) {
         clients_close_lanes(clients, client);
         fdstore_forget(clients->fdstore, client);
         clients_leave(clients, client);
+}
+
+void clients_end(struct clients *clients, struct client *client) {
+        reserve_withdraw(clients->reserve, client);
+        /* Relatives may have kept the mapping, and sleep on it. The socket was closed before:
+         * they find the connection dead, and attach anew instead of waiting for a grant. */
+        client_wake(client);
+        clients_abandon(clients, client);
 }

@@ -67,8 +67,12 @@ void clients_want(struct clients *clients, struct client *client, uint32_t lane,
 int clients_adopt(struct clients *clients, struct client *client, struct peer *peer,
                   uint64_t now_tick);
 
-/* Takes the client out of everything; its reservations run out by themselves. */
+/* The client has left, or was hung up on, and its socket is closed: what it holds is
+ * withdrawn, and it is taken out of everything. */
 void clients_end(struct clients *clients, struct client *client);
-/* The same, but its lanes stay its own in the ledger: the next daemon continues with it.
+/* The same, but its reservations run out by themselves: it uses them until it has attached
+ * anew. For a client that is not adopted, or when this daemon stops. */
+void clients_abandon(struct clients *clients, struct client *client);
+/* The same as that, but its lanes stay its own in the ledger: the next daemon continues with it.
  * For a client in the descriptor store, when this daemon stops. */
 void clients_leave(struct clients *clients, struct client *client);

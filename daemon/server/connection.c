@@ -44,21 +44,22 @@ static void connection_leave(struct connection *connection) {
         TAILQ_REMOVE(&connections->lists[connection->state], connection, link);
 }
 
+/* The socket is closed first: whoever is left of a client that is hung up on must not find
+ * a connection that lives and a reservation that was withdrawn. */
 static void connection_end(struct connection *connection) {
         struct connections *connections = connection->connections;
 
-        if (connection->client != NULL) {
-                /* the store has another descriptor of the socket, until it is removed there */
-                if (connection->client->stored)
-                        (void)shutdown(connection->source.fd, SHUT_RDWR);
-                clients_end(connections->clients, connection->client);
-                connection->client = NULL;
-        }
+        /* the store has another descriptor of the socket, until it is removed there */
+        if (connection->client != NULL && connection->client->stored)
+                (void)shutdown(connection->source.fd, SHUT_RDWR);
         /* close() is not enough: while the descriptor store has the socket as well, epoll
          * would still report events, for a connection that is freed */
         event_remove(connections->loop, &connection->source);
         close(connection->source.fd);
         connection->source.fd = -1;
+        if (connection->client != NULL)
+                clients_end(connections->clients, connection->client);
+        connection->client = NULL;
 }
 
 void connection_become(struct connection *connection, enum connection_state state,
@@ -215,10 +216,12 @@ void connections_init(struct connections *connections) {
 static void connection_detach(struct connection *connection) {
         struct connections *connections = connection->connections;
 
-        if (connection->client != NULL && connection->client->stored) {
+        /* this daemon stops, and its clients go on: nothing is withdrawn */
+        if (connection->client != NULL && connection->client->stored)
                 clients_leave(connections->clients, connection->client);
-                connection->client = NULL;
-        }
+        else if (connection->client != NULL)
+                clients_abandon(connections->clients, connection->client);
+        connection->client = NULL;
         connection_become(connection, CONNECTION_DEAD, 0);
 }
 

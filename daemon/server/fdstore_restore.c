@@ -83,7 +83,7 @@ static int restore_client(struct connections *connections, const struct found *f
         }
         r = connections_adopt(connections, client, &peer);
         if (r < 0)
-                clients_end(clients, client);
+                clients_abandon(clients, client);
         else
                 client->stored = true;
         return r;

@@ -20,6 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "shm/cursor.h"
 #include "tests/support/reservation.h"
 
 #define PROGRESS_LIMIT_MS 30000
@@ -155,6 +156,14 @@ int raw_attach(const struct private_daemon *d, uint32_t lanes, struct raw_client
         ret->words = mmap(NULL, ret->welcome.cursors_size, PROT_READ | PROT_WRITE, MAP_SHARED,
                           ret->cursors, 0);
         return ret->page == MAP_FAILED || ret->words == MAP_FAILED ? -ENOMEM : 0;
+}
+
+void raw_run_ahead(struct raw_client *client, uint64_t ticks) {
+        struct cursors_page *page = client->words;
+
+        for (uint32_t lane = 0; lane < client->welcome.lanes; lane++)
+                atomic_store(&page->lanes[lane].cursor,
+                             cursor_pack(ticks, 0, CURSOR_OFFSET_FULL));
 }
 
 void raw_detach(struct raw_client *client) {

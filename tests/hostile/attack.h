@@ -53,6 +53,9 @@ struct raw_client {
 /* HELLO and what follows: 0, -error of a REFUSED, -ECONNRESET. */
 int raw_attach(const struct private_daemon *d, uint32_t lanes, struct raw_client *ret);
 void raw_detach(struct raw_client *client);
+/* Writes into its cursors that it is ahead of the clock by that much: what it holds is not
+ * withdrawn then, but runs out. */
+void raw_run_ahead(struct raw_client *client, uint64_t ticks);
 
 /* An honest client of UID_HONEST: takes IDs at ease into a part of the arena. */
 struct honest {

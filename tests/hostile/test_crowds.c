@@ -480,6 +480,7 @@ Test(hostile_crowds, who_waits_for_a_position_hears_of_it) {
                 UNTIL(raw_attach(&d, LANES, &client) == 0); /* once the first is gone */
                 cr_assert_eq(client.welcome.lanes, LANES);
                 UNTIL(holds_long(&client));
+                raw_run_ahead(&client, CURSOR_TICK_MAX);
                 raw_detach(&client);
         }
         /* stopped, so that it hears all of them at once */

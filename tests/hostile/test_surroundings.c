@@ -53,8 +53,18 @@ static int take_for(sfshm *s, int64_t ms, uint64_t *last) {
         return error;
 }
 
-/* With a daemon it attaches anew, as after a restart; without one it goes on to
- * the end of its reservation, and says what is wrong from there on. */
+/* From here on the daemon does nothing more, above all it sees no end of file. */
+static void kill_daemon(void) {
+        int socket;
+
+        kill(d.pid, SIGKILL);
+        while ((socket = raw_connect(&d)) >= 0)
+                close(socket);
+}
+
+/* A daemon that runs withdraws what it held, and it attaches anew, as after a restart;
+ * without one it goes on to the end of its reservation, and says what is wrong from there
+ * on. */
 static int closes_everything(void *context) {
         bool daemon_gone = context != NULL;
         const struct attachment *before;
@@ -68,13 +78,13 @@ static int closes_everything(void *context) {
                 if (take_for(s, 20, &last) != 0)
                         return 1;
         before = atomic_load(&s->attachment);
+        if (daemon_gone)
+                kill_daemon();
         close_range(3, ~0u, 0);
         /* the numbers now belong to something else */
         for (int fd = 3; fd < 12; fd++)
                 if (open("/dev/null", O_RDWR | O_CLOEXEC) < 0)
                         return 2;
-        if (daemon_gone)
-                kill(d.pid, SIGKILL);
         r = take_for(s, 100, &last);
         if (r != 0)
                 return 3;

@@ -2,6 +2,7 @@
 /* Clients: they attach, allocate by the rules of the library, sleep, leave. */
 #include <string.h>
 
+#include "promises.h"
 #include "shm/pages.h"
 #include "world.h"
 
@@ -83,8 +84,32 @@ void clients_take(void) {
                         (void)client_take(&world.clients[i]);
 }
 
-void client_leave(struct sim_client *c) {
+/*
+ * What it held is withdrawn (U1, U2), but two threads of it slept: both had found the slot
+ * valid, one by a clock as late as can be, the other by one that is a tick ahead. They take
+ * what they found. Nothing of it is promised to others before the tick after that.
+ */
+static void leave_asleep(struct sim_client *c) {
+        uint64_t before = clock_tick_of(check_reader(c->clock)), tick;
+        struct rectangle held[SLOTS_PER_LANE];
+
+        check_pages();
+        memcpy(held, c->seen, sizeof(held));
+        c->leaves = true;
         daemon_detach(c);
+        tick = clock_tick_of(check_reader(c->clock));
+        for (unsigned slot = 0; slot < SLOTS_PER_LANE; slot++) {
+                if (held[slot].width > 0)
+                        promises_withdraw(&held[slot], before + 2);
+                for (uint64_t at = tick; at <= tick + 1; at++)
+                        if (at > c->last_tick && rectangle_at(&held[slot], at))
+                                promises_take(&held[slot], at);
+        }
+}
+
+void client_leave(struct sim_client *c) {
+        if (c->client != NULL)
+                leave_asleep(c);
         *c = (struct sim_client){ .attach_ns = NEVER };
 }
 

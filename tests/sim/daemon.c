@@ -76,6 +76,17 @@ static const struct timekeeper_hooks timekeeper_hooks = {
         .changed = changed,
 };
 
+/* As start.c does; now and then the daemon is late between two readings. */
+static uint64_t published_tick(void *context) {
+        struct clock_segment *clock = context;
+        int64_t ns = world.exact ? 0 : (int64_t)world_below(world_chance(8) ? 20000 : 100) * US;
+
+        clocks_pass(ns);
+        if (ns > 2 * MS)
+                check_stopped();
+        return clock_tick_of(check_reader(clock));
+}
+
 /* As start.c does. */
 static int open_all(void) {
         struct sim_daemon *d = &world.daemon;
@@ -88,12 +99,12 @@ static int open_all(void) {
         if (r < 0)
                 return r;
         ledger_copy_fence(d->ledger, &segments_clock(&d->segments)->fence);
+        ledger_set_clock(d->ledger, (struct ledger_clock){ published_tick,
+                                                           segments_clock(&d->segments) });
         fence_init(&d->fence, &d->lease, d->ledger, id_tick_max(&world.config.layout));
         r = reserve_new(&d->reserve, &world.config, d->ledger, &d->fence, client_wake);
         if (r < 0)
                 return r;
-        if (d->segments.adopted)
-                reserve_begin_grace(d->reserve, tick_now());
         d->keeper = (struct timekeeper){ .guard = &d->segments.guard,
                                          .clock = segments_clock(&d->segments),
                                          .hooks = &timekeeper_hooks,
@@ -254,7 +265,7 @@ struct client *daemon_attach(struct sim_client *c) {
 }
 
 void daemon_detach(struct sim_client *c) {
-        if (c->client == NULL)
+        if (c->client == NULL || !ALIVE_DURING(reserve_withdraw(world.daemon.reserve, c->client)))
                 return;
         reserve_detach(world.daemon.reserve, c->client);
         (void)ledger_close_lane(world.daemon.ledger, c->client->lanes[0].entry);

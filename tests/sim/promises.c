@@ -76,7 +76,7 @@ static void slot_check(struct sim_client *c, unsigned slot) {
                 return;
         added = r;
         if (seen->width == r.width && seen->start == r.start && seen->t0 == r.t0) {
-                if (r.t1 < seen->t1)
+                if (r.t1 < seen->t1 && !c->leaves)
                         fail("U2: a promise shrank");
                 added.t0 = seen->t1;
         } else if (seen->t1 > r.t0) {
@@ -96,6 +96,23 @@ void check_pages(void) {
         if (now.promised > world.disk_fence)
                 fail("U3: the fence is %" PRIu64 ", %" PRIu64 " was promised", world.disk_fence,
                      now.promised);
+}
+
+static void promise_shorten(struct rectangle *promise, uint64_t end) {
+        if (promise->t0 >= end)
+                *promise = (struct rectangle){ .width = 0 };
+        else
+                promise->t1 = end;
+}
+
+void promises_withdraw(const struct rectangle *r, uint64_t end) {
+        now.promised = 0;
+        for (size_t i = 0; i < now.n_promises; i++) {
+                if (promises[i].t1 > end && rectangle_overlaps(&promises[i], r))
+                        promise_shorten(&promises[i], end);
+                if (promises[i].t1 > now.promised)
+                        now.promised = promises[i].t1;
+        }
 }
 
 /* ---- U1 */

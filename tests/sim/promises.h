@@ -14,5 +14,7 @@ void promises_begin(void);
 void promises_new_owner(void);
 /* Nobody holds any of that. */
 bool promises_free(const struct rectangle *r);
+/* Of that rectangle, whoever holds it uses nothing from `end` on. */
+void promises_withdraw(const struct rectangle *r, uint64_t end);
 /* All positions of the rectangle are taken at that tick. */
 void promises_take(const struct rectangle *r, uint64_t tick);

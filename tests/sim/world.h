@@ -52,6 +52,7 @@ struct sim_client {
         int64_t attach_ns;   /* CLOCK_BOOTTIME at which it tries; NEVER */
         int64_t attached_ns; /* since when it is */
         struct rectangle seen[SLOTS_PER_LANE];
+        bool leaves; /* what it holds is withdrawn */
 };
 
 struct sim_daemon {

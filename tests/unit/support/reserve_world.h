@@ -36,6 +36,7 @@ struct fake {
         struct grants_page *page;
         uint32_t demand; /* IDs it would take in a tick */
         uint64_t ids, overflows, hinted_tick;
+        uint64_t cursor_tick; /* what its cursor says when the client leaves */
         struct rectangle seen[SLOTS_PER_LANE];
 };
 
