@@ -59,7 +59,9 @@ bool lane_on_elastic(const struct attachment *a, uint32_t lane, uint64_t tick) {
 
 /*
  * The caller has established by slot_read() that `r` is this slot's grant at the
- * cursor's tick. From now on the hot path may use it.
+ * cursor's tick, and has read the clock itself before that (rule 15): otherwise the
+ * daemon might have withdrawn the grant below that tick. From now on the hot path may
+ * use it.
  */
 static void hint_set(struct attachment *a, uint32_t lane, uint64_t cursor,
                      const struct rectangle *r) {

@@ -52,9 +52,9 @@ static __attribute__((noinline)) int next_verified(struct sfshm *s, struct attac
  *   add 1 to the cursor    acq_rel: the cursor orders the IDs of a lane
  *
  * `cursor - key` is the offset if the cursor is in exactly that tick and slot, and
- * far above any width otherwise (another tick, another slot, closed). The tick was
- * below the reservation's end when the key was stored, and promises do not shrink.
- * So the position belongs to the caller, however long the thread slept between any
+ * far above any width otherwise (another tick, another slot, closed). The slot was
+ * found granted for that tick by a clock reading made before, and what is withdrawn
+ * since goes to nobody else at such a tick (rules 14 and 15). So the position belongs to the caller, however long the thread slept between any
  * two of these lines.
  *
  * A lane's hint, slots and cursor have one stride (attachment.h), so one address

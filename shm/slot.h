@@ -7,9 +7,9 @@
  *
  * Writer (one thread, the ledger's), rule 1:
  *     sequence := odd | release barrier | t0 | span (release) | t1 | sequence := even (release)
- * An extension is one store of t1 and leaves the sequence unchanged. A daemon that is
- * killed at any point therefore leaves the old promise, the new one, or an odd slot,
- * which readers skip.
+ * An extension or a withdrawal is one store of t1 and leaves the sequence unchanged. A
+ * daemon that is killed at any point therefore leaves the old promise, the new one, or an
+ * odd slot, which readers skip.
  *
  * There are two ways to read a slot:
  *   slot_read()  reads the whole slot. It loads `sequence` (acquire), the fields,
@@ -21,9 +21,10 @@
  *   slot_span_at() is the hot path's. The caller knows, from a slot_read() which
  *                happened before, that this slot was granted for `tick`. It loads
  *                span (acquire), then t0. A later grant stores its t0 before its
- *                span (release), and by rule 2 that t0 is above `tick`. A reader
- *                that sees a later span therefore sees a t0 > tick, so t0 <= tick
- *                proves that the span is the known one.
+ *                span (release), and by rule 2 that t0 is above `tick`, also when
+ *                the known grant was withdrawn meanwhile (rule 14). A reader that
+ *                sees a later span therefore sees a t0 > tick, so t0 <= tick proves
+ *                that the span is the known one.
  */
 #include <errno.h>
 #include <stdatomic.h>
@@ -39,7 +40,7 @@ struct slot {
         _Atomic uint64_t sequence; /* odd: being written, or its writer died */
         _Atomic uint64_t span;     /* start << 32 | width, both in positions */
         _Atomic uint64_t t0;       /* first tick */
-        _Atomic uint64_t t1;       /* first tick after; may grow, never shrinks */
+        _Atomic uint64_t t1;       /* first tick after; may grow; less only by slot_withdraw() */
 };
 _Static_assert(sizeof(struct slot) == 32, "slot: size");
 _Static_assert(offsetof(struct slot, sequence) == 0, "slot: sequence");
@@ -143,6 +144,15 @@ static inline int slot_grant(struct slot *slot, const struct rectangle *r, slot_
                 return -EBUSY;
         slot_store(slot, r, step);
         return 0;
+}
+
+/* One store, the first of a withdrawal (rule 14): the caller sees to everything that must
+ * follow. What ends by then already is left alone. */
+static inline void slot_withdraw(struct slot *slot, uint64_t t1) {
+        /* relaxed: a reader that misses it has read its clock before the caller reads it
+         * again behind a barrier */
+        if (t1 < atomic_load_explicit(&slot->t1, memory_order_relaxed))
+                atomic_store_explicit(&slot->t1, t1, memory_order_relaxed);
 }
 
 /* One store. -EINVAL, and nothing is written, if t1 would shrink or the slot is odd. */

@@ -40,7 +40,6 @@ struct client {
         char comm[16];
         int64_t attached_boot_ns;
         uint64_t attached_tick;
-        uint64_t young_until; /* tick: short standing reservations before it */
         uint32_t n_lanes;
         struct account_amounts amounts; /* what it is charged */
         /* mapped read-write; the descriptor is closed when it is no longer needed: after

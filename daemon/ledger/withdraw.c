@@ -40,14 +40,6 @@ static bool withdrawable(const struct ledger *ledger, const struct withdrawal *w
                shown.start == ret->start && shown.width == ret->width && shown.t0 == ret->t0;
 }
 
-static void shorten_client(struct slot *slot, uint64_t end) {
-        /* relaxed: a reader that misses it is one that read its clock before the second
-         * reading here; see ledger_withdraw() */
-        if (atomic_load_explicit(&slot->t1, memory_order_relaxed) > end)
-                atomic_store_explicit(&slot->t1, end, memory_order_relaxed);
-        kill_point();
-}
-
 static void shorten_journal(struct ledger *ledger, const struct withdrawal *w,
                             const struct rectangle *held, uint64_t end) {
         struct live_rectangle *live = rectangle_set_find(
@@ -55,8 +47,7 @@ static void shorten_journal(struct ledger *ledger, const struct withdrawal *w,
 
         if (live == NULL || end >= held->t1)
                 return;
-        /* relaxed: this thread, and the next daemon when this one is gone */
-        atomic_store_explicit(&w->entry->record->slots[w->slot].t1, end, memory_order_relaxed);
+        slot_withdraw(&w->entry->record->slots[w->slot], end);
         kill_point();
         rectangle_set_shorten(&ledger->live, live, end);
 }
@@ -84,8 +75,10 @@ uint64_t ledger_withdraw(struct ledger *ledger, const struct withdrawal *list, s
         struct rectangle held;
 
         for (size_t i = 0; i < n && before != CLOCK_NOW_INVALID; i++)
-                if (withdrawable(ledger, &list[i], end, &held))
-                        shorten_client(&list[i].entry->slots[list[i].slot], end);
+                if (withdrawable(ledger, &list[i], end, &held)) {
+                        slot_withdraw(&list[i].entry->slots[list[i].slot], end);
+                        kill_point();
+                }
         /* seq_cst: a store before it and a load after it must not change places, which no
          * weaker order forbids */
         atomic_thread_fence(memory_order_seq_cst);

@@ -29,7 +29,7 @@ static uint64_t ticks_of(int64_t ns, uint64_t least) {
 static void set_times(struct reserve *reserve, const struct config *config) {
         uint64_t period_ticks = ticks_of(config->elastic_ns / 2, 1);
 
-        reserve->standing.ticks = ticks_of(config->standing_ns, STANDING_STEP_TICKS);
+        reserve->standing.ticks = ticks_of(config->standing_ns, 1);
         reserve->fence->reach_ticks = reserve->standing.ticks;
         if (period_ticks == reserve->elastic.period_ticks)
                 return;
@@ -57,10 +57,6 @@ int reserve_new(struct reserve **ret, const struct config *config, struct ledger
 void reserve_reload(struct reserve *reserve, const struct config *config) {
         set_times(reserve, config);
         reserve->due = 0;
-}
-
-void reserve_begin_grace(struct reserve *reserve, uint64_t now_tick) {
-        reserve->standing.adopted_until = now_tick + STANDING_ADOPTED_TICKS;
 }
 
 struct reserve *reserve_free(struct reserve *reserve) {
@@ -133,7 +129,7 @@ int reserve_attach(struct reserve *reserve, struct client *client, uint64_t now_
         if (result < 0 && result != -EAGAIN)
                 return result;
         reserve_publish_client(reserve, client);
-        due_by(reserve, result == 0 ? reserve->grants.now + STANDING_STEP_TICKS / 2 + 1
+        due_by(reserve, result == 0 ? reserve->grants.now + reserve->standing.ticks / 3
                                     : next_boundary(reserve));
         return result;
 }

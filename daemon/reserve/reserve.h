@@ -5,9 +5,9 @@
  * ledger. Ledger thread only.
  *
  * Standing reservations use the slots A and B in turn, and are placed from the top of the
- * run downward. The first is 100 ms long and is extended in such steps for a second; then
- * it reaches `reserve.standing` ahead. Clients of an earlier daemon are an exception, see
- * reserve_begin_grace().
+ * run downward. They reach `reserve.standing` ahead from the first one on. When a client has
+ * left they are withdrawn, so that a crowd of one-shot clients holds no more than what is
+ * attached, and what was withdrawn in the last two ticks.
  *
  * Elastic reservations: time is divided into periods of reserve.elastic / 2. At the
  * beginning of each the next one is planned, so that every busy lane always holds between
@@ -41,15 +41,6 @@ int reserve_new(struct reserve **ret, const struct config *config, struct ledger
 void reserve_reload(struct reserve *reserve, const struct config *config);
 struct reserve *reserve_free(struct reserve *reserve);
 
-/* This daemon has adopted the ledger of an earlier one. Clients that attach within the
- * next 5 s (STANDING_ADOPTED_TICKS) are taken for clients of that daemon and get a standing
- * reservation of full length at once: they close the long one that they hold when they
- * switch, and must not be left with 100 ms if this daemon dies as well. So that one-shot
- * clients cannot pin the run in that time, the widths shrink with the number that came,
- * and this is limited to as many lanes as a quarter of the run's width. Call this once,
- * before any client attaches. */
-void reserve_begin_grace(struct reserve *reserve, uint64_t now_tick);
-
 /* A new client, whose lanes are open in the ledger: makes the first standing grants.
  * -ENOSPC: standing reservations already hold half the run; refuse the client.
  * -EDQUOT: a cap has no position left, or the uid has its share of the lanes;
@@ -58,7 +49,7 @@ void reserve_begin_grace(struct reserve *reserve, uint64_t now_tick);
  * the list, and reserve_run() will grant; answer WELCOME when reserve_ready(). */
 int reserve_attach(struct reserve *reserve, struct client *client, uint64_t now_tick);
 /* A client of an earlier daemon, whose lanes the ledger has adopted: it keeps what it
- * holds, whatever the limits are now. After reserve_begin_grace(). 0 or -ENOMEM. */
+ * holds, whatever the limits are now. 0 or -ENOMEM. */
 int reserve_adopt(struct reserve *reserve, struct client *client, uint64_t now_tick);
 const char *reserve_refusal(const struct reserve *reserve);
 bool reserve_ready(const struct reserve *reserve, const struct client *client, uint64_t now_tick);

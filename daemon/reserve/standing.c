@@ -10,35 +10,18 @@ static uint64_t later(uint64_t a, uint64_t b) {
         return a > b ? a : b;
 }
 
-static bool young(const struct grants *grants, const struct client *client) {
-        return grants->now < client->young_until;
-}
-
-/* Is this a client of the earlier daemon whose ledger was adopted, and are they not more
- * than can hold full reservations together? */
-static bool known(const struct standing *standing, const struct grants *grants,
-                  const struct client *client) {
-        return client->attached_tick < standing->adopted_until &&
-               standing->known_lanes + client->n_lanes <= grants_run_width(grants) / 4;
-}
-
-static uint64_t ahead(const struct standing *standing, const struct grants *grants,
-                      const struct client *client) {
-        return grants->now + (young(grants, client) ? STANDING_STEP_TICKS : standing->ticks);
+static uint64_t ahead(const struct standing *standing, const struct grants *grants) {
+        return grants->now + standing->ticks;
 }
 
 /* The width that a lane should have: at least 1, within the caps and half the run. */
 static uint32_t wish(const struct standing *standing, const struct grants *grants,
                      const struct client *client, const struct client_lane *lane) {
-        uint32_t lanes = grants->n_lanes;
-        uint64_t others = standing->positions - lane->standing, width;
+        uint64_t others = standing->positions - lane->standing;
+        uint64_t width = planner_standing(grants_run_width(grants), grants->n_lanes);
         uint64_t total = planner_standing_total(grants_run_width(grants));
         uint64_t cap = caps_standing(grants, client, lane);
 
-        /* known clients that have gone again left their places taken */
-        if (grants->now < standing->adopted_until && standing->known_lanes > lanes)
-                lanes = standing->known_lanes;
-        width = planner_standing(grants_run_width(grants), lanes);
         if (width > cap)
                 width = cap;
         if (others >= total || width > total - others)
@@ -102,12 +85,7 @@ int standing_attach(struct standing *standing, struct grants *grants, struct cli
                 client->lanes[i].standing = 0;
                 charge(standing, &client->lanes[i], 1);
         }
-        client->young_until = client->attached_tick + STANDING_YOUNG_TICKS;
-        if (known(standing, grants, client)) {
-                client->young_until = 0;
-                standing->known_lanes += client->n_lanes;
-        }
-        t1 = ahead(standing, grants, client);
+        t1 = ahead(standing, grants);
         for (uint32_t i = 0; i < client->n_lanes; i++) {
                 if (grant(standing, grants, client, &client->lanes[i], grants->now, t1) == 0)
                         continue;
@@ -117,7 +95,6 @@ int standing_attach(struct standing *standing, struct grants *grants, struct cli
         return result;
 }
 
-/* The client counts as known (see known()), which leaves less room for others. */
 int standing_adopt(struct standing *standing, struct grants *grants, struct client *client) {
         if (grants_add(grants, client) < 0)
                 return -ENOMEM;
@@ -130,8 +107,6 @@ int standing_adopt(struct standing *standing, struct grants *grants, struct clie
                 lane->standing = 0;
                 charge(standing, lane, held.width);
         }
-        client->young_until = 0;
-        standing->known_lanes += client->n_lanes;
         return 0;
 }
 
@@ -176,8 +151,7 @@ static void extend(struct standing *standing, struct grants *grants, struct clie
         struct rectangle successor;
         int r;
 
-        if (!young(grants, client) &&
-            better_place(standing, grants, client, lane, held, t1, &successor) &&
+        if (better_place(standing, grants, client, lane, held, t1, &successor) &&
             grants_issue(grants, client, lane, SLOT_STANDING_A, successor) == 0) {
                 charge(standing, lane, successor.width);
                 return;
@@ -190,7 +164,7 @@ static void extend(struct standing *standing, struct grants *grants, struct clie
 
 static void run_lane(struct standing *standing, struct grants *grants, struct client *client,
                      struct client_lane *lane, uint64_t at_least) {
-        uint64_t t1 = later(ahead(standing, grants, client), at_least);
+        uint64_t t1 = later(ahead(standing, grants), at_least);
         struct rectangle held;
         unsigned slot;
 
@@ -225,12 +199,8 @@ static void extend_client(struct grants *grants, struct client *client, uint64_t
 
 void standing_prepare_step(const struct standing *standing, struct grants *grants,
                            uint64_t to_tick) {
-        for (size_t c = 0; c < grants->n_clients; c++) {
-                struct client *client = grants->clients[c];
-
-                extend_client(grants, client,
-                              ahead(standing, grants, client) - grants->now + to_tick);
-        }
+        for (size_t c = 0; c < grants->n_clients; c++)
+                extend_client(grants, grants->clients[c], to_tick + standing->ticks);
 }
 
 static uint64_t latest_end(const struct grants *grants) {
@@ -252,16 +222,14 @@ void standing_align_ends(struct grants *grants) {
         uint64_t t1 = latest_end(grants);
 
         for (size_t c = 0; c < grants->n_clients; c++)
-                if (!young(grants, grants->clients[c]))
-                        extend_client(grants, grants->clients[c], t1);
+                extend_client(grants, grants->clients[c], t1);
 }
 
-/* A young one with less than half a step left, a later one with less than two thirds. */
+/* When less than two thirds are left. */
 static uint64_t lane_due(const struct standing *standing, const struct grants *grants,
                          const struct client *client, const struct client_lane *lane,
                          uint64_t retry) {
-        uint64_t reserve =
-                young(grants, client) ? STANDING_STEP_TICKS / 2 : STANDING_LEFT(standing->ticks);
+        uint64_t reserve = STANDING_LEFT(standing->ticks);
         struct rectangle held;
         unsigned slot;
 

@@ -10,13 +10,6 @@
 #include "daemon/reserve/grants.h"
 #include "daemon/reserve/caps.h"
 
-#define STANDING_STEP_TICKS 100u   /* the first grant, and each extension while young */
-#define STANDING_YOUNG_TICKS 1000u /* of age, before it reaches reserve.standing ahead */
-/* A client that attaches this soon after the start of a daemon that adopted a ledger is
- * taken for a client of the earlier daemon: it has already shown that it is no one-shot,
- * and it gives up a long reservation for the new one. */
-#define STANDING_ADOPTED_TICKS 5000u
-
 /* A standing reservation is extended when less than this is left: with a reserve.standing
  * of 15 s a client holds 10 s to 15 s at any time. */
 #define STANDING_LEFT(ticks) ((ticks) / 3 * 2)
@@ -24,8 +17,6 @@
 struct standing {
         uint64_t ticks;         /* reserve.standing */
         uint64_t positions;     /* charged to all attached lanes, at least 1 each */
-        uint64_t adopted_until; /* see STANDING_ADOPTED_TICKS; 0: nothing was adopted */
-        uint32_t known_lanes;   /* came before that and are never young; includes gone ones */
         uint64_t taken;         /* positions granted while elastic ones were planned */
         uint32_t waiting;       /* lanes without a standing reservation, at the last look */
         char refusal[CAPS_TEXT]; /* the reason, after -EDQUOT */
@@ -50,7 +41,7 @@ void standing_prepare_step(const struct standing *standing, struct grants *grant
                            uint64_t to_tick);
 
 /* The daemon is about to stop: extends all reservations to the end of the one that reaches
- * furthest, except those of young clients and those that would overlap another. */
+ * furthest, except those that would overlap another. */
 void standing_align_ends(struct grants *grants);
 
 /* When standing_run() is due next; what was due and failed waits until `retry`. */

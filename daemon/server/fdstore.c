@@ -13,7 +13,7 @@
 #include "daemon/host/listen_fds.h"
 #include "daemon/util/time.h"
 
-#define AGE_NS NS_PER_S /* STANDING_YOUNG_TICKS */
+#define AGE_NS NS_PER_S /* one-shot clients are not worth the messages */
 /* The manager's queue is short, and it has other work: a few at a time. */
 #define BATCH 64u
 #define PAUSE_NS (50 * NS_PER_MS)

@@ -40,9 +40,6 @@ static int start_reservations(struct server *server) {
                         client_wake);
         if (r < 0)
                 return r;
-        if (segments->adopted)
-                reserve_begin_grace(server->reserve,
-                                    guard_tick(&segments->guard, time_ns(CLOCK_BOOTTIME)));
         server->run = (struct run_keeper){
                 .config = server->config,
                 .lease = server->lease,

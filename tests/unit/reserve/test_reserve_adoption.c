@@ -17,7 +17,6 @@ static void take_over(void) {
         fence_init(&world.fence, &world.lease, world.ledger, id_tick_max(&world_config.layout));
         cr_assert_eq(reserve_new(&world.reserve, &world_config, world.ledger, &world.fence, NULL),
                      0);
-        reserve_begin_grace(world.reserve, world.now);
         for (unsigned i = 0; i < world.n_fakes; i++) {
                 struct client *client = world.fakes[i].client;
 

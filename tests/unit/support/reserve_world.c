@@ -145,7 +145,6 @@ void world_restart_daemon(void) {
                 world.fakes[i].client = NULL;
         }
         world_start_daemon();
-        reserve_begin_grace(world.reserve, world.now);
 }
 
 uint64_t fake_standing_end(const struct fake *fake) {
