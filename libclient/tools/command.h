@@ -13,6 +13,7 @@ struct command_options {
         const char *shm;    /* NULL: the default */
         bool offline;       /* --layout, --epoch or --region-bits was given: */
         struct sfshm_layout layout;
+        uint64_t workers;   /* of `run` */
         /* for sfshmd */
         const char *above; /* NULL: not given */
         const char *release; /* worker IDs; NULL: not given */
@@ -30,6 +31,7 @@ int command_decode(const struct command_options *options, char *const arguments[
 int command_clock(const struct command_options *options, char *const arguments[], int n);
 int command_fence(const struct command_options *options, char *const arguments[], int n);
 int command_workers(const struct command_options *options, char *const arguments[], int n);
+int command_run(const struct command_options *options, char *const arguments[], int n);
 int command_first(const struct command_options *options, char *const arguments[], int n);
 
 /* sfshm_open(). Returns 0, or 1 after printing an error. */
@@ -38,3 +40,7 @@ int command_open(const struct command_options *options, unsigned flags, sfshm **
 /* The layout given, or that of the running daemon; never a guess. Returns 0, or 1 after
  * printing an error. */
 int command_layout(const struct command_options *options, struct sfshm_layout *ret);
+
+/* Executes the sfshmd that belongs to this tool. Returns 1, and only after printing an
+ * error. */
+int exec_daemon(char *const argv[]);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sfshm fence and sfshm workers. sfshmd carries them out, since it knows the configuration
+/* Executes sfshmd; sfshm fence and sfshm workers, which are no more than that: sfshmd carries them out, since it knows the configuration
  * and the state; the tool executes it. */
 #include <errno.h>
 #include <limits.h>
@@ -35,7 +35,7 @@ static bool path_beside(char ret[PATH_MAX]) {
         return access(ret, X_OK) == 0;
 }
 
-static int run(char *const argv[]) {
+int exec_daemon(char *const argv[]) {
         char beside[PATH_MAX];
 
         if (path_beside(beside))
@@ -82,7 +82,7 @@ static int exec_sfshmd(const struct command_options *options, bool workers) {
         put_text(&end, "--config", options->config);
         for (size_t i = 0; i < n_sets; i++)
                 put_text(&end, "--set", options->sets[i]);
-        status = run((char *const *)argv);
+        status = exec_daemon((char *const *)argv);
         free(argv);
         return status;
 }

@@ -10,6 +10,7 @@
 #include "shm/id.h"
 #include "shm/isotime.h"
 
+#define WORKERS_MAX 1024 /* of the default layout */
 #define COUNT_MAX (UINT64_C(1) << 40)
 
 static int value_error(const char *option, const char *value, const char *allowed) {
@@ -59,6 +60,13 @@ static int set_count(struct command_options *options, const char *text) {
         return 0;
 }
 
+static int set_workers(struct command_options *options, const char *text) {
+        if (number_parse(text, strlen(text), &options->workers) < 0 || options->workers < 1 ||
+            options->workers > WORKERS_MAX)
+                return value_error("--workers", text, "a number from 1 to 1024");
+        return 0;
+}
+
 static int add_setting(struct command_options *options, const char *text) {
         const char **end = options->sets;
 
@@ -104,6 +112,8 @@ static const struct known_option {
         { "all-regions", NULL, 0, GROUP_WORKERS, .flag = FIELD(all_regions),
           .help = "not only the configured region" },
         { "yes", NULL, 0, GROUP_WORKERS, .flag = FIELD(yes), .help = "do not ask for confirmation" },
+        { "workers", "N", 0, GROUP_RUN, .set = set_workers,
+          .help = "how many worker IDs (1): 4.1 million IDs/s each" },
         { "config", "FILE", 'c', GROUP_FENCE, .text = FIELD(config), .help = "as for sfshmd" },
         { "set", "KEY=VALUE", 's', GROUP_FENCE, .set = add_setting, .help = "as for sfshmd" },
         { "help", NULL, 'h', GROUP_ALWAYS, .flag = FIELD(help), .help = "show this" },

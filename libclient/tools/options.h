@@ -17,7 +17,8 @@ enum option_group {
         GROUP_FENCE = 1 << 5, /* --above, --force, --config, --set */
         GROUP_WORKERS = 1 << 6, /* --release, --all-regions, --yes */
         GROUP_ALWAYS = 1 << 7, /* --help, --version: every command has them */
-        GROUPS_ALL = (1 << 8) - 1,
+        GROUP_RUN = 1 << 8,    /* --workers */
+        GROUPS_ALL = (1 << 9) - 1,
 };
 
 /* Which options were given: a bit for each row of the table. */

@@ -46,6 +46,11 @@ static const struct command {
           .instead = "--release IDS",
           .arguments = "[OPTION]...",
           .about = "show which hosts have which worker IDs, or free those of a dead host" },
+        { "run", command_run, GROUP_RUN,
+          .arguments = "[--workers N] -- COMMAND [ARGUMENT]...",
+          .about = "run a command with a private sfshmd, for tests",
+          .more = "COMMAND finds its socket in $SFSHM_SOCKET. The exit status is that of COMMAND.\n"
+                  "Its IDs are unique in that run only.\n" },
 };
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
@@ -137,7 +142,7 @@ static int run(struct command_options *options, int argc, char *argv[]) {
 }
 
 int main(int argc, char *argv[]) {
-        struct command_options options = { .count = 1, .layout = SFSHM_LAYOUT_DEFAULT };
+        struct command_options options = { .count = 1, .workers = 1, .layout = SFSHM_LAYOUT_DEFAULT };
         int status;
 
         /* at most as many as there are arguments */
