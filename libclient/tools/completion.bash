@@ -31,6 +31,10 @@ _sfshm() {
         help=$(_sfshm_help "$program")
         commands=$(sed -n 's/^  \([a-z][a-z]*\)  .*/\1/p' <<<"$help" | tr '\n' ' ')
         command=$(_sfshm_command "$commands")
+        if [[ $command == run && " ${COMP_WORDS[*]:1:COMP_CWORD-1} " == *' -- '* ]]; then
+                mapfile -t COMPREPLY < <(compgen -A command -A file -- "$current")
+                return
+        fi
         if [[ $command == help ]]; then
                 words=$commands
         elif [[ -n $command ]]; then

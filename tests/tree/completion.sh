@@ -45,6 +45,7 @@ expect 'sfshm clock' "$(complete_words "$SFSHM_TOOL" clock '')" accept
 expect 'a value' "$(complete_words "$SFSHM_TOOL" next -n '')" ''
 expect 'a file' "$(complete_words "$SFSHM_TOOL" fence -c "$man/sfshm.1")" "$man/sfshm.1"
 expect 'the same' "$(complete_words "$SFSHM_STAT_TOOL" --socket "$man/sfshm.1")" "$man/sfshm.1"
+expect 'a command to run' "$(complete_words "$SFSHM_TOOL" run -- mapfil)" mapfile
 expect 'an odd word' "$(complete_words "$SFSHM_TOOL" next '-/*[' n)" ''
 expect 'no program' "$(complete_words /nonexistent/sfshm '')" ''
 exit $failed
