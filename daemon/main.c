@@ -69,6 +69,11 @@ static void set_request(struct options *options, int option) {
                 request->above = optarg;
 }
 
+static int say_usage(void) {
+        fputs("Try 'sfshmd --help'.\n", stderr);
+        return -EINVAL;
+}
+
 /* An option that would be ignored is an error. */
 static int check_request(const struct options *options) {
         const struct workers_request *request = &options->request;
@@ -88,7 +93,7 @@ static int check_request(const struct options *options) {
         if (wrong == NULL)
                 return 0;
         fprintf(stderr, "sfshmd: %s\n", wrong);
-        return -EINVAL;
+        return say_usage();
 }
 
 /* 0; or -EINVAL, after a message. */
@@ -125,14 +130,12 @@ static int parse_options(int argc, char *argv[], struct options *options) {
                         options->done = true;
                         return 0;
                 } else {
-                        fputs("Try 'sfshmd --help'.\n", stderr);
-                        return -EINVAL;
+                        return say_usage(); /* below the message of getopt_long(3) */
                 }
         }
         if (optind < argc) {
-                fprintf(stderr, "sfshmd: unexpected argument '%s'; try 'sfshmd --help'\n",
-                        argv[optind]);
-                return -EINVAL;
+                fprintf(stderr, "sfshmd: unexpected argument '%s'\n", argv[optind]);
+                return say_usage();
         }
         return check_request(options);
 }
