@@ -114,3 +114,27 @@ void clock_latch_write(struct clock_segment *segment, const struct clock_line *l
         params_store(&segment->params[0], line);
         atomic_store_explicit(&segment->latch, ++sequence, memory_order_release);
 }
+
+void clock_turn_begin(struct clock_segment *segment, const struct clock_line *earlier) {
+        struct clock_line known;
+
+        if (clock_turn_open(segment, &known))
+                return;
+        params_store(&segment->earlier, earlier);
+        /* release, as below: only the next daemon reads them, when this one is dead and all
+         * of its stores are visible; they must not change places in the program */
+        atomic_store_explicit(&segment->turning, 1, memory_order_release);
+        atomic_thread_fence(memory_order_release);
+}
+
+void clock_turn_end(struct clock_segment *segment) {
+        atomic_store_explicit(&segment->turning, 0, memory_order_release);
+}
+
+bool clock_turn_open(const struct clock_segment *segment, struct clock_line *ret_earlier) {
+        /* relaxed: its writer is this thread, or dead */
+        if (atomic_load_explicit(&segment->turning, memory_order_relaxed) == 0)
+                return false;
+        params_load(&segment->earlier, ret_earlier);
+        return true;
+}

@@ -111,7 +111,10 @@ struct clock_segment {
         _Atomic uint32_t latch;
         uint32_t reserved3;
         struct clock_params params[2];
-        uint8_t reserved4[4096 - 392];
+        /* for the next daemon, see clock_turn_begin() */
+        struct clock_params earlier;
+        _Atomic uint32_t turning;
+        uint8_t reserved4[4096 - 428];
 };
 _Static_assert(sizeof(struct clock_segment) == CLOCK_SIZE, "clock: size");
 _Static_assert(offsetof(struct clock_segment, version) == 8, "clock: version");
@@ -135,6 +138,8 @@ _Static_assert(offsetof(struct clock_segment, now) == 256, "clock: now");
 _Static_assert(offsetof(struct clock_segment, owner) == 264, "clock: owner");
 _Static_assert(offsetof(struct clock_segment, latch) == 320, "clock: latch");
 _Static_assert(offsetof(struct clock_segment, params) == 328, "clock: params");
+_Static_assert(offsetof(struct clock_segment, earlier) == 392, "clock: earlier");
+_Static_assert(offsetof(struct clock_segment, turning) == 424, "clock: turning");
 _Static_assert(sizeof(struct id_layout) == 16, "layout: size");
 _Static_assert(offsetof(struct id_layout, epoch_unix_ms) == 8, "layout: epoch_unix_ms");
 
@@ -188,3 +193,13 @@ int64_t clock_read(const struct clock_segment *segment, int64_t (*clock_ns)(cloc
 
 /* The daemon's side. There is one writer. */
 void clock_latch_write(struct clock_segment *segment, const struct clock_line *line);
+
+/*
+ * Around clock_latch_write(), up to the check that the new line does not lie behind the
+ * earlier one (rule 16): a daemon that dies in between leaves both to the next one. A turn
+ * that an earlier daemon began and did not end keeps its line.
+ */
+void clock_turn_begin(struct clock_segment *segment, const struct clock_line *earlier);
+void clock_turn_end(struct clock_segment *segment);
+/* Did the last daemon die within a turn? */
+bool clock_turn_open(const struct clock_segment *segment, struct clock_line *ret_earlier);

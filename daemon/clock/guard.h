@@ -108,6 +108,10 @@ bool guard_wants_step(const struct guard *guard, const struct guard_reading *rea
                       uint64_t *ret_tick);
 void guard_step(struct guard *guard, const struct guard_reading *reading, uint64_t prepared_tick);
 
+/* Readers may have seen the line reach that point, which it had not: it continues there. The
+ * next look decides anew. */
+void guard_move_forward(struct guard *guard, int64_t boottime_ns, int64_t guarded_ns);
+
 /* The operator says: the wall clock is right, follow it. -EALREADY: it is followed;
  * -EBUSY: only time helps (FENCE, of a line that continues); -ERANGE: it shows a time
  * outside the layout, or (CLONED) a time before the last IDs. guard_look() comes next. */

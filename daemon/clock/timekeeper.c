@@ -5,8 +5,9 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "daemon/util/log.h"
 #include "daemon/host/notify.h"
+#include "daemon/util/kill_point.h"
+#include "daemon/util/log.h"
 #include "daemon/util/time.h"
 
 #define DAY_NS (86400 * NS_PER_S)
@@ -20,9 +21,29 @@
 /* How often a look that took too long is repeated. */
 #define LOOKS_MAX 100
 
+/* Rule 16: readers of the earlier line have reached what it says now. If the line is
+ * behind that, it is moved forward. */
+static bool line_repair(struct timekeeper *keeper, const struct clock_line *earlier) {
+        int64_t boot_ns = wall_clock_boottime(keeper->wall_clock);
+        int64_t reached_ns = clock_line_at(earlier, boot_ns);
+
+        if (clock_line_at(&keeper->guard->line, boot_ns) >= reached_ns)
+                return false;
+        guard_move_forward(keeper->guard, boot_ns, reached_ns);
+        return true;
+}
+
 void timekeeper_init(struct timekeeper *keeper) {
+        struct clock_line earlier;
+
         keeper->state = CLOCK_STATE_STARTING;
         (void)clock_latch_begin(keeper->clock, &keeper->published);
+        if (!clock_turn_open(keeper->clock, &earlier))
+                return;
+        /* the earlier daemon died before it could know; a repair ends the turn once it is
+         * published */
+        if (!keeper->guard->served || !line_repair(keeper, &earlier))
+                clock_turn_end(keeper->clock);
 }
 
 /* ---- what others see */
@@ -32,13 +53,29 @@ static bool same_line(const struct clock_line *a, const struct clock_line *b) {
                a->slew_ppb == b->slew_ppb && a->slew_end_boot_ns == b->slew_end_boot_ns;
 }
 
-static void publish_line(struct timekeeper *keeper) {
+/* True if the line had to be moved forward, and must be decided again. */
+static bool publish_line(struct timekeeper *keeper) {
         const struct guard *guard = keeper->guard;
+        struct clock_line earlier = keeper->published;
+        /* relaxed: this thread stores it. A line without readers may begin anywhere. */
+        bool served = atomic_load_explicit(&keeper->clock->unserved, memory_order_relaxed) == 0;
+        bool repaired;
 
-        if (same_line(&guard->line, &keeper->published))
-                return;
+        if (same_line(&guard->line, &earlier))
+                return false;
+        clock_turn_begin(keeper->clock, &earlier);
         clock_latch_write(keeper->clock, &guard->line);
+        kill_point();
+        /* seq_cst: the new line is visible before CLOCK_BOOTTIME is read. Whoever still reads
+         * the earlier line has read its clock before, see ledger_withdraw(). */
+        atomic_thread_fence(memory_order_seq_cst);
+        repaired = served && line_repair(keeper, &earlier);
+        if (repaired)
+                clock_latch_write(keeper->clock, &guard->line);
+        kill_point();
+        clock_turn_end(keeper->clock);
         keeper->published = guard->line;
+        return repaired;
 }
 
 static void publish_state(struct timekeeper *keeper) {
@@ -85,8 +122,8 @@ static void timekeeper_tell(const struct timekeeper *keeper, bool first) {
                 log_event(level_of(keeper), event, "%s", timekeeper_text(keeper, text));
 }
 
-/* Publishes what was decided, and reports it if it is new. */
-static void timekeeper_publish(struct timekeeper *keeper) {
+/* Publishes what was decided, and reports it if it is new. True: decide again. */
+static bool timekeeper_publish(struct timekeeper *keeper) {
         const struct guard *guard = keeper->guard;
         /* what the clock itself says comes first */
         bool stuck = keeper->stuck != NULL && guard_ready(guard);
@@ -95,16 +132,18 @@ static void timekeeper_publish(struct timekeeper *keeper) {
         bool first = keeper->state == CLOCK_STATE_STARTING;
         bool news = state != keeper->state || reason != keeper->reason ||
                     guard->rollbacks + guard->holds != keeper->incidents;
+        bool again;
 
         keeper->state = state;
         keeper->reason = reason;
         keeper->incidents = guard->rollbacks + guard->holds;
-        publish_line(keeper);
+        again = publish_line(keeper);
         publish_state(keeper);
-        if (!news)
-                return;
-        timekeeper_tell(keeper, first);
-        keeper->hooks->changed(keeper->context);
+        if (news) {
+                timekeeper_tell(keeper, first);
+                keeper->hooks->changed(keeper->context);
+        }
+        return again;
 }
 
 /* ---- looking */
@@ -161,7 +200,7 @@ static void look_at_machine(struct timekeeper *keeper) {
 
 /* Readers use the old line until a new one is published. If the daemon or the machine was
  * stopped in between, it is too late for that: the new line would lead back behind what
- * they have seen. */
+ * they have seen. (Stopped after this has looked, publish_line() finds it.) */
 static bool too_late(struct timekeeper *keeper, int64_t read_boot_ns) {
         struct guard_reading now;
 
@@ -182,18 +221,22 @@ static int64_t timekeeper_decide(struct timekeeper *keeper) {
         return read_boot_ns;
 }
 
-void timekeeper_look(struct timekeeper *keeper) {
-        struct guard before;
-        int64_t read_boot_ns;
+/* True: look again. */
+static bool timekeeper_look_once(struct timekeeper *keeper) {
+        struct guard before = *keeper->guard;
+        int64_t read_boot_ns = timekeeper_decide(keeper);
 
-        look_at_machine(keeper);
-        before = *keeper->guard;
-        read_boot_ns = timekeeper_decide(keeper);
         for (int i = 0; i < LOOKS_MAX && too_late(keeper, read_boot_ns); i++) {
                 *keeper->guard = before;
                 read_boot_ns = timekeeper_decide(keeper);
         }
-        timekeeper_publish(keeper);
+        return timekeeper_publish(keeper);
+}
+
+void timekeeper_look(struct timekeeper *keeper) {
+        look_at_machine(keeper);
+        for (int i = 0; i < LOOKS_MAX && timekeeper_look_once(keeper); i++)
+                ;
         warn_of_end(keeper);
 }
 
@@ -202,7 +245,7 @@ void timekeeper_set_stuck(struct timekeeper *keeper, const char *why) {
 
         keeper->stuck = why;
         if (changed)
-                timekeeper_publish(keeper);
+                (void)timekeeper_publish(keeper);
 }
 
 int64_t timekeeper_deadline(const struct timekeeper *keeper) {

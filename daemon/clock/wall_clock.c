@@ -184,6 +184,10 @@ int64_t wall_clock_take(struct wall_clock *wall_clock, bool ask_synchronised,
         return width_of(&bracket);
 }
 
+int64_t wall_clock_boottime(const struct wall_clock *wall_clock) {
+        return wall_clock->calls->clock_ns(CLOCK_BOOTTIME);
+}
+
 /* 1: there was a step while the timer was being armed; negative: it cannot be armed. */
 static int arm(const struct wall_clock *wall_clock) {
         int r = -ECANCELED;

@@ -57,6 +57,9 @@ struct wall_clock *wall_clock_free(struct wall_clock *wall_clock);
 int64_t wall_clock_take(struct wall_clock *wall_clock, bool ask_synchronised,
                         struct guard_reading *ret, int64_t *ret_suspended_ns);
 
+/* CLOCK_BOOTTIME alone. */
+int64_t wall_clock_boottime(const struct wall_clock *wall_clock);
+
 /* Readable when the wall clock was set; -1: the kernel does not report it. */
 int wall_clock_step_fd(const struct wall_clock *wall_clock);
 /* Was the wall clock set since the last call? Arms the timer again before it returns:

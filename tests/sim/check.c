@@ -42,8 +42,8 @@ static struct {
         int64_t unsettled_ns; /* CLOCK_BOOTTIME of the last thing that may move the clock */
         /* before the round */
         struct clock_segment *clock;
-        struct clock_line line;
-        bool served;
+        struct clock_line line, earlier;
+        bool served, turning; /* the daemon before died while it changed `earlier` */
 } now;
 
 static struct reader {
@@ -234,6 +234,7 @@ void check_before_round(void) {
 
         take_note_of_steps();
         (void)clock_latch_begin(clock, &now.line);
+        now.turning = clock_turn_open(clock, &now.earlier);
         now.served = served(clock);
         now.clock = clock;
 }
@@ -246,9 +247,13 @@ static void check_jump(const struct clock_line *line) {
 
         if (!now.served || new_ns - old_ns <= MS)
                 return;
+        /* rule 16: to where readers of the earlier line may have been */
+        if (now.turning && new_ns <= clock_line_at(&now.earlier, world.boot_ns))
+                return;
         if (!now.accepted_forward && by_ns > world.config.clock.max_forward_step_ns + TOLERANCE_NS)
                 fail("a jump of %" PRId64 " us was followed, which was to be held", by_ns / US);
-        if (new_ns - world.wall_ns > MS)
+        /* stopped while it changes the line, it runs on until that is decided again */
+        if (new_ns - world.wall_ns > MS && world.daemon.looked)
                 fail("the clock jumped beyond the wall clock");
         if (world.daemon.looked && clock_tick_of(new_ns) > world.disk_fence &&
             world.disk_fence < id_tick_max(&world.config.layout))

@@ -65,6 +65,9 @@ static int64_t reading_takes(void) {
                 return ns;
         if (world.exact)
                 return 10 * US;
+        /* stopped anywhere, also between the last look and what follows from it */
+        if (world_chance(1000))
+                return (int64_t)world_below(100000) * US;
         return (int64_t)world_below(world_chance(8) ? 1000 : 100) * US;
 }
 
@@ -86,6 +89,11 @@ int64_t wall_clock_take(struct wall_clock *wall_clock, bool ask_synchronised,
         clients_take();
         kill_point();
         return 0;
+}
+
+int64_t wall_clock_boottime(const struct wall_clock *wall_clock) {
+        (void)wall_clock;
+        return world.boot_ns;
 }
 
 /* ---- machine */
