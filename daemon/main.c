@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "daemon/config/load.h"
 #include "daemon/repair/fence_above.h"
@@ -24,12 +25,14 @@ enum {
         OPTION_RELEASE,
         OPTION_ABOVE,
         OPTION_YES,
+        OPTION_CHECK,
 };
 
 struct options {
         const char *config;
         char **sets; /* NULL-terminated; with room for all arguments */
         const char *fence_above; /* NULL: serve */
+        bool check;              /* --check */
         bool workers;            /* --workers: */
         struct workers_request request; /* `force` is also that of --fence-above */
         bool done; /* --help or --version was answered */
@@ -38,12 +41,14 @@ struct options {
 static const char help[] =
         "Usage: sfshmd [--config FILE] [--set SECTION.KEY=VALUE]...\n"
         "       sfshmd --fence-above ID|TIME [--force] [--config FILE] [--set ...]...\n"
+        "       sfshmd --check [--config FILE] [--set ...]...\n"
         "       sfshmd --workers [--json] [--all-regions] [--config FILE] [--set ...]...\n"
         "       sfshmd --workers --release IDS [--above ID|TIME] [--force] [--yes] ...\n"
         "Hands out unique, time-sorted 64-bit IDs to the processes of this host.\n"
         "\n"
         "  -c, --config FILE            read FILE instead of /etc/sfshm/sfshmd.conf\n"
         "  -s, --set SECTION.KEY=VALUE  overrides the files; may be given repeatedly\n"
+        "      --check                  tells what a start would refuse, and changes nothing\n"
         "      --fence-above ID|TIME    makes the next start begin above that, see sfshm(1)\n"
         "      --force                  even if that is more than a day ahead\n"
         "      --workers                shows which hosts have which worker IDs, see sfshm(1)\n"
@@ -59,6 +64,7 @@ static void set_request(struct options *options, int option) {
         struct workers_request *request = &options->request;
 
         options->workers |= option == OPTION_WORKERS;
+        options->check |= option == OPTION_CHECK;
         request->force |= option == OPTION_FORCE;
         request->json |= option == OPTION_JSON;
         request->all_regions |= option == OPTION_ALL_REGIONS;
@@ -82,6 +88,8 @@ static int check_request(const struct options *options) {
 
         if (options->workers && options->fence_above != NULL)
                 wrong = "--workers and --fence-above exclude each other";
+        else if (options->check && (options->workers || options->fence_above != NULL))
+                wrong = "--check excludes --workers and --fence-above";
         else if (request->force && options->fence_above == NULL && !release)
                 wrong = "--force is an option of --fence-above and --release only";
         else if (!options->workers && (request->json || request->all_regions || request->release))
@@ -109,6 +117,7 @@ static int parse_options(int argc, char *argv[], struct options *options) {
                 { "release", required_argument, NULL, OPTION_RELEASE },
                 { "above", required_argument, NULL, OPTION_ABOVE },
                 { "yes", no_argument, NULL, OPTION_YES },
+                { "check", no_argument, NULL, OPTION_CHECK },
                 { "help", no_argument, NULL, 'h' },
                 { "version", no_argument, NULL, 'V' },
                 { NULL, 0, NULL, 0 },
@@ -141,7 +150,8 @@ static int parse_options(int argc, char *argv[], struct options *options) {
 }
 
 static bool options_serve(const struct options *options) {
-        return !options->done && !options->workers && options->fence_above == NULL;
+        return !options->done && !options->check && !options->workers &&
+               options->fence_above == NULL;
 }
 
 /* Before any thread starts that does not block them: the server reads the signals that stop
@@ -184,6 +194,17 @@ static int serve(struct reload *reload) {
         return status;
 }
 
+/* Returns the exit status. Somebody may run it, and believe it, as another user. */
+static int check(const struct config *config) {
+        int start = server_check(config), coordinator = workers_check(config);
+        int r = start < 0 ? start : coordinator;
+
+        if (r == 0 && (printf("sfshmd would start as uid %u.\n", (unsigned)geteuid()) < 0 ||
+                       fflush(stdout) != 0))
+                return STATUS_RUNTIME;
+        return r == 0 ? EXIT_SUCCESS : (int)exit_status_of(r);
+}
+
 int main(int argc, char *argv[]) {
         struct options options = { .sets = calloc((size_t)argc + 1, sizeof(char *)) };
         struct config *config = NULL;
@@ -203,6 +224,8 @@ int main(int argc, char *argv[]) {
                                       fence_above(config, options.fence_above,
                                                   options.request.force);
                 r = r == 0 ? EXIT_SUCCESS : r == -EINVAL ? STATUS_USAGE : (int)exit_status_of(r);
+        } else if (config != NULL && options.check) {
+                r = check(config);
         } else if (config != NULL) {
                 struct reload reload = { .config = config, .path = options.config,
                                          .sets = options.sets };

@@ -40,9 +40,7 @@ static int local_write_fence(void *backend, uint64_t fence_tick) {
         return fence_file_write(local->dir.fd, &state, &fence_file_kernel);
 }
 
-/* Writes the state of a host that never issued an ID: from now on a missing file is a
- * lost one. */
-static int first_start(struct local *local) {
+static int check_first(const struct local *local) {
         char name[256];
         int r = directory_evidence(&local->dir, name);
 
@@ -56,6 +54,16 @@ static int first_start(struct local *local) {
                         "may have been issued of which there is no record. Put the file back, or "
                         BEGIN_ABOVE "; " SAFE_TIME,
                         local->dir.place, local->dir.path, name);
+        return 0;
+}
+
+/* Writes the state of a host that never issued an ID: from now on a missing file is a
+ * lost one. */
+static int first_start(struct local *local) {
+        int r = check_first(local);
+
+        if (r < 0)
+                return r;
         r = local_write_fence(local, 0);
         if (r < 0)
                 return log_failure(-r, "state", "cannot write %s: %s; make room or repair the disk",
@@ -95,32 +103,49 @@ static int check_state(const struct local *local, const struct fence_state *foun
         return 0;
 }
 
-static int read_state(struct local *local, struct lease_grant *grant) {
-        struct fence_state found = { .fence_tick = 0 };
-        int r = fence_file_read(local->dir.fd, &found);
-
-        grant->first_start = r == -ENOENT;
-        if (r == -ENOENT)
-                r = first_start(local);
-        else if (r == -EPROTO)
+/* `r`: what reading it gave, but for a file that is not there. */
+static int judge_state(const struct local *local, int r, const struct fence_state *found) {
+        if (r == -EPROTO)
                 return log_failure(
                         EPROTO, "state-version",
                         "%s was written by another version of sfshmd which this one does "
                         "not understand: run that version, or " BEGIN_ABOVE,
                         local->dir.place);
-        else if (r == -EBADMSG)
+        if (r == -EBADMSG)
                 return log_failure(
                         EBADMSG, "state-damaged",
                         "%s is torn or damaged: its fence cannot be trusted, and without "
                         "one IDs could be issued twice. Put back a good copy, or "
                         BEGIN_ABOVE "; " SAFE_TIME,
                         local->dir.place);
-        else if (r < 0)
+        if (r < 0)
                 return log_failure(-r, "state", "cannot read %s: %s; repair the disk, or move the "
                                    "file away and " BEGIN_ABOVE, local->dir.place, strerror(-r));
-        else
-                r = check_state(local, &found);
+        return check_state(local, found);
+}
+
+static int read_state(struct local *local, struct lease_grant *grant) {
+        struct fence_state found = { .fence_tick = 0 };
+        int r = fence_file_read(local->dir.fd, &found);
+
+        grant->first_start = r == -ENOENT;
+        r = r == -ENOENT ? first_start(local) : judge_state(local, r, &found);
         grant->fence_tick = found.fence_tick;
+        return r;
+}
+
+int local_check(const struct config *config) {
+        struct local local = { .dir = DIRECTORY_NONE };
+        struct fence_state found = { .fence_tick = 0 };
+        int r = identity_describe(&local.state, config);
+
+        if (r == 0)
+                r = directory_look(&local.dir, config->state_dir);
+        if (r == 1) {
+                r = fence_file_read(local.dir.fd, &found);
+                r = r == -ENOENT ? check_first(&local) : judge_state(&local, r, &found);
+        }
+        directory_close(&local.dir);
         return r;
 }
 

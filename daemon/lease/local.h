@@ -8,3 +8,6 @@
 #include "daemon/lease/backend.h"
 
 extern const struct lease_backend lease_local;
+
+/* Would it open? Changes nothing. Logs its errors. */
+int local_check(const struct config *config);

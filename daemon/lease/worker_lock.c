@@ -204,3 +204,17 @@ struct worker_lock *worker_lock_free(struct worker_lock *lock) {
         free(lock);
         return NULL;
 }
+
+int worker_lock_check(const struct config *config, uint32_t first, uint32_t count, pid_t except) {
+        struct worker_lock lock = { .file = WORKER_FILE_NONE, .space = config->space };
+        struct worker_holder holder;
+        int r = worker_file_open(&lock.file, config);
+
+        if (r <= 0)
+                return r;
+        r = worker_files_find(&holder, &lock.file, first, count);
+        close(lock.file.directory);
+        if (r < 0)
+                return worker_files_failed(-r, "look through");
+        return r == 0 || (except > 0 && holder.pid == except) ? 0 : refuse(&lock, &holder);
+}

@@ -21,6 +21,7 @@
  * names its owner. He cannot make two daemons overlook each other.
  */
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "daemon/config/config.h"
 
@@ -36,3 +37,7 @@ int worker_lock_new(struct worker_lock **ret, const struct config *config, uint3
 int worker_lock_resize(struct worker_lock *lock, uint32_t count);
 uint32_t worker_lock_count(const struct worker_lock *lock); /* UINT32_MAX: of NULL */
 struct worker_lock *worker_lock_free(struct worker_lock *lock); /* returns NULL */
+
+/* Would worker_lock_new() refuse them? `except`: a process that does not matter. Changes
+ * nothing. 0 or -errno, logged. */
+int worker_lock_check(const struct config *config, uint32_t first, uint32_t count, pid_t except);

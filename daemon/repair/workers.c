@@ -309,3 +309,15 @@ int workers_fence_above(const struct config *config, const char *above, bool for
                 r = fence_refused(&task, tick, ret_repaired);
         return end_task(&task, r);
 }
+
+int workers_check(const struct config *config) {
+        struct task task;
+        int r;
+
+        if (backends_coordinator(config) == NULL)
+                return 0;
+        r = begin_task(&task, config);
+        if (r == 0)
+                r = look_at_region(&task);
+        return end_task(&task, r);
+}

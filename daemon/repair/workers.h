@@ -23,3 +23,7 @@ int workers_command(const struct config *config, const struct workers_request *r
  * refused for want of a fence get that one; were there any? */
 int workers_fence_above(const struct config *config, const char *above, bool force,
                         bool *ret_repaired);
+
+/* Can the coordinator be reached, and is this its configuration? 0 without a coordinator.
+ * Changes nothing. 0 or -errno, logged. */
+int workers_check(const struct config *config);

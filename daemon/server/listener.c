@@ -71,18 +71,25 @@ static int probe_socket(const struct sockaddr_un *address) {
         return socket_failure(error, address->sun_path, "probe");
 }
 
+static int check_is_socket(const char *path, const struct stat *status) {
+        if (S_ISSOCK(status->st_mode))
+                return 0;
+        return log_failure(EEXIST, "socket", "%s exists and is not a socket: move it away "
+                           "or set another daemon.socket", path);
+}
+
 /* Removes the socket that a dead daemon left at the path; anything else there is an
  * error. */
 static int remove_stale_socket(const struct sockaddr_un *address) {
         const char *path = address->sun_path;
         struct stat status;
+        int r;
 
         if (lstat(path, &status) < 0)
                 return errno == ENOENT ? 0 : socket_failure(errno, path, "look at");
-        if (!S_ISSOCK(status.st_mode))
-                return log_failure(EEXIST, "socket", "%s exists and is not a socket: move it away "
-                                   "or set another daemon.socket", path);
-        int r = probe_socket(address);
+        r = check_is_socket(path, &status);
+        if (r == 0)
+                r = probe_socket(address);
         if (r < 0)
                 return r;
         if (status.st_uid != geteuid())
@@ -194,6 +201,16 @@ int listener_open(struct listener *ret, const struct config *config,
         listener.spare = listener_open_spare();
         *ret = listener;
         return 0;
+}
+
+int listener_check(const struct config *config) {
+        struct sockaddr_un address;
+        struct stat status;
+        int r = socket_address(config->socket, &address);
+
+        if (r == 0 && lstat(config->socket, &status) == 0)
+                r = check_is_socket(config->socket, &status);
+        return r;
 }
 
 void listener_close(struct listener *listener) {

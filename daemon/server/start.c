@@ -9,6 +9,7 @@
 
 #include "daemon/lease/backends.h"
 #include "daemon/server/fdstore_restore.h"
+#include "daemon/startup/check.h"
 #include "daemon/util/log.h"
 #include "daemon/util/time.h"
 
@@ -232,4 +233,10 @@ void server_stop(struct server *server) {
         ledger_free(server->ledger);
         segments_close(&server->segments);
         listen_fds_free(&server->passed);
+}
+
+int server_check(const struct config *config) {
+        int listener = listener_check(config), rest = startup_check(config);
+
+        return listener < 0 ? listener : rest;
 }

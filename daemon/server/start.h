@@ -13,3 +13,7 @@
 int server_start(struct server *server, struct reload *reload);
 /* The fence comes down to what was promised, and the lease is released. */
 void server_stop(struct server *server);
+/* What a start would refuse, now, as this user; a daemon with the same state directory may
+ * run. Changes nothing, and asks no coordinator. 0 or the first -errno, all of them
+ * logged. */
+int server_check(const struct config *config);

@@ -49,21 +49,18 @@ static int make_directory(struct directory *dir) {
         return errno == EEXIST ? 0 : -errno;
 }
 
-static int open_private(struct directory *dir) {
-        struct stat st;
-        int r = make_directory(dir);
+static int fail_without_parent(const struct directory *dir) {
+        return log_failure(ENOENT, "state-dir",
+                           "cannot create state directory %s: the directory above it does "
+                           "not exist. Mount its disk, or correct daemon.state_dir, or "
+                           "create it for uid %u with mode 0700 if this is the first start",
+                           dir->path, geteuid());
+}
 
-        if (r == -ENOENT)
-                return log_failure(ENOENT, "state-dir",
-                                   "cannot create state directory %s: the directory above it does "
-                                   "not exist. Mount its disk, or correct daemon.state_dir, or "
-                                   "create it for uid %u with mode 0700 if this is the first start",
-                                   dir->path, geteuid());
-        if (r < 0)
-                return log_failure(-r, "state-dir",
-                                   "cannot create state directory %s: %s; create it for uid %u "
-                                   "with mode 0700, or set daemon.state_dir to another one",
-                                   dir->path, strerror(-r), geteuid());
+static int open_there(struct directory *dir) {
+        struct stat st;
+        int r;
+
         dir->fd = open(dir->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (dir->fd < 0 || fstat(dir->fd, &st) < 0) {
                 r = -errno;
@@ -86,12 +83,34 @@ static int open_private(struct directory *dir) {
         return 0;
 }
 
-static int locked_by_other(const struct directory *dir) {
-        char text[32] = "", who[48] = "which is just starting";
-        int pid;
+static int open_private(struct directory *dir) {
+        int r = make_directory(dir);
 
-        if (pread(dir->lock_fd, text, sizeof(text) - 1, 0) > 0 && sscanf(text, "%d", &pid) == 1)
-                snprintf(who, sizeof(who), "(pid %d)", pid);
+        if (r == -ENOENT)
+                return fail_without_parent(dir);
+        if (r < 0)
+                return log_failure(-r, "state-dir",
+                                   "cannot create state directory %s: %s; create it for uid %u "
+                                   "with mode 0700, or set daemon.state_dir to another one",
+                                   dir->path, strerror(-r), geteuid());
+        return open_there(dir);
+}
+
+pid_t directory_signed_by(const struct directory *dir) {
+        char text[32] = "";
+        int pid = 0;
+
+        if (pread(dir->lock_fd, text, sizeof(text) - 1, 0) <= 0 || sscanf(text, "%d", &pid) != 1)
+                return 0;
+        return (pid_t)pid;
+}
+
+static int locked_by_other(const struct directory *dir) {
+        char who[48] = "which is just starting";
+        pid_t pid = directory_signed_by(dir);
+
+        if (pid > 0)
+                snprintf(who, sizeof(who), "(pid %d)", (int)pid);
         return log_failure(EBUSY, "state-lock",
                            "state directory %s is held by another sfshmd %s; stop it first, or "
                            "give this one its own --set daemon.state_dir", dir->path, who);
@@ -174,6 +193,39 @@ int directory_open(struct directory *ret, const char *path) {
         else
                 *ret = dir;
         return r;
+}
+
+/* Could make_directory() make it? Only a directory above it that is missing rules it out:
+ * a service manager may make it. */
+static int check_parent(const struct directory *dir) {
+        char *copy = strdup(dir->path), *slash = copy != NULL ? strrchr(copy, '/') : NULL;
+        int r = 0;
+
+        if (slash != NULL && slash != copy) {
+                *slash = '\0';
+                if (access(copy, F_OK) < 0 && errno == ENOENT)
+                        r = fail_without_parent(dir);
+        }
+        free(copy);
+        return r;
+}
+
+int directory_look(struct directory *ret, const char *path) {
+        struct directory dir = { .path = path, .fd = -1, .lock_fd = -1 };
+        int r;
+
+        if (access(path, F_OK) < 0 && errno == ENOENT)
+                return check_parent(&dir);
+        if (asprintf(&dir.place, "%s/" FENCE_FILE_NAME, path) < 0)
+                return log_failure(ENOMEM, "state", "no memory for the state directory");
+        r = open_there(&dir);
+        if (r < 0) {
+                directory_close(&dir);
+                return r;
+        }
+        dir.lock_fd = openat(dir.fd, LOCK_NAME, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+        *ret = dir;
+        return 1;
 }
 
 void directory_close(struct directory *dir) {

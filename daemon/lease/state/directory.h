@@ -5,6 +5,7 @@
  * Errors are logged.
  */
 #include <stdbool.h>
+#include <sys/types.h>
 
 struct directory {
         const char *path; /* belongs to the caller and outlives this */
@@ -17,6 +18,13 @@ struct directory {
 
 /* Creates a missing directory, checks owner and mode, takes the lock. */
 int directory_open(struct directory *ret, const char *path);
+
+/* The same without a change: creates and locks nothing. 1; 0: there is none yet, and one
+ * could be made; or -errno. */
+int directory_look(struct directory *ret, const char *path);
+
+/* Who wrote its pid into the lock file last; 0: nobody. It may be dead. */
+pid_t directory_signed_by(const struct directory *dir);
 
 /* Writes our pid into the lock file, for a daemon that finds it locked. A lock file that
  * is not empty also shows that a state was made durable before. */
