@@ -94,7 +94,8 @@ install "$load" "$root/test/load"
 install "$stop" "$root/test/stop"
 install "$(command -v etcd)" "$root/test/etcd"
 install "$here/guest.sh" "$root/test/guest.sh"
-printf '[workers]\nfirst = 17\n' >"$root/etc/sfshm/sfshmd.conf"
+# as the README does it
+chroot "$root" sh -ec "$(grep -E '^    (install|sed) .* /etc/sfshm/' "$here/../../README.md")"
 cat >"$root/etc/systemd/system/sfshm-test.service" <<'END'
 [Unit]
 Description=Test of sfshm
