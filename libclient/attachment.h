@@ -8,8 +8,9 @@
  *   0        64 KiB    128 KiB   192 KiB   256 KiB
  *   | private | clock   | grants  | cursors |
  *
- * An attachment stays mapped until its handle is closed, since a thread may sleep in
- * the middle of the hot path for any length of time.
+ * A thread may sleep in the middle of the hot path for any length of time, so the addresses
+ * of an attachment never become those of another one, and old attachments go in steps: see
+ * attachments_tidy().
  */
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -21,7 +22,7 @@
 #include "shm/wire.h"
 
 #define ATTACHMENT_PART (UINT32_C(64) << 10)
-#define HINT_NONE UINT64_MAX /* no cursor has this key: its closed bit is set */
+#define HINT_NONE UINT64_MAX /* no cursor has this key: its top bit is set */
 
 /*
  * What this process knows of a lane, on a cache line of its own. `key` is the cursor's
@@ -47,14 +48,19 @@ struct attachment {
         uint32_t worker_first;
         uint32_t worker_counters;
         uint32_t lanes;
-        uint32_t reserved0;
+        _Atomic uint32_t begun; /* lanes_begin() was here */
         _Atomic uint32_t generation; /* of the daemon last seen at the other end */
         uint64_t client;
         _Atomic int64_t looked_boot_ns; /* when the connection was last checked */
-        struct attachment *older;
+        _Atomic(struct attachment *) older;
         uint64_t reach_back_ticks;
         struct own_socket socket; /* all attachments of a handle use one number */
-        uint8_t reserved1[1024 - 88];
+        _Atomic(_Atomic(struct attachment *) *) newest; /* the handle's; NULL: retired */
+        uint32_t number; /* of the handle's attachments, from 0 */
+        uint32_t stride; /* bytes that each part occupies */
+        _Atomic uint32_t tidy; /* attachments_tidy() has nothing left to do */
+        uint32_t reserved0;
+        uint8_t reserved1[1024 - 112];
         struct lane_hint hints[LANES_MAX];
 };
 _Static_assert(sizeof(struct attachment) <= ATTACHMENT_PART, "attachment: size");
@@ -98,16 +104,61 @@ static inline _Atomic uint64_t *lane_at_cursor(const struct lane_at *at) {
                                     offsetof(struct cursors_page, lanes));
 }
 
+/* Does the handle still use it? Seq_cst: see lanes_begin(). */
+static inline bool attachment_in_use(const struct attachment *a) {
+        /* relaxed: NULL only after the handle has got another one */
+        _Atomic(struct attachment *) *newest =
+                atomic_load_explicit(&a->newest, memory_order_relaxed);
+
+        return newest != NULL && atomic_load_explicit(newest, memory_order_seq_cst) == a;
+}
+
+/*
+ * Addresses for the attachments of a handle. Block k has 2^k pieces; a piece has the four
+ * parts above, and holds as many attachments as fit into its parts side by side.
+ */
+#define ATTACHMENT_PIECE (4 * ATTACHMENT_PART)
+#define ATTACHMENT_BLOCKS_MAX 24u
+struct attachment_space {
+        uintptr_t blocks[ATTACHMENT_BLOCKS_MAX];
+        uint32_t n_blocks;
+        uint32_t piece;    /* of the last block, in use */
+        uint32_t used;     /* bytes of each of its parts */
+        uint32_t attached; /* attachments so far */
+};
+
 /*
  * Checks the descriptors of a WELCOME in fixed order (type, seals, size, contents),
  * maps them and takes ownership of `socket`. Always closes `fds`. On failure the socket stays
  * the caller's. -EPROTO, -ENOMEM.
  */
-int attachment_new(struct attachment **ret, const struct wire_welcome *welcome,
-                   const int fds[WIRE_WELCOME_FDS], int socket);
+int attachment_new(struct attachment **ret, struct attachment_space *space,
+                   const struct wire_welcome *welcome, const int fds[WIRE_WELCOME_FDS],
+                   int socket);
 
-/* Unmaps it and all older ones and closes their socket. Returns NULL. */
-struct attachment *attachment_free(struct attachment *a);
+/* Of a new one that is not used after all: closes its socket and unmaps it. */
+void attachment_discard(struct attachment *a);
+
+/* Unmaps all attachments. Their socket is closed by own_socket_close(). */
+void attachment_space_free(struct attachment_space *space);
+
+/*
+ * Gives back what old attachments hold. `a` is the newest, and has begun; held() says whether
+ * a call waits on an older one.
+ *
+ * First an old attachment is retired: its three shared parts become zeros. A thread that still
+ * is in the middle of a call on it then finds
+ * - no owner, or no slot: it takes the slow path, and there the newer attachment;
+ * - a cursor that counts from 0: below every key, since a key has a tick;
+ * - that its claim does not count (attachment_in_use()).
+ * The private part stays, since the hot path makes its ID with position_bits after the add.
+ * The last ATTACHMENTS_KEPT are kept like that; the addresses of older ones cannot be
+ * accessed any more. A thread would have to sleep within one call for so many restarts of the
+ * daemon to be killed by that, and even then it returns no wrong ID.
+ */
+#define ATTACHMENTS_KEPT 256u
+void attachments_tidy(struct attachment *a, bool (*held)(void *context, uint32_t number),
+                      void *context);
 
 /* `fresh` follows `a` and gets the number of its socket, so that a handle keeps one
  * descriptor however often the daemon restarts. */

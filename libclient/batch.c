@@ -37,14 +37,17 @@ static void fill(uint64_t *ids, const struct claim *c, unsigned position_bits) {
 
 /* Can the time-out ever allow n IDs? Not if they need more ticks than it has. */
 static bool possible(const struct sfshm *s, uint64_t n, int64_t timeout_ns) {
-        struct attachment *a = atomic_load_explicit(&s->attachment, memory_order_acquire);
+        struct attachment *a;
         uint64_t ticks, begins, room;
         uint32_t widest, here;
 
         if (timeout_ns < 0)
                 return true;
-        widest = atomic_load_explicit(&attachment_grants(a)->widest, memory_order_relaxed);
-        here = lane_widest(a, cpu_lane(a), clock_tick_now(a, NULL), &begins);
+        do {
+                a = atomic_load_explicit(&s->attachment, memory_order_acquire);
+                widest = atomic_load_explicit(&attachment_grants(a)->widest, memory_order_relaxed);
+                here = lane_widest(a, cpu_lane(a), clock_tick_now(a, NULL), &begins);
+        } while (!attachment_in_use(a)); /* then its pages may be gone */
         if (here > widest)
                 widest = here;
         ticks = (uint64_t)(timeout_ns / NS_PER_TICK) + 1 + a->reach_back_ticks;

@@ -7,9 +7,12 @@
 #include <unistd.h>
 
 #define SPIN_NS INT64_C(70000)       /* a little more than the timer slack of a normal thread */
-#define SLEEP_MAX_NS INT64_C(10000000) /* the line may change meanwhile: read it again */
+/* The line may change during a sleep: it is read again after so long, and less often later. */
+#define SLEEP_FIRST_NS INT64_C(10000000)
+#define PAUSE_FIRST_NS INT64_C(1000000)
+#define PAUSE_MAX_NS INT64_C(80000000)
 
-static int64_t clock_ns(clockid_t clock) {
+int64_t clock_ns(clockid_t clock) {
         struct timespec ts = { 0 };
 
         (void)clock_gettime(clock, &ts);
@@ -62,7 +65,24 @@ void clock_sleep_until(clockid_t clock, int64_t at_ns) {
         (void)syscall(SYS_clock_nanosleep, clock, TIMER_ABSTIME, &ts, NULL);
 }
 
+int64_t clock_jitter(int64_t ns) {
+        uint64_t mixed = (uint64_t)clock_monotonic_ns() * UINT64_C(0x9e3779b97f4a7c15) +
+                         (uint64_t)syscall(SYS_gettid);
+
+        mixed ^= mixed >> 31;
+        return ns / 2 + (int64_t)(mixed % (uint64_t)(ns / 2));
+}
+
+int64_t clock_next_pause(int64_t *pause_ns) {
+        int64_t ns = *pause_ns == 0 ? PAUSE_FIRST_NS : *pause_ns;
+
+        *pause_ns = ns < PAUSE_MAX_NS / 2 ? 2 * ns : PAUSE_MAX_NS;
+        return clock_jitter(ns);
+}
+
 int clock_wait(const struct attachment *a, uint64_t tick, int64_t deadline_ns) {
+        int64_t sleep_max = SLEEP_FIRST_NS;
+
         for (;;) {
                 struct clock_reading reading;
                 uint64_t now = clock_tick_of(clock_read(attachment_clock(a), clock_ns, &reading));
@@ -84,7 +104,8 @@ int clock_wait(const struct attachment *a, uint64_t tick, int64_t deadline_ns) {
                         cpu_relax();
                         continue;
                 }
-                until = left - SPIN_NS < SLEEP_MAX_NS ? left - SPIN_NS : SLEEP_MAX_NS;
+                until = left - SPIN_NS < sleep_max ? left - SPIN_NS : sleep_max;
                 clock_sleep_until(CLOCK_BOOTTIME, reading.boot_ns + until);
+                sleep_max = sleep_max < PAUSE_MAX_NS / 2 ? 2 * sleep_max : PAUSE_MAX_NS;
         }
 }

@@ -9,6 +9,7 @@
 
 #define NS_PER_SECOND INT64_C(1000000000)
 
+int64_t clock_ns(clockid_t clock);
 int64_t clock_boottime_ns(void);
 int64_t clock_monotonic_ns(void);
 
@@ -34,6 +35,15 @@ int clock_wait(const struct attachment *a, uint64_t tick, int64_t deadline_ns);
 
 /* Sleeps until that time of `clock`. It is not a cancellation point. */
 void clock_sleep_until(clockid_t clock, int64_t at_ns);
+
+/*
+ * The pauses of a call that waits: the first at most 1 ms, then growing to 40 to 80 ms, which
+ * is less than 30 wake-ups a second. At random, so that processes which began to wait at one
+ * moment do not wake up at one moment. *pause_ns is 0 at first.
+ */
+int64_t clock_next_pause(int64_t *pause_ns);
+/* Between half of it and all of it. */
+int64_t clock_jitter(int64_t ns);
 
 static inline void cpu_relax(void) {
 #if defined(__x86_64__) || defined(__i386__)

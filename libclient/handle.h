@@ -6,13 +6,12 @@
 #include <stdint.h>
 
 #include "libclient/attachment.h"
+#include "libclient/process.h"
 #include "libclient/sfshm.h"
 
-struct reattach;
-
 struct sfshm {
-        /* The newest attachment. Stored (release) once it is complete and the older one's
-         * lanes are closed; loaded (acquire) by each call. */
+        /* The newest attachment. Stored (seq_cst) once it is complete, see lanes_begin();
+         * loaded (acquire) by each call. */
         _Atomic(struct attachment *) attachment;
         _Atomic int64_t timeout_ns;
         _Atomic int64_t retry_at_ns; /* CLOCK_MONOTONIC */
@@ -22,7 +21,11 @@ struct sfshm {
         _Atomic uint64_t self_clocked_tick;
         _Atomic uint32_t self_clocked;
         uint32_t lanes; /* requested */
-        struct own_socket pending; /* of a HELLO in progress; see reattach.c */
-        struct reattach *reattach;
+        /* Of a HELLO in progress, and until its attachment is in use; see reattach.c. */
+        struct own_socket pending;
+        struct id_layout layout; /* never changes */
+        struct process_place place;
+        struct process *process;
+        struct attachment_space space;
         char *address;
 };

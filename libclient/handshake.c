@@ -2,12 +2,28 @@
 #include "libclient/handshake.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "libclient/clock.h"
+
+#define DESCRIPTOR_FIRST 3 /* lower ones are taken for standard input, output and error */
+
+/* A socket for the library, also in a program that has closed its standard descriptors. */
+static int new_socket(void) {
+        int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), low = fd;
+
+        if (fd < 0 || fd >= DESCRIPTOR_FIRST)
+                return fd < 0 ? -errno : fd;
+        fd = fcntl(low, F_DUPFD_CLOEXEC, DESCRIPTOR_FIRST);
+        if (fd < 0)
+                fd = -errno;
+        close(low);
+        return fd;
+}
 
 int handshake_begin(const char *address, uint32_t lanes, int *ret_socket) {
         struct wire_hello hello = {
@@ -23,9 +39,9 @@ int handshake_begin(const char *address, uint32_t lanes, int *ret_socket) {
         if (length == 0 || length >= sizeof(sun.sun_path))
                 return length == 0 ? -ENOENT : -ENAMETOOLONG;
         memcpy(sun.sun_path, address, length + 1);
-        fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        fd = new_socket();
         if (fd < 0)
-                return -errno;
+                return fd;
         do
                 r = connect(fd, (const struct sockaddr *)&sun, sizeof(sun));
         while (r < 0 && errno == EINTR);
@@ -68,24 +84,31 @@ static size_t take_descriptors(struct msghdr *message, int *ret_fds, size_t max)
         return taken;
 }
 
+/* What is short is the daemon's, not this process's. */
+static int refusal(int error) {
+        return error == EMFILE || error == ENFILE || error == ENOMEM ? -ENOBUFS : -error;
+}
+
 static int judge(const union wire_message *message, size_t length, const int *fds, size_t n_fds,
-                 int socket, int64_t begun_boot_ns, struct attachment **ret) {
+                 int socket, int64_t begun_boot_ns, struct attachment_space *space,
+                 struct attachment **ret) {
         bool whole = wire_check(message, length) == 0;
 
         if (whole && message->header.type == WIRE_WELCOME && n_fds == WIRE_WELCOME_FDS) {
                 if (message->welcome.boot_ns >= begun_boot_ns &&
                     message->welcome.boot_ns <= clock_boottime_ns())
-                        return attachment_new(ret, &message->welcome, fds, socket);
+                        return attachment_new(ret, space, &message->welcome, fds, socket);
                 close_all(fds, n_fds); /* another time namespace */
                 return -EPROTO;
         }
         close_all(fds, n_fds < WIRE_WELCOME_FDS ? n_fds : WIRE_WELCOME_FDS);
         if (whole && message->header.type == WIRE_REFUSED && message->refused.error < 4096)
-                return -message->refused.error;
+                return refusal(message->refused.error);
         return -EPROTO;
 }
 
-int handshake_finish(int socket, int64_t begun_boot_ns, struct attachment **ret) {
+int handshake_finish(int socket, int64_t begun_boot_ns, struct attachment_space *space,
+                     struct attachment **ret) {
         union wire_message message;
         union {
                 char bytes[CMSG_SPACE(sizeof(int) * WIRE_WELCOME_FDS)];
@@ -110,5 +133,5 @@ int handshake_finish(int socket, int64_t begun_boot_ns, struct attachment **ret)
         }
         if ((header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0)
                 n = 0; /* malformed: wire_check() refuses it, and its descriptors are closed */
-        return judge(&message, (size_t)n, fds, n_fds, socket, begun_boot_ns, ret);
+        return judge(&message, (size_t)n, fds, n_fds, socket, begun_boot_ns, space, ret);
 }

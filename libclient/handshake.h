@@ -17,6 +17,8 @@ int handshake_begin(const char *address, uint32_t lanes, int *ret_socket);
  * failure the socket stays the caller's. `begun_boot_ns` is CLOCK_BOOTTIME before HELLO.
  * The daemon's own reading must lie between it and now; otherwise this process is in
  * another time namespace. -EAGAIN: not yet; -ECONNRESET: the daemon hung up; -EDQUOT,
- * -ENOSPC, ...: the daemon refused for that reason; -EPROTO.
+ * -ENOSPC, ...: the daemon refused for that reason; -ENOBUFS: it has no descriptors or memory
+ * left; -EPROTO.
  */
-int handshake_finish(int socket, int64_t begun_boot_ns, struct attachment **ret);
+int handshake_finish(int socket, int64_t begun_boot_ns, struct attachment_space *space,
+                     struct attachment **ret);

@@ -72,13 +72,26 @@ static void hint_set(struct attachment *a, uint32_t lane, uint64_t cursor,
         atomic_store_explicit(&hint->key, cursor_key(cursor), memory_order_release);
 }
 
+/* Ends a claim, which has moved the cursor. See lanes_begin(). */
+static enum claim_result claimed(struct attachment *a, uint32_t lane, uint64_t cursor,
+                                 const struct rectangle *r) {
+        if (!attachment_in_use(a))
+                return CLAIM_LEFT;
+        hint_set(a, lane, cursor, r);
+        return CLAIM_GOT;
+}
+
 bool lane_judge(struct attachment *a, uint32_t lane, uint64_t cursor, struct claim *ret,
                 int64_t *ret_boot_ns) {
         uint64_t tick = a->base_tick + cursor_tick(cursor);
         struct rectangle r;
 
-        if (cursor_closed(cursor) || !slot_of_cursor(a, lane, cursor, &r) ||
+        if (!slot_of_cursor(a, lane, cursor, &r) ||
             !span_fits(cursor_offset(cursor), 1, r.width) || clock_tick_now(a, ret_boot_ns) != tick)
+                return false;
+        /* between the caller's add and the look, see lanes_begin() */
+        atomic_thread_fence(memory_order_seq_cst);
+        if (!attachment_in_use(a))
                 return false;
         *ret = (struct claim){ .tick = tick, .start = r.start, .width = r.width,
                                .offset = (uint32_t)cursor_offset(cursor),
@@ -115,15 +128,14 @@ static enum claim_result claim_here(struct attachment *a, uint32_t lane, uint64_
                 return CLAIM_FULL;
         }
         count = r.width - offset < max ? r.width - offset : max;
-        /* acq_rel: the cursor orders the claims of a lane; nothing else depends on it */
+        /* acq_rel for the order of the lane's claims; seq_cst for claimed() */
         if (!atomic_compare_exchange_strong_explicit(&words->cursor, &cursor, cursor + count,
-                                                     memory_order_acq_rel, memory_order_relaxed))
+                                                     memory_order_seq_cst, memory_order_relaxed))
                 return CLAIM_LOST;
-        hint_set(a, lane, cursor, &r);
         *ret = (struct claim){ .tick = tick, .start = r.start,
                                .width = r.width, .offset = (uint32_t)offset,
                                .position_bits = a->position_bits, .count = count };
-        return CLAIM_GOT;
+        return claimed(a, lane, cursor, &r);
 }
 
 /* The offset of the claim in the first of its ticks. */
@@ -163,7 +175,7 @@ static enum claim_result claim_next(struct attachment *a, uint32_t lane, uint64_
         unsigned slot;
 
         if (tick - a->base_tick > CURSOR_TICK_MAX)
-                return CLAIM_CLOSED; /* the pages end after 8.7 years */
+                return CLAIM_ENDED;
         if (!pick_slot(a, lane, tick, &r, &slot))
                 return CLAIM_NO_SLOT;
         first = first_tick(a, finished, tick, max, reach_back_ticks, &r);
@@ -174,17 +186,16 @@ static enum claim_result claim_next(struct attachment *a, uint32_t lane, uint64_
         count = max < room ? max : room;
         last_offset = offset + count - (tick - first) * r.width;
         next = cursor_pack(tick - a->base_tick, slot, last_offset);
-        /* acq_rel as in claim_here() */
+        /* seq_cst as in claim_here() */
         if (!atomic_compare_exchange_strong_explicit(&lane_words_of(a, lane)->cursor, &cursor, next,
-                                                     memory_order_acq_rel, memory_order_relaxed))
+                                                     memory_order_seq_cst, memory_order_relaxed))
                 return CLAIM_LOST;
         count_finished(a, lane, finished);
         count_begun(a, lane, &r, offset, tick - first);
-        hint_set(a, lane, next, &r);
         *ret = (struct claim){ .tick = first, .start = r.start, .width = r.width,
                                .offset = offset, .position_bits = a->position_bits,
                                .count = count };
-        return CLAIM_GOT;
+        return claimed(a, lane, next, &r);
 }
 
 enum claim_result lane_claim(struct attachment *a, uint32_t lane, uint64_t min, uint64_t max,
@@ -192,6 +203,9 @@ enum claim_result lane_claim(struct attachment *a, uint32_t lane, uint64_t min, 
                              int64_t *ret_boot_ns) {
         struct lane_words *words = lane_words_of(a, lane);
 
+        /* acquire: pairs with the release in lanes_begin() */
+        if (atomic_load_explicit(&a->begun, memory_order_acquire) == 0)
+                lanes_begin(a);
         for (;;) {
                 /* acquire: pairs with the release of the caller that moved it */
                 uint64_t cursor = atomic_load_explicit(&words->cursor, memory_order_acquire);
@@ -200,8 +214,6 @@ enum claim_result lane_claim(struct attachment *a, uint32_t lane, uint64_t min, 
                 enum claim_result result;
 
                 *ret_tick = tick;
-                if (cursor_closed(cursor))
-                        return CLAIM_CLOSED;
                 /* The clock was read after the cursor, so it is not behind it unless
                  * garbage was written to the page: then wait for it. */
                 if (tick == CLOCK_NOW_INVALID || tick < at)
@@ -219,35 +231,54 @@ enum claim_result lane_claim(struct attachment *a, uint32_t lane, uint64_t min, 
         }
 }
 
-uint64_t lanes_close(struct attachment *a) {
+static uint64_t lanes_last_tick(const struct attachment *a) {
         uint64_t last_tick = 0;
 
         for (uint32_t lane = 0; lane < a->lanes; lane++) {
-                struct lane_words *words = lane_words_of(a, lane);
-                /* acq_rel: every add after this one returns a closed value */
-                uint64_t cursor = atomic_fetch_or_explicit(&words->cursor, CURSOR_CLOSED,
-                                                           memory_order_acq_rel);
-                uint64_t tick = a->base_tick + cursor_tick(cursor);
+                /* relaxed: ordered by the barrier of the caller */
+                uint64_t cursor = atomic_load_explicit(&lane_words_of(a, lane)->cursor,
+                                                       memory_order_relaxed);
 
-                if (!cursor_closed(cursor))
-                        count_finished(a, lane, cursor);
-                if (tick > last_tick)
-                        last_tick = tick;
+                if (a->base_tick + cursor_tick(cursor) > last_tick)
+                        last_tick = a->base_tick + cursor_tick(cursor);
         }
         return last_tick;
 }
 
-void lanes_begin_after(struct attachment *a, uint64_t last_tick) {
-        uint64_t since;
+/* A full tick: the first claim must take a later one. A cursor that is there already is left
+ * alone. */
+static void lane_raise(struct attachment *a, uint32_t lane, uint64_t full) {
+        _Atomic uint64_t *cursor = &lane_words_of(a, lane)->cursor;
+        uint64_t seen = atomic_load_explicit(cursor, memory_order_relaxed);
 
-        if (last_tick <= a->base_tick)
-                return;
-        since = last_tick - a->base_tick;
+        /* relaxed: published by `begun` */
+        while (seen < full && atomic_load_explicit(&a->begun, memory_order_relaxed) == 0 &&
+               !atomic_compare_exchange_weak_explicit(cursor, &seen, full, memory_order_relaxed,
+                                                      memory_order_relaxed))
+                ;
+}
+
+/*
+ * O1 across the switch to `a`, while the old lanes stay open for relatives. Whoever claims in
+ * the old attachment moves its cursor and only then looks whether the handle still uses it
+ * (claimed(), lane_judge()). Whoever comes here knows that the handle does not, and only then
+ * reads that cursor. The two steps of each are sequentially consistent (by a barrier where the
+ * first is the hot path's add), so at least one of the two sees the other: either the claim is discarded, or the new lanes begin
+ * above it. The hot path does not look, but its IDs are of the tick of a key, which is stored
+ * only after a claim that has looked. So every ID of the old lanes that this process still
+ * returns is below every ID of the new ones, however long its thread slept.
+ */
+void lanes_begin(struct attachment *a) {
+        const struct attachment *older = atomic_load_explicit(&a->older, memory_order_relaxed);
+        uint64_t last_tick, since;
+
+        atomic_thread_fence(memory_order_seq_cst);
+        last_tick = older != NULL ? lanes_last_tick(older) : 0;
+        since = last_tick > a->base_tick ? last_tick - a->base_tick : 0;
         if (since > CURSOR_TICK_MAX)
                 since = CURSOR_TICK_MAX;
-        /* relaxed: published by the release store of the handle's attachment */
         for (uint32_t lane = 0; lane < a->lanes; lane++)
-                atomic_store_explicit(&lane_words_of(a, lane)->cursor,
-                                      cursor_pack(since, 0, CURSOR_OFFSET_FULL),
-                                      memory_order_relaxed);
+                lane_raise(a, lane, cursor_pack(since, 0, CURSOR_OFFSET_FULL));
+        /* release: pairs with the acquire load in lane_claim() */
+        atomic_store_explicit(&a->begun, 1, memory_order_release);
 }

@@ -27,7 +27,8 @@ enum claim_result {
         CLAIM_GOT,
         CLAIM_FULL,    /* the lane has used up its width in this tick */
         CLAIM_NO_SLOT, /* no slot of the lane is valid at this tick */
-        CLAIM_CLOSED,  /* the lane is closed: use the new attachment */
+        CLAIM_LEFT,    /* the handle uses a newer attachment: what was claimed is discarded */
+        CLAIM_ENDED,   /* the pages are 8.7 years old: attach again */
         CLAIM_LOST,    /* another caller moved the cursor; lane_claim() tries again */
 };
 
@@ -36,6 +37,8 @@ enum claim_result {
  * a claim for more than a tick's width may begin up to `reach_back_ticks` in the past,
  * in ticks that the lane left unused. *ret_tick and *ret_boot_ns are always set to the
  * reading of the clock.
+ *
+ * What is claimed counts only if the handle still uses `a` afterwards. See lanes_begin().
  */
 enum claim_result lane_claim(struct attachment *a, uint32_t lane, uint64_t min, uint64_t max,
                              uint64_t reach_back_ticks, struct claim *ret, uint64_t *ret_tick,
@@ -51,10 +54,12 @@ bool lane_judge(struct attachment *a, uint32_t lane, uint64_t cursor, struct cla
 uint32_t lane_widest(const struct attachment *a, uint32_t lane, uint64_t tick,
                      uint64_t *ret_begins);
 
-/* Closes all lanes for good. Returns the highest tick of their cursors. */
-uint64_t lanes_close(struct attachment *a);
-/* Lets the lanes begin above `last_tick`. Called before the attachment is used. */
-void lanes_begin_after(struct attachment *a, uint64_t last_tick);
+/*
+ * Lets the lanes begin above every tick of the attachment before (O1). lane_claim() does it
+ * once the attachment is the newest of its handle; any number of threads and forked
+ * children may do it at once.
+ */
+void lanes_begin(struct attachment *a);
 
 /* Does the lane use an elastic reservation at exactly that tick? */
 bool lane_on_elastic(const struct attachment *a, uint32_t lane, uint64_t tick);

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -12,11 +13,9 @@
 #include "libclient/cpu_lane.h"
 #include "libclient/handle.h"
 #include "libclient/handshake.h"
-#include "libclient/reattach.h"
 
 #define DEFAULT_ADDRESS "/run/sfshm/sfshm.sock"
 #define OPEN_WITHIN_NS (5 * NS_PER_SECOND)
-#define BACKLOG_RETRY_NS INT64_C(1000000)
 
 /* One lane, or one for each CPU, rounded up to a power of two. */
 static uint32_t lanes_wanted(unsigned flags) {
@@ -31,28 +30,14 @@ static uint32_t lanes_wanted(unsigned flags) {
 }
 
 static const char *address_or_default(const char *address) {
-        if (address == NULL)
-                address = secure_getenv("SFSHM_SOCKET");
-        return address != NULL ? address : DEFAULT_ADDRESS;
+        if (address != NULL)
+                return address;
+        address = secure_getenv("SFSHM_SOCKET");
+        return address != NULL && address[0] != '\0' ? address : DEFAULT_ADDRESS;
 }
 
-/* A full backlog drains as soon as the daemon serves it. */
-static int begin(const char *address, uint32_t lanes, int64_t deadline_ns, int64_t *ret_begun_ns,
-                 int *ret_socket) {
-        for (;;) {
-                int r;
-
-                *ret_begun_ns = clock_boottime_ns();
-                r = handshake_begin(address, lanes, ret_socket);
-                if (r != -EAGAIN)
-                        return r;
-                if (clock_monotonic_ns() >= deadline_ns)
-                        return -ETIMEDOUT;
-                clock_sleep_until(CLOCK_MONOTONIC, clock_monotonic_ns() + BACKLOG_RETRY_NS);
-        }
-}
-
-static int finish(int socket, int64_t begun_ns, int64_t deadline_ns, struct attachment **ret) {
+static int finish(int socket, int64_t begun_ns, int64_t deadline_ns,
+                  struct attachment_space *space, struct attachment **ret) {
         for (;;) {
                 struct pollfd pollfd = { .fd = socket, .events = POLLIN };
                 int64_t left = deadline_ns - clock_monotonic_ns();
@@ -63,22 +48,45 @@ static int finish(int socket, int64_t begun_ns, int64_t deadline_ns, struct atta
                 if (left <= 0)
                         return -ETIMEDOUT;
                 (void)syscall(SYS_ppoll, &pollfd, 1, &ts, NULL, 0);
-                r = handshake_finish(socket, begun_ns, ret);
+                r = handshake_finish(socket, begun_ns, space, ret);
                 if (r != -EAGAIN)
                         return r;
         }
 }
 
-static int attach(const char *address, uint32_t lanes, struct attachment **ret) {
-        int64_t deadline_ns = clock_monotonic_ns() + OPEN_WITHIN_NS, begun_ns = 0;
-        int fd = -1, r = begin(address, lanes, deadline_ns, &begun_ns, &fd);
+static int attach_once(struct sfshm *s, int64_t deadline_ns, struct attachment **ret) {
+        int64_t begun_ns = clock_boottime_ns();
+        int fd = -1, r = handshake_begin(s->address, s->lanes, &fd);
 
         if (r < 0)
                 return r;
-        r = finish(fd, begun_ns, deadline_ns, ret);
+        r = finish(fd, begun_ns, deadline_ns, &s->space, ret);
         if (r < 0)
                 close(fd);
         return r;
+}
+
+/*
+ * A full backlog (-EAGAIN) drains as soon as the daemon serves it. A daemon that hangs up
+ * before it answers is being restarted, or has no descriptor left for the moment; then nobody
+ * may listen for a while either.
+ */
+static int attach(struct sfshm *s, struct attachment **ret) {
+        int64_t deadline_ns = clock_monotonic_ns() + OPEN_WITHIN_NS, pause_ns = 0;
+        bool hung_up = false;
+
+        for (;;) {
+                int r = attach_once(s, deadline_ns, ret);
+                int64_t again_ns = clock_monotonic_ns() + clock_next_pause(&pause_ns);
+
+                hung_up |= r == -ECONNRESET;
+                if (r != -EAGAIN && r != -ECONNRESET &&
+                    !(hung_up && (r == -ECONNREFUSED || r == -ENOENT)))
+                        return r;
+                if (again_ns >= deadline_ns)
+                        return hung_up ? -ECONNRESET : -ETIMEDOUT;
+                clock_sleep_until(CLOCK_MONOTONIC, again_ns);
+        }
 }
 
 static int handle_new(struct sfshm **ret, const char *address, unsigned flags) {
@@ -93,12 +101,14 @@ static int handle_new(struct sfshm **ret, const char *address, unsigned flags) {
         atomic_init(&s->hinted_boot_ns, INT64_MIN / 2);
         s->lanes = lanes_wanted(flags);
         s->address = strdup(address_or_default(address));
-        if (s->address != NULL && (r = reattach_new(&s->reattach)) == 0)
-                r = attach(s->address, s->lanes, &a);
+        if (s->address != NULL && (r = process_new(&s->process, &s->place)) == 0)
+                r = attach(s, &a);
         if (r < 0) {
                 sfshm_close(s);
                 return r;
         }
+        s->layout = attachment_clock(a)->layout;
+        atomic_init(&a->newest, &s->attachment);
         atomic_init(&s->attachment, a);
         *ret = s;
         return 0;
@@ -116,13 +126,21 @@ int sfshm_open(sfshm **ret, const char *address, unsigned flags) {
 }
 
 sfshm *sfshm_close(sfshm *s) {
+        struct attachment *a;
+        int state;
+
         if (s == NULL)
                 return NULL;
+        (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+        a = atomic_load_explicit(&s->attachment, memory_order_acquire);
         own_socket_close(s->pending);
-        attachment_free(atomic_load_explicit(&s->attachment, memory_order_acquire));
-        reattach_free(s->reattach);
+        if (a != NULL)
+                own_socket_close(a->socket); /* older ones have the same number */
+        attachment_space_free(&s->space);
+        process_free(s->process);
         free(s->address);
         free(s);
+        (void)pthread_setcancelstate(state, &state);
         return NULL;
 }
 
@@ -139,8 +157,7 @@ int64_t sfshm_retry_at(const sfshm *s) {
 }
 
 int sfshm_get_layout(const sfshm *s, struct sfshm_layout *ret) {
-        const struct attachment *a = atomic_load_explicit(&s->attachment, memory_order_acquire);
-        const struct id_layout *layout = &attachment_clock(a)->layout;
+        const struct id_layout *layout = &s->layout;
 
         *ret = (struct sfshm_layout){
                 .tick_bits = layout->tick_bits,

@@ -11,7 +11,7 @@
 
 struct own_socket {
         int fd;
-        uint64_t cookie; /* SO_COOKIE: unique among all sockets since boot */
+        uint64_t cookie; /* SO_COOKIE: unique among all sockets since boot; see own_socket.c */
 };
 #define OWN_SOCKET_NONE ((struct own_socket){ .fd = -1 })
 

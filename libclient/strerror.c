@@ -33,7 +33,9 @@ static const struct {
                   "daemon.socket_group in sfshmd.conf(5)" },
         { EINVAL, "invalid argument" },
         { ERANGE, "out of the range of this layout" },
-        { ENOMEM, "out of memory" },
+        { ENOBUFS, "the daemon has no file descriptors or memory left for another client: raise "
+                   "LimitNOFILE= or MemoryMax= of its unit, see its log" },
+        { ENOMEM, "out of memory in this process" },
         { EMFILE, "too many open files in this process" },
         { ENFILE, "too many open files in the system" },
         { ENAMETOOLONG, "the socket's path is longer than 107 bytes" },

@@ -10,11 +10,11 @@
 #include "libclient/clock.h"
 #include "libclient/count.h"
 #include "libclient/cpu_lane.h"
+#include "libclient/process.h"
 #include "libclient/reattach.h"
 
 #define HINT_EVERY_NS INT64_C(5000000) /* at most one WANT in this time */
-#define GRANT_SLICE_TICKS 20u /* while waiting for a grant: check the socket this often */
-#define GRANT_SLICE_NS (GRANT_SLICE_TICKS * NS_PER_TICK)
+#define GRANT_NEAR_TICKS 20u /* a grant that begins so soon is waited for by the clock */
 /* Ask the daemon to run the ticker after this many calls without it in that many ticks. */
 #define SELF_CLOCKED_TICKS 16u
 #define SELF_CLOCKED_CALLS 64u
@@ -83,6 +83,7 @@ static int reattach_error(int error) {
         case ENOMEM:
         case EMFILE:
         case ENFILE:
+        case ENOBUFS:
         case EACCES:
         case ETIMEDOUT: /* it listens but did not answer within 5 s */
                 return error;
@@ -91,26 +92,34 @@ static int reattach_error(int error) {
         }
 }
 
-/* The lane is closed, or no reservation is valid and the daemon's end is closed. */
+/* May another attempt succeed, since somebody listens? */
+static bool may_pass(int error) {
+        return error == -EAGAIN || error == -EBUSY || error == -ECONNRESET;
+}
+
+/* The pages have ended, or no reservation is valid and the daemon's end is closed. */
 static int attach_again(struct sfshm *s, struct attachment *a, struct deadline *d,
                         int64_t boot_ns) {
         int r = reattach_step(s, a);
 
         if (r == 0)
                 return 0;
-        if (r != -EAGAIN)
+        if (!may_pass(r))
                 return reattach_error(r);
         if (d->timeout_ns == 0)
                 return again(s, boot_ns, boot_ns + 1000000);
         if (clock_monotonic_ns() >= deadline_ns(d))
                 return -ETIMEDOUT;
-        reattach_wait(deadline_ns(d));
+        reattach_wait(s, r, deadline_ns(d), &d->pause_ns);
         return 0;
 }
 
-/* Sleeps until the daemon has changed something in the grants page. */
-static void wait_for_grant(const struct attachment *a, uint32_t seen, int64_t left_ns) {
-        struct timespec ts = { .tv_nsec = left_ns < GRANT_SLICE_NS ? left_ns : GRANT_SLICE_NS };
+/* Sleeps until the daemon has changed something in the grants page, but not for long: nobody
+ * wakes it when the daemon is killed. */
+static void wait_for_grant(const struct attachment *a, uint32_t seen, int64_t left_ns,
+                           struct deadline *d) {
+        int64_t pause = clock_next_pause(&d->pause_ns);
+        struct timespec ts = { .tv_nsec = left_ns < pause ? left_ns : pause };
 
         /* shared futex on a read-only mapping; EAGAIN if it has already changed */
         (void)syscall(SYS_futex, &attachment_grants(a)->changed, FUTEX_WAIT, seen, &ts, NULL, 0);
@@ -135,12 +144,12 @@ static int no_slot(struct sfshm *s, struct attachment *a, uint32_t lane, uint64_
         want(s, a, lane, count, boot_ns);
         if (d->timeout_ns == 0)
                 return again(s, boot_ns, boot_ns + 1000000);
-        if (begins - tick <= GRANT_SLICE_TICKS)
+        if (begins - tick <= GRANT_NEAR_TICKS)
                 return clock_wait(a, begins, deadline_ns(d));
         left = d->timeout_ns < 0 ? INT64_MAX : deadline_ns(d) - clock_monotonic_ns();
         if (left <= 0)
                 return state == CLOCK_STATE_WAITING ? -ETIME : -ETIMEDOUT;
-        wait_for_grant(a, seen, left);
+        wait_for_grant(a, seen, left, d);
         return 0;
 }
 
@@ -168,8 +177,29 @@ static int full(struct sfshm *s, struct attachment *a, uint32_t lane, uint64_t c
         return r;
 }
 
+/* The lane is full, or has no valid slot: waits, and holds the attachment meanwhile. */
+static int wait_for_room(struct sfshm *s, struct attachment *a, uint32_t lane, uint64_t count,
+                         struct deadline *d, enum claim_result why, uint64_t tick,
+                         int64_t boot_ns) {
+        uint32_t number;
+        int r;
+
+        if (!reattach_hold(s, a, &number))
+                return 0;
+        if (why == CLAIM_FULL)
+                r = full(s, a, lane, count, d, tick, boot_ns);
+        else
+                r = no_slot(s, a, lane, count, d, tick, boot_ns);
+        reattach_release(s, number);
+        return r;
+}
+
 int wait_claim(struct sfshm *s, uint64_t min, uint64_t max, bool reach_back, struct deadline *d,
                struct claim *ret) {
+        int error = process_check(s->process, &s->place);
+
+        if (error < 0)
+                return error;
         for (;;) {
                 struct attachment *a = atomic_load_explicit(&s->attachment, memory_order_acquire);
                 const struct clock_segment *clock = attachment_clock(a);
@@ -191,14 +221,15 @@ int wait_claim(struct sfshm *s, uint64_t min, uint64_t max, bool reach_back, str
                         return 0;
                 case CLAIM_FULL:
                         reattach_upkeep(s, a, boot_ns);
-                        r = full(s, a, lane, max, d, tick, boot_ns);
+                        r = wait_for_room(s, a, lane, max, d, CLAIM_FULL, tick, boot_ns);
                         break;
                 case CLAIM_NO_SLOT:
-                        r = no_slot(s, a, lane, max, d, tick, boot_ns);
+                        r = wait_for_room(s, a, lane, max, d, CLAIM_NO_SLOT, tick, boot_ns);
                         break;
-                case CLAIM_CLOSED:
+                case CLAIM_ENDED:
                         r = attach_again(s, a, d, boot_ns);
                         break;
+                case CLAIM_LEFT:
                 case CLAIM_LOST:
                         break;
                 }

@@ -10,6 +10,7 @@
 struct deadline {
         int64_t timeout_ns; /* -1: without limit; 0: not at all */
         int64_t at_ns; /* CLOCK_MONOTONIC; 0: not read yet */
+        int64_t pause_ns; /* see clock_next_pause() */
 };
 
 struct deadline deadline_of(const struct sfshm *s);

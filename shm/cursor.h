@@ -4,7 +4,7 @@
  * The cursor: the word of a lane to which the library adds.
  *
  *   63      62 .............. 25   24 .. 23   22 .......... 0
- *   closed  tick since base (ms)   slot       offset
+ *   0       tick since base (ms)   slot       offset
  *
  * The word contains the tick, so a stale thread is never taken for a fresh one. It
  * contains the slot, so the slot changes only together with the tick, and the order
@@ -22,7 +22,6 @@
 #define CURSOR_TICK_SHIFT 25u
 #define CURSOR_TICK_BITS 38u
 #define CURSOR_OFFSET_MASK ((UINT64_C(1) << CURSOR_OFFSET_BITS) - 1)
-#define CURSOR_CLOSED (UINT64_C(1) << 63)
 #define CURSOR_TICK_MAX ((UINT64_C(1) << CURSOR_TICK_BITS) - 1) /* 8.7 years */
 #define CURSOR_OFFSET_FULL (UINT64_C(1) << 22)                  /* larger than every width */
 /* The clock is read again at every offset that is a multiple of this (T1). */
@@ -33,16 +32,13 @@ static inline uint64_t cursor_pack(uint64_t tick, unsigned slot, uint64_t offset
         return tick << CURSOR_TICK_SHIFT | (uint64_t)slot << CURSOR_SLOT_SHIFT | offset;
 }
 static inline uint64_t cursor_tick(uint64_t cursor) {
-        return (cursor & ~CURSOR_CLOSED) >> CURSOR_TICK_SHIFT;
+        return cursor >> CURSOR_TICK_SHIFT;
 }
 static inline unsigned cursor_slot(uint64_t cursor) {
         return (unsigned)(cursor >> CURSOR_SLOT_SHIFT) & 3u;
 }
 static inline uint64_t cursor_offset(uint64_t cursor) {
         return cursor & CURSOR_OFFSET_MASK;
-}
-static inline bool cursor_closed(uint64_t cursor) {
-        return (cursor & CURSOR_CLOSED) != 0;
 }
 /* Tick and slot, offset 0. */
 static inline uint64_t cursor_key(uint64_t cursor) {

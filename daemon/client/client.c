@@ -170,12 +170,8 @@ void client_wake(struct client *client) {
 
 /* What the lane has used of its cursor's tick. */
 static uint64_t used_now(const struct client *client, uint32_t lane, uint64_t cursor) {
-        const struct slot *slot;
+        const struct slot *slot = &client_grants(client)->slots[lane][cursor_slot(cursor)];
 
-        /* the library counts a cursor's last tick before it closes it */
-        if (cursor_closed(cursor))
-                return 0;
-        slot = &client_grants(client)->slots[lane][cursor_slot(cursor)];
         /* relaxed: for statistics; the width of another grant does no harm */
         return cursor_used(cursor, span_width(atomic_load_explicit(&slot->span,
                                                                    memory_order_relaxed)));

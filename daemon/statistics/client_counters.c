@@ -60,10 +60,9 @@ static struct rectangle unfinished(const struct client *client, uint32_t lane, u
         const struct grants_page *grants = client->grants.map;
         struct rectangle r;
 
-        /* The library counts a cursor's last tick before it closes it. A slot that was granted
-         * anew no longer shows where that tick's positions were; the library counts them with
-         * its next call. */
-        if (cursor_closed(cursor) || !slot_read(&grants->slots[lane][cursor_slot(cursor)], &r) ||
+        /* A slot that was granted anew no longer shows where that tick's positions were; the
+         * library counts them with its next call. */
+        if (!slot_read(&grants->slots[lane][cursor_slot(cursor)], &r) ||
             !rectangle_at(&r, grants->base_tick + cursor_tick(cursor)))
                 return (struct rectangle){ .width = 0 };
         r.width = (uint32_t)cursor_used(cursor, r.width);

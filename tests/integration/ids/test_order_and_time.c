@@ -63,8 +63,8 @@ static void expect_ordered(const struct shared *shared) {
 
 /*
  * Threads and a forked child on one handle, while the daemon is killed and
- * started anew. Turns red when lanes_begin_after() does nothing, or when the
- * old lane is not closed (lanes_close).
+ * started anew. Turns red when lanes_begin() does nothing, or when a claim in
+ * an attachment that was left counts (claimed() in lane.c).
  */
 Test(O1, one_lane_across_threads_fork_and_restart) {
         enum { THREADS = 3, CALLS = 2000000 };

@@ -15,7 +15,6 @@
 #include <unistd.h>
 
 #include "libclient/handle.h"
-#include "libclient/reattach.h"
 #include "tests/support/collect.h"
 #include "tests/support/private_daemon.h"
 #include "tests/support/reservation.h"
@@ -197,7 +196,7 @@ Test(processes, program_takes_the_descriptors_number) {
 }
 
 /* A child never waits for a step that only a thread of its parent was in. Red
- * without MADV_WIPEONFORK (reattach_new). */
+ * without MADV_WIPEONFORK (process_new). */
 Test(processes, child_finds_no_step_under_way) {
         sfshm *s;
         pid_t child;
@@ -205,14 +204,14 @@ Test(processes, child_finds_no_step_under_way) {
         private_daemon_prepare(&d);
         private_daemon_start(&d);
         s = private_daemon_open(&d, 0);
-        atomic_store(&s->reattach->busy, 1);
-        s->reattach->begun_boot_ns = 1;
+        atomic_store(&s->process->busy, 1);
+        s->process->begun_boot_ns = 1;
         child = fork_bound();
         if (child == 0)
-                _exit(atomic_load(&s->reattach->busy) != 0 || s->reattach->begun_boot_ns != 0);
+                _exit(atomic_load(&s->process->busy) != 0 || s->process->begun_boot_ns != 0);
         expect_exit_0(child);
-        atomic_store(&s->reattach->busy, 0);
-        s->reattach->begun_boot_ns = 0;
+        atomic_store(&s->process->busy, 0);
+        s->process->begun_boot_ns = 0;
         sfshm_close(s);
         private_daemon_stop(&d);
         private_daemon_remove(&d);

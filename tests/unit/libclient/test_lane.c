@@ -13,6 +13,7 @@
 #define BASE UINT64_C(1000)
 
 static struct attachment *a;
+static _Atomic(struct attachment *) newest; /* the handle's */
 
 static void no_step(void) {
 }
@@ -49,6 +50,8 @@ static void make_attachment(void) {
         a->socket = OWN_SOCKET_NONE;
         atomic_init(&a->hints[0].key, HINT_NONE);
         atomic_init(&lane_words_of(a, 0)->cursor, cursor_pack(0, 0, CURSOR_OFFSET_FULL));
+        atomic_store(&newest, a);
+        atomic_init(&a->newest, &newest);
 }
 
 static void free_attachment(void) {
@@ -224,34 +227,74 @@ Test(lane, modulo_skew) {
         }
 }
 
-/* Closing keeps the last tick, lets no claim and no add through, and the lanes
- * of the next attachment begin above it. */
-Test(lane, closed_for_good) {
-        struct lane_words *words = lane_words_of(a, 0);
+/* Makes another attachment the newest, which follows the one there was. Returns that. */
+static struct attachment *attach_anew(void) {
+        struct attachment *older = a;
+
+        make_attachment();
+        atomic_init(&a->older, older);
+        return older;
+}
+
+/*
+ * The lanes of the next attachment begin above the old lane, which relatives go on using.
+ * Red when lanes_begin() does nothing, or looks only once for all relatives.
+ */
+Test(lane, O1_begins_above_the_lane_before) {
+        struct attachment *older, *newer;
+        struct claim c;
+
+        grant(SLOT_STANDING_A, 100, 16, BASE, BASE + 1000);
+        set_tick(BASE + 9);
+        cr_assert_eq(claim_n(5, 5, 0, &c), CLAIM_GOT);
+        older = attach_anew();
+        newer = a;
+        grant(SLOT_STANDING_A, 200, 16, BASE, BASE + 1000);
+        set_tick(BASE + 9);
+        cr_assert_eq(claim_n(1, 1, 0, &c), CLAIM_FULL);
+        set_tick(BASE + 10);
+        cr_assert_eq(claim_n(1, 1, 0, &c), CLAIM_GOT);
+        cr_assert_eq(lane_words_of(a, 0)->ids + cursor_used(lane_words_of(a, 0)->cursor, 16), 1);
+
+        /* a relative, whose handle still uses the old one */
+        a = older;
+        atomic_store(&newest, a);
+        set_tick(BASE + 12);
+        cr_assert_eq(claim_n(5, 5, 0, &c), CLAIM_GOT, "the lane was closed");
+        cr_assert_eq(c.start, 100);
+        /* and attaches again itself, later */
+        attach_anew();
+        grant(SLOT_STANDING_A, 300, 16, BASE, BASE + 1000);
+        set_tick(BASE + 12);
+        cr_assert_eq(claim_n(1, 1, 0, &c), CLAIM_FULL);
+        munmap(older, 4 * ATTACHMENT_PART);
+        munmap(newer, 4 * ATTACHMENT_PART);
+}
+
+/*
+ * A thread that is still on its way through the old attachment when the handle has left it
+ * gets nothing there, neither by a claim nor by the add of its hot path. Red when claimed()
+ * or lane_judge() does not look whether the attachment is in use: its ID could be above one
+ * of the new lanes that was returned before.
+ */
+Test(lane, O1_claims_of_an_attachment_that_was_left_do_not_count) {
+        struct attachment *older;
         struct claim c;
         int64_t boot;
 
         grant(SLOT_STANDING_A, 100, 16, BASE, BASE + 1000);
         set_tick(BASE + 7);
         cr_assert_eq(claim_n(5, 5, 0, &c), CLAIM_GOT);
-        cr_assert_eq(lanes_close(a), BASE + 7);
-        cr_assert_eq(words->ids, 5);
-        cr_assert_eq(lanes_close(a), BASE + 7, "by another process once more");
-        cr_assert_eq(words->ids, 5, "counted once");
-        cr_assert_eq(claim_n(1, 1, 0, &c), CLAIM_CLOSED);
-        cr_assert(!lane_judge(a, 0, words->cursor++, &c, &boot));
+        older = attach_anew();
+        atomic_store(&newest, a);
+        a = older;
+        cr_assert_eq(claim_n(1, 1, 0, &c), CLAIM_LEFT, "in the same tick");
+        cr_assert_eq(a->hints[0].key, HINT_NONE, "a key that the hot path would use");
+        cr_assert(!lane_judge(a, 0, atomic_fetch_add(&lane_words_of(a, 0)->cursor, 1), &c, &boot));
         set_tick(BASE + 8);
-        cr_assert_eq(claim_n(1, 1, 0, &c), CLAIM_CLOSED);
-
-        free_attachment();
-        make_attachment();
-        lanes_begin_after(a, BASE + 9);
-        grant(SLOT_STANDING_A, 100, 16, BASE, BASE + 1000);
-        set_tick(BASE + 9);
-        cr_assert_eq(claim_n(1, 1, 0, &c), CLAIM_FULL);
-        set_tick(BASE + 10);
-        cr_assert_eq(claim_n(1, 1, 0, &c), CLAIM_GOT);
-        cr_assert_eq(lane_words_of(a, 0)->ids + cursor_used(lane_words_of(a, 0)->cursor, 16), 1);
+        cr_assert_eq(claim_n(1, 1, 0, &c), CLAIM_LEFT, "in a later one");
+        cr_assert_eq(a->hints[0].key, HINT_NONE);
+        munmap(atomic_load(&newest), 4 * ATTACHMENT_PART);
 }
 
 /* IDs are counted by worker, over the boundary between two of them. */
@@ -263,7 +306,8 @@ Test(lane, counts_by_worker) {
                 set_tick(tick);
                 cr_assert_eq(claim_n(300, 300, 0, &c), CLAIM_GOT);
         }
-        lanes_close(a);
+        set_tick(BASE + 11);
+        cr_assert_eq(claim_n(1, 1, 0, &c), CLAIM_GOT); /* the tick before is finished */
         cr_assert_eq(attachment_worker_ids(a)[0], 1000);
         cr_assert_eq(attachment_worker_ids(a)[1], 2000);
         cr_assert_eq(lane_words_of(a, 0)->ids, 3000);
@@ -281,7 +325,6 @@ Test(lane, judge) {
         cr_assert_eq(c.tick, BASE + 5);
         cr_assert_eq(c.start + c.offset, 7 + 15);
         cr_assert(!lane_judge(a, 0, cursor + 1, &c, &boot), "past the width");
-        cr_assert(!lane_judge(a, 0, cursor | CURSOR_CLOSED, &c, &boot));
         cr_assert(!lane_judge(a, 0, cursor_pack(5, SLOT_ELASTIC_A, 1), &c, &boot), "no grant");
         set_tick(BASE + 6);
         cr_assert(!lane_judge(a, 0, cursor, &c, &boot), "a tick that has passed (T1)");

@@ -14,8 +14,8 @@ static uint64_t random_cursor(uint64_t *state) {
 
 Test(cursor, fields_fill_the_word_and_do_not_touch) {
         cr_assert_eq(cursor_pack(CURSOR_TICK_MAX, 0, 0) ^ cursor_pack(0, 3, 0) ^
-                             cursor_pack(0, 0, CURSOR_OFFSET_MASK) ^ CURSOR_CLOSED,
-                     UINT64_MAX);
+                             cursor_pack(0, 0, CURSOR_OFFSET_MASK),
+                     UINT64_MAX >> 1);
         cr_assert_eq(CURSOR_SLOT_SHIFT, CURSOR_OFFSET_BITS);
         cr_assert_eq(1u << (CURSOR_TICK_SHIFT - CURSOR_SLOT_SHIFT), SLOTS_PER_LANE);
         cr_assert_eq(CURSOR_TICK_SHIFT + CURSOR_TICK_BITS, 63);
@@ -33,7 +33,6 @@ Test(cursor, round_trip) {
                 cr_assert_eq(cursor_tick(cursor), tick);
                 cr_assert_eq(cursor_slot(cursor), slot);
                 cr_assert_eq(cursor_offset(cursor), offset);
-                cr_assert_not(cursor_closed(cursor));
                 cr_assert_eq(cursor_key(cursor) + offset, cursor);
         }
 }
@@ -54,18 +53,17 @@ Test(cursor, O1_later_ticks_are_higher_words) {
 
 /*
  * The hot path's one subtraction: cursor - key is below a width only in the
- * very tick and slot of the key, on an open cursor. Red when a field moves so
- * that another tick, slot or the closed bit comes within 2^22 of the key.
+ * very tick and slot of the key. Red when a field moves so that another tick or
+ * slot comes within 2^22 of the key.
  */
-Test(cursor, U1_one_subtraction_checks_tick_slot_and_closed) {
+Test(cursor, U1_one_subtraction_checks_tick_and_slot) {
         uint64_t state = 4;
 
         for (int i = 0; i < 20000; i++) {
                 uint64_t key = cursor_key(random_cursor(&state)), cursor = random_cursor(&state);
                 uint64_t near = key + (random_next(&state) & ((UINT64_C(1) << 26) - 1)) -
                                 (UINT64_C(1) << 25);
-                uint64_t tried[] = { cursor, near, cursor | CURSOR_CLOSED, near | CURSOR_CLOSED,
-                                     key | CURSOR_CLOSED, key - 1 };
+                uint64_t tried[] = { cursor, near, key - 1, key + CURSOR_OFFSET_MASK + 1 };
 
                 for (size_t j = 0; j < sizeof(tried) / sizeof(tried[0]); j++) {
                         bool same = cursor_key(tried[j]) == key;
@@ -76,21 +74,6 @@ Test(cursor, U1_one_subtraction_checks_tick_slot_and_closed) {
                         if (same)
                                 cr_assert_eq(tried[j] - key, cursor_offset(tried[j]));
                 }
-        }
-}
-
-/* Closing is a fetch_or: the tick stays, for the next lane starts above it. */
-Test(cursor, closing_keeps_tick_slot_and_offset) {
-        uint64_t state = 5;
-
-        for (int i = 0; i < 1000; i++) {
-                uint64_t cursor = random_cursor(&state), closed = cursor | CURSOR_CLOSED;
-
-                cr_assert(cursor_closed(closed));
-                cr_assert_eq(cursor_tick(closed), cursor_tick(cursor));
-                cr_assert_eq(cursor_slot(closed), cursor_slot(cursor));
-                cr_assert_eq(cursor_offset(closed), cursor_offset(cursor));
-                cr_assert_gt(closed, cursor);
         }
 }
 
