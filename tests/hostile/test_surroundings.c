@@ -10,8 +10,10 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -135,6 +137,77 @@ static int open_with_few_descriptors(void *context) {
  * not deliver the descriptors. */
 Test(hostile_surroundings, f1_few_descriptors, .init = set_up, .fini = clean) {
         cr_expect_eq(attacker_run((uid_t)-1, open_with_few_descriptors, NULL), 0);
+}
+
+static bool standard_are_closed(void) {
+        for (int fd = 0; fd < 3; fd++)
+                if (fcntl(fd, F_GETFD) >= 0)
+                        return false;
+        return true;
+}
+
+/* Written without a word: nothing here may print. */
+static int without_standard_descriptors(void *context) {
+        uint64_t last = 0;
+        sfshm *s = NULL;
+
+        (void)context;
+        close_range(0, 2, 0);
+        if (sfshm_open(&s, d.socket, 0) < 0 || !standard_are_closed())
+                return 1;
+        while (reservation_left_ms(s) < 1900)
+                if (take_for(s, 20, &last) != 0)
+                        return 2;
+        for (int i = 0; i < 2; i++) {
+                const struct attachment *before = atomic_load(&s->attachment);
+
+                /* as if the daemon had hung up: only the library's end is closed */
+                close(before->socket.fd);
+                atomic_store(&atomic_load(&s->attachment)->generation, 0);
+                while (atomic_load(&s->attachment) == before)
+                        if (take_for(s, 5, &last) != 0)
+                                return 3;
+                if (!standard_are_closed() || atomic_load(&s->attachment)->socket.fd < 3)
+                        return 4;
+        }
+        sfshm_close(s);
+        return 0;
+}
+
+/* A program's standard output must not go to a socket of the library. Red when
+ * handshake_begin() takes the lowest number. */
+Test(hostile_surroundings, f1_standard_descriptors_closed, .init = set_up, .fini = clean) {
+        cr_expect_eq(attacker_run((uid_t)-1, without_standard_descriptors, NULL), 0);
+}
+
+static int with_an_empty_variable(void *context) {
+        uint64_t id;
+        sfshm *s = NULL;
+
+        (void)context;
+        if (chroot(d.directory) < 0 || chdir("/") < 0)
+                return 1;
+        setenv("SFSHM_SOCKET", "", 1);
+        if (sfshm_open(&s, NULL, 0) != 0 || sfshm_next(s, &id) != 0)
+                return 2;
+        sfshm_close(s);
+        return sfshm_open(&s, "", 0) == -ENOENT ? 0 : 3; /* an address is not a variable */
+}
+
+/* The daemon listens at the default path, below the root directory of the client. Red when an
+ * empty SFSHM_SOCKET is taken for a path. */
+Test(hostile_surroundings, f1_an_empty_variable_is_unset) {
+        char path[SCRATCH_MAX + 16];
+
+        prepare_daemon(&d, 0);
+        snprintf(path, sizeof(path), "%s/run", d.directory);
+        cr_assert_eq(mkdir(path, 0755), 0);
+        snprintf(d.socket, sizeof(d.socket), "%s/run/sfshm/sfshm.sock", d.directory);
+        private_daemon_set(&d, "daemon.socket=%s", d.socket);
+        private_daemon_start(&d);
+        cr_expect_eq(attacker_run((uid_t)-1, with_an_empty_variable, NULL), 0);
+        private_daemon_stop(&d);
+        private_daemon_remove(&d);
 }
 
 #if defined(__SANITIZE_ADDRESS__)
