@@ -194,6 +194,7 @@ static bool nothing_valid(void *handle) {
  */
 Test(T1, stopped_daemon_and_no_reservation) {
         private_daemon_prepare(&d);
+        private_daemon_set(&d, "reserve.standing=1s");
         private_daemon_start(&d);
         for (int round = 0; round < 5; round++) {
                 sfshm *s = private_daemon_open(&d, 0);
