@@ -13,7 +13,7 @@
 struct portable_options {
         void (*init)(void);
         void (*fini)(void);
-        double timeout; /* seconds; 0: the runner's own */
+        double timeout; /* seconds; the runner has a least one */
 };
 
 struct portable_suite {
