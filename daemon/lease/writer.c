@@ -12,7 +12,8 @@
 #include "daemon/util/time.h"
 
 #define RETRY_FIRST_NS (100 * NS_PER_MS)
-#define RETRY_LAST_NS (10 * NS_PER_S)
+#define RETRY_LAST_DISK_NS NS_PER_S /* a full disk may have room any moment */
+#define RETRY_LAST_COORDINATOR_NS (10 * NS_PER_S) /* which many hosts ask */
 
 /* Called with the mutex. */
 static bool is_write_requested(const struct lease *lease) {
@@ -43,7 +44,9 @@ static void take_failure(struct lease *lease, int error) {
                             lease->backend->place(lease->state), lease->backend->error_text(error),
                             atomic_load_explicit(&lease->fence, memory_order_relaxed),
                             lease->backend->remedy(lease->state));
-        lease->retry_ns = backoff_next(lease->retry_ns, RETRY_FIRST_NS, RETRY_LAST_NS);
+        lease->retry_ns = backoff_next(lease->retry_ns, RETRY_FIRST_NS,
+                                       lease->backend->renew_due == NULL
+                                               ? RETRY_LAST_DISK_NS : RETRY_LAST_COORDINATOR_NS);
         /* relaxed: a value for display; the eventfd orders it for the reader */
         atomic_store_explicit(&lease->error, error, memory_order_relaxed);
 }

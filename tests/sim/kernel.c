@@ -18,7 +18,7 @@
 #include "world.h"
 
 #define RETRY_FIRST_NS (100 * MS)
-#define RETRY_LAST_NS (10 * SECOND)
+#define RETRY_LAST_NS SECOND
 
 void kill_point(void) {
         if (world.in_daemon && world.kill_in > 0 && --world.kill_in == 0)

@@ -229,7 +229,7 @@ static const struct event {
         { "state directory not writable for 20 s", disk_full_20_s, false,
           "the fence is raised in time" },
         { "state directory not writable for 5 min", disk_full_5_min, false,
-          "FAILED, STUCK from the fence on; ends by itself, up to 10 s after the disk is good" },
+          "FAILED, STUCK from the fence on; ends by itself, within a second once the disk is good" },
         { "files in `/dev/shm` removed", files_removed, false, "`sfshm-stat` finds no daemon" },
         { "the same, then the daemon is stopped and started", files_removed_stop, true,
           "waits for the last promise" },
