@@ -15,6 +15,7 @@
 #include "daemon/host/notify.h"
 #include "daemon/host/exit_status.h"
 #include "daemon/server/start.h"
+#include "shm/process/process.h"
 
 enum {
         OPTION_FENCE_ABOVE = 256,
@@ -199,10 +200,18 @@ static int check(const struct config *config) {
         int start = server_check(config), coordinator = workers_check(config);
         int r = start < 0 ? start : coordinator;
 
-        if (r == 0 && (printf("sfshmd would start as uid %u.\n", (unsigned)geteuid()) < 0 ||
-                       fflush(stdout) != 0))
-                return STATUS_RUNTIME;
+        if (r == 0)
+                printf("sfshmd would start as uid %u.\n", (unsigned)geteuid());
         return r == 0 ? EXIT_SUCCESS : (int)exit_status_of(r);
+}
+
+/* Of what does not serve. Returns `status`, or that the output failed. */
+static int finish_output(int status) {
+        int r = process_finish(stdout);
+
+        if (r < 0)
+                fprintf(stderr, "sfshmd: cannot write the output: %s\n", strerror(-r));
+        return r < 0 && status == EXIT_SUCCESS ? STATUS_RUNTIME : status;
 }
 
 int main(int argc, char *argv[]) {
@@ -210,6 +219,7 @@ int main(int argc, char *argv[]) {
         struct config *config = NULL;
         int r = STATUS_USAGE;
 
+        process_begin();
         if (options.sets == NULL)
                 return STATUS_RUNTIME;
         if (parse_options(argc, argv, &options) == 0) {
@@ -234,6 +244,8 @@ int main(int argc, char *argv[]) {
                 r = serve(&reload);
         }
         log_stop();
+        if (!options_serve(&options))
+                r = finish_output(r);
         config_free(config);
         free(options.sets);
         return r;

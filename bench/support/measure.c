@@ -8,6 +8,13 @@
 #include <string.h>
 #include <time.h>
 
+#include "shm/process/process.h"
+
+/* Every benchmark reports by this module, so none begins otherwise. */
+__attribute__((constructor)) static void measure_begin(void) {
+        process_begin();
+}
+
 static const char *program_name = "bench";
 
 int64_t now_ns(void) {

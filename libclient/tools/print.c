@@ -5,6 +5,8 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "shm/process/process.h"
+
 static __attribute__((format(printf, 1, 0))) void print_message(const char *format,
                                                                 va_list arguments) {
         fflush(stdout); /* so that errors appear at their place in the output */
@@ -71,7 +73,7 @@ void print_json_string(FILE *out, const char *text, size_t size) {
 }
 
 int print_finish(FILE *out) {
-        if (fflush(out) != 0 || ferror(out))
-                return print_error("cannot write the output: %s", strerror(errno));
-        return 0;
+        int r = process_finish(out);
+
+        return r == 0 ? 0 : print_error("cannot write the output: %s", strerror(-r));
 }

@@ -7,6 +7,7 @@
 #include "libclient/tools/command.h"
 #include "libclient/tools/options.h"
 #include "libclient/tools/print.h"
+#include "shm/process/process.h"
 
 #define LAYOUT \
         "The layout is the daemon's, or that of any of --layout, --epoch and --region-bits\n" \
@@ -145,6 +146,7 @@ int main(int argc, char *argv[]) {
         struct command_options options = { .count = 1, .workers = 1, .layout = SFSHM_LAYOUT_DEFAULT };
         int status;
 
+        process_begin();
         /* at most as many as there are arguments */
         options.sets = calloc((size_t)argc + 1, sizeof(*options.sets));
         if (options.sets == NULL)

@@ -9,6 +9,7 @@
 #include "libclient/tools/number.h"
 #include "libclient/tools/print.h"
 #include "libclient/tools/stat/stat.h"
+#include "shm/process/process.h"
 
 #define EXIT_DEAD 3
 #define INTERVAL_MIN_NS INT64_C(10000000)
@@ -165,6 +166,7 @@ int main(int argc, char *argv[]) {
         };
         int code;
 
+        process_begin();
         while ((code = getopt_long(argc, argv, "thV", long_options, NULL)) != -1) {
                 switch (code) {
                 case 'j':
