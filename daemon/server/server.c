@@ -9,6 +9,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "daemon/clock/describe.h"
 #include "daemon/host/notify.h"
 #include "daemon/util/time.h"
 
@@ -297,10 +298,35 @@ static void run_rounds(struct server *server) {
         event_run_rounds(&server->loop, rounds, sizeof(rounds) / sizeof(rounds[0]), server);
 }
 
+/* Before and after each wait. */
+static void look_for_pause(struct server *server, int64_t due_ns, bool stopped) {
+        char least[DESCRIBE_DURATION_TEXT], most[DESCRIBE_DURATION_TEXT];
+        struct pause_length length;
+
+        if (!pause_look(&server->pause, time_ns(CLOCK_BOOTTIME), time_ns(CLOCK_MONOTONIC), due_ns,
+                        stopped, &length))
+                return;
+        log_event(LOG_LEVEL_WARNING, "resumed", "the daemon did not run for %s to %s: it %s; "
+                  "clients used up what they held meanwhile",
+                  length.least_ns == 0 ? "up" : describe_duration(length.least_ns, least),
+                  describe_duration(length.most_ns, most),
+                  stopped ? "was stopped (SIGSTOP, a frozen cgroup or a debugger)" :
+                            "was stopped, or got no processor time");
+}
+
+static int server_wait(struct server *server) {
+        int r;
+
+        look_for_pause(server, server->loop.armed_ns, false);
+        r = event_dispatch(&server->loop);
+        look_for_pause(server, server->pause.boot_ns, server->loop.stopped);
+        return r;
+}
+
 int server_run(struct server *server) {
         run_rounds(server);
         while (!server->stopping) {
-                int r = event_dispatch(&server->loop);
+                int r = server_wait(server);
 
                 if (r < 0)
                         return log_failure(-r, "server", "waiting for events failed: %s",

@@ -16,6 +16,7 @@
 #include "daemon/config/reload.h"
 #include "daemon/host/clone_watch.h"
 #include "daemon/host/listen_fds.h"
+#include "daemon/host/pause.h"
 #include "daemon/host/watchdog.h"
 #include "daemon/lease/lease.h"
 #include "daemon/ledger/ledger.h"
@@ -50,6 +51,7 @@ struct server {
         struct clone_watch *clone_watch;
         struct timekeeper timekeeper;
         struct watchdog watchdog;
+        struct pause pause;
         struct listener listener;
         struct connections connections;
         struct protocol protocol;

@@ -64,8 +64,9 @@ int event_dispatch(struct event_loop *loop) {
         int n = epoll_wait(loop->epoll_fd, events, EVENTS_MAX, -1);
         int64_t now_ns;
 
+        loop->stopped = n < 0 && errno == EINTR;
         if (n < 0)
-                return errno == EINTR ? 0 : -errno;
+                return loop->stopped ? 0 : -errno;
         now_ns = time_ns(CLOCK_BOOTTIME);
         for (int i = 0; i < n; i++) {
                 struct event_source *source = events[i].data.ptr;

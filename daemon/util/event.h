@@ -29,6 +29,7 @@ struct event_loop {
         int epoll_fd, timer_fd;
         int64_t armed_ns; /* what the timer is set to; INT64_MAX: nothing */
         int64_t now_ns;   /* the same for all rounds after a batch of events */
+        bool stopped;     /* the last wait was, see event_dispatch() */
         struct event_source timer;
 };
 #define EVENT_LOOP_NONE ((struct event_loop){ .epoll_fd = -1, .timer_fd = -1 })
@@ -44,7 +45,9 @@ int event_add(struct event_loop *loop, struct event_source *source);
 int event_listen(struct event_loop *loop, struct event_source *source, bool listen);
 void event_remove(struct event_loop *loop, struct event_source *source);
 
-/* Waits for events and calls their sources. 0 or -errno. */
+/* Waits for events and calls their sources. 0 or -errno. Sets `stopped` if the wait ended
+ * because the process was stopped or frozen and continues: in a thread that handles no
+ * signals nothing else interrupts it. */
 int event_dispatch(struct event_loop *loop);
 /* Calls each round, then sets the timer to the earliest time returned. */
 void event_run_rounds(struct event_loop *loop, const event_round *rounds, size_t n, void *context);
