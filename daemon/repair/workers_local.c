@@ -87,10 +87,14 @@ static void print_text(FILE *out, const struct local_run *run) {
         fprintf(out, "%-*s  %-7s  %7s  %7s  %-24s  %13s  %9s\n", width, "WORKERS", "STATE", "PID",
                 "UID", "FENCE", "TICK", "AHEAD_S");
         fprintf(out, "%-*s  %-7s", width, run->workers, run->held ? "held" : "unused");
-        if (run->held)
-                fprintf(out, "  %7d  %7u", run->holder.pid, run->holder.uid);
+        if (run->held && run->holder.pid > 0)
+                fprintf(out, "  %7d", run->holder.pid);
         else
-                fprintf(out, "  %7s  %7s", "-", "-");
+                fprintf(out, "  %7s", "-");
+        if (run->held)
+                fprintf(out, "  %7u", run->holder.uid);
+        else
+                fprintf(out, "  %7s", "-");
         if (run->has_fence)
                 fprintf(out, "  %-24s  %13" PRIu64 "  %9.1f\n", run->fence, run->fence_tick,
                         (double)run->ahead_ms / 1e3);
@@ -108,7 +112,7 @@ static int print_json(FILE *out, const struct local_run *run) {
                 (json_int_t)run->config->region, "workers", run->workers, "first_in_id",
                 (json_int_t)config_worker_first(run->config), "state",
                 run->held ? "held" : "unused", "pid",
-                number_if(run->held, (uint64_t)run->holder.pid), "uid",
+                number_if(run->held && run->holder.pid > 0, (uint64_t)run->holder.pid), "uid",
                 number_if(run->held, run->holder.uid), "fence_tick",
                 number_if(run->has_fence, run->fence_tick), "fence",
                 run->has_fence ? json_string(run->fence) : json_null(), "fence_ahead_ms",
