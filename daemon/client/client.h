@@ -24,7 +24,8 @@ struct client_lane {
         uint64_t used;         /* IDs since the look before */
         uint64_t new_overflows;
         uint64_t busy_tick;    /* last tick in which it was busy or sent a hint; 0: never */
-        uint32_t wanted;       /* by its last hint */
+        uint64_t hinted_tick;  /* of its last hint */
+        uint32_t wanted;       /* by that hint; 0 once it shows what it takes */
         uint32_t planned;      /* scratch space of a plan */
         uint32_t standing;     /* positions charged for its standing reservation */
 };

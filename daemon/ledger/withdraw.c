@@ -100,3 +100,7 @@ uint64_t ledger_withdraw(struct ledger *ledger, const struct withdrawal *list, s
         ledger_store_in_order();
         return free_from;
 }
+
+uint64_t ledger_withdrawn_by(const struct ledger *ledger) {
+        return two_after(clock_tick(ledger));
+}

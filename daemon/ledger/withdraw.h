@@ -38,3 +38,6 @@ typedef uint64_t (*withdrawal_cursor_tick)(const struct client *client, uint32_t
  */
 uint64_t ledger_withdraw(struct ledger *ledger, const struct withdrawal *list, size_t n,
                          withdrawal_cursor_tick cursor_tick);
+/* By that tick everything has run out that was withdrawn before this call, but for lanes
+ * that hold on for longer. UINT64_MAX: there is no clock. */
+uint64_t ledger_withdrawn_by(const struct ledger *ledger);

@@ -6,16 +6,23 @@
 
 #include "daemon/reserve/planner.h"
 
-/* The time that is planned for. */
+#define LEAST_TICKS 5u /* less is not worth a plan */
+
+/* The time that is planned for, and the positions to leave free. */
 struct window {
-        uint64_t t0, t1;
-        uint64_t spare; /* positions to leave free */
+        uint64_t t0, t1, spare;
 };
 
 void elastic_fini(struct elastic *elastic) {
         free(elastic->bidders);
+        free(elastic->withdrawals);
         elastic->bidders = NULL;
+        elastic->withdrawals = NULL;
         elastic->room = 0;
+}
+
+static uint64_t later(uint64_t a, uint64_t b) {
+        return a > b ? a : b;
 }
 
 static bool recent(const struct elastic *elastic, uint64_t busy_tick, uint64_t now_tick) {
@@ -27,24 +34,22 @@ bool elastic_busy(const struct elastic *elastic, uint64_t now_tick) {
         return recent(elastic, elastic->busy_tick, now_tick);
 }
 
-static uint64_t period_of(const struct elastic *elastic, const struct grants *grants) {
-        return grants->now / elastic->period_ticks;
-}
-
-/* The first tick `n` periods after the present one began. */
-static uint64_t boundary(const struct elastic *elastic, const struct grants *grants, uint64_t n) {
-        return (period_of(elastic, grants) + n) * elastic->period_ticks;
-}
-
-uint64_t elastic_plan_end(const struct elastic *elastic, const struct grants *grants) {
-        bool due = elastic_busy(elastic, grants->now) &&
-                   elastic->planned_at != period_of(elastic, grants);
-
-        return due ? boundary(elastic, grants, 2) : 0;
+static uint64_t period_end(const struct elastic *elastic) {
+        return elastic->measured_tick + elastic->period_ticks;
 }
 
 uint64_t elastic_due(const struct elastic *elastic, const struct grants *grants) {
-        return elastic_busy(elastic, grants->now) ? boundary(elastic, grants, 1) : UINT64_MAX;
+        uint64_t due = elastic->urgent ? grants->now : period_end(elastic);
+
+        if (!elastic_busy(elastic, grants->now))
+                return UINT64_MAX;
+        return due > elastic->settled_tick ? due : elastic->settled_tick;
+}
+
+/* Two periods ahead: until the next plan a lane holds more than one. */
+uint64_t elastic_plan_end(const struct elastic *elastic, const struct grants *grants) {
+        return elastic_due(elastic, grants) <= grants->now
+                       ? grants->now + 2 * elastic->period_ticks : 0;
 }
 
 static void mark_busy(struct elastic *elastic, struct client_lane *lane, uint64_t tick) {
@@ -76,9 +81,14 @@ static void count_overflows(struct elastic *elastic, uint64_t overflows, uint64_
         elastic->demand.overflows += overflows < elapsed ? overflows : elapsed;
 }
 
-static void measure(struct elastic *elastic, const struct grants *grants, uint64_t elapsed) {
+/* A new period begins. */
+static void measure(struct elastic *elastic, const struct grants *grants) {
+        uint64_t elapsed =
+                grants->now > elastic->measured_tick ? grants->now - elastic->measured_tick : 1;
         uint64_t most, ids = 0;
 
+        elastic->measured_tick = grants->now;
+        elastic->measured_ticks = elapsed;
         if (__builtin_mul_overflow(elapsed, grants_run_width(grants), &most))
                 most = UINT64_MAX;
         elastic->demand.ticks += elapsed;
@@ -91,6 +101,8 @@ static void measure(struct elastic *elastic, const struct grants *grants, uint64
                         if (!recent(elastic, lane->busy_tick, grants->now))
                                 continue;
                         look(client, lane, most);
+                        if (lane->hinted_tick + elapsed <= grants->now)
+                                lane->wanted = 0; /* by now it shows what it takes */
                         ids = lane->used < most - ids ? ids + lane->used : most;
                         count_overflows(elastic, lane->new_overflows, elapsed);
                         if (lane->new_overflows > 0 || lane->used / ELASTIC_BUSY_IDS >= elapsed)
@@ -101,16 +113,22 @@ static void measure(struct elastic *elastic, const struct grants *grants, uint64
                 elastic->demand.ids = UINT64_MAX;
 }
 
-static int bidders_room(struct elastic *elastic, uint32_t n_lanes) {
+static int make_room(struct elastic *elastic, uint32_t n_lanes) {
+        size_t room = 2 * (size_t)n_lanes;
         struct bidder *bidders;
+        struct withdrawal *withdrawals;
 
         if (n_lanes <= elastic->room)
                 return 0;
-        bidders = reallocarray(elastic->bidders, 2 * (size_t)n_lanes, sizeof(*bidders));
+        bidders = reallocarray(elastic->bidders, room, sizeof(*bidders));
         if (!bidders)
                 return -ENOMEM;
         elastic->bidders = bidders;
-        elastic->room = 2 * (size_t)n_lanes;
+        withdrawals = reallocarray(elastic->withdrawals, 2 * room, sizeof(*withdrawals));
+        if (!withdrawals)
+                return -ENOMEM;
+        elastic->withdrawals = withdrawals;
+        elastic->room = room;
         return 0;
 }
 
@@ -130,16 +148,11 @@ static uint32_t kept_in(const struct grants *grants, const struct client_lane *l
         return width;
 }
 
-/* All busy lanes, and the idle ones that count against a cap; returns how many.
- * *ret_wanting: the busy ones without anything in the window. Without memory no lane is
- * served now; it is tried again later. */
+/* All busy lanes, and the idle ones that count against a cap; returns how many. */
 static size_t gather(struct elastic *elastic, const struct grants *grants,
-                     const struct window *window, size_t *ret_wanting) {
-        size_t n = 0, wanting = 0;
+                     const struct window *window) {
+        size_t n = 0;
 
-        *ret_wanting = 0;
-        if (bidders_room(elastic, grants->n_lanes) < 0)
-                return 0;
         for (size_t c = 0; c < grants->n_clients; c++) {
                 struct client *client = grants->clients[c];
 
@@ -153,30 +166,33 @@ static size_t gather(struct elastic *elastic, const struct grants *grants,
                                 continue;
                         if (!grants_newest(grants, lane, SLOT_ELASTIC_A, &slot, &held))
                                 held.width = lane->standing;
-                        elastic->bidders[n] =
+                        elastic->bidders[n++] =
                                 (struct bidder){ .client = client,
                                                  .lane = lane,
                                                  .held = held.width,
                                                  .keeps = kept_in(grants, lane, window, bids),
                                                  .standing = grants_standing(grants, lane) };
-                        wanting += elastic->bidders[n++].keeps == 0;
                 }
         }
-        *ret_wanting = wanting;
         return n;
 }
 
-static uint32_t usable(const struct grants *grants, const struct window *window,
-                       uint32_t *ret_start) {
+/* Divides the widest gap of the window among the busy lanes that keep nothing in it.
+ * Returns the number of bidders, and where the gap begins and how much of it is divided. */
+static size_t divide(struct elastic *elastic, struct grants *grants, const struct window *window,
+                     uint32_t *ret_start, uint32_t *ret_width) {
+        size_t n = gather(elastic, grants, window);
         uint32_t width;
 
         ledger_widest_gap(grants->ledger, window->t0, window->t1, ret_start, &width);
-        return width > window->spare ? width - (uint32_t)window->spare : 0;
+        *ret_width = width > window->spare ? width - (uint32_t)window->spare : 0;
+        return fair_share_plan(elastic->bidders, n, *ret_width, elastic->measured_ticks) < 0 ? 0
+                                                                                            : n;
 }
 
 /* The plan equals what they have, except for rounding: no lane needs another place. */
 static bool keepable(const struct grants *grants, const struct bidder *bidders, size_t n,
-                     const struct window *window, uint32_t start, uint32_t width) {
+                     uint32_t start, uint32_t width) {
         for (size_t i = 0; i < n; i++) {
                 const struct client_lane *lane = bidders[i].lane;
                 struct rectangle r;
@@ -184,7 +200,7 @@ static bool keepable(const struct grants *grants, const struct bidder *bidders, 
 
                 if (bidders[i].keeps > 0)
                         continue;
-                if (!grants_newest(grants, lane, SLOT_ELASTIC_A, &slot, &r) || r.t1 != window->t0 ||
+                if (!grants_newest(grants, lane, SLOT_ELASTIC_A, &slot, &r) ||
                     (r.width > lane->planned && fair_share_capped(bidders[i].client->account)) ||
                     !planner_close_enough(r.width, lane->planned) || r.start < start ||
                     (uint64_t)r.start + r.width > (uint64_t)start + width)
@@ -199,10 +215,29 @@ static void extend(struct grants *grants, const struct bidder *bidders, size_t n
                 unsigned slot;
 
                 if (bidders[i].keeps == 0 &&
-                    grants_newest(grants, bidders[i].lane, SLOT_ELASTIC_A, &slot, &r) &&
-                    grants_extend(grants, bidders[i].client, bidders[i].lane, slot, t1) == 0)
-                        bidders[i].lane->wanted = 0;
+                    grants_newest(grants, bidders[i].lane, SLOT_ELASTIC_A, &slot, &r))
+                        (void)grants_extend(grants, bidders[i].client, bidders[i].lane, slot, t1);
         }
+}
+
+/* Ends all elastic reservations. Returns the tick from which on their positions are free,
+ * except those of lanes that hold on for longer (see ledger_withdraw()). */
+static uint64_t withdraw(struct elastic *elastic, struct grants *grants) {
+        uint64_t all_free, most_free;
+        size_t n = 0;
+
+        for (size_t c = 0; c < grants->n_clients; c++)
+                for (uint32_t i = 0; i < grants->clients[c]->n_lanes; i++)
+                        for (unsigned slot = SLOT_ELASTIC_A; slot <= SLOT_ELASTIC_B; slot++)
+                                elastic->withdrawals[n++] = (struct withdrawal){
+                                        .entry = grants->clients[c]->lanes[i].entry,
+                                        .slot = slot,
+                                        .client = grants->clients[c],
+                                        .lane = i };
+        all_free = ledger_withdraw(grants->ledger, elastic->withdrawals, n, client_cursor_tick);
+        /* read later than the time in there, so no honest lane holds on for longer */
+        most_free = ledger_withdrawn_by(grants->ledger);
+        return all_free < most_free ? all_free : most_free;
 }
 
 static void partition(struct grants *grants, const struct bidder *bidders, size_t n,
@@ -214,73 +249,75 @@ static void partition(struct grants *grants, const struct bidder *bidders, size_
 
                 if (bidders[i].keeps > 0 || r.width == 0)
                         continue;
-                if (grants_issue(grants, bidders[i].client, lane, SLOT_ELASTIC_A, r) == 0)
-                        lane->wanted = 0;
+                (void)grants_issue(grants, bidders[i].client, lane, SLOT_ELASTIC_A, r);
                 start += r.width;
         }
-        if (window->t1 > grants->planned_end)
-                grants->planned_end = window->t1;
 }
 
-/* Divides what is free in the window among the busy lanes that have nothing in it. */
-static void divide(struct elastic *elastic, struct grants *grants, const struct window *window,
-                   uint64_t measured_ticks) {
-        uint32_t start, width = usable(grants, window, &start);
-        size_t wanting, n;
+/* The first tick from which on nearly all is free that will be in two ticks: clients that
+ * have just left still hold something until then. */
+static uint64_t soonest(const struct grants *grants, const struct window *window) {
+        uint64_t last = ledger_withdrawn_by(grants->ledger), t0 = window->t0;
+        uint32_t start, most, width;
 
-        if (width == 0) /* this check is cheap, and a thousand lanes may hint at once */
-                return;
-        n = gather(elastic, grants, window, &wanting);
-        if (wanting == 0 || fair_share_plan(elastic->bidders, n, width, measured_ticks) < 0)
-                return;
-        if (keepable(grants, elastic->bidders, n, window, start, width)) {
-                extend(grants, elastic->bidders, n, window->t1);
-                grants->planned_end = window->t1;
-        } else {
-                partition(grants, elastic->bidders, n, window, start);
+        if (last <= t0 || last >= window->t1)
+                return t0;
+        ledger_widest_gap(grants->ledger, last, window->t1, &start, &most);
+        for (; t0 < last; t0++) {
+                ledger_widest_gap(grants->ledger, t0, window->t1, &start, &width);
+                if (width >= most - most / 16)
+                        break;
         }
+        return t0;
 }
 
-/* The next period: from the end of nearly all reservations to the period's end. */
-static void plan(struct elastic *elastic, struct grants *grants, uint64_t waiting) {
-        uint64_t elapsed =
-                grants->now > elastic->measured_tick ? grants->now - elastic->measured_tick : 1;
-        struct window next = { .t0 = boundary(elastic, grants, 1),
-                               .t1 = boundary(elastic, grants, 2),
-                               .spare = elastic->newcomers + waiting };
+/* What the lanes hold is planned as if it ended; the plan then says whether it does. */
+static void plan(struct elastic *elastic, struct grants *grants, struct window *window) {
+        struct window after = { .t0 = later(grants->planned_end, grants->now),
+                                .spare = window->spare };
+        uint32_t start, width;
+        size_t n;
 
-        measure(elastic, grants, elapsed);
-        elastic->measured_tick = grants->now;
-        elastic->planned_at = period_of(elastic, grants);
-        divide(elastic, grants, &next, elapsed);
-}
-
-/* Busy lanes that hold nothing now get what is free until the end of what is planned, or
- * at least until the end of this period. */
-static void serve(struct elastic *elastic, struct grants *grants) {
-        struct window window = { .t0 = grants->now,
-                                 .t1 = boundary(elastic, grants, 2),
-                                 .spare = elastic->newcomers };
-
-        if (elastic->planned_at == period_of(elastic, grants))
-                divide(elastic, grants, &window, elastic->period_ticks);
-        window.t1 = boundary(elastic, grants, 1);
-        divide(elastic, grants, &window, elastic->period_ticks);
-}
-
-void elastic_run(struct elastic *elastic, struct grants *grants, uint64_t waiting) {
-        if (!elastic_busy(elastic, grants->now))
+        after.t1 = later(window->t1, after.t0 + 1);
+        n = divide(elastic, grants, &after, &start, &width);
+        if (n == 0)
                 return;
-        if (elastic_plan_end(elastic, grants) > 0)
-                plan(elastic, grants, waiting);
-        serve(elastic, grants);
+        if (keepable(grants, elastic->bidders, n, start, width)) {
+                extend(grants, elastic->bidders, n, window->t1);
+                grants->planned_end = later(grants->planned_end, window->t1);
+                return;
+        }
+        window->t0 = later(withdraw(elastic, grants), grants->now);
+        window->t0 = soonest(grants, window);
+        elastic->settled_tick = window->t0;
+        if (window->t0 >= window->t1)
+                return;
+        n = divide(elastic, grants, window, &start, &width);
+        partition(grants, elastic->bidders, n, window, start);
+        grants->planned_end = window->t1;
 }
 
-/* While no lane was busy, nothing was measured and nothing is planned: what is served now
- * lasts until the next plan begins. */
+void elastic_run(struct elastic *elastic, struct grants *grants, uint64_t spare) {
+        struct window window = { .t1 = elastic_plan_end(elastic, grants), .spare = spare };
+
+        if (window.t1 == 0 || make_room(elastic, grants->n_lanes) < 0)
+                return;
+        if (grants->now >= period_end(elastic))
+                measure(elastic, grants);
+        elastic->urgent = false;
+        /* nothing is withdrawn that could not be granted again */
+        if (window.t1 > ledger_fence(grants->ledger))
+                window.t1 = ledger_fence(grants->ledger);
+        if (window.t1 > grants->now + LEAST_TICKS)
+                plan(elastic, grants, &window);
+}
+
+/* While no lane was busy, nothing was measured. */
 static void begin_looking(struct elastic *elastic, const struct grants *grants) {
+        if (elastic_busy(elastic, grants->now))
+                return;
         elastic->measured_tick = grants->now;
-        elastic->planned_at = period_of(elastic, grants);
+        elastic->measured_ticks = elastic->period_ticks;
 }
 
 void elastic_adopt(struct elastic *elastic, struct grants *grants, struct client *client) {
@@ -292,8 +329,7 @@ void elastic_adopt(struct elastic *elastic, struct grants *grants, struct client
                 look(client, lane, 0);
                 if (!grants_newest(grants, lane, SLOT_ELASTIC_A, &slot, &r))
                         continue;
-                if (!elastic_busy(elastic, grants->now))
-                        begin_looking(elastic, grants);
+                begin_looking(elastic, grants);
                 mark_busy(elastic, lane, grants->now);
                 if (r.t1 > grants->planned_end)
                         grants->planned_end = r.t1;
@@ -302,16 +338,16 @@ void elastic_adopt(struct elastic *elastic, struct grants *grants, struct client
 
 void elastic_want(struct elastic *elastic, struct grants *grants, struct client *client,
                   struct client_lane *lane, uint32_t count) {
-        bool tried = lane->busy_tick == grants->now;
         struct rectangle r;
+        unsigned slot;
 
-        if (!elastic_busy(elastic, grants->now))
-                begin_looking(elastic, grants);
+        begin_looking(elastic, grants);
         if (!recent(elastic, lane->busy_tick, grants->now))
                 look(client, lane, 0);
         lane->wanted = count == 0 ? UINT32_MAX : count;
+        lane->hinted_tick = grants->now;
         mark_busy(elastic, lane, grants->now);
-        /* once per tick, so that a flood of hints costs nobody anything */
-        if (!tried && !grants_at(grants, lane, SLOT_ELASTIC_A, grants->now, &r))
-                serve(elastic, grants);
+        /* settled_tick limits how often a flood of hints causes a plan */
+        if (!grants_newest(grants, lane, SLOT_ELASTIC_A, &slot, &r))
+                elastic->urgent = true;
 }

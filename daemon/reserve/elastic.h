@@ -1,14 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * Elastic reservations: they follow the demand and end at the end of a period. Period k
- * is the ticks [k * period_ticks, (k + 1) * period_ticks). At the beginning of a period
- * the next one is planned. Slots SLOT_ELASTIC_A and _B.
+ * Elastic reservations follow the demand, in the slots SLOT_ELASTIC_A and _B. A plan gives
+ * each busy lane a width. Where that is what the lanes have, they are extended. Otherwise
+ * all of them are withdrawn, and granted anew from the tick on from which their positions
+ * are free, two ticks later.
+ *
+ * There is a plan each period, by what was measured in it, and at once when somebody comes
+ * who holds nothing, or shares have changed. After a plan that moved anything the next one
+ * waits until what was withdrawn has run out: a lane has no slot for a third reservation.
  */
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "daemon/reserve/grants.h"
+#include "daemon/ledger/withdraw.h"
 #include "daemon/reserve/fair_share.h"
 
 #define ELASTIC_LINGER_PERIODS 5u /* a lane stays busy this long after its last sign */
@@ -22,13 +28,15 @@ struct elastic_demand {
 };
 
 struct elastic {
-        uint64_t period_ticks;
-        uint64_t planned_at;    /* the period at whose beginning the last plan was made */
-        uint64_t measured_tick; /* of the last look at the counters */
+        uint64_t period_ticks;  /* half of reserve.elastic */
+        uint64_t measured_tick; /* of the last look at the counters: the period began */
+        uint64_t measured_ticks; /* for which they were looked at then */
+        uint64_t settled_tick;  /* what the last plan withdrew has run out by then */
         uint64_t busy_tick;     /* the latest of all lanes */
+        bool urgent;            /* the next plan does not wait for the period to end */
         struct elastic_demand demand; /* since the last reserve_take_demand() */
-        uint32_t newcomers;     /* positions that the latest plan leaves free */
-        struct bidder *bidders; /* scratch */
+        struct bidder *bidders; /* scratch, as are those */
+        struct withdrawal *withdrawals; /* two for each lane */
         size_t room;
 };
 
@@ -44,10 +52,10 @@ void elastic_want(struct elastic *elastic, struct grants *grants, struct client 
  * long as they use them, and what they have used so far is no demand. */
 void elastic_adopt(struct elastic *elastic, struct grants *grants, struct client *client);
 
-/* If a plan is due, because the present period has none: the end of what will be planned,
- * to which standing reservations are extended first. 0: none is due. */
+/* If a plan is due: the end of what will be planned, to which standing reservations are
+ * extended first. 0: none is due. */
 uint64_t elastic_plan_end(const struct elastic *elastic, const struct grants *grants);
-/* Plans if a plan is due, and keeps `waiting` positions free for clients that wait for a
- * standing reservation. Then serves busy lanes that hold nothing. */
-void elastic_run(struct elastic *elastic, struct grants *grants, uint64_t waiting);
+/* Plans if a plan is due, and leaves at least `spare` positions free. */
+void elastic_run(struct elastic *elastic, struct grants *grants, uint64_t spare);
+/* When the next plan is due; UINT64_MAX: no lane is busy. */
 uint64_t elastic_due(const struct elastic *elastic, const struct grants *grants);

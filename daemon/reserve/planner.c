@@ -263,17 +263,6 @@ bool planner_close_enough(uint32_t have, uint32_t want) {
         return difference <= want / 256;
 }
 
-uint32_t planner_newcomers(uint32_t run_width) {
-        return run_width / 100;
-}
-
-uint32_t planner_spare(uint32_t run_width, uint64_t taken) {
-        uint64_t least = planner_newcomers(run_width), most = (uint64_t)run_width * 3 / 200;
-        uint64_t spare = smaller(add_clamped(taken, taken), most);
-
-        return (uint32_t)(spare > least ? spare : least);
-}
-
 uint32_t planner_standing(uint32_t run_width, uint32_t lanes) {
         uint32_t most = run_width / 256 > 1 ? run_width / 256 : 1;
         uint64_t share = run_width / 2 / (8 * (uint64_t)(lanes > 0 ? lanes : 1));

@@ -53,11 +53,11 @@ int planner_plan(struct planner_lane *lanes, size_t n_lanes, const struct planne
  * that a lone client with 98 % keeps it. */
 bool planner_close_enough(uint32_t have, uint32_t want);
 
-/* Positions kept free for newcomers: 1 % of the run, ... */
-uint32_t planner_newcomers(uint32_t run_width);
-/* ... and in a period after one in which they took `taken` positions twice
- * that, up to 1.5 %. */
-uint32_t planner_spare(uint32_t run_width, uint64_t taken);
+/* Positions that a plan leaves free, so that newcomers need not wait for the next one: 1 %
+ * of the run. */
+static inline uint32_t planner_newcomers(uint32_t run_width) {
+        return run_width / 100;
+}
 /* The width of a standing reservation with `lanes` lanes attached, the new one included:
  * at least 1; narrow enough that the elastic reservation of a lone client is at least 98 %
  * of the run, and that all standing ones stay within half the run. */

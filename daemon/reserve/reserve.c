@@ -16,9 +16,12 @@ struct reserve {
         struct elastic elastic;
         struct fence *fence;
         uint64_t due;      /* nothing is due before, unless the fence moves */
+        uint32_t waited;   /* lanes without a standing reservation, in the last round */
         uint64_t grown_until; /* by then standing ones have moved up, out of the middle */
         struct reserve_totals totals;
 };
+
+#define RETRY_TICKS (STANDING_BRIEF_TICKS / 2)
 
 static uint64_t ticks_of(int64_t ns, uint64_t least) {
         uint64_t ticks = (uint64_t)ns / NS_PER_TICK;
@@ -27,15 +30,10 @@ static uint64_t ticks_of(int64_t ns, uint64_t least) {
 }
 
 static void set_times(struct reserve *reserve, const struct config *config) {
-        uint64_t period_ticks = ticks_of(config->elastic_ns / 2, 1);
-
         reserve->standing.ticks = ticks_of(config->standing_ns, 1);
         reserve->fence->reach_ticks = reserve->standing.ticks;
-        if (period_ticks == reserve->elastic.period_ticks)
-                return;
-        /* periods of another length have other numbers, so none of them is planned */
-        reserve->elastic.period_ticks = period_ticks;
-        reserve->elastic.planned_at = UINT64_MAX;
+        reserve->elastic.period_ticks = ticks_of(config->elastic_ns / 2, 1);
+        reserve->elastic.urgent = true; /* weights and caps may be others */
 }
 
 int reserve_new(struct reserve **ret, const struct config *config, struct ledger *ledger,
@@ -46,7 +44,6 @@ int reserve_new(struct reserve **ret, const struct config *config, struct ledger
                 return -ENOMEM;
         *reserve = (struct reserve){
                 .grants = { .ledger = ledger, .wake = wake },
-                .elastic = { .newcomers = planner_newcomers(ledger_run(ledger).width) },
                 .fence = fence,
         };
         set_times(reserve, config);
@@ -115,10 +112,11 @@ static void due_by(struct reserve *reserve, uint64_t tick) {
                 reserve->due = tick;
 }
 
-static uint64_t next_boundary(const struct reserve *reserve) {
-        uint64_t period = reserve->elastic.period_ticks;
+/* When to try again what could not be granted: when positions come free. */
+static uint64_t reserve_retry(const struct reserve *reserve) {
+        uint64_t now = reserve->grants.now, settled = reserve->elastic.settled_tick;
 
-        return (reserve->grants.now / period + 1) * period;
+        return settled > now ? settled : now + RETRY_TICKS;
 }
 
 int reserve_attach(struct reserve *reserve, struct client *client, uint64_t now_tick) {
@@ -130,7 +128,7 @@ int reserve_attach(struct reserve *reserve, struct client *client, uint64_t now_
                 return result;
         reserve_publish_client(reserve, client);
         due_by(reserve, result == 0 ? reserve->grants.now + reserve->standing.ticks / 3
-                                    : next_boundary(reserve));
+                                    : reserve->grants.now);
         return result;
 }
 
@@ -202,9 +200,21 @@ void reserve_align_ends(struct reserve *reserve, uint64_t now_tick) {
         standing_align_ends(&reserve->grants);
 }
 
+/* Positions that the next plan is to leave free: for newcomers, for lanes without a
+ * standing reservation, and after a growth for those that move up. */
+static uint64_t reserve_spare(const struct reserve *reserve) {
+        const struct grants *grants = &reserve->grants;
+        uint32_t run = grants_run_width(grants), most = run / 2;
+        uint64_t lanes = grants->now < reserve->grown_until ? grants->n_lanes
+                                                            : reserve->standing.waiting;
+        uint64_t spare = lanes * planner_standing(run, grants->n_lanes);
+
+        return planner_newcomers(run) + (spare < most ? spare : most);
+}
+
 uint64_t reserve_run(struct reserve *reserve, uint64_t now_tick) {
         struct grants *grants = &reserve->grants;
-        uint64_t waiting, plan_end;
+        uint32_t waited = reserve->waited;
 
         if (now_tick < reserve->due && now_tick >= grants->now && !fence_has_moved(reserve->fence))
                 return reserve->due;
@@ -212,21 +222,13 @@ uint64_t reserve_run(struct reserve *reserve, uint64_t now_tick) {
         fence_begin_grants(reserve->fence);
         reserve->due = fence_raise(reserve->fence, grants->now);
 
-        plan_end = elastic_plan_end(&reserve->elastic, grants);
-        if (plan_end > 0) {
-                reserve->elastic.newcomers =
-                        planner_spare(grants_run_width(grants), reserve->standing.taken);
-                reserve->standing.taken = 0;
-        }
-        standing_run(&reserve->standing, grants, plan_end);
-        waiting = (uint64_t)(grants->now < reserve->grown_until ? grants->n_lanes
-                                                                : reserve->standing.waiting) *
-                  planner_standing(grants_run_width(grants), grants->n_lanes);
-        if (waiting > grants_run_width(grants) / 2)
-                waiting = grants_run_width(grants) / 2;
-        elastic_run(&reserve->elastic, grants, waiting);
+        standing_run(&reserve->standing, grants, elastic_plan_end(&reserve->elastic, grants));
+        reserve->waited = reserve->standing.waiting;
+        if (reserve->waited > waited)
+                reserve->elastic.urgent = true;
+        elastic_run(&reserve->elastic, grants, reserve_spare(reserve));
 
-        due_by(reserve, standing_due(&reserve->standing, grants, next_boundary(reserve)));
+        due_by(reserve, standing_due(&reserve->standing, grants, reserve_retry(reserve)));
         due_by(reserve, elastic_due(&reserve->elastic, grants));
         reserve_publish(reserve);
         return reserve->due;
@@ -237,6 +239,7 @@ void reserve_set_run(struct reserve *reserve, uint32_t run_width, uint64_t now_t
         if (run_width > grants_run_width(&reserve->grants))
                 reserve->grown_until = reserve->grants.now + reserve->standing.ticks;
         ledger_resize_run(reserve->grants.ledger, run_width);
+        reserve->elastic.urgent = true;
         reserve->due = 0;
 }
 

@@ -9,15 +9,13 @@
  * left they are withdrawn, so that a crowd of one-shot clients holds no more than what is
  * attached, and what was withdrawn in the last two ticks.
  *
- * Elastic reservations: time is divided into periods of reserve.elastic / 2. At the
- * beginning of each the next one is planned, so that every busy lane always holds between
- * one and two periods ahead. All elastic rectangles end at the end of a period, so the
- * next period can be divided in any way. If the plan is close to what the lanes have, they
- * are just extended. A hint in the middle of a period is served at once from what is free.
+ * Elastic reservations are planned each reserve.elastic / 2, and at once for whoever holds
+ * nothing. If the plan is close to what the lanes have, they are just extended, to
+ * reserve.elastic ahead. Otherwise they are withdrawn and granted anew, two ticks later: a
+ * newcomer has its share after that time, whatever the others hold.
  *
- * Newcomers: a plan leaves 1 % of the run free for them, and up to 1.5 % if many came in
- * the period before. Each takes at most a sixteenth of what is still free, so dozens find
- * room before the next plan.
+ * A plan leaves 1 % of the run free, in which newcomers find a place without waiting for
+ * one. Each takes at most a sixteenth of what is still free.
  */
 #include <stdbool.h>
 #include <stdint.h>

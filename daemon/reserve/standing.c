@@ -49,8 +49,8 @@ static int place(const struct grants *grants, uint64_t t0, uint64_t t1, uint32_t
         return 0;
 }
 
-/* A place where it can be extended: free up to the end of the elastic plan. If there is
- * none, a place that is free for now. */
+/* If there is no place for as long as that, one that is free for now: others may have
+ * promises that begin later. */
 static int grant(struct standing *standing, struct grants *grants, struct client *client,
                  struct client_lane *lane, uint64_t t0, uint64_t t1) {
         uint32_t width = wish(standing, grants, client, lane);
@@ -58,15 +58,12 @@ static int grant(struct standing *standing, struct grants *grants, struct client
 
         if (caps_standing(grants, client, lane) == 0)
                 return -EAGAIN; /* the next plan will leave room */
-        if (place(grants, t0, later(t1, grants->planned_end), width, &r) < 0 &&
-            place(grants, t0, t1, width, &r) < 0)
+        if (place(grants, t0, t1, width, &r) < 0 &&
+            place(grants, t0, t0 + STANDING_BRIEF_TICKS, width, &r) < 0)
                 return -EAGAIN;
-        r.t1 = t1;
         if (grants_issue(grants, client, lane, SLOT_STANDING_A, r) < 0)
                 return -EAGAIN;
         charge(standing, lane, r.width);
-        if (grants->planned_end > grants->now)
-                standing->taken += r.width;
         return 0;
 }
 

@@ -14,10 +14,12 @@
  * of 15 s a client holds 10 s to 15 s at any time. */
 #define STANDING_LEFT(ticks) ((ticks) / 3 * 2)
 
+/* ... or so long, where nothing is free for longer. */
+#define STANDING_BRIEF_TICKS 200u
+
 struct standing {
         uint64_t ticks;         /* reserve.standing */
         uint64_t positions;     /* charged to all attached lanes, at least 1 each */
-        uint64_t taken;         /* positions granted while elastic ones were planned */
         uint32_t waiting;       /* lanes without a standing reservation, at the last look */
         char refusal[CAPS_TEXT]; /* the reason, after -EDQUOT */
 };

@@ -239,16 +239,24 @@ void check_before_round(void) {
         now.clock = clock;
 }
 
+/* Where readers may have been at that time: in a turn, on either line (rule 16). */
+static int64_t reached_at(int64_t boot_ns) {
+        int64_t ns = clock_line_at(&now.line, boot_ns);
+        int64_t earlier_ns = now.turning ? clock_line_at(&now.earlier, boot_ns) : ns;
+
+        return earlier_ns > ns ? earlier_ns : ns;
+}
+
 /* Only a jump that is small enough, or accepted, is followed; onto the wall clock. */
 static void check_jump(const struct clock_line *line) {
-        int64_t old_ns = clock_line_at(&now.line, world.boot_ns);
+        int64_t old_ns = reached_at(world.boot_ns);
         int64_t new_ns = clock_line_at(line, world.boot_ns);
         int64_t by_ns = world.wall_ns - old_ns;
 
         if (!now.served || new_ns - old_ns <= MS)
                 return;
-        /* rule 16: to where readers of the earlier line may have been */
-        if (now.turning && new_ns <= clock_line_at(&now.earlier, world.boot_ns))
+        /* no jump where it begins: the round has gone on for long since */
+        if (clock_line_at(line, line->boot_base_ns) - reached_at(line->boot_base_ns) <= MS)
                 return;
         if (!now.accepted_forward && by_ns > world.config.clock.max_forward_step_ns + TOLERANCE_NS)
                 fail("a jump of %" PRId64 " us was followed, which was to be held", by_ns / US);

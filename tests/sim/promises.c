@@ -69,15 +69,35 @@ static void promise_check(const struct rectangle *r) {
                 now.promised = r->t1;
 }
 
+static bool same_grant(const struct rectangle *a, const struct rectangle *b) {
+        return a->width == b->width && a->start == b->start && a->t0 == b->t0;
+}
+
+static void slot_withdrawn(struct sim_client *c, unsigned slot, uint64_t tick) {
+        struct rectangle *seen = &c->seen[slot], r;
+
+        if (c->leaves || !slot_read(&c->page->slots[0][slot], &r) || !same_grant(seen, &r) ||
+            r.t1 >= seen->t1)
+                return;
+        if (slot < SLOT_ELASTIC_A)
+                fail("U2: a promise shrank");
+        promises_withdraw(seen, r.t1 > tick + 2 ? r.t1 : tick + 2);
+        seen->t1 = r.t1;
+}
+
+void promises_look(uint64_t tick) {
+        for (unsigned i = 0; i < CLIENTS; i++)
+                for (unsigned slot = 0; slot < SLOTS_PER_LANE && world.clients[i].page; slot++)
+                        slot_withdrawn(&world.clients[i], slot, tick);
+}
+
 static void slot_check(struct sim_client *c, unsigned slot) {
         struct rectangle *seen = &c->seen[slot], r, added;
 
         if (!slot_read(&c->page->slots[0][slot], &r) || r.width == 0)
                 return;
         added = r;
-        if (seen->width == r.width && seen->start == r.start && seen->t0 == r.t0) {
-                if (r.t1 < seen->t1 && !c->leaves)
-                        fail("U2: a promise shrank");
+        if (same_grant(seen, &r)) {
                 added.t0 = seen->t1;
         } else if (seen->t1 > r.t0) {
                 fail("rule 2: a slot was granted anew before it had run out");
@@ -90,6 +110,7 @@ static void slot_check(struct sim_client *c, unsigned slot) {
 }
 
 void check_pages(void) {
+        promises_look(0);
         for (unsigned i = 0; i < CLIENTS; i++)
                 for (unsigned slot = 0; slot < SLOTS_PER_LANE && world.clients[i].page; slot++)
                         slot_check(&world.clients[i], slot);
@@ -113,6 +134,10 @@ void promises_withdraw(const struct rectangle *r, uint64_t end) {
                 if (promises[i].t1 > now.promised)
                         now.promised = promises[i].t1;
         }
+        now.promised = 0; /* what was withdrawn holds no fence up */
+        for (size_t i = 0; i < now.n_promises; i++)
+                if (promises[i].t1 > now.promised)
+                        now.promised = promises[i].t1;
 }
 
 /* ---- U1 */

@@ -18,3 +18,6 @@ bool promises_free(const struct rectangle *r);
 void promises_withdraw(const struct rectangle *r, uint64_t end);
 /* All positions of the rectangle are taken at that tick. */
 void promises_take(const struct rectangle *r, uint64_t tick);
+/* The daemon has read the clock. What it had withdrawn by then, threads that sleep may have
+ * found valid, and use in the next tick at most. */
+void promises_look(uint64_t tick);
