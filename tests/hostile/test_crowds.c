@@ -497,3 +497,34 @@ Test(hostile_crowds, who_waits_for_a_position_hears_of_it) {
         private_daemon_stop(&d);
         private_daemon_remove(&d);
 }
+
+/*
+ * S1: who attaches, closes the socket and keeps the mapping holds nothing two ticks later,
+ * however often, standing reservations of a minute included: half of the positions serve a
+ * hundred such clients one after another. One that says in its cursors that it is far ahead
+ * holds on to what it had, and to no more. Red when a client's end leaves its standing
+ * reservations to run out.
+ */
+Test(hostile_crowds, s1_closed_connections_hold_nothing) {
+        enum { LANES = 32, TIMES = 100 }; /* half of the 64 positions */
+        static struct raw_client clients[TIMES];
+
+        private_daemon_prepare(&d);
+        private_daemon_set(&d, "id.layout=41/16/6");
+        private_daemon_set(&d, "workers.count=1");
+        private_daemon_set(&d, "reserve.standing=1min");
+        private_daemon_start(&d);
+        for (int i = 0; i < TIMES; i++) {
+                /* refused while the daemon has not seen the end of the one before */
+                UNTIL(raw_attach(&d, LANES, &clients[i]) == 0);
+                if (i == 0)
+                        raw_run_ahead(&clients[i], CURSOR_TICK_MAX);
+                close(clients[i].socket);
+        }
+        for (int i = 0; i < TIMES; i++) {
+                clients[i].socket = -1;
+                raw_detach(&clients[i]);
+        }
+        private_daemon_stop(&d);
+        private_daemon_remove(&d);
+}

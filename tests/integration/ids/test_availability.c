@@ -127,11 +127,31 @@ static void take_until_attached_anew(sfshm *s, const struct attachment *before) 
 }
 
 /*
- * Killed over and over, each time before a client that has attached anew could
- * grow old, and away longer than a young one's reservation: no call fails.
- * Turns red when the first clients of a daemon that adopted count as young
- * (reserve_begin_grace() in start.c).
+ * Attached for a moment only when the daemon is killed and started again: no call fails.
+ * Turns red when the first reservation is shorter than reserve.standing.
  */
+Test(A1, attached_for_a_moment) {
+        static const int64_t ages_ms[] = { 0, 20, 100, 300, 600, 900 };
+
+        private_daemon_prepare(&d);
+        private_daemon_start(&d);
+        for (size_t i = 0; i < sizeof(ages_ms) / sizeof(ages_ms[0]); i++) {
+                const struct attachment *before;
+                sfshm *s = private_daemon_open(&d, 0);
+
+                take_for(s, ages_ms[i] * 1000000);
+                before = atomic_load_explicit(&s->attachment, memory_order_relaxed);
+                private_daemon_signal(&d, SIGKILL, true);
+                take_for(s, 300000000);
+                private_daemon_spawn(&d);
+                take_until_attached_anew(s, before);
+                sfshm_close(s);
+        }
+        private_daemon_stop(&d);
+        private_daemon_remove(&d);
+}
+
+/* Killed over and over, each time soon after a client has attached anew: no call fails. */
 Test(A1, crash_loop) {
         sfshm *s;
 

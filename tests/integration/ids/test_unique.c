@@ -7,11 +7,13 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "libclient/handle.h"
 #include "tests/support/collect.h"
 #include "tests/support/private_daemon.h"
 
@@ -196,4 +198,64 @@ Test(U1, segments_lost_starts_above_the_fence) {
         private_daemon_stop(&d);
         private_daemon_remove(&d);
         arena_free(arena);
+}
+
+/* ---- withdrawal */
+
+/* As the network of the kernel would: the daemon sees the end of the connection, and
+ * withdraws what the handle holds while its threads take IDs. */
+static void cut(const sfshm *s) {
+        const struct attachment *a = atomic_load_explicit(&s->attachment, memory_order_acquire);
+
+        (void)shutdown(a->socket.fd, SHUT_RDWR);
+}
+
+/* What a newcomer gets at once: more than its first reservation. */
+static void take_as_newcomer(struct arena *arena, size_t part) {
+        sfshm *s = private_daemon_open(&d, 0);
+        uint64_t id;
+
+        for (int i = 0; i < 200; i++) {
+                cr_assert_eq(sfshm_next(s, &id), 0);
+                arena_add(arena, part, id);
+        }
+        sfshm_close(s);
+}
+
+/*
+ * A handle that has nearly the whole run is cut off again and again. All that it holds is
+ * withdrawn while its threads use it, and goes to a newcomer at once; it attaches anew each
+ * time. Turns red when positions are granted at a tick at which somebody still uses them.
+ */
+Test(U1, withdrawn_while_in_use) {
+        enum { THREADS = 2, CUTS = 300 };
+        struct arena *arena = arena_new(THREADS + 1, 1000000);
+        struct taker takers[THREADS];
+        pthread_t threads[THREADS];
+        _Atomic int stop = 0;
+        sfshm *s;
+
+        private_daemon_prepare(&d);
+        private_daemon_start(&d);
+        s = private_daemon_open(&d, 0);
+        for (size_t i = 0; i < THREADS; i++) {
+                takers[i] = (struct taker){ s, arena, i, 0, &stop };
+                cr_assert_eq(pthread_create(&threads[i], NULL, take_thread, &takers[i]), 0);
+        }
+        for (int i = 0; i < CUTS; i++) {
+                const struct attachment *before =
+                        atomic_load_explicit(&s->attachment, memory_order_acquire);
+
+                cut(s);
+                take_as_newcomer(arena, THREADS);
+                UNTIL(atomic_load_explicit(&s->attachment, memory_order_acquire) != before);
+        }
+        stop = 1;
+        for (size_t i = 0; i < THREADS; i++)
+                pthread_join(threads[i], NULL);
+        sfshm_close(s);
+        cr_expect_gt(arena_expect_unique(arena), 10000);
+        arena_free(arena);
+        private_daemon_stop(&d);
+        private_daemon_remove(&d);
 }
