@@ -205,9 +205,10 @@ Test(reach, a_hint_is_not_an_order_for_ever) {
         cr_assert_eq(world_attach(0, 1), 0);
         world_steps(1234);
         reserve_want(world.reserve, world.fakes[1].client, 0, 0, world.now);
-        world_steps(200);
+        world.due = reserve_run(world.reserve, world.now);
+        world_steps(5);
         cr_expect_geq(fake_elastic_width(&world.fakes[1]), 1900, "its share at first");
-        world_steps(100);
+        world_steps(300);
         cr_expect_geq(fake_width(&world.fakes[0]), 3900);
 }
 

@@ -33,6 +33,7 @@ struct lease {
  * here, because its promises do. */
 struct fake {
         struct client *client; /* NULL once gone */
+        unsigned account;
         struct grants_page *page;
         uint32_t demand; /* IDs it would take in a tick */
         uint64_t ids, overflows, hinted_tick;

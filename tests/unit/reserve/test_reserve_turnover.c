@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT */
+/* Clients that come and go: what they cost the next one, their neighbours, and their cap. */
+#include <criterion/criterion.h>
+#include <errno.h>
+
+#include "daemon/reserve/planner.h"
+#include "tests/unit/support/reserve_world.h"
+
+TestSuite(turnover, .init = world_begin, .fini = world_end);
+TestSuite(hostile, .init = world_begin, .fini = world_end);
+
+/* What everybody of an account could take in this tick: also who has left, in case a
+ * relative kept the pages. */
+static uint64_t widths_of(unsigned account) {
+        uint64_t sum = 0;
+
+        for (unsigned i = 0; i < world.n_fakes; i++)
+                if (world.fakes[i].account == account)
+                        sum += fake_width(&world.fakes[i]);
+        return sum;
+}
+
+/* Red when a hint waits for the end of a period. */
+Test(turnover, a_newcomer_has_its_share_within_a_few_ticks) {
+        cr_assert_eq(world_attach(0, SATURATING), 0);
+        world_steps(2345);
+        for (unsigned i = 1; i < 8; i++) {
+                cr_assert_eq(world_attach(i % 4, SATURATING), 0);
+                world_steps(8);
+                cr_expect_geq(fake_elastic_width(&world.fakes[i]), RUN_WIDTH / 20, "client %u", i);
+                world_steps(i * 13 % 100);
+        }
+}
+
+/* Far more of them than positions are kept free. Red when nothing is withdrawn for who
+ * waits. */
+Test(turnover, newcomers_have_room_within_a_few_ticks) {
+        unsigned waiting = 0;
+
+        for (unsigned i = 0; i < 3; i++)
+                cr_assert_eq(world_attach(i, SATURATING), 0);
+        world_steps(1013);
+        for (unsigned i = 3; i < 503; i++) {
+                int r = world_attach(i % 4, 0);
+
+                cr_assert(r == 0 || r == -EAGAIN, "%d", r);
+                waiting += r < 0;
+        }
+        cr_expect_gt(waiting, 400, "the test is for those that wait");
+        world_steps(12);
+        for (unsigned i = 0; i < world.n_fakes; i++)
+                cr_assert(reserve_ready(world.reserve, world.fakes[i].client, world.now),
+                          "client %u", i);
+}
+
+/* A process that takes 1,000 IDs as fast as it can, and leaves. In ticks. */
+static unsigned take_and_go(void) {
+        struct fake *fake = &world.fakes[world.n_fakes];
+        unsigned ticks = 0;
+
+        (void)world_attach(0, SATURATING);
+        while (fake->ids < 1000) {
+                world_step();
+                ticks++;
+        }
+        world_detach(fake);
+        return ticks;
+}
+
+/* Red when a plan begins before the predecessor's positions are free, and lasts. */
+Test(turnover, one_process_after_another) {
+        for (unsigned i = 0; i < 1000; i++)
+                cr_assert_leq(take_and_go(), 4, "process %u", i);
+}
+
+/* IDs of a saturating client in 4 s, beside `n` handles of another uid, each of which is
+ * closed and opened again every `age` ticks, and in *ret_most what those could ever take in
+ * one tick. */
+static uint64_t saturate_beside(unsigned n, unsigned age, uint64_t *ret_most) {
+        unsigned first = world.n_fakes, oldest = first + 1;
+        struct fake *fake = &world.fakes[first];
+        uint64_t before = 0;
+
+        *ret_most = 0;
+        cr_assert_eq(world_attach(0, SATURATING), 0);
+        for (unsigned i = 0; i < 5000; i++) {
+                uint64_t held;
+
+                if (i == 1000)
+                        before = fake->ids;
+                for (unsigned due = (i + 1) * n / age - i * n / age; due > 0; due--) {
+                        int r = world_attach(1, 1);
+
+                        cr_assert(r == 0 || r == -EAGAIN, "%d", r);
+                        if (world.n_fakes - oldest > n)
+                                world_detach(&world.fakes[oldest++]);
+                }
+                world_step();
+                held = widths_of(1);
+                *ret_most = held > *ret_most ? held : *ret_most;
+        }
+        return fake->ids - before;
+}
+
+/* Red when what is closed runs out instead of being withdrawn. */
+Test(turnover, sixteen_handles_reopened) {
+        uint64_t most, ids = saturate_beside(16, 1050, &most);
+
+        cr_expect_geq(ids * 100, 4000 * (uint64_t)(RUN_WIDTH - 17 * 16) * 95, "%lu",
+                      (unsigned long)ids);
+        cr_expect_leq(most, (16 + 3) * 16, "%lu", (unsigned long)most);
+}
+
+Test(turnover, hundreds_of_handles_reopened) {
+        uint64_t most, ids = saturate_beside(400, 1050, &most);
+
+        cr_expect_geq(ids * 100, 4000 * (uint64_t)RUN_WIDTH * 80, "%lu", (unsigned long)ids);
+        cr_expect_leq(most, RUN_WIDTH * 6 / 10, "%lu", (unsigned long)most);
+}
+
+/* A program whose cursor is ahead of the clock keeps what it has until that runs out by
+ * itself. Others share the rest meanwhile, at once, and it gains nothing by it later. Red
+ * when the plan begins when the last one lets go. */
+Test(hostile, a_cursor_ahead_of_the_clock) {
+        cr_assert_eq(world_attach(0, SATURATING), 0);
+        world_steps(500);
+        world.fakes[0].cursor_tick = world.now + 1000000;
+        for (unsigned i = 1; i < 4; i++)
+                cr_assert_eq(world_attach(i, SATURATING), 0);
+        world_steps(250);
+        for (unsigned i = 1; i < 4; i++)
+                cr_expect_geq(fake_width(&world.fakes[i]), 900, "client %u: %u", i,
+                              fake_width(&world.fakes[i]));
+        for (unsigned i = 0; i < 40; i++) {
+                cr_assert_eq(world_attach(1, SATURATING), 0);
+                world_steps(8);
+                cr_expect_geq(fake_elastic_width(&world.fakes[4 + i]), 10, "newcomer %u", i);
+                world_steps(17);
+                world_detach(&world.fakes[4 + i]);
+        }
+        world_steps(300);
+        cr_expect_leq(fake_width(&world.fakes[0]), 1100);
+}
+
+/* Each hint may ask for a plan, and a plan that moves somebody costs all of them. Red when
+ * none waits until the last one has settled. */
+Test(hostile, hints_of_hundreds) {
+        uint64_t before;
+
+        for (unsigned i = 0; i < 300; i++)
+                cr_assert_eq(world_attach(i % 4, i < 50 ? SATURATING : 0), 0);
+        world_steps(1000);
+        before = reserve_totals(world.reserve).grants;
+        for (unsigned i = 0; i < 200; i++) {
+                world.fakes[100 + i].demand = SATURATING;
+                world_step();
+                for (unsigned f = 0; f < 50; f++)
+                        cr_assert_geq(fake_width(&world.fakes[f]), RUN_WIDTH / 500, "client %u", f);
+        }
+        cr_expect_leq(reserve_totals(world.reserve).grants - before, 200 / 2 * 250);
+}
