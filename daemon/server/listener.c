@@ -228,6 +228,25 @@ void listener_close(struct listener *listener) {
         *listener = LISTENER_NONE;
 }
 
+/* Says that it is the daemon which has no descriptor left. HELLO is taken first: left
+ * unread it would make close() drop the answer. A peer whose HELLO has not arrived yet is
+ * hung up on, and tries again. */
+static void listener_refuse(int fd) {
+        union wire_message message;
+
+        if (message_receive(fd, &message) == 0 && message.header.type == WIRE_HELLO) {
+                message.refused = (struct wire_refused){
+                        .header = wire_header_of(WIRE_REFUSED, WIRE_VERSION),
+                        .error = EMFILE,
+                        .retry_after_ms = 1000,
+                        .text = "the daemon has no file descriptor left: raise its LimitNOFILE= or "
+                                "close idle clients",
+                };
+                (void)message_send(fd, &message, NULL, 0);
+        }
+        close(fd);
+}
+
 static int listener_turn_away(struct listener *listener) {
         int fd;
 
@@ -238,7 +257,7 @@ static int listener_turn_away(struct listener *listener) {
         close(listener->spare);
         fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (fd >= 0)
-                close(fd);
+                listener_refuse(fd);
         listener->spare = listener_open_spare();
         return fd >= 0 ? -EMFILE : -ENFILE;
 }
@@ -247,7 +266,7 @@ int listener_accept(struct listener *listener) {
         int fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
         if (fd >= 0 && !fd_reserve_spares(fd)) {
-                close(fd);
+                listener_refuse(fd);
                 return -EMFILE;
         }
         if (fd >= 0) {

@@ -356,8 +356,18 @@ static void limit_descriptors(unsigned files) {
         d.binary = path;
 }
 
+static bool is_told_so(void *context) {
+        sfshm *s = NULL;
+        int r = sfshm_open(&s, d.socket, 0);
+
+        (void)context;
+        sfshm_close(s);
+        return r == -ENOBUFS;
+}
+
 /* More clients than descriptors: the daemon refuses, keeps those it needs for
- * the fence, and recovers. Red when fd_reserve_spares() says yes to the last. */
+ * the fence, and recovers. Red when fd_reserve_spares() says yes to the last, or
+ * when listener_refuse() only hangs up. */
 Test(hostile_crowds, s1_without_descriptors_it_refuses_and_recovers) {
         enum { FILES = 128 };
         struct arena *arena = arena_new(1, 1 << 21);
@@ -377,6 +387,7 @@ Test(hostile_crowds, s1_without_descriptors_it_refuses_and_recovers) {
         crowds[1] = attacker_start(UID_STRANGER, be_silent, (void *)shared);
         cr_assert(wait_until(log_says_exhausted, NULL, 30000));
         cr_expect_leq(daemon_descriptors(&d), FILES - 4, "none is left for the fence");
+        cr_expect(wait_until(is_told_so, NULL, 30000), "no word of whose descriptors");
         honest_lasts(&honest, 2000);
         for (int i = 0; i < 2; i++)
                 attacker_kill(crowds[i]);
