@@ -253,7 +253,7 @@ Test(hostile_families, a1_evidence_beats_the_breaker, .init = set_up, .fini = cl
 }
 
 /* Many at once, after they all have gone without for so long that their breakers are open:
- * each is served again. bench/ measures how soon. */
+ * each is served again. The benchmark `family` measures how soon. */
 Test(hostile_families, a1_a_herd_is_served_again, .init = set_up, .fini = clean) {
         enum { HERD = 100 };
         _Atomic uint64_t *shared = shared_new();

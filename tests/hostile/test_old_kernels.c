@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Kernels and emulators that do not know MADV_WIPEONFORK or SO_COOKIE: the library takes
- * a slower path. This program's own functions stand in for the C library's.
+ * Kernels and emulators that do not know MADV_WIPEONFORK, SO_COOKIE or rseq: the library takes
+ * a slower path. This program's own functions and words stand in for the C library's.
  */
 #include "tests/hostile/attack.h"
 
@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/rseq.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -46,6 +47,9 @@ int getsockopt(int fd, int level, int name, void *value, socklen_t *length) {
         }
         return (int)syscall(SYS_getsockopt, fd, level, name, value, length);
 }
+
+/* What the C library says where the kernel has no rseq. */
+const unsigned int __rseq_size = 0;
 
 static void set_up(void) {
         private_daemon_prepare(&d);
@@ -147,4 +151,17 @@ Test(hostile_old_kernels, without_cookies_of_an_emulator, .init = set_up, .fini 
 
 Test(hostile_old_kernels, without_cookies_of_an_old_kernel, .init = set_up, .fini = clean) {
         without_cookies(ENOPROTOOPT);
+}
+
+/* Threads do not know their CPU: one lane. Red when cpu_lane_find() does not ask. */
+Test(hostile_old_kernels, without_rseq, .init = set_up, .fini = clean) {
+        sfshm *s = private_daemon_open(&d, SFSHM_PARALLEL);
+        uint64_t id, last = 0;
+
+        cr_expect_eq(atomic_load(&s->attachment)->lanes, 1);
+        for (int i = 0; i < 10000; i++, last = id) {
+                cr_assert_eq(sfshm_next(s, &id), 0);
+                cr_assert_gt(id, last);
+        }
+        sfshm_close(s);
 }
