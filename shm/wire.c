@@ -51,7 +51,8 @@ static bool contents_valid(const union wire_message *message) {
                 return message->answer.error >= 0 && message->answer.reserved == 0 &&
                        memchr(message->answer.text, '\0', WIRE_ANSWER_TEXT) != NULL;
         case WIRE_STATUS:
-                return message->status.reserved == 0 &&
+                return message->status.ticking <= 1 &&
+                       id_layout_check(&message->status.layout) == 0 &&
                        memchr(message->status.daemon_version, '\0', WIRE_STATUS_VERSION) != NULL &&
                        memchr(message->status.shm, '\0', WIRE_STATUS_SHM) != NULL;
         default:

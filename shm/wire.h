@@ -22,6 +22,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "shm/id.h"
+
 #define WIRE_MAGIC UINT32_C(0x48534653) /* "SFSH" */
 /* The version that this code speaks, and the oldest one that it serves. Both sides agree
  * on a version, N-2 to N+2, by their `version_min` and `version_max`. */
@@ -107,17 +109,22 @@ struct wire_query {
 
 struct wire_status {
         struct wire_header header;
+        /* The clock, as its segment shows it. */
         uint32_t state;         /* enum clock_state, */
-        uint32_t reason;        /* enum clock_reason */
-        int64_t resume_boot_ns; /* and when they end, as in the clock segment */
-        int64_t boot_ns;        /* the daemon's CLOCK_BOOTTIME */
-        /* The clock segment: its file, and its generation. */
-        uint64_t clock_device;
+        uint32_t reason;        /* enum clock_reason, */
+        int64_t resume_boot_ns; /* and when they end */
+        int64_t boot_ns;        /* the daemon's CLOCK_BOOTTIME while answering, */
+        int64_t guarded_ns;     /* the guarded time then, since the epoch; INT64_MIN: none */
+        int64_t offset_ns;
+        uint64_t clock_device; /* which file the segment is, */
         uint64_t clock_inode;
-        uint32_t generation;
+        uint32_t generation; /* and its generation */
         int32_t pid;
         uint32_t clients;
-        uint32_t reserved; /* 0 */
+        uint32_t ticking; /* 1: the ticker publishes ticks; 0: it sleeps */
+        uint32_t worker_first;
+        uint32_t worker_count;
+        struct id_layout layout;
         char daemon_version[WIRE_STATUS_VERSION]; /* NUL-terminated, */
         char shm[WIRE_STATUS_SHM];                /* as is this: daemon.shm */
 };
@@ -151,19 +158,24 @@ _Static_assert(offsetof(struct wire_answer, error) == 16, "wire: answer error");
 _Static_assert(offsetof(struct wire_answer, reserved) == 20, "wire: answer reserved");
 _Static_assert(offsetof(struct wire_answer, text) == 24, "wire: answer text");
 _Static_assert(sizeof(struct wire_query) == 16, "wire: query");
-_Static_assert(sizeof(struct wire_status) == 104 + WIRE_STATUS_SHM, "wire: status");
+_Static_assert(sizeof(struct wire_status) == 144 + WIRE_STATUS_SHM, "wire: status");
 _Static_assert(offsetof(struct wire_status, state) == 16, "wire: status state");
 _Static_assert(offsetof(struct wire_status, reason) == 20, "wire: status reason");
-_Static_assert(offsetof(struct wire_status, resume_boot_ns) == 24, "wire: status resume");
+_Static_assert(offsetof(struct wire_status, resume_boot_ns) == 24, "wire: status resume_boot_ns");
 _Static_assert(offsetof(struct wire_status, boot_ns) == 32, "wire: status boot_ns");
-_Static_assert(offsetof(struct wire_status, clock_device) == 40, "wire: status device");
-_Static_assert(offsetof(struct wire_status, clock_inode) == 48, "wire: status inode");
-_Static_assert(offsetof(struct wire_status, generation) == 56, "wire: status generation");
-_Static_assert(offsetof(struct wire_status, pid) == 60, "wire: status pid");
-_Static_assert(offsetof(struct wire_status, clients) == 64, "wire: status clients");
-_Static_assert(offsetof(struct wire_status, reserved) == 68, "wire: status reserved");
-_Static_assert(offsetof(struct wire_status, daemon_version) == 72, "wire: status version");
-_Static_assert(offsetof(struct wire_status, shm) == 104, "wire: status shm");
+_Static_assert(offsetof(struct wire_status, guarded_ns) == 40, "wire: status guarded_ns");
+_Static_assert(offsetof(struct wire_status, offset_ns) == 48, "wire: status offset_ns");
+_Static_assert(offsetof(struct wire_status, clock_device) == 56, "wire: status clock_device");
+_Static_assert(offsetof(struct wire_status, clock_inode) == 64, "wire: status clock_inode");
+_Static_assert(offsetof(struct wire_status, generation) == 72, "wire: status generation");
+_Static_assert(offsetof(struct wire_status, pid) == 76, "wire: status pid");
+_Static_assert(offsetof(struct wire_status, clients) == 80, "wire: status clients");
+_Static_assert(offsetof(struct wire_status, ticking) == 84, "wire: status ticking");
+_Static_assert(offsetof(struct wire_status, worker_first) == 88, "wire: status worker_first");
+_Static_assert(offsetof(struct wire_status, worker_count) == 92, "wire: status worker_count");
+_Static_assert(offsetof(struct wire_status, layout) == 96, "wire: status layout");
+_Static_assert(offsetof(struct wire_status, daemon_version) == 112, "wire: status daemon_version");
+_Static_assert(offsetof(struct wire_status, shm) == 144, "wire: status shm");
 
 union wire_message {
         struct wire_header header;

@@ -31,20 +31,28 @@ static void announce_clock(const struct announcer *announcer, uint64_t *ret_devi
 }
 
 void announce_status(const struct announcer *announcer, int64_t now_ns, struct wire_status *ret) {
+        const struct timekeeper *keeper = announcer->timekeeper;
+        const struct clock_segment *clock = segments_clock(announcer->segments);
         struct wire_status status = {
                 .header = wire_header_of(WIRE_STATUS, WIRE_VERSION),
-                .state = announcer->timekeeper->state,
-                .reason = announcer->timekeeper->reason,
+                .state = keeper->state,
+                .reason = keeper->reason,
+                /* relaxed: this thread stores them, all but `now` */
+                .resume_boot_ns = atomic_load_explicit(&clock->resume_boot_ns,
+                                                       memory_order_relaxed),
                 .boot_ns = now_ns,
+                .guarded_ns = clock_line_at(&keeper->guard->line, now_ns),
+                .offset_ns = keeper->guard->offset_ns,
                 .pid = getpid(),
                 .clients = announcer->clients->n,
+                .ticking = atomic_load_explicit(&clock->now, memory_order_relaxed) !=
+                           CLOCK_NOW_INVALID,
+                .worker_first = clock->worker_first,
+                .worker_count = atomic_load_explicit(&clock->worker_count, memory_order_relaxed),
+                .layout = clock->layout,
                 .daemon_version = SFSHM_VERSION,
         };
-        int64_t resume_ns;
 
-        (void)timekeeper_ready(announcer->timekeeper, &resume_ns);
-        if (status.state == CLOCK_STATE_WAITING || status.state == CLOCK_STATE_FAILED)
-                status.resume_boot_ns = resume_ns;
         announce_clock(announcer, &status.clock_device, &status.clock_inode, &status.generation);
         snprintf(status.shm, sizeof(status.shm), "%s", announcer->config->shm);
         *ret = status;

@@ -55,7 +55,8 @@ static void examine(const union wire_message *message, size_t size) {
                 require(size == sizeof(message->query));
                 break;
         case WIRE_STATUS:
-                require(size == sizeof(message->status) && message->status.reserved == 0);
+                require(size == sizeof(message->status) && message->status.ticking <= 1);
+                require(id_layout_check(&message->status.layout) == 0);
                 require(strlen(message->status.daemon_version) < WIRE_STATUS_VERSION);
                 require(strlen(message->status.shm) < WIRE_STATUS_SHM);
                 break;

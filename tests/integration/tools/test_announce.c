@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "shm/clock.h"
@@ -87,6 +88,8 @@ Test(announce, says_who_it_is_and_where_its_segments_are) {
         struct stat file;
         sfshm *s;
 
+        private_daemon_set(&d, "workers.first=5");
+        private_daemon_set(&d, "workers.count=2");
         private_daemon_start(&d);
         (void)umask(umask_before);
         s = private_daemon_open(&d, 0);
@@ -97,6 +100,11 @@ Test(announce, says_who_it_is_and_where_its_segments_are) {
         cr_expect_eq(status.pid, d.pid);
         cr_expect_eq(status.clients, 1);
         cr_expect_eq(status.resume_boot_ns, 0);
+        cr_expect_eq(status.worker_first, 5);
+        cr_expect_eq(status.worker_count, 2);
+        cr_expect_eq(memcmp(&status.layout, &id_layout_default, sizeof(status.layout)), 0);
+        cr_expect_lt(llabs(status.guarded_ns / 1000000 + ID_DEFAULT_EPOCH_UNIX_MS -
+                           (int64_t)time(NULL) * 1000), 60000);
         cr_expect_str_eq(status.daemon_version, SFSHM_VERSION);
         cr_expect_str_eq(status.shm, d.shm);
         cr_expect_eq(status.clock_device, file.st_dev);

@@ -27,6 +27,8 @@ static union wire_message good(enum wire_type type) {
                 message.welcome.lanes = 1;
         } else if (type == WIRE_REFUSED) {
                 message.refused.error = EDQUOT;
+        } else if (type == WIRE_STATUS) {
+                message.status.layout = id_layout_default;
         }
         return message;
 }
@@ -152,7 +154,7 @@ Test(wire, answer_text_ends_and_error_is_none_or_one) {
 }
 
 /* Red when contents_valid() does not know the type. */
-Test(wire, texts_of_a_status_end) {
+Test(wire, a_status_has_ends_and_a_layout) {
         union wire_message message = good(WIRE_STATUS);
 
         memset(message.status.shm, 'x', WIRE_STATUS_SHM);
@@ -163,7 +165,10 @@ Test(wire, texts_of_a_status_end) {
         cr_assert_eq(check(&message, sizeof(message.status)), -EPROTO);
         message.status.daemon_version[WIRE_STATUS_VERSION - 1] = '\0';
         cr_assert_eq(check(&message, sizeof(message.status)), 0);
-        message.status.reserved = 1;
+        message.status.ticking = 2;
+        cr_assert_eq(check(&message, sizeof(message.status)), -EPROTO);
+        message.status.ticking = 1;
+        message.status.layout.tick_bits++;
         cr_assert_eq(check(&message, sizeof(message.status)), -EPROTO);
 }
 
