@@ -99,6 +99,22 @@
         COUNTER(log_dropped, "sfshm_log_dropped_total", "counter", 1, \
                 "Log lines lost because standard error could not take them.")
 
+/*
+ * The metrics that are no counter of the segment, declared once as well.
+ * METRIC(identifier, Prometheus name, label or "", type, help)
+ */
+#define STATISTICS_METRICS(METRIC) \
+        METRIC(UP, "sfshm_up", "", "gauge", \
+               "1 if the daemon answers, 0 if it is dead or does not answer.") \
+        METRIC(AGE, "sfshm_snapshot_age_seconds", "", "gauge", \
+               "How old the statistics are, and with them all metrics but sfshm_up.") \
+        METRIC(BUILD, "sfshm_build_info", "version", "gauge", "1, with the daemon's version.") \
+        METRIC(IDS, "sfshm_ids_total", "worker", "counter", "IDs allocated.") \
+        METRIC(OVERFLOW, "sfshm_overflow_wait_seconds", "", "histogram", \
+               "How long calls waited because their lane's tick was used up.") \
+        METRIC(RENEWAL, "sfshm_lease_renewal_seconds", "", "histogram", \
+               "How long renewals of the lease took, from the first request on.")
+
 /* Upper bounds of the histogram of renewals, in ns. One more bucket lies above. */
 #define RENEWAL_BUCKETS 12u
 static const uint64_t renewal_bucket_ns[RENEWAL_BUCKETS - 1] = {

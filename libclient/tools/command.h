@@ -34,12 +34,12 @@ int command_workers(const struct command_options *options, char *const arguments
 int command_run(const struct command_options *options, char *const arguments[], int n);
 int command_first(const struct command_options *options, char *const arguments[], int n);
 
-/* sfshm_open(). Returns 0, or 1 after printing an error. */
+/* sfshm_open(). Returns 0, or the exit status after printing an error. */
 int command_open(const struct command_options *options, unsigned flags, sfshm **ret);
 
-/* The layout given, or that of the running daemon; never a guess. Returns 0, or 1 after
- * printing an error. */
-int command_layout(const struct command_options *options, struct sfshm_layout *ret);
+/* The layout given, or that of the daemon, dead or alive, or else the default with a note on
+ * stderr. Attaches to nothing: it works in an outage and at daemon.max_clients. */
+void command_layout(const struct command_options *options, struct sfshm_layout *ret);
 
 /* Executes the sfshmd that belongs to this tool. Returns 1, and only after printing an
  * error. */

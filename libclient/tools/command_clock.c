@@ -8,20 +8,24 @@
 #include "libclient/tools/command.h"
 #include "libclient/tools/daemon_socket.h"
 #include "libclient/tools/print.h"
-#include "libclient/tools/sample.h"
+#include "libclient/tools/take.h"
 #include "shm/isotime.h"
 
+/* Returns the exit status. */
 static int say_unanswered(const char *socket, int error) {
         if (error == -ECONNRESET)
                 return print_error("sfshmd at %s closed the connection without an answer: either "
                                    "it is of an older version, which does not know 'clock "
                                    "accept', or it has just stopped; its log says which", socket);
         if (error == -ETIMEDOUT)
-                return print_error("sfshmd at %s does not answer", socket);
-        if (error == -EPROTO)
-                return print_error("the process that listens at %s did not answer as sfshmd "
-                                   "does", socket);
-        return print_error("cannot ask sfshmd at %s: %s", socket, strerror(-error));
+                print_error("sfshmd at %s does not answer", socket);
+        else if (error == -EPROTO)
+                print_error("the process that listens at %s did not answer as sfshmd does", socket);
+        else if (error == -ENOENT || error == -ECONNREFUSED)
+                print_error("sfshmd at %s is not running (%s): start it", socket, strerror(-error));
+        else
+                return print_error("cannot ask sfshmd at %s: %s", socket, strerror(-error));
+        return SAMPLE_EXIT_DEAD;
 }
 
 static int accept_clock(const char *socket) {
@@ -61,35 +65,49 @@ static void show_text(const struct sample *sample, int64_t wall_ms) {
                imaxabs(ahead_ms) / 1000, imaxabs(ahead_ms) % 1000);
 }
 
+static void show_ms(const char *key, int64_t ms) {
+        if (ms == SAMPLE_UNKNOWN)
+                printf(",\"%s\":null", key);
+        else
+                printf(",\"%s\":%" PRId64, key, ms);
+}
+
 static void show_json(const struct sample *sample, int64_t wall_ms) {
-        printf("{\"state\":\"%s\",\"reason\":\"%s\",\"guarded_unix_ms\":%" PRId64
-               ",\"wall_unix_ms\":%" PRId64 ",\"offset_ms\":%" PRId64,
-               sample_state_names[sample->state].column, clock_reason_name(sample->reason),
-               sample->guarded_unix_ms, wall_ms,
-               sample->guarded_unix_ms - wall_ms);
+        bool known = sample->guarded_unix_ms != SAMPLE_UNKNOWN;
+
+        printf("{\"state\":\"%s\",\"reason\":", sample_state_names[sample->state].json);
+        if (sample->has_clock)
+                printf("\"%s\"", clock_reason_name(sample->reason));
+        else
+                fputs("null", stdout);
+        show_ms("guarded_unix_ms", sample->guarded_unix_ms);
+        show_ms("wall_unix_ms", wall_ms);
+        show_ms("offset_ms", known ? sample->guarded_unix_ms - wall_ms : SAMPLE_UNKNOWN);
         if (sample->resume_ms != SAMPLE_UNKNOWN)
-                printf(",\"resume_ms\":%" PRId64, sample->resume_ms);
+                show_ms("resume_ms", sample->resume_ms);
         puts("}");
 }
 
+static int show_sample(const struct sample *sample, bool json) {
+        int status = take_complain(sample);
+
+        if (json)
+                show_json(sample, wall_unix_ms());
+        else if (sample_is_up(sample) && sample->guarded_unix_ms == SAMPLE_UNKNOWN)
+                return print_error("the clock of sfshmd is before its epoch");
+        else if (sample_is_up(sample))
+                show_text(sample, wall_unix_ms());
+        return print_finish(stdout) != 0 ? SAMPLE_EXIT_FAILED : status;
+}
+
 static int show_clock(const struct command_options *options) {
-        const char *shm = options->shm != NULL ? options->shm : SEGMENTS_DEFAULT_SHM;
+        struct take_target target = { daemon_socket_path(options->socket), options->shm };
         struct sample sample;
 
-        if (options->socket != NULL)
-                return print_error("'clock' reads --shm and does not ask the daemon; --socket is "
-                                   "for 'clock accept'");
-        if (sample_take_clock(&sample, shm) != 0)
-                return 1;
-        if (sample.state == SAMPLE_DEAD)
-                return print_error("sfshmd is not running (%s): start it", sample.dead_reason);
-        if (sample.guarded_unix_ms == SAMPLE_UNKNOWN)
-                return print_error("the clock of sfshmd is before its epoch");
-        if (options->json)
-                show_json(&sample, wall_unix_ms());
-        else
-                show_text(&sample, wall_unix_ms());
-        return print_finish(stdout);
+        if (take_check(options->socket, options->shm) != 0)
+                return EXIT_USAGE;
+        take_clock(&target, &sample);
+        return show_sample(&sample, options->json);
 }
 
 int command_clock(const struct command_options *options, char *const arguments[], int n) {

@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #include "libclient/tools/command.h"
+#include "libclient/tools/daemon_socket.h"
+#include "libclient/tools/find.h"
 #include "libclient/tools/id_line.h"
 #include "libclient/tools/number.h"
 #include "libclient/tools/print.h"
@@ -22,23 +24,24 @@ struct decoding {
         bool titled; /* the header is printed once, above the first line */
 };
 
-int command_layout(const struct command_options *options, struct sfshm_layout *ret) {
-        sfshm *s = NULL;
-        int r;
+void command_layout(const struct command_options *options, struct sfshm_layout *ret) {
+        const char *socket = daemon_socket_path(options->socket);
+        struct id_layout known;
+        char why[FIND_WHY];
 
-        if (options->offline) {
-                *ret = options->layout;
-                return 0;
+        *ret = options->layout;
+        if (options->offline)
+                return;
+        if (find_layout(socket, &known, why)) {
+                *ret = (struct sfshm_layout){ .tick_bits = known.tick_bits,
+                                              .worker_bits = known.worker_bits,
+                                              .sequence_bits = known.sequence_bits,
+                                              .region_bits = known.region_bits,
+                                              .epoch_unix_ms = known.epoch_unix_ms };
+                return;
         }
-        if (command_open(options, 0, &s) != 0)
-                return print_error(
-                        "to work without a daemon, give the layout of the IDs: "
-                        "--layout 41/10/12 --epoch 2025-01-01");
-        r = sfshm_get_layout(s, ret);
-        sfshm_close(s);
-        if (r < 0)
-                return print_error("cannot read the layout: %s", sfshm_strerror(r));
-        return 0;
+        print_error("note: sfshmd at %s tells no layout (%s): this is the default, 41/10/12 from "
+                    "2025-01-01; for another, say --layout and --epoch", socket, why);
 }
 
 static int id_error(const char *where, const char *text, size_t length, const char *why) {
@@ -130,8 +133,7 @@ int command_decode(const struct command_options *options, char *const arguments[
         if (n == 0 && isatty(STDIN_FILENO))
                 return print_usage_error("'decode' needs IDs, as arguments or from a pipe: one on "
                                          "each line");
-        if (command_layout(options, &decoding.layout) != 0)
-                return 1;
+        command_layout(options, &decoding.layout);
         if (n == 0)
                 status = decode_stream(&decoding, stdin);
         for (int i = 0; i < n && !ferror(stdout); i++) {
@@ -170,8 +172,7 @@ int command_first(const struct command_options *options, char *const arguments[]
         print_quoted(arguments[0], strlen(arguments[0]), quoted);
         if (parse_time(arguments[0], &unix_ms) < 0)
                 return print_usage_error("%s is not a time: say " TIME_FORMS, quoted);
-        if (command_layout(options, &layout) != 0)
-                return 1;
+        command_layout(options, &layout);
         r = sfshm_first_id(&layout, unix_ms, &id);
         if (r < 0)
                 return print_error("no ID has the time %s: %s", quoted,

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "libclient/tools/segments.h"
@@ -22,7 +23,8 @@ const char *daemon_socket_path(const char *given) {
 
         if (given != NULL)
                 return given;
-        return environment != NULL ? environment : "/run/sfshm/sfshm.sock";
+        return environment != NULL && environment[0] != '\0' ? environment
+                                                             : DAEMON_SOCKET_DEFAULT;
 }
 
 /* A connection on which `message` was sent, or -errno. Never waits. */
@@ -112,6 +114,57 @@ int daemon_socket_ask(const char *path, enum wire_type type, struct wire_answer 
                 return r;
         *ret = message.answer;
         make_plain(ret->text);
+        return 0;
+}
+
+static int64_t monotonic_ms(void) {
+        struct timespec now;
+
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* A daemon that does not take connections has a full queue of them sooner or later. */
+static int connect_until(const char *path, const void *message, size_t size, int64_t deadline_ms) {
+        int64_t pause_ms = 1;
+        int fd;
+
+        while ((fd = connect_and_send(path, message, size)) == -EAGAIN) {
+                if (monotonic_ms() + pause_ms >= deadline_ms)
+                        return -ETIMEDOUT;
+                nanosleep(&(struct timespec){ .tv_nsec = pause_ms * 1000000 }, NULL);
+                pause_ms = pause_ms < 100 ? 2 * pause_ms : pause_ms;
+        }
+        return fd;
+}
+
+int daemon_socket_query(const char *path, struct wire_status *ret, struct ucred *ret_peer) {
+        struct wire_query query = { wire_header_of(WIRE_QUERY, WIRE_VERSION) };
+        int64_t left_ms, deadline_ms = monotonic_ms() + DAEMON_SOCKET_QUERY_MS;
+        int fds[WIRE_WELCOME_FDS] = { -1, -1, -1 };
+        socklen_t length = sizeof(*ret_peer);
+        union wire_message message;
+        int r, fd;
+
+        *ret_peer = (struct ucred){ .pid = 0 };
+        fd = connect_until(path, &query, sizeof(query), deadline_ms);
+        if (fd < 0)
+                return fd;
+        (void)getsockopt(fd, SOL_SOCKET, SO_PEERCRED, ret_peer, &length);
+        left_ms = deadline_ms - monotonic_ms();
+        r = receive(fd, left_ms > 0 ? (int)left_ms : 0, &message, fds);
+        close(fd);
+        close_all(fds);
+        /* what it sends to everybody while it has no descriptor left */
+        if (r == 0 && message.header.type == WIRE_REFUSED)
+                r = -ECONNRESET;
+        if (r == 0 && (message.header.type != WIRE_STATUS ||
+                       !segments_name_valid(message.status.shm)))
+                r = -EPROTO;
+        if (r < 0)
+                return r;
+        *ret = message.status;
+        make_plain(ret->daemon_version);
         return 0;
 }
 

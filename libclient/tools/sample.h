@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
-/* A sample of the daemon: its clock and its statistics, and what they imply. */
+/* A sample of the daemon: its clock and its statistics, and what they imply. Pure, but for
+ * the memory of the statistics; take.h takes one. */
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -8,7 +9,9 @@
 #include "libclient/tools/segments.h"
 
 enum sample_state {
-        SAMPLE_DEAD, /* no live ticker */
+        SAMPLE_UNCLEAR, /* this user cannot ask it, or the release does not tell */
+        SAMPLE_DEAD,
+        SAMPLE_SILENT, /* does not answer */
         SAMPLE_STARTING,
         SAMPLE_RUNNING,
         SAMPLE_IDLE,
@@ -16,34 +19,56 @@ enum sample_state {
         SAMPLE_FAILED,  /* until the operator acts */
 };
 
-/* One word for a column, one for sfshm-stat --json, and words for a sentence. */
+/* One word for a column, one for JSON, and words for a sentence. */
 extern const struct sample_state_names {
         const char *column, *json, *words;
 } sample_state_names[]; /* by enum sample_state */
 
 #define SAMPLE_UNKNOWN INT64_MIN
+#define SAMPLE_TEXT 1024
 
 struct sample {
         enum sample_state state;
-        const char *dead_reason; /* SAMPLE_DEAD: a clause */
+        bool asked, answered;
+        const char *socket;    /* NULL: --shm was given */
+        char why[SAMPLE_TEXT]; /* unclear, dead or silent: a clause */
+        int64_t pid;           /* 0: unknown, as with --shm and without statistics */
+        char daemon_version[32]; /* "": unknown */
+        int64_t boot_ns;         /* CLOCK_BOOTTIME of the sample */
+        bool has_clock;          /* else nothing is known of these: */
         struct id_layout layout;
         uint32_t worker_first, worker_count;
-        int64_t boot_ns;         /* CLOCK_BOOTTIME of the sample */
         int64_t guarded_unix_ms; /* the guarded clock then; SAMPLE_UNKNOWN */
         int64_t now_lag_ms;      /* how far `now` is behind it; SAMPLE_UNKNOWN unless running */
         int64_t resume_ms;       /* until a wait ends by itself; else SAMPLE_UNKNOWN */
         uint32_t reason;         /* enum clock_reason */
         int64_t offset_ms;       /* guarded clock minus wall clock, by the daemon */
-        bool has_statistics;     /* those of a dead daemon may be missing or unreadable */
+        bool has_statistics;
+        char no_statistics[SAMPLE_TEXT]; /* else why not, as a sentence, if that is a fault */
         struct statistics_copy statistics;
 };
 
-/* Asks at `socket` for a fresh snapshot. Returns 0, or 1 after printing an error. Clear *ret with
- * sample_clear() in any case. */
-int sample_take(struct sample *ret, const char *shm, const char *socket);
-/* The same without statistics: every user may read the clock. */
-int sample_take_clock(struct sample *ret, const char *shm);
 void sample_clear(struct sample *sample);
+
+/* Nothing will change this by itself, or it is not known: no IDs are allocated. */
+static inline bool sample_is_up(const struct sample *sample) {
+        return sample->state > SAMPLE_SILENT;
+}
+/* The clock holds IDs back. */
+static inline bool sample_is_held(const struct sample *sample) {
+        return sample_is_up(sample) && sample->state != SAMPLE_RUNNING &&
+               sample->state != SAMPLE_IDLE;
+}
+
+enum {
+        SAMPLE_EXIT_FAILED = 1,
+        SAMPLE_EXIT_DEAD = 3, /* or silent */
+        SAMPLE_EXIT_HELD = 4,
+};
+int sample_exit_status(const struct sample *sample);
+
+/* The state as a sentence, with what to do. Returns `ret`. */
+const char *sample_sentence(const struct sample *sample, char ret[SAMPLE_TEXT]);
 
 /* The reason as a clause; "" if there is none. */
 const char *sample_reason_text(const struct sample *sample);

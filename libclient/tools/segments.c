@@ -25,6 +25,42 @@ void segments_path(const char *shm, const char *name, char ret[SEGMENTS_PATH_SIZ
                  posix ? '.' : '/', name);
 }
 
+bool segments_name_valid(const char *shm) {
+        for (const char *at = shm; *at != '\0'; at++)
+                if ((unsigned char)*at < 0x20 || *at == 0x7f)
+                        return false;
+        return shm[0] == '/' && shm[1] != '\0';
+}
+
+void segments_explain(const char *shm, const char *name, int error, uint32_t version,
+                      uint32_t understood, char ret[SEGMENTS_TEXT]) {
+        char path[SEGMENTS_PATH_SIZE];
+
+        segments_path(shm, name, path);
+        switch (error) {
+        case -ENOENT:
+                snprintf(ret, SEGMENTS_TEXT, "%.300s does not exist", path);
+                break;
+        case -EACCES:
+                snprintf(ret, SEGMENTS_TEXT, "no permission to read %.300s: run this as root or as a "
+                         "member of that file's group (sfshm)", path);
+                break;
+        case -EPROTO:
+                snprintf(ret, SEGMENTS_TEXT, "%.300s has version %u, this %.20s understands %u: use "
+                         "the one that came with that sfshmd", path, version,
+                         program_invocation_short_name, understood);
+                break;
+        case -ENODATA:
+                snprintf(ret, SEGMENTS_TEXT, "%.300s was not made by sfshmd, or is damaged", path);
+                break;
+        case -EBADMSG:
+                snprintf(ret, SEGMENTS_TEXT, "%.300s is damaged: its counts exceed its size", path);
+                break;
+        default:
+                snprintf(ret, SEGMENTS_TEXT, "cannot read %.300s: %s", path, strerror(-error));
+        }
+}
+
 int segments_open(const char *shm, const char *name) {
         char path[SEGMENTS_PATH_SIZE];
         bool posix = is_posix_name(shm);
@@ -158,6 +194,19 @@ int segments_read_statistics(int fd, struct statistics_copy *ret, uint32_t *ret_
         }
         *ret = copy;
         return 0;
+}
+
+void segments_boot_id(uint8_t ret[SEGMENTS_BOOT_ID_SIZE]) {
+        FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
+        size_t n = 0;
+
+        memset(ret, 0, SEGMENTS_BOOT_ID_SIZE);
+        /* a hyphen may precede each pair of digits */
+        while (file && n < SEGMENTS_BOOT_ID_SIZE && fscanf(file, "%*[-]") != EOF &&
+               fscanf(file, "%2hhx", &ret[n]) == 1)
+                n++;
+        if (file)
+                fclose(file);
 }
 
 int64_t segments_updated_boot_ns(int fd) {

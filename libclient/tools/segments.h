@@ -24,6 +24,15 @@ struct segments_start {
  * "/dev/shm/sfshm.clock" or "DIR/clock". */
 void segments_path(const char *shm, const char *name, char ret[SEGMENTS_PATH_SIZE]);
 
+/* May this be a daemon.shm? It is safe to print then. */
+bool segments_name_valid(const char *shm);
+
+#define SEGMENTS_TEXT 512
+/* Why segment `name` of `shm` cannot be read, as a sentence: `error` is of one of the functions
+ * below, and `version` was found where `understood` is meant to be. */
+void segments_explain(const char *shm, const char *name, int error, uint32_t version,
+                      uint32_t understood, char ret[SEGMENTS_TEXT]);
+
 /* A descriptor, or -errno. */
 int segments_open(const char *shm, const char *name);
 
@@ -39,6 +48,10 @@ struct statistics_copy {
 /* As above, and -EBADMSG: offsets or counts exceed its size; -ENOMEM. The caller frees
  * ret->clients. */
 int segments_read_statistics(int fd, struct statistics_copy *ret, uint32_t *ret_version);
+
+#define SEGMENTS_BOOT_ID_SIZE 16
+/* The ID of this boot, as it is in the segments; zeros if it is unknown. */
+void segments_boot_id(uint8_t ret[SEGMENTS_BOOT_ID_SIZE]);
 
 /* CLOCK_BOOTTIME of the newest snapshot; INT64_MIN while one is being written. */
 int64_t segments_updated_boot_ns(int fd);

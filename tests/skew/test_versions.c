@@ -165,18 +165,18 @@ Test(versions, the_tool_says_what_to_install) {
 /* Red when check_start() does not look at the version. */
 Test(versions, the_statistics_say_what_to_use) {
         start("next");
-        run("SFSHM_STAT_TOOL", TOOL_ARGUMENTS("--shm", d.shm, "--socket", d.socket));
+        run("SFSHM_STAT_TOOL", TOOL_ARGUMENTS("--socket", d.socket));
         expect_said(".statistics has version 2, this sfshm-stat understands 1: use the one "
                     "that came with that sfshmd");
         tool_run(&result, "SFSHM_STAT_TOOL_NEXT",
-                 TOOL_ARGUMENTS("--shm", d.shm, "--socket", d.socket), "", 0);
+                 TOOL_ARGUMENTS("--socket", d.socket), "", 0);
         cr_assert_eq(result.status, 0, "%s", result.err);
         cr_assert_not_null(strstr(result.out, "other, pid"), "%s", result.out);
         end();
         start("this");
-        run("SFSHM_STAT_TOOL_NEXT", TOOL_ARGUMENTS("--shm", d.shm, "--socket", d.socket));
+        run("SFSHM_STAT_TOOL_NEXT", TOOL_ARGUMENTS("--socket", d.socket));
         expect_said(".statistics has version 1, this sfshm-stat-next understands 2");
-        run("SFSHM_STAT_TOOL_OLDER", TOOL_ARGUMENTS("--shm", d.shm, "--socket", d.socket));
+        run("SFSHM_STAT_TOOL_OLDER", TOOL_ARGUMENTS("--socket", d.socket));
         expect_said(".clock has version 1, this sfshm-stat-older understands 0");
         end();
 }

@@ -12,11 +12,21 @@ static void print_ms_or_null(FILE *out, const char *key, int64_t ms) {
                 fprintf(out, ",\"%s\":%" PRId64, key, ms);
 }
 
+static void print_state(FILE *out, const struct sample *sample) {
+        fprintf(out, "{\"state\":\"%s\",\"answers\":%s,\"why\":",
+                sample_state_names[sample->state].json,
+                sample->answered ? "true" : sample_is_up(sample) ? "null" : "false");
+        if (sample->why[0] != '\0')
+                print_json_string(out, sample->why, sizeof(sample->why));
+        else
+                fputs("null", out);
+        print_ms_or_null(out, "pid", sample->pid != 0 ? sample->pid : SAMPLE_UNKNOWN);
+}
+
 static void print_clock(FILE *out, const struct sample *sample) {
         const struct id_layout *layout = &sample->layout;
         char time[ISOTIME_SIZE];
 
-        fprintf(out, "{\"state\":\"%s\"", sample_state_names[sample->state].json);
         if (sample->guarded_unix_ms != SAMPLE_UNKNOWN) {
                 isotime_format(sample->guarded_unix_ms, time);
                 fprintf(out, ",\"time\":\"%s\"", time);
@@ -40,8 +50,7 @@ static void print_counters(FILE *out, const struct sample *sample) {
 
         fputs(",\"daemon_version\":", out);
         print_json_string(out, s->daemon_version, sizeof(s->daemon_version));
-        fprintf(out, ",\"pid\":%" PRIu32 ",\"torn\":%s", s->pid,
-                sample->statistics.torn ? "true" : "false");
+        fprintf(out, ",\"torn\":%s", sample->statistics.torn ? "true" : "false");
         print_ms_or_null(out, "age_ms", sample_age_ms(sample));
         print_ms_or_null(out, "fence_ahead_ms", sample_fence_ahead_ms(sample));
         fprintf(out, ",\"ids\":%" PRIu64 ",\"counters\":{", sample_ids(sample));
@@ -108,7 +117,9 @@ static void print_clients(FILE *out, const struct sample *sample) {
 
 void stat_print_json(FILE *out, const struct sample *sample, const struct rates *rates,
                      bool clients) {
-        print_clock(out, sample);
+        print_state(out, sample);
+        if (sample->has_clock)
+                print_clock(out, sample);
         if (rates)
                 print_rates(out, rates);
         if (sample->has_statistics) {

@@ -6,8 +6,30 @@
 
 #define NS_PER_SECOND INT64_C(1000000000)
 
+enum metric {
+#define METRIC_ENUM(identifier, name, label, type, help) METRIC_##identifier,
+        STATISTICS_METRICS(METRIC_ENUM)
+#undef METRIC_ENUM
+};
+
+static const struct metric_about {
+        const char *name, *label, *type, *help;
+} metrics[] = {
+#define METRIC_ROW(identifier, name, label, type, help) { name, label, type, help },
+        STATISTICS_METRICS(METRIC_ROW)
+#undef METRIC_ROW
+};
+
 static void print_about(FILE *out, const char *name, const char *type, const char *help) {
         fprintf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+/* Returns it. */
+static const struct metric_about *print_metric(FILE *out, enum metric metric) {
+        const struct metric_about *about = &metrics[metric];
+
+        print_about(out, about->name, about->type, about->help);
+        return about;
 }
 
 static void print_counter(FILE *out, const char *name, const char *type, int64_t divisor,
@@ -25,20 +47,20 @@ static void print_counter(FILE *out, const char *name, const char *type, int64_t
 static void print_ids(FILE *out, const struct sample *sample) {
         const struct statistics_segment *s = &sample->statistics.header;
 
-        print_about(out, "sfshm_ids_total", "counter", "IDs allocated.");
+        const struct metric_about *about = print_metric(out, METRIC_IDS);
+
         for (uint32_t i = 0; i < sample_workers(sample); i++)
                 if (sample_worker_counts(sample, i))
-                        fprintf(out, "sfshm_ids_total{worker=\"%" PRIu32 "\"} %" PRIu64 "\n",
-                                s->worker_first + i, s->worker_ids[i]);
+                        fprintf(out, "%s{%s=\"%" PRIu32 "\"} %" PRIu64 "\n", about->name,
+                                about->label, s->worker_first + i, s->worker_ids[i]);
 }
 
 /* `bounds` are those of all buckets but the last. */
-static void print_histogram(FILE *out, const char *name, const char *help,
-                            const uint64_t buckets[], const uint64_t bounds[], unsigned n,
-                            int64_t sum_ns) {
+static void print_histogram(FILE *out, enum metric metric, const uint64_t buckets[],
+                            const uint64_t bounds[], unsigned n, int64_t sum_ns) {
+        const char *name = print_metric(out, metric)->name;
         uint64_t count = 0;
 
-        print_about(out, name, "histogram", help);
         for (unsigned i = 0; i < n; i++) {
                 count += buckets[i];
                 fprintf(out, "%s_bucket{le=\"", name);
@@ -53,33 +75,47 @@ static void print_histogram(FILE *out, const char *name, const char *help,
         fprintf(out, "\n%s_count %" PRIu64 "\n", name, count);
 }
 
-static void print_histograms(FILE *out, const struct statistics_segment *s) {
-        print_histogram(out, "sfshm_overflow_wait_seconds",
-                        "How long calls waited because their lane's tick was used up.",
-                        s->overflow_wait, overflow_bucket_ns, OVERFLOW_BUCKETS,
-                        s->counters.overflow_wait_ns);
-        print_histogram(out, "sfshm_lease_renewal_seconds",
-                        "How long renewals of the lease took, from the first request on.",
-                        s->lease_renewal, renewal_bucket_ns, RENEWAL_BUCKETS,
-                        s->counters.lease_renewal_ns);
+static void print_age(FILE *out, const struct sample *sample) {
+        int64_t age_ms = sample_age_ms(sample);
+
+        if (age_ms == SAMPLE_UNKNOWN)
+                return;
+        fprintf(out, "%s ", print_metric(out, METRIC_AGE)->name);
+        stat_print_scaled(out, age_ms, 1000);
+        fputc('\n', out);
 }
 
-void stat_print_prometheus(FILE *out, const struct sample *sample) {
+static void print_build(FILE *out, const struct sample *sample) {
+        const struct metric_about *about;
+
+        if (sample->daemon_version[0] == '\0')
+                return;
+        about = print_metric(out, METRIC_BUILD);
+        fprintf(out, "%s{%s=\"", about->name, about->label);
+        stat_print_plain(out, sample->daemon_version, sizeof(sample->daemon_version));
+        fputs("\"} 1\n", out);
+}
+
+static void print_statistics(FILE *out, const struct sample *sample) {
         const struct statistics_segment *s = &sample->statistics.header;
 
-        print_about(out, "sfshm_up", "gauge", "1 while the daemon's ticker is alive.");
-        fprintf(out, "sfshm_up %d\n", sample->state != SAMPLE_DEAD);
-        /* a dead daemon has only this metric: old values would look as if it were alive */
-        if (sample->state == SAMPLE_DEAD)
-                return;
-        print_about(out, "sfshm_build_info", "gauge", "1, with the daemon's version.");
-        fputs("sfshm_build_info{version=\"", out);
-        stat_print_plain(out, s->daemon_version, sizeof(s->daemon_version));
-        fputs("\"} 1\n", out);
         print_ids(out, sample);
-        print_histograms(out, s);
+        print_histogram(out, METRIC_OVERFLOW, s->overflow_wait, overflow_bucket_ns,
+                        OVERFLOW_BUCKETS, s->counters.overflow_wait_ns);
+        print_histogram(out, METRIC_RENEWAL, s->lease_renewal, renewal_bucket_ns,
+                        RENEWAL_BUCKETS, s->counters.lease_renewal_ns);
 #define COUNTER(name, prometheus, type, divisor, help) \
         print_counter(out, prometheus, type, divisor, help, s->counters.name);
         STATISTICS_COUNTERS(COUNTER)
 #undef COUNTER
+}
+
+/* The last statistics of a dead daemon are shown as well: sfshm_up and their age say what
+ * they are, and its counters do not vanish for the time of a restart. */
+void stat_print_prometheus(FILE *out, const struct sample *sample) {
+        fprintf(out, "%s %d\n", print_metric(out, METRIC_UP)->name, sample_is_up(sample));
+        print_age(out, sample);
+        print_build(out, sample);
+        if (sample->has_statistics)
+                print_statistics(out, sample);
 }

@@ -9,33 +9,39 @@
 #include "libclient/tools/number.h"
 #include "libclient/tools/print.h"
 #include "libclient/tools/stat/stat.h"
+#include "libclient/tools/take.h"
 #include "shm/process/process.h"
 
-#define EXIT_DEAD 3
 #define INTERVAL_MIN_NS INT64_C(10000000)
 #define INTERVAL_MAX_NS (INT64_C(31536000) * 1000000000) /* a year */
 
 static const char usage[] =
         "Usage: sfshm-stat [OPTION]... [INTERVAL [COUNT]]\n"
+        "       sfshm-stat --check [--socket PATH | --shm NAME|DIR]\n"
         "\n"
         "Shows what sfshmd does: once in full, or in one line at once and one after every\n"
         "INTERVAL seconds, COUNT lines or without end.\n"
         "\n"
         "      --json            one JSON object for each sample\n"
         "      --prometheus      Prometheus text exposition format\n"
+        "      --output FILE     with --prometheus: replace FILE each time\n"
+        "      --check           one sentence, and the exit status of a monitoring plugin:\n"
+        "                        0 OK, 1 warning, 2 critical, 3 unknown\n"
         "      --clients         show every client as well\n"
         "  -t, --time            begin each line with the time\n"
-        "      --shm NAME|DIR    the daemon's daemon.shm (/sfshm)\n"
         "      --socket PATH     the daemon's socket ($SFSHM_SOCKET or its default)\n"
+        "      --shm NAME|DIR    segments without a socket: no daemon is asked\n"
         "  -h, --help            show this\n"
         "  -V, --version         show the version\n"
         "\n"
-        "Exit status: 0; 1 on an error; 2 of a wrong command line; 3 if sfshmd is not\n"
-        "running.\n";
+        "Exit status: 0; 1 on an error; 2 of a wrong command line; 3 if sfshmd is dead or\n"
+        "does not answer; 4 if it holds IDs back. --prometheus: 0 in these states too.\n";
 
 static const struct option long_options[] = {
         { "json", no_argument, NULL, 'j' },
         { "prometheus", no_argument, NULL, 'p' },
+        { "output", required_argument, NULL, 'o' },
+        { "check", no_argument, NULL, 'k' },
         { "clients", no_argument, NULL, 'c' },
         { "time", no_argument, NULL, 't' },
         { "shm", required_argument, NULL, 'm' },
@@ -46,42 +52,39 @@ static const struct option long_options[] = {
 };
 
 struct settings {
-        bool json, prometheus, clients, time;
-        const char *shm, *socket;
+        bool json, prometheus, check, clients, time;
+        bool done; /* the status is final */
+        const char *shm, *socket, *output;
+        struct take_target target;
         int64_t interval_ns; /* 0: once */
         uint64_t count;      /* 0: without end */
 };
 
-static int say_dead(const struct sample *sample, const char *shm) {
-        char clock[SEGMENTS_PATH_SIZE], seen[96] = "";
-        int64_t age = sample_age_ms(sample);
-
-        segments_path(shm, "clock", clock);
-        if (sample->has_statistics)
-                snprintf(seen, sizeof(seen), "; it was pid %u, its last statistics are %.1f s old",
-                         sample->statistics.header.pid,
-                         age == SAMPLE_UNKNOWN ? 0.0 : (double)age / 1e3);
-        print_error("sfshmd is not running (%s, says %s%s): start it", sample->dead_reason, clock,
-                    seen);
-        return EXIT_DEAD;
+/* Another sample will not change that. */
+static bool is_unreadable(const struct sample *sample) {
+        return sample->state == SAMPLE_UNCLEAR || sample->no_statistics[0] != '\0';
 }
 
 /* `rates` are those since the last sample; NULL without an interval. Returns 0 or 1. */
 static int show_sample(const struct settings *settings, const struct sample *sample,
                        const struct rates *rates, uint64_t line) {
+        struct stat_output output;
+
+        if (stat_output_open(&output, settings->output) != 0)
+                return SAMPLE_EXIT_FAILED;
         if (settings->prometheus) {
-                stat_print_prometheus(stdout, sample);
+                stat_print_prometheus(output.file, sample);
         } else if (settings->json) {
-                stat_print_json(stdout, sample, rates, settings->clients);
+                stat_print_json(output.file, sample, rates, settings->clients);
         } else if (rates != NULL) {
-                stat_print_line(stdout, sample, rates, settings->clients ? 0 : line,
+                stat_print_line(output.file, sample, rates, settings->clients ? 0 : line,
                                 settings->time);
                 if (settings->clients)
-                        stat_print_clients(stdout, sample);
-        } else if (sample->state != SAMPLE_DEAD) {
-                stat_print_summary(stdout, sample, settings->clients);
+                        stat_print_clients(output.file, sample);
+        } else if (sample_is_up(sample) && sample->has_statistics) {
+                stat_print_summary(output.file, sample, settings->clients);
         }
-        return print_finish(stdout);
+        return stat_output_close(&output);
 }
 
 static int64_t monotonic_ns(void) {
@@ -111,16 +114,15 @@ static int show_intervals(const struct settings *settings, struct sample *sample
         struct rates rates = { .known = false };
         int status = show_sample(settings, sample, &rates, 0);
 
-        for (uint64_t line = 1; status == 0 && (settings->count == 0 || line < settings->count);
+        for (uint64_t line = 1; status == 0 && !is_unreadable(sample) &&
+                                (settings->count == 0 || line < settings->count);
              line++) {
                 struct sample after;
 
                 sleep_interval(&at_ns, settings->interval_ns);
-                status = sample_take(&after, settings->shm, settings->socket);
-                if (status == 0) {
-                        rates_between(sample, &after, &rates);
-                        status = show_sample(settings, &after, &rates, line);
-                }
+                take_sample(&settings->target, &after);
+                rates_between(sample, &after, &rates);
+                status = show_sample(settings, &after, &rates, line);
                 sample_clear(sample);
                 *sample = after;
         }
@@ -129,15 +131,27 @@ static int show_intervals(const struct settings *settings, struct sample *sample
 
 static int show(const struct settings *settings) {
         struct sample sample;
-        int status = sample_take(&sample, settings->shm, settings->socket);
+        int status, complaint;
 
-        if (status == 0)
-                status = settings->interval_ns == 0 ? show_sample(settings, &sample, NULL, 0)
-                                                    : show_intervals(settings, &sample);
-        if (status == 0 && sample.state == SAMPLE_DEAD)
-                status = say_dead(&sample, settings->shm);
+        take_sample(&settings->target, &sample);
+        status = settings->interval_ns == 0 ? show_sample(settings, &sample, NULL, 0)
+                                            : show_intervals(settings, &sample);
+        complaint = take_complain(&sample);
+        /* who scrapes reads sfshm_up */
+        if (settings->prometheus && complaint != SAMPLE_EXIT_FAILED)
+                complaint = 0;
         sample_clear(&sample);
-        return status;
+        return status != 0 ? status : complaint;
+}
+
+static int show_check(struct settings *settings) {
+        struct sample sample;
+        int check;
+
+        settings->done = true;
+        take_clock(&settings->target, &sample);
+        check = stat_print_check(stdout, &sample);
+        return print_finish(stdout) != 0 ? STAT_CHECK_UNKNOWN : check;
 }
 
 static int read_words(struct settings *settings, char *words[], int n) {
@@ -159,47 +173,86 @@ static int read_words(struct settings *settings, char *words[], int n) {
         return 0;
 }
 
+static int set_option(struct settings *settings, int code) {
+        switch (code) {
+        case 'j':
+                settings->json = true;
+                return 0;
+        case 'p':
+                settings->prometheus = true;
+                return 0;
+        case 'o':
+                settings->output = optarg;
+                return 0;
+        case 'k':
+                settings->check = true;
+                return 0;
+        case 'c':
+                settings->clients = true;
+                return 0;
+        case 't':
+                settings->time = true;
+                return 0;
+        case 'm':
+                settings->shm = optarg;
+                return 0;
+        case 's':
+                settings->socket = optarg;
+                return 0;
+        case 'h':
+        case 'V':
+                settings->done = true;
+                fputs(code == 'h' ? usage : "sfshm-stat " SFSHM_VERSION "\n", stdout);
+                return print_finish(stdout);
+        default:
+                return print_usage_hint();
+        }
+}
+
+static int check_settings(struct settings *settings) {
+        settings->target = (struct take_target){ daemon_socket_path(settings->socket),
+                                                 settings->shm };
+        if (settings->json && settings->prometheus)
+                return print_usage_error("--json and --prometheus exclude each other");
+        if (settings->output != NULL && !settings->prometheus)
+                return print_usage_error("--output is for --prometheus");
+        if (settings->check && (settings->json || settings->prometheus || settings->clients ||
+                                settings->interval_ns != 0 || settings->time))
+                return print_usage_error("--check takes only --socket or --shm");
+        if (settings->time && (settings->json || settings->prometheus || settings->interval_ns == 0))
+                return print_usage_error("--time needs INTERVAL and the output of text");
+        return take_check(settings->socket, settings->shm);
+}
+
+static int run(struct settings *settings, int argc, char *argv[]) {
+        int code, status = 0;
+
+        while (status == 0 && !settings->done &&
+               (code = getopt_long(argc, argv, "thV", long_options, NULL)) != -1)
+                status = set_option(settings, code);
+        if (status == 0 && !settings->done)
+                status = read_words(settings, argv + optind, argc - optind);
+        if (status == 0 && !settings->done)
+                status = check_settings(settings);
+        if (status != 0 || settings->done)
+                return status;
+        return settings->check ? show_check(settings) : show(settings);
+}
+
+/* Monitors take 2 for critical, not for a wrong command line. */
+static bool has_check(char *const argv[]) {
+        while (*++argv != NULL && strcmp(*argv, "--") != 0)
+                if (strcmp(*argv, "--check") == 0)
+                        return true;
+        return false;
+}
+
 int main(int argc, char *argv[]) {
-        struct settings settings = {
-                .shm = SEGMENTS_DEFAULT_SHM,
-                .socket = daemon_socket_path(NULL),
-        };
-        int code;
+        bool check = has_check(argv); /* before the arguments change places */
+        struct settings settings = { .json = false };
+        int status;
 
         process_begin();
-        while ((code = getopt_long(argc, argv, "thV", long_options, NULL)) != -1) {
-                switch (code) {
-                case 'j':
-                        settings.json = true;
-                        break;
-                case 'p':
-                        settings.prometheus = true;
-                        break;
-                case 'c':
-                        settings.clients = true;
-                        break;
-                case 't':
-                        settings.time = true;
-                        break;
-                case 'm':
-                        settings.shm = optarg;
-                        break;
-                case 's':
-                        settings.socket = optarg;
-                        break;
-                case 'h':
-                case 'V':
-                        fputs(code == 'h' ? usage : "sfshm-stat " SFSHM_VERSION "\n", stdout);
-                        return print_finish(stdout);
-                default:
-                        return print_usage_hint();
-                }
-        }
-        if (settings.json && settings.prometheus)
-                return print_usage_error("--json and --prometheus exclude each other");
-        if (read_words(&settings, argv + optind, argc - optind) != 0)
-                return EXIT_USAGE;
-        if (settings.time && (settings.json || settings.prometheus || settings.interval_ns == 0))
-                return print_usage_error("--time needs INTERVAL and the output of text");
-        return show(&settings);
+        status = run(&settings, argc, argv);
+        return check && !settings.done ? STAT_CHECK_UNKNOWN : status;
 }

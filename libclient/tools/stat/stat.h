@@ -20,7 +20,27 @@ void stat_print_clients(FILE *out, const struct sample *sample);
 void stat_print_json(FILE *out, const struct sample *sample, const struct rates *rates,
                      bool clients);
 
-/* The Prometheus text exposition format, with every counter of shm/statistics.h. */
+/* The exit statuses of a monitoring plugin. */
+enum stat_check {
+        STAT_CHECK_OK,
+        STAT_CHECK_WARNING,
+        STAT_CHECK_CRITICAL,
+        STAT_CHECK_UNKNOWN,
+};
+/* The state as one sentence. */
+enum stat_check stat_print_check(FILE *out, const struct sample *sample);
+
+/* Where a sample is written: stdout, or a file that is replaced when all of it is written. */
+struct stat_output {
+        const char *path; /* NULL: stdout */
+        char *temporary;
+        FILE *file;
+};
+/* Both return 0, or 1 after printing an error. */
+int stat_output_open(struct stat_output *ret, const char *path);
+int stat_output_close(struct stat_output *output);
+
+/* The Prometheus text exposition format, with every metric of shm/statistics.h. */
 void stat_print_prometheus(FILE *out, const struct sample *sample);
 
 /* Prints value / divisor exactly, in decimals. The divisor is a power of ten. */

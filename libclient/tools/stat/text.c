@@ -99,13 +99,12 @@ void stat_print_clients(FILE *out, const struct sample *sample) {
 }
 
 static void print_daemon(FILE *out, const struct sample *sample) {
-        const struct statistics_segment *s = &sample->statistics.header;
         char since[ISOTIME_SIZE];
 
-        isotime_format(s->counters.start_unix_ms, since);
+        isotime_format(sample->statistics.header.counters.start_unix_ms, since);
         fputs("daemon     sfshmd ", out);
-        stat_print_plain(out, s->daemon_version, sizeof(s->daemon_version));
-        fprintf(out, ", pid %" PRIu32 ", since %s; %s", s->pid, since,
+        stat_print_plain(out, sample->daemon_version, sizeof(sample->daemon_version));
+        fprintf(out, ", pid %" PRId64 ", since %s; %s", sample->pid, since,
                 sample_state_names[sample->state].words);
         if (sample->resume_ms != SAMPLE_UNKNOWN)
                 fprintf(out, ", %.1f s more", (double)sample->resume_ms / 1e3);
@@ -175,7 +174,8 @@ static void print_numbers(FILE *out, const struct sample *sample) {
                 fprintf(out, "fence      %.1f s ahead\n", (double)fence / 1e3);
         print_lease(out, sample);
         if (age != SAMPLE_UNKNOWN)
-                fprintf(out, "snapshot   %.1f s old%s\n", (double)age / 1e3,
+                fprintf(out, "snapshot   %.1f s old%s%s\n", (double)age / 1e3,
+                        sample->asked ? "" : ": with --shm, the daemon is not asked for a new one",
                         sample->statistics.torn ? ", TORN: the daemon stopped while writing it; "
                                                   "its numbers may be inconsistent"
                                                 : "");

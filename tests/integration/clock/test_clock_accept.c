@@ -125,7 +125,7 @@ Test(clock_accept, the_tool_shows_the_answer) {
         expect_error("sfshm: nothing is held back: the wall clock is already followed\n");
         private_daemon_stop(&d);
         RUN("clock", "accept", "--socket", d.socket);
-        expect_error(d.socket);
+        expect_status(3, d.socket);
         private_daemon_remove(&d);
 }
 
@@ -173,7 +173,7 @@ Test(clock_accept, an_older_daemon_is_named_as_such) {
         end_fake(child);
         child = fake_daemon(&message, sizeof(message.answer) - 1);
         RUN("clock", "accept", "--socket", d.socket);
-        expect_error("did not answer as sfshmd does");
+        expect_status(3, "did not answer as sfshmd does");
         end_fake(child);
         child = fake_daemon(&message, sizeof(message.answer));
         RUN("clock", "accept", "--socket", d.socket);
@@ -183,11 +183,19 @@ Test(clock_accept, an_older_daemon_is_named_as_such) {
         private_daemon_remove(&d);
 }
 
+/* It is reachable before the first look at its clock. */
+static bool hands_out_ids(void *context) {
+        (void)context;
+        RUN("clock", "--socket", d.socket);
+        return result.status == 0;
+}
+
 Test(clock_accept, the_clock_is_shown_to_everybody) {
         private_daemon_prepare(&d);
         RUN("clock", "--shm", d.shm);
-        expect_error("no sfshmd to show");
+        expect_status(3, "sfshmd is not running");
         private_daemon_start(&d);
+        cr_assert(wait_until(hands_out_ids, NULL, 30000), "%s", result.err);
         RUN("clock", "--shm", d.shm);
         cr_expect_eq(result.status, 0, "%s", result.err);
         cr_expect_not_null(strstr(result.out, "\ndifference  "), "%s", result.out);
@@ -196,7 +204,9 @@ Test(clock_accept, the_clock_is_shown_to_everybody) {
         cr_expect_not_null(strstr(result.out, ",\"offset_ms\":"), "%s", result.out);
         private_daemon_stop(&d);
         RUN("clock", "--shm", d.shm);
-        expect_error("sfshmd is not running");
+        expect_status(3, "sfshmd is not running");
+        RUN("clock", "--socket", d.socket);
+        expect_status(3, "is not running (it was stopped, says ");
         private_daemon_remove(&d);
 }
 
@@ -207,9 +217,9 @@ Test(clock_accept, mistakes_are_named) {
         RUN("clock", "accept", "now");
         expect_usage("but got 'now'");
         RUN("clock", "--shm", "sfshm");
-        expect_error("not 'sfshm'");
-        RUN("clock", "--socket", d.socket);
-        expect_error("--socket is for 'clock accept'");
+        expect_usage("not 'sfshm'");
+        RUN("clock", "--socket", d.socket, "--shm", d.shm);
+        expect_usage("exclude each other");
         RUN("clock", "accept", "--json");
         expect_usage("takes only --socket");
         RUN("clock", "-n", "3");

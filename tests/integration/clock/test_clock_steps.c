@@ -248,7 +248,7 @@ static void expect_log(const char *part) {
 }
 
 static void expect_stat(const char *part) {
-        const char *const arguments[] = { "--shm", d.shm, "--socket", d.socket, "--prometheus",
+        const char *const arguments[] = { "--socket", d.socket, "--prometheus",
                                           NULL };
 
         tool_run(&result, "SFSHM_STAT_TOOL", arguments, "", 0);

@@ -36,7 +36,7 @@ Test(growth, under_load_over_kills_and_back) {
         wait_for_log(&a, "serves workers 0 to 1");
         wait_for_log(&a, "grows from 2 to 4 worker IDs, 0 to 3");
         tool_run(&result, "SFSHM_STAT_TOOL",
-                 TOOL_ARGUMENTS("--json", "--shm", a.shm, "--socket", a.socket), "", 0);
+                 TOOL_ARGUMENTS("--json", "--socket", a.socket), "", 0);
         cr_assert_not_null(strstr(result.out, "\"worker_count\":4"), "%s", result.out);
         private_daemon_signal(&a, SIGKILL, true);
         remove(a.log);

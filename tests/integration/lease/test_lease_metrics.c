@@ -22,7 +22,7 @@ static double value_of(const char *name) {
         const char *at;
 
         tool_run(&result, "SFSHM_STAT_TOOL",
-                 TOOL_ARGUMENTS("--prometheus", "--shm", d.shm, "--socket", d.socket), "", 0);
+                 TOOL_ARGUMENTS("--prometheus", "--socket", d.socket), "", 0);
         cr_assert_eq(result.status, 0, "%s", result.err);
         snprintf(line, sizeof(line), "\n%s ", name);
         at = strstr(result.out, line);
@@ -68,12 +68,12 @@ Test(lease_metrics, tell_of_an_outage) {
         coordinator->start();
         WAIT(is_zero, "sfshm_coordinator_breakers_open");
         wait_for_log(&d, "event=lease-revived");
-        tool_run(&result, "SFSHM_STAT_TOOL", TOOL_ARGUMENTS("--shm", d.shm, "--socket", d.socket),
+        tool_run(&result, "SFSHM_STAT_TOOL", TOOL_ARGUMENTS("--socket", d.socket),
                  "", 0);
         cr_assert(strstr(result.out, "lease      until ") && strstr(result.out, "1 times expired"),
                   "%s", result.out);
         tool_run(&result, "SFSHM_STAT_TOOL",
-                 TOOL_ARGUMENTS("--json", "--shm", d.shm, "--socket", d.socket), "", 0);
+                 TOOL_ARGUMENTS("--json", "--socket", d.socket), "", 0);
         cr_assert(strstr(result.out, "\"lease_renewal\":[") != NULL, "%s", result.out);
         private_daemon_stop(&d);
         expect_log(&d, "event=lease-released");

@@ -39,7 +39,7 @@ static struct sfshm_parts take(const struct private_daemon *d, struct arena *are
         cr_assert(strstr(result.out, expected), "%s is not in %s%s", expected, result.out,
                   result.err);
         tool_run(&result, "SFSHM_STAT_TOOL",
-                 TOOL_ARGUMENTS("--prometheus", "--shm", d->shm, "--socket", d->socket), "", 0);
+                 TOOL_ARGUMENTS("--prometheus", "--socket", d->socket), "", 0);
         snprintf(expected, sizeof(expected), "\nsfshm_region %u\n", parts.region);
         cr_assert(strstr(result.out, expected), "%s is not in %s%s", expected, result.out,
                   result.err);

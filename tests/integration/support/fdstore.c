@@ -80,8 +80,7 @@ uint64_t fdstore_shown(uint64_t client, const char *key) {
         const char *at;
 
         tool_run(&result, "SFSHM_STAT_TOOL",
-                 TOOL_ARGUMENTS("--json", "--clients", "--shm", fdstore.daemon.shm, "--socket",
-                                fdstore.daemon.socket),
+                 TOOL_ARGUMENTS("--json", "--clients", "--socket", fdstore.daemon.socket),
                  "", 0);
         snprintf(name, sizeof(name), "{\"client\":%" PRIu64 ",", client);
         at = client == 0 ? result.out : strstr(result.out, name);

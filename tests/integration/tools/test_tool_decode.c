@@ -228,11 +228,18 @@ Test(decode, does_not_steer_the_terminal) {
         cr_assert_null(strchr(result.err, '\033'));
 }
 
-/* F1; red when the default layout is assumed */
-Test(decode, never_guesses_the_layout) {
-        RUN("decode", "--socket", "/nonexistent/sfshm.sock", "1");
-        expect_error("/nonexistent/sfshm.sock");
-        expect_error("--layout");
+/* Red when the default layout is taken without a word. */
+Test(decode, says_that_the_layout_is_the_default) {
+        RUN("decode", "--json", "--socket", "/nonexistent/sfshm.sock", ID);
+        cr_assert_eq(result.status, 0, "%s", result.err);
+        cr_assert_not_null(strstr(result.out, "\"worker\":5,\"sequence\":42"), "%s", result.out);
+        cr_assert_not_null(strstr(result.err, "sfshm: note: sfshmd at /nonexistent/sfshm.sock tells "
+                                              "no layout (there is no such file)"), "%s", result.err);
+        cr_assert_not_null(strstr(result.err, "--layout"));
+        RUN("first", "--socket", "/nonexistent/sfshm.sock", "2026-11-26");
+        cr_assert_eq(result.status, 0, "%s", result.err);
+        cr_assert_str_eq(result.out, "251497178726400000\n");
+        cr_assert_not_null(strstr(result.err, "this is the default"), "%s", result.err);
 }
 
 Test(decode, names_bad_options) {
@@ -347,7 +354,7 @@ Test(next, names_bad_counts) {
 
 Test(next, says_that_there_is_no_daemon) {
         RUN("next", "--socket", "/nonexistent/sfshm.sock");
-        expect_error("cannot attach to sfshmd at /nonexistent/sfshm.sock");
+        expect_status(3, "cannot attach to sfshmd at /nonexistent/sfshm.sock");
 }
 
 /* Red when next attaches for nothing. */

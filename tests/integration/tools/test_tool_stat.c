@@ -126,7 +126,7 @@ static void publish(void) {
         write_file("statistics", &statistics, sizeof(statistics));
 }
 #define RUN(...) \
-        run(TOOL_ARGUMENTS("--shm", directory, "--socket", "/nonexistent/sfshm.sock", __VA_ARGS__))
+        run(TOOL_ARGUMENTS("--shm", directory, __VA_ARGS__))
 
 static void expect(int status, const char *part) {
         cr_assert_eq(result.status, status, "status %d: %s", result.status, result.err);
@@ -144,7 +144,7 @@ Test(stat, shows_a_running_daemon) {
         expect(0, "fence      ");
 }
 
-/* red when judge_state() ignores the owner word */
+/* red when judge_segment() ignores the owner word */
 Test(stat, says_that_the_ticker_died) {
         atomic_store(&clock_segment.owner, CLOCK_OWNER_DIED | 4242);
         publish();
@@ -154,8 +154,11 @@ Test(stat, says_that_the_ticker_died) {
         RUN("--json");
         expect(3, "\"state\":\"dead\"");
         RUN("--prometheus");
-        expect(3, "sfshm_up 0\n");
-        cr_assert_null(strstr(result.out, "sfshm_ids_total"), "old values look like life");
+        expect(0, "sfshm_up 0\n");
+        expect(0, "\nsfshm_snapshot_age_seconds ");
+        expect(0, "sfshm_ids_total{worker=\"7\"} 1000\n");
+        RUN("--check");
+        expect(2, "CRITICAL: sfshmd is not running (its ticker died");
         RUN("0.01", "2");
         expect(3, "DEAD");
 }
@@ -186,10 +189,11 @@ Test(stat, names_what_it_looked_for) {
         char path[128];
 
         RUN("--json");
-        snprintf(path, sizeof(path), "%s/clock", directory);
-        expect(1, path);
-        snprintf(path, sizeof(path), "%s/statistics", directory);
-        expect(1, path);
+        snprintf(path, sizeof(path), "%s/clock does not exist", directory);
+        expect(3, path);
+        expect(3, "\"state\":\"dead\",\"answers\":false");
+        RUN("--prometheus");
+        expect(0, "sfshm_up 0\n");
 }
 
 Test(stat, names_another_version) {
@@ -392,6 +396,16 @@ Test(stat, names_bad_arguments) {
         expect(2, "--time needs INTERVAL");
         RUN("--colour");
         expect(2, "--help'.\n");
+        RUN("--socket", "/x");
+        expect(2, "exclude each other");
+        RUN("--output", "/x");
+        expect(2, "--output is for --prometheus");
+        RUN("--check", "--json");
+        expect(3, "--check takes only");
+        RUN("--check", "1");
+        expect(3, "--check takes only");
+        RUN("--check", "--colour");
+        expect(3, "--colour");
         RUN("--shm", "sfshm");
-        expect(1, "--shm takes a name");
+        expect(2, "--shm takes a name");
 }
