@@ -2,63 +2,34 @@
 #include "daemon/server/message.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
-#include <unistd.h>
 
 #ifndef SO_PASSRIGHTS
 #define SO_PASSRIGHTS 83 /* linux 6.16 */
 #endif
-#define DESCRIPTORS_MAX 253 /* SCM_MAX_FD */
 
 void message_refuse_descriptors(int socket) {
         int off = 0;
 
-        /* an older kernel has no such option: message_receive() closes what comes */
+        /* an older kernel has no such option: message_receive() drops what comes */
         (void)setsockopt(socket, SOL_SOCKET, SO_PASSRIGHTS, &off, sizeof(off));
-}
-
-/* Closes the descriptors that came with a message. True if anything came with it. */
-static bool close_descriptors(struct msghdr *header) {
-        struct cmsghdr *part;
-        bool any = false;
-
-        for (part = CMSG_FIRSTHDR(header); part != NULL; part = CMSG_NXTHDR(header, part)) {
-                size_t n = (part->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-
-                any = true;
-                if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS)
-                        continue;
-                for (size_t i = 0; i < n; i++) {
-                        int fd;
-
-                        memcpy(&fd, CMSG_DATA(part) + i * sizeof(fd), sizeof(fd));
-                        close(fd);
-                }
-        }
-        return any;
 }
 
 int message_receive(int socket, union wire_message *ret) {
         union wire_message message;
-        union {
-                struct cmsghdr align;
-                char bytes[CMSG_SPACE(DESCRIPTORS_MAX * sizeof(int))];
-        } control;
         struct iovec part = { .iov_base = &message, .iov_len = sizeof(message) };
-        struct msghdr header = {
-                .msg_iov = &part, .msg_iovlen = 1,
-                .msg_control = &control, .msg_controllen = sizeof(control) };
+        /* Without room for descriptors the kernel drops them and says MSG_CTRUNC. They are
+         * not closed here: close(2) of a file on somebody's own FUSE waits for him. */
+        struct msghdr header = { .msg_iov = &part, .msg_iovlen = 1 };
         ssize_t length;
 
         memset(&message, 0, sizeof(message));
-        length = recvmsg(socket, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+        length = recvmsg(socket, &header, MSG_DONTWAIT);
         if (length < 0)
                 return errno == EAGAIN || errno == EINTR ? -EAGAIN : -ECONNRESET;
-        bool descriptors = close_descriptors(&header);
-        if (descriptors || (header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0)
+        if ((header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0)
                 return -EPROTO;
         if (length == 0)
                 return -ECONNRESET;
