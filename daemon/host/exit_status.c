@@ -5,8 +5,9 @@
 #include <signal.h>
 #include <stddef.h>
 #include <stdlib.h>
-#include <systemd/sd-daemon.h>
 #include <time.h>
+
+#include "daemon/host/notify.h"
 
 /* Wrong owners, modes, names and kinds; state that is damaged, foreign, of another
  * version, or missing where it was before; a fence at the end of the ID space. Not
@@ -30,10 +31,10 @@ void exit_status_tell(enum exit_status status) {
         if (getenv("NOTIFY_SOCKET") == NULL)
                 return;
         if (status != STATUS_RUNTIME) {
-                (void)sd_notify(0, "STATUS=Refuses to start; its log says why and what to do.");
+                (void)notify_send("STATUS=Refuses to start; its log says why and what to do.", NULL, 0);
                 return;
         }
-        (void)sd_notify(0, "STATUS=Could not start, its log says why; retrying.");
+        (void)notify_send("STATUS=Could not start, its log says why; retrying.", NULL, 0);
         sigemptyset(&signals);
         sigaddset(&signals, SIGTERM);
         sigaddset(&signals, SIGINT);

@@ -2,7 +2,7 @@
 #pragma once
 /*
  * Messages to the service manager that never block: its queue is short, and the ledger
- * thread must serve clients. What must arrive, such as READY=1, is sent by sd_notify(3).
+ * thread must serve clients. What must arrive, such as READY=1, is sent again later.
  * Ledger thread only.
  */
 #include <stdbool.h>

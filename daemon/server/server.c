@@ -15,6 +15,7 @@
 
 #define ACCEPTS_MAX 32 /* in a round */
 #define ACCEPT_PAUSE_NS (NS_PER_S / 10)
+#define TELL_PAUSE_NS (NS_PER_S / 10)
 #define REFRESH_NS (NS_PER_S / 20) /* snapshots that clients ask for: 20 a second */
 
 /* ---- hooks of the timekeeper */
@@ -77,6 +78,10 @@ static void apply_config(struct server *server) {
         server->clients.changed = true;
 }
 
+void server_tell(struct server *server, const char *text) {
+        server->untold = notify_send(text, NULL, 0) == -EAGAIN ? text : NULL;
+}
+
 /* SIGHUP. systemd waits for READY=1. The status after a success is about the clock,
  * and stays, unless it was about a refused configuration. */
 static void reload(struct server *server) {
@@ -89,13 +94,10 @@ static void reload(struct server *server) {
         server->reload_refused = reload_config(server->reload) < 0;
         if (!server->reload_refused)
                 apply_config(server);
-        if (notify_send(server->reload_refused ? "READY=1\nSTATUS=The new configuration was "
-                                                 "refused, see the log; the previous one stays "
-                                                 "in force." :
-                        was_refused ? "READY=1\nSTATUS=The configuration is reloaded." : "READY=1",
-                        NULL, 0) < 0)
-                log_event(LOG_LEVEL_WARNING, "reload", "the service manager does not accept the "
-                          "message that the reload is over; it will wait until its timeout");
+        server_tell(server, server->reload_refused ?
+                                    "READY=1\nSTATUS=The new configuration was refused, see the "
+                                    "log; the previous one stays in force." :
+                    was_refused ? "READY=1\nSTATUS=The configuration is reloaded." : "READY=1");
         timekeeper_tell_again(&server->timekeeper);
 }
 
@@ -285,7 +287,12 @@ static int64_t round_count(void *context, int64_t now_ns) {
 static int64_t round_watchdog(void *context, int64_t now_ns) {
         struct server *server = context;
 
-        return watchdog_run(&server->watchdog, now_ns);
+        int64_t due_ns = watchdog_run(&server->watchdog, now_ns);
+
+        if (server->untold != NULL)
+                server_tell(server, server->untold);
+        return server->untold != NULL && now_ns + TELL_PAUSE_NS < due_ns ? now_ns + TELL_PAUSE_NS
+                                                                         : due_ns;
 }
 
 static const event_round rounds[] = {

@@ -52,6 +52,7 @@ struct server {
         struct timekeeper timekeeper;
         struct watchdog watchdog;
         struct pause pause;
+        const char *untold; /* what the service manager waits for, while its queue is full */
         struct listener listener;
         struct connections connections;
         struct protocol protocol;
@@ -71,6 +72,9 @@ struct server {
 
 /* The descriptors of the parts become sources of the loop. 0 or -errno. */
 int server_watch(struct server *server);
+/* Tells the service manager what it waits for: again in later rounds while its queue is
+ * full, so that nobody waits for it. `text` must stay. */
+void server_tell(struct server *server, const char *text);
 /* Before the clock moves forward, and after its state changed. `server` is a struct
  * server. */
 extern const struct timekeeper_hooks server_timekeeper_hooks;

@@ -3,7 +3,6 @@
 
 #include <inttypes.h>
 #include <string.h>
-#include <systemd/sd-daemon.h>
 #include <unistd.h>
 #include <urcu.h>
 
@@ -153,14 +152,14 @@ static int start_loop(struct server *server) {
         return 0;
 }
 
-static void tell_ready(const struct server *server) {
+static void tell_ready(struct server *server) {
         const struct run run = ledger_run(server->ledger);
         unsigned bits = server->config->layout.sequence_bits;
 
         log_event(LOG_LEVEL_INFO, "start", "sfshmd " SFSHM_VERSION " serves workers %" PRIu32
                   " to %" PRIu64 " on %s", run.start >> bits, (run_end(run) >> bits) - 1,
                   server->listener.path);
-        sd_notify(0, "READY=1");
+        server_tell(server, "READY=1");
 }
 
 int server_start(struct server *server, struct reload *reload) {
