@@ -99,7 +99,11 @@ Test(cancellation, open_and_close) {
         for (int i = 0; i < 20; i++)
                 run(close_one, run(open_one, NULL));
         cr_expect_leq(descriptors(), fds);
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
         cr_expect_leq(mappings(), maps + 1);
+#else
+        (void)maps; /* a sanitizer maps what it needs */
+#endif
         private_daemon_stop(&d);
         private_daemon_remove(&d);
 }
