@@ -108,7 +108,7 @@ static bool find_trusts(const struct stat *file, const char *socket) {
         slash = strrchr(directory, '/');
         if (slash != NULL)
                 slash[slash == directory] = '\0';
-        return lstat(slash != NULL ? directory : ".", &status) == 0 &&
+        return stat(slash != NULL ? directory : ".", &status) == 0 &&
                file->st_uid == status.st_uid;
 }
 
