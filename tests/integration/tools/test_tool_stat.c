@@ -364,16 +364,21 @@ Test(stat, prints_prometheus_text) {
         cr_assert_null(strstr(result.out, "sfshm_overflow_wait_seconds_total"));
 }
 
-/* where the tool is installed: the format's own judge */
+/* where the tool is installed: the format's own judge, of a live and of a dead daemon */
 Test(stat, passes_promtool) {
         char command[512];
 
         if (system("command -v promtool >/dev/null") != 0)
                 cr_skip("promtool is not installed");
-        publish();
-        snprintf(command, sizeof(command), "'%s' --shm %s --prometheus | promtool check metrics",
+        snprintf(command, sizeof(command),
+                 "'%s' --shm %s --prometheus 2>/dev/null | promtool check metrics",
                  getenv("SFSHM_STAT_TOOL"), directory);
-        cr_assert_eq(system(command), 0);
+        cr_expect_eq(system(command), 0, "absent");
+        publish();
+        cr_expect_eq(system(command), 0, "alive");
+        atomic_store(&clock_segment.owner, CLOCK_OWNER_DIED | 4242);
+        publish();
+        cr_expect_eq(system(command), 0, "dead");
 }
 
 Test(stat, names_bad_arguments) {
