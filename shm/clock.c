@@ -115,12 +115,15 @@ void clock_latch_write(struct clock_segment *segment, const struct clock_line *l
         atomic_store_explicit(&segment->latch, ++sequence, memory_order_release);
 }
 
-void clock_turn_begin(struct clock_segment *segment, const struct clock_line *earlier) {
+void clock_turn_begin(struct clock_segment *segment, const struct clock_line *earlier,
+                      int64_t boot_ns) {
         struct clock_line known;
+        int64_t known_ns;
 
-        if (clock_turn_open(segment, &known))
+        if (clock_turn_open(segment, &known, &known_ns))
                 return;
         params_store(&segment->earlier, earlier);
+        atomic_store_explicit(&segment->turn_boot_ns, boot_ns, memory_order_relaxed);
         /* release, as below: only the next daemon reads them, when this one is dead and all
          * of its stores are visible; they must not change places in the program */
         atomic_store_explicit(&segment->turning, 1, memory_order_release);
@@ -131,10 +134,12 @@ void clock_turn_end(struct clock_segment *segment) {
         atomic_store_explicit(&segment->turning, 0, memory_order_release);
 }
 
-bool clock_turn_open(const struct clock_segment *segment, struct clock_line *ret_earlier) {
+bool clock_turn_open(const struct clock_segment *segment, struct clock_line *ret_earlier,
+                     int64_t *ret_boot_ns) {
         /* relaxed: its writer is this thread, or dead */
         if (atomic_load_explicit(&segment->turning, memory_order_relaxed) == 0)
                 return false;
         params_load(&segment->earlier, ret_earlier);
+        *ret_boot_ns = atomic_load_explicit(&segment->turn_boot_ns, memory_order_relaxed);
         return true;
 }

@@ -114,7 +114,9 @@ struct clock_segment {
         /* for the next daemon, see clock_turn_begin() */
         struct clock_params earlier;
         _Atomic uint32_t turning;
-        uint8_t reserved4[4096 - 428];
+        uint32_t reserved4;
+        _Atomic int64_t turn_boot_ns;
+        uint8_t reserved5[4096 - 440];
 };
 _Static_assert(sizeof(struct clock_segment) == CLOCK_SIZE, "clock: size");
 _Static_assert(offsetof(struct clock_segment, version) == 8, "clock: version");
@@ -140,6 +142,7 @@ _Static_assert(offsetof(struct clock_segment, latch) == 320, "clock: latch");
 _Static_assert(offsetof(struct clock_segment, params) == 328, "clock: params");
 _Static_assert(offsetof(struct clock_segment, earlier) == 392, "clock: earlier");
 _Static_assert(offsetof(struct clock_segment, turning) == 424, "clock: turning");
+_Static_assert(offsetof(struct clock_segment, turn_boot_ns) == 432, "clock: turn_boot_ns");
 _Static_assert(sizeof(struct id_layout) == 16, "layout: size");
 _Static_assert(offsetof(struct id_layout, epoch_unix_ms) == 8, "layout: epoch_unix_ms");
 
@@ -196,10 +199,13 @@ void clock_latch_write(struct clock_segment *segment, const struct clock_line *l
 
 /*
  * Around clock_latch_write(), up to the check that the new line does not lie behind the
- * earlier one (rule 16): a daemon that dies in between leaves both to the next one. A turn
- * that an earlier daemon began and did not end keeps its line.
+ * earlier one (rule 16): a daemon that dies in between leaves both to the next one, and the
+ * CLOCK_BOOTTIME at which it began. A turn that an earlier daemon began and did not end
+ * keeps its own.
  */
-void clock_turn_begin(struct clock_segment *segment, const struct clock_line *earlier);
+void clock_turn_begin(struct clock_segment *segment, const struct clock_line *earlier,
+                      int64_t boot_ns);
 void clock_turn_end(struct clock_segment *segment);
 /* Did the last daemon die within a turn? */
-bool clock_turn_open(const struct clock_segment *segment, struct clock_line *ret_earlier);
+bool clock_turn_open(const struct clock_segment *segment, struct clock_line *ret_earlier,
+                     int64_t *ret_boot_ns);

@@ -21,11 +21,12 @@
 /* How often a look that took too long is repeated. */
 #define LOOKS_MAX 100
 
-/* Rule 16: readers of the earlier line have reached what it says now. If the line is
- * behind that, it is moved forward. */
-static bool line_repair(struct timekeeper *keeper, const struct clock_line *earlier) {
+/* Rule 16: readers of the earlier line have reached what it says at that time. If the line
+ * is behind that now, it is moved forward. */
+static bool line_repair(struct timekeeper *keeper, const struct clock_line *earlier,
+                        int64_t until_boot_ns) {
         int64_t boot_ns = wall_clock_boottime(keeper->wall_clock);
-        int64_t reached_ns = clock_line_at(earlier, boot_ns);
+        int64_t reached_ns = clock_line_at(earlier, until_boot_ns);
 
         if (clock_line_at(&keeper->guard->line, boot_ns) >= reached_ns)
                 return false;
@@ -33,17 +34,39 @@ static bool line_repair(struct timekeeper *keeper, const struct clock_line *earl
         return true;
 }
 
-void timekeeper_init(struct timekeeper *keeper) {
+/*
+ * The earlier daemon died within a turn. When it began, readers had reached what the earlier
+ * line said then. How late it was after that nobody knows, but it is dead: no reader was
+ * ever further than the earlier line is now. So the clock is not moved that far, into the
+ * future, but nothing is withdrawn below it (floor_tick).
+ */
+static void timekeeper_close_turn(struct timekeeper *keeper) {
         struct clock_line earlier;
+        int64_t begun_ns;
 
+        if (!clock_turn_open(keeper->clock, &earlier, &begun_ns))
+                return;
+        if (keeper->guard->served)
+                keeper->floor_tick = clock_tick_of(
+                        clock_line_at(&earlier, wall_clock_boottime(keeper->wall_clock)));
+        /* a repair ends the turn once it is published */
+        if (!keeper->guard->served || !line_repair(keeper, &earlier, begun_ns))
+                clock_turn_end(keeper->clock);
+}
+
+void timekeeper_init(struct timekeeper *keeper) {
         keeper->state = CLOCK_STATE_STARTING;
         (void)clock_latch_begin(keeper->clock, &keeper->published);
-        if (!clock_turn_open(keeper->clock, &earlier))
-                return;
-        /* the earlier daemon died before it could know; a repair ends the turn once it is
-         * published */
-        if (!keeper->guard->served || !line_repair(keeper, &earlier))
-                clock_turn_end(keeper->clock);
+        timekeeper_close_turn(keeper);
+}
+
+uint64_t timekeeper_last_tick(const struct timekeeper *keeper) {
+        struct clock_line line;
+        uint64_t tick;
+
+        (void)clock_latch_begin(keeper->clock, &line);
+        tick = clock_tick_of(clock_line_at(&line, wall_clock_boottime(keeper->wall_clock)));
+        return tick > keeper->floor_tick ? tick : keeper->floor_tick;
 }
 
 /* ---- what others see */
@@ -63,13 +86,14 @@ static bool publish_line(struct timekeeper *keeper) {
 
         if (same_line(&guard->line, &earlier))
                 return false;
-        clock_turn_begin(keeper->clock, &earlier);
+        clock_turn_begin(keeper->clock, &earlier, wall_clock_boottime(keeper->wall_clock));
         clock_latch_write(keeper->clock, &guard->line);
         kill_point();
         /* seq_cst: the new line is visible before CLOCK_BOOTTIME is read. Whoever still reads
          * the earlier line has read its clock before, see ledger_withdraw(). */
         atomic_thread_fence(memory_order_seq_cst);
-        repaired = served && line_repair(keeper, &earlier);
+        repaired = served && line_repair(keeper, &earlier,
+                                         wall_clock_boottime(keeper->wall_clock));
         if (repaired)
                 clock_latch_write(keeper->clock, &guard->line);
         kill_point();

@@ -33,6 +33,7 @@ struct timekeeper {
         void *context; /* of the hooks */
         struct guard_reading reading; /* the last */
         struct clock_line published;
+        uint64_t floor_tick; /* readers may have been there before this daemon started */
         enum clock_state state;
         enum clock_reason reason;
         const char *stuck; /* the sentence of timekeeper_set_stuck() */
@@ -50,6 +51,10 @@ void timekeeper_look(struct timekeeper *keeper);
 void timekeeper_set_stuck(struct timekeeper *keeper, const char *why);
 /* The CLOCK_BOOTTIME by which to look again, or INT64_MAX. */
 int64_t timekeeper_deadline(const struct timekeeper *keeper);
+
+/* The last tick that any reader can have reached by now: that of the published line, by a new
+ * reading of CLOCK_BOOTTIME, or more if the earlier daemon died while it changed the line. */
+uint64_t timekeeper_last_tick(const struct timekeeper *keeper);
 
 /* May grants be made? If not, *ret_resume_boot_ns is when that may change by itself;
  * INT64_MAX: it will not. */

@@ -16,12 +16,8 @@ static uint64_t tick_now(const struct server *server) {
         return segments_tick(&server->segments, time_ns(CLOCK_BOOTTIME));
 }
 
-/* As clients read it: by the line that is published, and a CLOCK_BOOTTIME of now. */
-static uint64_t published_tick(void *context) {
-        const struct clock_segment *clock = context;
-        struct clock_reading reading;
-
-        return clock_tick_of(clock_read(clock, time_ns, &reading));
+static uint64_t last_tick(void *context) {
+        return timekeeper_last_tick(context);
 }
 
 static int start_reservations(struct server *server) {
@@ -32,8 +28,8 @@ static int start_reservations(struct server *server) {
         if (r < 0)
                 return r;
         ledger_copy_fence(server->ledger, &segments_clock(segments)->fence);
-        ledger_set_clock(server->ledger, (struct ledger_clock){ published_tick,
-                                                                segments_clock(segments) });
+        ledger_set_clock(server->ledger, (struct ledger_clock){ last_tick,
+                                                                &server->timekeeper });
         fence_init(&server->fence, server->lease, server->ledger,
                    id_tick_max(&server->config->layout));
         r = reserve_new(&server->reserve, server->config, server->ledger, &server->fence,

@@ -43,6 +43,7 @@ static struct {
         /* before the round */
         struct clock_segment *clock;
         struct clock_line line, earlier;
+        int64_t turn_ns;
         bool served, turning; /* the daemon before died while it changed `earlier` */
 } now;
 
@@ -234,7 +235,7 @@ void check_before_round(void) {
 
         take_note_of_steps();
         (void)clock_latch_begin(clock, &now.line);
-        now.turning = clock_turn_open(clock, &now.earlier);
+        now.turning = clock_turn_open(clock, &now.earlier, &now.turn_ns);
         now.served = served(clock);
         now.clock = clock;
 }
@@ -242,7 +243,8 @@ void check_before_round(void) {
 /* Where readers may have been at that time: in a turn, on either line (rule 16). */
 static int64_t reached_at(int64_t boot_ns) {
         int64_t ns = clock_line_at(&now.line, boot_ns);
-        int64_t earlier_ns = now.turning ? clock_line_at(&now.earlier, boot_ns) : ns;
+        int64_t until_ns = boot_ns < now.turn_ns ? boot_ns : now.turn_ns;
+        int64_t earlier_ns = now.turning ? clock_line_at(&now.earlier, until_ns) : ns;
 
         return earlier_ns > ns ? earlier_ns : ns;
 }

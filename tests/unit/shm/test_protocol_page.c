@@ -57,6 +57,7 @@ static struct row rows[] = {
         F(clock_segment, reserved1) F(clock_segment, reserved2) F(clock_segment, latch)
         F(clock_segment, reserved3) F(clock_segment, params)
         F(clock_segment, earlier) F(clock_segment, turning) F(clock_segment, reserved4)
+        F(clock_segment, turn_boot_ns) F(clock_segment, reserved5)
 
         SIZE(clock_params)
         F(clock_params, boot_base_ns) F(clock_params, guarded_base_ns) F(clock_params, slew_ppb)
