@@ -384,7 +384,7 @@ Test(answers, a_squatter_is_told_apart) {
 
 /* Red when a file that anybody can make for a socket that is not there is believed. */
 Test(answers, a_strangers_file_is_not_believed) {
-        char beside[128];
+        char beside[128], clock[160];
 
         if (geteuid() != 0)
                 cr_skip("needs root, for a second uid");
@@ -397,6 +397,9 @@ Test(answers, a_strangers_file_is_not_believed) {
         expect_answer(&dead, "there is no such file");
         cr_assert_eq(chmod(beside, 0644), 0);
         cr_assert_eq(chown(beside, UID_STRANGER, (gid_t)-1), 0);
+        /* it names memory of his own */
+        snprintf(clock, sizeof(clock), "/dev/shm%s.clock", d.shm);
+        cr_assert_eq(chown(clock, UID_STRANGER, (gid_t)-1), 0);
         expect_answer(&dead, "there is no such file");
 }
 
