@@ -102,9 +102,14 @@ static void successive(const char *what, unsigned n, int64_t pause_ns, struct ta
         munmap(ms, n * sizeof(*ms));
 }
 
+struct opens {
+        uint64_t failed;
+        int error; /* of the last */
+};
+
 /* A number of handles; each is closed and opened again at that age. They are opened one by
  * one in the time of one age, or of one second if they never get older. */
-static void churn(unsigned n, int64_t age_ns) {
+static void churn(unsigned n, int64_t age_ns, struct opens *opens) {
         int64_t begun = now_ns(), spread_ns = age_ns == NEVER ? NS_PER_S : age_ns;
         struct {
                 sfshm *handle;
@@ -120,17 +125,19 @@ static void churn(unsigned n, int64_t age_ns) {
                 int r;
 
                 sleep_until_ns(all[i].due_ns);
-                sfshm_close(all[i].handle);
+                all[i].handle = sfshm_close(all[i].handle);
                 r = sfshm_open(&all[i].handle, NULL, 0);
                 if (r == 0)
                         r = sfshm_next(all[i].handle, &id);
-                if (r < 0)
-                        all[i].handle = sfshm_close(all[i].handle);
+                if (r < 0) {
+                        opens->failed++;
+                        opens->error = r;
+                }
                 all[i].due_ns = age_ns == NEVER ? NEVER : now_ns() + age_ns;
         }
 }
 
-static double rate_beside(unsigned n, int64_t age_ns) {
+static double rate_beside(unsigned n, int64_t age_ns, struct opens *opens) {
         int64_t start_ns;
         struct caller *callers;
         double rate;
@@ -140,7 +147,7 @@ static double rate_beside(unsigned n, int64_t age_ns) {
                 raise_descriptor_limit();
                 if (setuid(UID_CHURN) < 0)
                         _exit(1);
-                churn(n, age_ns);
+                churn(n, age_ns, opens);
         }
         start_ns = now_ns() + WARM_UP_NS;
         callers = callers_start(1, start_ns, start_ns + MEASURE_NS);
@@ -153,7 +160,8 @@ static double rate_beside(unsigned n, int64_t age_ns) {
 }
 
 static void neighbour(unsigned n, struct target target) {
-        double control = rate_beside(n, NEVER), rate = rate_beside(n, AGE_NS);
+        struct opens *opens = shared(sizeof(*opens));
+        double control = rate_beside(n, NEVER, opens), rate = rate_beside(n, AGE_NS, opens);
         char name[96];
 
         snprintf(name, sizeof(name), "a saturating caller beside %u handles of another uid", n);
@@ -162,6 +170,11 @@ static void neighbour(unsigned n, struct target target) {
         report(name, rate / 1e6, "M/s", TARGET_NONE);
         snprintf(name, sizeof(name), "the second by the first, %u handles", n);
         report(name, rate / control, "x", target);
+        snprintf(name, sizeof(name), "opens of %u handles that failed", n);
+        report(name, (double)opens->failed, "opens", TARGET_AT_MOST(0));
+        if (opens->failed > 0)
+                printf("  the last failure: %s\n", sfshm_strerror(opens->error));
+        munmap(opens, sizeof(*opens));
 }
 
 /* Pages of handles, also of closed ones: a relative that kept them could use them on. */
@@ -246,8 +259,8 @@ static void capped(unsigned n, int64_t pause_ns) {
                 _exit(0);
         }
         child_wait(pid);
-        snprintf(name, sizeof(name), "a capped uid, %u handles, one reopened every %d ms: by the cap",
-                 n, (int)(pause_ns / NS_PER_MS));
+        snprintf(name, sizeof(name), "capped uid, %u handles, one anew each %d ms: by the cap", n,
+                 (int)(pause_ns / NS_PER_MS));
         report(name, *ratio, "x", TARGET_AT_MOST(1.1));
         munmap(ratio, sizeof(*ratio));
         sleep_ns(NS_PER_S);

@@ -11,6 +11,7 @@ struct place {
         uint32_t n_live;
         bool open;
         bool awaits; /* a client of the earlier daemon */
+        bool left;   /* closed by this one; see ledger_left() */
 };
 
 struct ledger {

@@ -168,7 +168,7 @@ static struct ledger_entry *place_open(struct ledger *ledger, uint32_t record,
         struct place *place = &ledger->places[record];
 
         place->open = true;
-        place->awaits = false;
+        place->awaits = place->left = false;
         place->entry = (struct ledger_entry){ .record = &ledger->segment->lanes[record],
                                               .slots = slots };
         return &place->entry;
@@ -244,6 +244,7 @@ struct ledger_entry *ledger_close_lane(struct ledger *ledger, struct ledger_entr
         atomic_store_explicit(&entry->record->client, 0, memory_order_relaxed);
         entry->slots = NULL;
         ledger->places[index].open = false;
+        ledger->places[index].left = true;
         place_rest(ledger, index);
         return NULL;
 }
@@ -367,6 +368,19 @@ void ledger_widest_gap(const struct ledger *ledger, uint64_t t0, uint64_t t1, ui
         }
         *ret_start = widest_start;
         *ret_width = widest;
+}
+
+uint64_t ledger_left(const struct ledger *ledger, uint32_t uid, uint64_t tick) {
+        uint64_t positions = 0;
+
+        for (size_t i = 0; i < ledger->live.n; i++) {
+                const struct live_rectangle *live = &ledger->live.entries[i];
+
+                if (ledger->places[live->record].left && live->rectangle.t1 > tick &&
+                    ledger->segment->lanes[live->record].uid == uid)
+                        positions += live->rectangle.width;
+        }
+        return positions;
 }
 
 uint64_t ledger_last_promise(const struct ledger *ledger) {

@@ -62,8 +62,10 @@ uint64_t caps_standing(const struct grants *grants, const struct client *client,
 
         if (of_uid == UINT64_MAX && of_cgroup == UINT64_MAX)
                 return UINT64_MAX; /* saves a walk over all lanes */
-        /* an elastic reservation counts as well: a lane may use the wider one */
+        /* an elastic reservation counts as well: a lane may use the wider one; and so does
+         * what a relative of a closed handle may use for two more ticks */
         count(grants, client->account, lane, grants_widest, &uid, &cgroup);
+        uid.positions += ledger_left(grants->ledger, account_uid(client->account), grants->now);
         return smaller(standing_under(of_uid, &uid), standing_under(of_cgroup, &cgroup));
 }
 

@@ -151,11 +151,17 @@ static uint32_t kept_in(const struct grants *grants, const struct client_lane *l
 /* All busy lanes, and the idle ones that count against a cap; returns how many. */
 static size_t gather(struct elastic *elastic, const struct grants *grants,
                      const struct window *window) {
+        const struct account *counted = NULL;
+        uint64_t left = 0;
         size_t n = 0;
 
         for (size_t c = 0; c < grants->n_clients; c++) {
                 struct client *client = grants->clients[c];
 
+                if (client->account != counted && fair_share_uid_cap(client->account) != UINT64_MAX)
+                        left = ledger_left(grants->ledger, account_uid(client->account),
+                                           window->t0);
+                counted = client->account;
                 for (uint32_t i = 0; i < client->n_lanes; i++) {
                         struct client_lane *lane = &client->lanes[i];
                         struct rectangle held = { .width = 0 };
@@ -171,7 +177,8 @@ static size_t gather(struct elastic *elastic, const struct grants *grants,
                                                  .lane = lane,
                                                  .held = held.width,
                                                  .keeps = kept_in(grants, lane, window, bids),
-                                                 .standing = grants_standing(grants, lane) };
+                                                 .standing = grants_standing(grants, lane),
+                                                 .left = left };
                 }
         }
         return n;

@@ -49,7 +49,7 @@ struct groups {
         size_t n_uids, n_cgroups, n_lanes;
 };
 
-static void lower_cap(struct planner_group *group, uint32_t kept) {
+static void lower_cap(struct planner_group *group, uint64_t kept) {
         if (group->cap != UINT64_MAX)
                 group->cap = group->cap > kept ? group->cap - kept : 0;
 }
@@ -68,10 +68,12 @@ static void groups_add(struct groups *groups, const struct bidder *bidder,
                        const struct bidder *before, bool scarce) {
         const struct account *account = bidder->client->account;
 
-        if (!before || account_uid(before->client->account) != account_uid(account))
+        if (!before || account_uid(before->client->account) != account_uid(account)) {
                 groups->uids[groups->n_uids++] =
                         (struct planner_group){ .weight = account_uid_weight(account),
                                                 .cap = fair_share_uid_cap(account) };
+                lower_cap(&groups->uids[groups->n_uids - 1], bidder->left);
+        }
         if (!before || before->client->account != account)
                 groups->cgroups[groups->n_cgroups++] =
                         (struct planner_group){ .parent = (uint32_t)groups->n_uids - 1,

@@ -159,3 +159,59 @@ Test(hostile, hints_of_hundreds) {
         }
         cr_expect_leq(reserve_totals(world.reserve).grants - before, 200 / 2 * 250);
 }
+
+/* One handle of a capped uid after another, each used on by a relative that kept its pages
+ * and does not notice. Red when what was withdrawn does not count for two more ticks, or
+ * keeps the next one down for longer. */
+Test(turnover, a_cap_holds_for_closed_handles) {
+        world.accounts[1].uid_cap = 50000;
+        for (unsigned i = 0; i < 400; i++) {
+                struct fake *fake = &world.fakes[world.n_fakes];
+
+                (void)world_attach(1, SATURATING);
+                for (unsigned t = 0; t < 3 + i % 17; t++) {
+                        world_step();
+                        cr_assert_leq(widths_of(1), 50, "client %u, tick %u", i, t);
+                        cr_assert(t < 8 || fake_width(fake) >= 48, "client %u has %u", i,
+                                  fake_width(fake));
+                }
+                world_detach(fake);
+                cr_assert_leq(widths_of(1), 50, "client %u", i);
+        }
+}
+
+/* The same, with cursors ahead of the clock, so that what it held runs out by itself. Its
+ * positions serve nobody until then. Red when a plan does not count them. */
+Test(hostile, a_cap_and_cursors_ahead_of_the_clock) {
+        world.accounts[1].uid_cap = 50000;
+        for (unsigned i = 0; i < 300; i++) {
+                struct fake *fake = &world.fakes[world.n_fakes];
+
+                (void)world_attach(1, SATURATING);
+                for (unsigned t = 0; t < 12; t++) {
+                        world_step();
+                        cr_assert_leq(ledger_left(world.ledger, 1001, world.now) +
+                                              fake_width(fake),
+                                      50 + 2, "client %u, tick %u", i, t);
+                }
+                fake->cursor_tick = i % 10 == 0 ? world.now + 1000000 : 0;
+                world_detach(fake);
+        }
+}
+
+/* The same with many at a time, of which one is closed every few ticks. */
+Test(turnover, a_cap_holds_for_many_handles) {
+        world.accounts[1].uid_cap = 200000;
+        cr_assert_eq(world_attach(0, SATURATING), 0);
+        for (unsigned i = 0; i < 1500; i++) {
+                int r = world_attach(1, i % 3 == 0 ? 1 : SATURATING);
+
+                cr_assert(r == 0 || r == -EAGAIN, "%d", r);
+                if (i >= 16)
+                        world_detach(&world.fakes[i - 15]);
+                for (unsigned t = 0; t < 1 + i % 5; t++) {
+                        world_step();
+                        cr_assert_leq(widths_of(1), 200, "client %u", i);
+                }
+        }
+}

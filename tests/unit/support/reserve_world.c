@@ -122,7 +122,8 @@ int world_attach(unsigned account, uint32_t demand) {
         client->attached_tick = world.now;
         client->n_lanes = 1;
         client->grants.map = fake->page;
-        cr_assert_eq(ledger_open_lane(world.ledger, client->id + 1, 0, 0, 0, fake->page->slots[0],
+        cr_assert_eq(ledger_open_lane(world.ledger, client->id + 1, 0,
+                                      world.accounts[account].uid, 0, fake->page->slots[0],
                                       &client->lanes[0].entry), 0);
         result = reserve_attach(world.reserve, client, world.now);
         world.due = reserve_run(world.reserve, world.now);
