@@ -48,8 +48,9 @@ struct sfshm_parts {
 /* Connect to the daemon at `address` (a socket path; NULL: $SFSHM_SOCKET, then
  * /run/sfshm/sfshm.sock) and attach. Waits at most 5 s for a daemon that is
  * listening. -ENOENT, -ECONNREFUSED: no daemon is listening; -EACCES; -EDQUOT:
- * refused by a limit; -ENOSPC: no position is left; -EPROTO: another version,
- * layout or time namespace; -ETIMEDOUT; -EINVAL: unknown flags. */
+ * refused by a limit; -ENOSPC: no position is left; -ENOBUFS: the daemon has no
+ * descriptors or memory left; -EPROTO: another version, layout or time namespace;
+ * -ETIMEDOUT; -EINVAL: unknown flags. */
 int sfshm_open(sfshm **ret, const char *address, unsigned flags);
 
 /* Detach and free. No other call may be running. Returns NULL; NULL is allowed. */
