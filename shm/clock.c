@@ -66,6 +66,30 @@ static void params_store(struct clock_params *params, const struct clock_line *l
         atomic_store_explicit(&params->slew_end_boot_ns, line->slew_end_boot_ns, memory_order_relaxed);
 }
 
+uint64_t clock_line_check(const struct clock_line *line) {
+        uint64_t check = ~((uint64_t)line->boot_base_ns ^ (uint64_t)line->guarded_base_ns ^
+                           (uint64_t)line->slew_ppb ^ (uint64_t)line->slew_end_boot_ns);
+
+        return check != 0 ? check : 1;
+}
+
+/* As params_store(), for the next daemon: it reads the copy that the latch names, and that
+ * was complete before the latch named it. */
+static void params_write(struct clock_segment *segment, unsigned copy,
+                         const struct clock_line *line) {
+        params_store(&segment->params[copy], line);
+        atomic_store_explicit(&segment->params_check[copy], clock_line_check(line),
+                              memory_order_relaxed);
+}
+
+bool clock_line_whole(const struct clock_segment *segment) {
+        struct clock_line line;
+        unsigned copy = clock_latch_begin(segment, &line) & 1;
+        uint64_t check = atomic_load_explicit(&segment->params_check[copy], memory_order_relaxed);
+
+        return check == 0 || check == clock_line_check(&line);
+}
+
 uint32_t clock_latch_begin(const struct clock_segment *segment, struct clock_line *ret) {
         /* acquire: pairs with the release in clock_latch_write(). The copy that the
          * sequence names was complete before the sequence was stored. */
@@ -104,14 +128,14 @@ void clock_latch_write(struct clock_segment *segment, const struct clock_line *l
                 /* same pairing: a reader still on copy 1 of the last write sees that
                  * write's even sequence if it sees any store below */
                 atomic_thread_fence(memory_order_release);
-                params_store(&segment->params[1], &old);
+                params_write(segment, 1, &old);
                 /* release: copy 1 is complete before any reader is sent to it */
                 atomic_store_explicit(&segment->latch, ++sequence, memory_order_release);
         }
         /* pairs with the acquire barrier in clock_latch_retry(): a reader that sees any
          * of the stores to copy 0 below also sees the odd sequence */
         atomic_thread_fence(memory_order_release);
-        params_store(&segment->params[0], line);
+        params_write(segment, 0, line);
         atomic_store_explicit(&segment->latch, ++sequence, memory_order_release);
 }
 

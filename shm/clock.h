@@ -101,7 +101,11 @@ struct clock_segment {
         _Atomic uint64_t first_tick; /* nothing is granted below it: promises there are unknown */
         _Atomic int64_t led_ns; /* wall clock minus guarded time where the line leads */
         _Atomic uint32_t accepted; /* 1: the operator accepted the wall clock */
-        uint8_t reserved0[132];
+        uint32_t reserved6;
+        /* inverted, stored after what they repeat; 0: not kept */
+        _Atomic uint64_t fence_inverse;
+        _Atomic uint64_t first_tick_inverse;
+        uint8_t reserved0[112];
         /* 256: a cache line of its own */
         _Atomic uint64_t now;
         _Atomic uint32_t owner;
@@ -116,7 +120,9 @@ struct clock_segment {
         _Atomic uint32_t turning;
         uint32_t reserved4;
         _Atomic int64_t turn_boot_ns;
-        uint8_t reserved5[4096 - 440];
+        /* clock_line_check() of params[0] and [1], stored with them; 0: not kept */
+        _Atomic uint64_t params_check[2];
+        uint8_t reserved5[4096 - 456];
 };
 _Static_assert(sizeof(struct clock_segment) == CLOCK_SIZE, "clock: size");
 _Static_assert(offsetof(struct clock_segment, version) == 8, "clock: version");
@@ -136,6 +142,9 @@ _Static_assert(offsetof(struct clock_segment, offset_ns) == 96, "clock: offset_n
 _Static_assert(offsetof(struct clock_segment, first_tick) == 104, "clock: first_tick");
 _Static_assert(offsetof(struct clock_segment, led_ns) == 112, "clock: led_ns");
 _Static_assert(offsetof(struct clock_segment, accepted) == 120, "clock: accepted");
+_Static_assert(offsetof(struct clock_segment, fence_inverse) == 128, "clock: fence_inverse");
+_Static_assert(offsetof(struct clock_segment, first_tick_inverse) == 136,
+               "clock: first_tick_inverse");
 _Static_assert(offsetof(struct clock_segment, now) == 256, "clock: now");
 _Static_assert(offsetof(struct clock_segment, owner) == 264, "clock: owner");
 _Static_assert(offsetof(struct clock_segment, latch) == 320, "clock: latch");
@@ -143,6 +152,7 @@ _Static_assert(offsetof(struct clock_segment, params) == 328, "clock: params");
 _Static_assert(offsetof(struct clock_segment, earlier) == 392, "clock: earlier");
 _Static_assert(offsetof(struct clock_segment, turning) == 424, "clock: turning");
 _Static_assert(offsetof(struct clock_segment, turn_boot_ns) == 432, "clock: turn_boot_ns");
+_Static_assert(offsetof(struct clock_segment, params_check) == 440, "clock: params_check");
 _Static_assert(sizeof(struct id_layout) == 16, "layout: size");
 _Static_assert(offsetof(struct id_layout, epoch_unix_ms) == 8, "layout: epoch_unix_ms");
 
@@ -193,6 +203,11 @@ struct clock_reading {
  * ns as clock_line_at() does. */
 int64_t clock_read(const struct clock_segment *segment, int64_t (*clock_ns)(clockid_t clock),
                    struct clock_reading *ret);
+
+/* What tells a line from one with a flipped bit; never 0. Pure. */
+uint64_t clock_line_check(const struct clock_line *line);
+/* Is the line that readers are sent to the one that was written? The writer is dead. */
+bool clock_line_whole(const struct clock_segment *segment);
 
 /* The daemon's side. There is one writer. */
 void clock_latch_write(struct clock_segment *segment, const struct clock_line *line);

@@ -47,7 +47,8 @@ struct ledger_segment {
         _Atomic uint64_t next_client; /* number of the next client; never reused */
         _Atomic uint64_t fence;       /* the newest fence known to be durable, a tick */
         uint8_t lineage[16]; /* must match the state directory, else the journal is foreign */
-        uint8_t reserved[4096 - 96];
+        _Atomic uint64_t fence_inverse; /* ~fence, stored after it; 0: not kept */
+        uint8_t reserved[4096 - 104];
         struct ledger_lane lanes[];
 };
 _Static_assert(sizeof(struct ledger_segment) == 4096, "ledger: header");
@@ -61,6 +62,7 @@ _Static_assert(offsetof(struct ledger_segment, worker_count) == 60, "ledger: wor
 _Static_assert(offsetof(struct ledger_segment, next_client) == 64, "ledger: next_client");
 _Static_assert(offsetof(struct ledger_segment, fence) == 72, "ledger: fence");
 _Static_assert(offsetof(struct ledger_segment, lineage) == 80, "ledger: lineage");
+_Static_assert(offsetof(struct ledger_segment, fence_inverse) == 96, "ledger: fence_inverse");
 _Static_assert(offsetof(struct ledger_segment, lanes) == 4096, "ledger: lanes");
 
 static inline uint64_t ledger_segment_size(uint32_t capacity) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
-/* What the ledger consists of, for ledger.c and withdraw.c. */
-#include "daemon/ledger/ledger.h"
+/* What the ledger consists of, for the files of this folder. */
+#include "daemon/ledger/entry.h"
+#include "daemon/ledger/fence_word.h"
 #include "daemon/ledger/rectangles.h"
 #include "daemon/ledger/recovery.h"
 
@@ -12,13 +13,14 @@ struct place {
         bool open;
         bool awaits; /* a client of the earlier daemon */
         bool left;   /* closed by this one; see ledger_left() */
+        bool damaged; /* such a client cannot go on with it */
 };
 
 struct ledger {
         struct ledger_segment *segment;
         struct run run;
         uint64_t now, fence, last_promise;
-        _Atomic uint64_t *fence_copy; /* NULL: none */
+        struct fence_word fence_copy; /* NULLs: none */
         struct rectangle_set live;
         struct recovery recovery; /* until the adoption ends */
         struct ledger_clock clock; /* for withdrawals */

@@ -4,60 +4,11 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "daemon/ledger/adoption.h"
+#include "daemon/ledger/hold.h"
 #include "daemon/ledger/internal.h"
+#include "daemon/ledger/journal.h"
 #include "daemon/util/kill_point.h"
-
-static void place_rest(struct ledger *ledger, uint32_t record) {
-        const struct place *place = &ledger->places[record];
-
-        if (!place->open && !place->awaits && place->n_live == 0)
-                ledger->free_places[ledger->n_free++] = record;
-}
-
-static void hold(struct ledger *ledger, const struct rectangle *r, uint32_t record,
-                 uint32_t slot) {
-        struct live_rectangle live = { .rectangle = *r, .record = record, .slot = slot };
-
-        rectangle_set_insert(&ledger->live, &live);
-        ledger->places[record].n_live++;
-        if (r->t1 > ledger->last_promise)
-                ledger->last_promise = r->t1;
-}
-
-static void adopt_slot(struct ledger *ledger, uint32_t record, uint32_t index) {
-        struct slot *slot = &ledger->segment->lanes[record].slots[index];
-        /* acquire: pairs with the release in slot_grant() */
-        uint64_t sequence = atomic_load_explicit(&slot->sequence, memory_order_acquire);
-        struct rectangle r;
-
-        if ((sequence & 1) != 0) {
-                recovery_clear_slot(slot);
-                return;
-        }
-        if (!slot_read(slot, &r) || r.width == 0)
-                return;
-        if (r.t0 > r.t1) /* withdrawn before it began */
-                r.t0 = r.t1;
-        if (r.t1 > ledger->now)
-                hold(ledger, &r, record, index);
-        else if (r.t1 > ledger->last_promise)
-                ledger->last_promise = r.t1;
-}
-
-/* The journal keeps the owner of a record until the adoption ends: this daemon may die
- * before that, and then the next one adopts. */
-static int adopt(struct ledger *ledger) {
-        for (uint32_t record = ledger->segment->capacity; record-- > 0;) {
-                /* relaxed: one thread writes and reads the segment */
-                ledger->places[record].awaits =
-                        atomic_load_explicit(&ledger->segment->lanes[record].client,
-                                             memory_order_relaxed) != 0;
-                for (uint32_t slot = 0; slot < SLOTS_PER_LANE; slot++)
-                        adopt_slot(ledger, record, slot);
-                place_rest(ledger, record);
-        }
-        return recovery_init(&ledger->recovery, ledger->segment);
-}
 
 int ledger_new(struct ledger **ret, struct ledger_segment *segment, struct run run,
                uint64_t now_tick) {
@@ -70,7 +21,8 @@ int ledger_new(struct ledger **ret, struct ledger_segment *segment, struct run r
         ledger->places = calloc(capacity + 1, sizeof(ledger->places[0]));
         ledger->free_places = calloc(capacity + 1, sizeof(ledger->free_places[0]));
         if (!ledger->places || !ledger->free_places ||
-            rectangle_set_init(&ledger->live, capacity * SLOTS_PER_LANE) < 0 || adopt(ledger) < 0) {
+            rectangle_set_init(&ledger->live, adoption_rectangles(segment)) < 0 ||
+            adoption_begin(ledger) < 0) {
                 ledger_free(ledger);
                 return -ENOMEM;
         }
@@ -89,29 +41,22 @@ struct ledger *ledger_free(struct ledger *ledger) {
         return NULL;
 }
 
-/* A fence that a segment has from an earlier daemon is not lowered. */
-static void raise_word(_Atomic uint64_t *fence, uint64_t tick) {
-        /* relaxed: read by the next daemon, after this one is gone */
-        if (tick > atomic_load_explicit(fence, memory_order_relaxed))
-                atomic_store_explicit(fence, tick, memory_order_relaxed);
-}
-
 void ledger_set_fence(struct ledger *ledger, uint64_t fence_tick) {
         if (fence_tick <= ledger->fence)
                 return;
         ledger->fence = fence_tick;
-        raise_word(&ledger->segment->fence, fence_tick);
-        if (ledger->fence_copy)
-                raise_word(ledger->fence_copy, fence_tick);
+        /* one that a segment has from an earlier daemon is not lowered */
+        fence_word_raise(fence_word_ledger(ledger->segment), fence_tick);
+        if (ledger->fence_copy.tick)
+                fence_word_raise(ledger->fence_copy, fence_tick);
         ledger_store_in_order();
 }
 
 void ledger_lower_fence(struct ledger *ledger, uint64_t fence_tick) {
         ledger->fence = fence_tick;
-        /* relaxed: as in raise_word() */
-        if (ledger->fence_copy)
-                atomic_store_explicit(ledger->fence_copy, fence_tick, memory_order_relaxed);
-        atomic_store_explicit(&ledger->segment->fence, fence_tick, memory_order_relaxed);
+        if (ledger->fence_copy.tick)
+                fence_word_set(ledger->fence_copy, fence_tick);
+        fence_word_set(fence_word_ledger(ledger->segment), fence_tick);
 }
 
 struct run ledger_run(const struct ledger *ledger) {
@@ -126,7 +71,7 @@ uint64_t ledger_end(const struct ledger *ledger) {
         return rectangle_set_end(&ledger->live);
 }
 
-void ledger_copy_fence(struct ledger *ledger, _Atomic uint64_t *copy) {
+void ledger_copy_fence(struct ledger *ledger, struct fence_word copy) {
         ledger->fence_copy = copy;
 }
 
@@ -142,7 +87,7 @@ static void run_out(void *context, const struct live_rectangle *live) {
         struct ledger *ledger = context;
 
         ledger->places[live->record].n_live--;
-        place_rest(ledger, live->record);
+        ledger_rest(ledger, live->record);
 }
 
 void ledger_set_now(struct ledger *ledger, uint64_t now_tick) {
@@ -186,6 +131,8 @@ int ledger_adopt_lane(struct ledger *ledger, uint64_t client, uint32_t lane, str
         index = ledger->recovery.records[first + lane].record;
         if (!ledger->places[index].awaits)
                 return -ENOENT;
+        if (ledger->places[index].damaged)
+                return -EBADMSG;
         for (unsigned slot = 0; slot < SLOTS_PER_LANE && r == 0; slot++)
                 r = recovery_repair_slot(&ledger->segment->lanes[index].slots[slot], &slots[slot],
                                          ledger->now);
@@ -205,7 +152,7 @@ void ledger_end_adoption(struct ledger *ledger) {
                 /* relaxed: as in ledger_open_lane() */
                 atomic_store_explicit(&ledger->segment->lanes[record].client, 0,
                                       memory_order_relaxed);
-                place_rest(ledger, record);
+                ledger_rest(ledger, record);
         }
         recovery_fini(&ledger->recovery);
 }
@@ -245,7 +192,7 @@ struct ledger_entry *ledger_close_lane(struct ledger *ledger, struct ledger_entr
         entry->slots = NULL;
         ledger->places[index].open = false;
         ledger->places[index].left = true;
-        place_rest(ledger, index);
+        ledger_rest(ledger, index);
         return NULL;
 }
 
@@ -283,11 +230,11 @@ int ledger_grant(struct ledger *ledger, struct ledger_entry *entry, unsigned slo
                 return -EBUSY;
 
         /* Rule 4: the journal comes first, completely, and then the client's slot. A kill
-         * point follows every store. Neither call fails: everything is checked above. */
-        (void)slot_grant(journal, rectangle, kill_point);
+         * point follows every store. Nothing fails: everything is checked above. */
+        journal_grant(journal, rectangle);
         ledger_store_in_order();
         (void)slot_grant(client, rectangle, kill_point);
-        hold(ledger, rectangle, ledger_record_of(ledger, entry), slot);
+        ledger_hold(ledger, rectangle, ledger_record_of(ledger, entry), slot);
         return 0;
 }
 
@@ -311,8 +258,7 @@ int ledger_extend(struct ledger *ledger, struct ledger_entry *entry, unsigned sl
         if (r < 0)
                 return r;
 
-        (void)slot_extend(&entry->record->slots[slot], t1); /* rule 4: the journal comes first */
-        kill_point();
+        journal_set_end(&entry->record->slots[slot], t1); /* rule 4: the journal comes first */
         ledger_store_in_order();
         (void)slot_extend(&entry->slots[slot], t1);
         kill_point();

@@ -10,25 +10,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "daemon/ledger/entry.h"
+#include "daemon/ledger/fence_word.h"
 #include "shm/ledger.h"
 #include "shm/slot.h"
 
 struct ledger;
-
-/* The positions of which reservations are made: those of this host's worker IDs, or of
- * the first of them. */
-struct run {
-        uint32_t start, width;
-};
-static inline uint64_t run_end(struct run run) {
-        return (uint64_t)run.start + run.width;
-}
-
-/* One lane's place in the ledger. */
-struct ledger_entry {
-        struct ledger_lane *record; /* in the segment */
-        struct slot *slots;         /* in the client's grants page; NULL once the client is gone */
-};
 
 /* The caller has filled in `segment`, and keeps it mapped as long as the ledger lives.
  * Rectangles in it with t1 > now_tick count as taken. Records that belong to a client by
@@ -46,20 +33,14 @@ uint64_t ledger_fence(const struct ledger *ledger);
  * which is at or above all promises. */
 void ledger_lower_fence(struct ledger *ledger, uint64_t fence_tick);
 /* Each fence is also written there before it counts. */
-void ledger_copy_fence(struct ledger *ledger, _Atomic uint64_t *copy);
+void ledger_copy_fence(struct ledger *ledger, struct fence_word copy);
 struct run ledger_run(const struct ledger *ledger);
 /* The run has another width from now on. What is held beyond it stays held, and is not
  * extended. */
 void ledger_resize_run(struct ledger *ledger, uint32_t run_width);
 /* The first position from which on nothing is held in any tick to come. */
 uint64_t ledger_end(const struct ledger *ledger);
-/* How a withdrawal (withdraw.h) learns the time. `tick` reads CLOCK_BOOTTIME anew and
- * returns the tick of the line that clients read; CLOCK_NOW_INVALID: there is none. Without
- * a clock nothing is withdrawn. */
-struct ledger_clock {
-        uint64_t (*tick)(void *context);
-        void *context;
-};
+/* For withdrawals. */
 void ledger_set_clock(struct ledger *ledger, struct ledger_clock clock);
 /* Forgets what has run out. Call it with the current tick before a round of grants. */
 void ledger_set_now(struct ledger *ledger, uint64_t now_tick);

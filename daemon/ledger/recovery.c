@@ -70,25 +70,6 @@ uint32_t recovery_lanes(const struct recovery *recovery, uint64_t client, size_t
         return (uint32_t)(i - first);
 }
 
-/* The rectangle that was being replaced had run out, or the slot would not have been
- * rewritten. The one that was being written had not reached the client, whichever of its
- * fields are here already. So nobody holds either. The slot stays odd until it is empty, so
- * that dying here changes nothing. */
-void recovery_clear_slot(struct slot *slot) {
-        /* relaxed: its writer is dead */
-        uint64_t sequence = atomic_load_explicit(&slot->sequence, memory_order_relaxed);
-
-        atomic_store_explicit(&slot->span, 0, memory_order_relaxed);
-        kill_point();
-        atomic_store_explicit(&slot->t0, 0, memory_order_relaxed);
-        kill_point();
-        atomic_store_explicit(&slot->t1, 0, memory_order_relaxed);
-        kill_point();
-        /* release: pairs with the acquire in slot_read() */
-        atomic_store_explicit(&slot->sequence, sequence + 1, memory_order_release);
-        kill_point();
-}
-
 static bool same_grant(const struct slot *slot, const struct rectangle *r) {
         /* relaxed: only this thread writes it */
         return atomic_load_explicit(&slot->span, memory_order_relaxed) ==
@@ -100,7 +81,7 @@ static bool same_grant(const struct slot *slot, const struct rectangle *r) {
  * The dead daemon wrote the journal's slot J completely, then the client's slot C. So it
  * depends on where it was killed:
  *
- *   in J of a grant     J was odd, and recovery_clear_slot() has cleared it. C is
+ *   in J of a grant     J was odd, and journal_clear() has cleared it. C is
  *                       untouched, and has run out, or J would not have been rewritten
  *                       (rule 2).
  *   between J and C     J is live, C is even, and what C held has run out. The grant is

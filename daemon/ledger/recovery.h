@@ -26,8 +26,6 @@ void recovery_fini(struct recovery *recovery);
  * *ret_first is the index of lane 0 in `records`. */
 uint32_t recovery_lanes(const struct recovery *recovery, uint64_t client, size_t *ret_first);
 
-/* Empties an odd slot of the journal: its writer died. */
-void recovery_clear_slot(struct slot *slot);
 /*
  * Makes the client's slot say what the journal's slot says about all ticks from now on.
  * -EBADMSG, and nothing is written, if no kill of a daemon can leave the two like that:

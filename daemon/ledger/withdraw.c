@@ -2,6 +2,7 @@
 #include "daemon/ledger/withdraw.h"
 
 #include "daemon/ledger/internal.h"
+#include "daemon/ledger/journal.h"
 #include "daemon/util/kill_point.h"
 #include "shm/clock.h"
 
@@ -47,8 +48,7 @@ static void shorten_journal(struct ledger *ledger, const struct withdrawal *w,
 
         if (live == NULL || end >= held->t1)
                 return;
-        slot_withdraw(&w->entry->record->slots[w->slot], end);
-        kill_point();
+        journal_set_end(&w->entry->record->slots[w->slot], end);
         rectangle_set_shorten(&ledger->live, live, end);
 }
 

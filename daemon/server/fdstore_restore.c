@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "daemon/util/log.h"
+#include "daemon/util/time.h"
 
 #define LINES_MAX 8u /* in the log: one for each client that is not adopted */
 
@@ -54,6 +55,14 @@ static bool found_sort(const struct listen_fds_client *passed, struct found *ret
         return true;
 }
 
+/* Read from memory: CLOCK_BOOTTIME at which the client attached. */
+static int64_t attached_ns(const struct ledger_lane *former) {
+        int64_t now_ns = time_ns(CLOCK_BOOTTIME);
+
+        return former->attached_boot_ns >= 0 && former->attached_boot_ns <= now_ns
+                       ? former->attached_boot_ns : now_ns;
+}
+
 /* -EBADMSG: they are not what a client's descriptors should be; -ENOENT: the ledger
  * knows no such client. The pages' descriptors stay the caller's, and on failure the
  * socket. */
@@ -75,8 +84,10 @@ static int restore_client(struct connections *connections, const struct found *f
         if (r < 0)
                 return r;
         client->socket = found->socket;
-        client->attached_boot_ns = former->attached_boot_ns;
-        r = clients_adopt(clients, client, &peer, now_tick);
+        client->attached_boot_ns = attached_ns(former);
+        /* its cursors count ticks from there, and it attached in the past */
+        r = client_grants(client)->base_tick <= now_tick
+                    ? clients_adopt(clients, client, &peer, now_tick) : -EBADMSG;
         if (r < 0) {
                 client_free(client);
                 return r;

@@ -27,7 +27,7 @@ static int start_reservations(struct server *server) {
 
         if (r < 0)
                 return r;
-        ledger_copy_fence(server->ledger, &segments_clock(segments)->fence);
+        ledger_copy_fence(server->ledger, fence_word_clock(segments_clock(segments)));
         ledger_set_clock(server->ledger, (struct ledger_clock){ last_tick,
                                                                 &server->timekeeper });
         fence_init(&server->fence, server->lease, server->ledger,

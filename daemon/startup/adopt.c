@@ -2,9 +2,12 @@
 #include "daemon/startup/adopt.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <string.h>
 
+#include "daemon/clock/line.h"
+#include "daemon/ledger/fence_word.h"
 #include "daemon/reserve/run_policy.h"
 #include "daemon/util/log.h"
 
@@ -36,13 +39,46 @@ static bool ticker_lives(uint32_t owner) {
 static bool concerns(const struct adopt *adopt, uint32_t first, uint32_t count) {
         const struct lease_grant *granted = adopt->granted;
 
-        return !granted->fence_of_run || (first < granted->worker_first + granted->worker_count &&
-                                          granted->worker_first < first + count);
+        return !granted->fence_of_run ||
+               (first < (uint64_t)granted->worker_first + granted->worker_count &&
+                granted->worker_first < (uint64_t)first + count);
 }
 
-static void learn(const struct adopt *adopt, uint64_t tick) {
-        if (tick > adopt->findings->known_tick)
-                adopt->findings->known_tick = tick;
+/* Beyond the last tick there is no ID, so no daemon wrote that. relaxed: its writer is
+ * dead. */
+static void learn_fence(const struct adopt *adopt, const char *segment,
+                        const _Atomic uint64_t *word, const _Atomic uint64_t *inverse) {
+        uint64_t tick = atomic_load_explicit(word, memory_order_relaxed);
+        uint64_t good = fence_word_read(tick, atomic_load_explicit(inverse, memory_order_relaxed));
+        uint64_t *known = &adopt->findings->known_tick;
+
+        if (good > id_tick_max(&adopt->config->layout))
+                good = 0;
+        if (good > *known)
+                *known = good;
+        /* a daemon that was killed between the two stores had made the fence durable */
+        if (tick > *known)
+                log_event(LOG_LEVEL_WARNING, "memory-damaged", "the fence in the %s segment of %s, "
+                          "tick %" PRIu64 ", is damaged and does not count: nothing else knows of "
+                          "IDs up to it. Test this host's memory", segment, adopt->config->shm,
+                          tick);
+}
+
+/* A line from which IDs were made goes on, so it must be the line that was published. */
+static bool line_usable(const struct adopt *adopt, const struct clock_segment *clock) {
+        struct clock_line line;
+
+        /* relaxed: its writer is dead */
+        if (atomic_load_explicit(&clock->unserved, memory_order_relaxed) != 0)
+                return true;
+        (void)clock_latch_begin(clock, &line);
+        if (clock_line_whole(clock) && line.boot_base_ns > 0 && line.guarded_base_ns >= 0 &&
+            line.slew_ppb >= LINE_STANDSTILL_PPB)
+                return true;
+        log_event(LOG_LEVEL_WARNING, "memory-damaged", "the guarded clock in the clock segment of "
+                  "%s is damaged: it begins anew, above the fence. Test this host's memory",
+                  adopt->config->shm);
+        return false;
 }
 
 bool adopt_clock(const void *map, size_t size, const void *context) {
@@ -62,18 +98,9 @@ bool adopt_clock(const void *map, size_t size, const void *context) {
          * one number for everything that daemons of this host held. */
         if (clock->layout.epoch_unix_ms == adopt->config->layout.epoch_unix_ms &&
             concerns(adopt, clock->worker_first, load_count(&clock->worker_count)))
-                learn(adopt, atomic_load_explicit(&clock->fence, memory_order_relaxed));
+                learn_fence(adopt, "clock", &clock->fence, &clock->fence_inverse);
         return !adopt->granted->taken_anew && same_layout(&clock->layout, &adopt->config->layout) &&
-               same_run(adopt, clock->worker_first);
-}
-
-/* relaxed: the ledger is locked, and its writer is dead */
-static void learn_promises(const struct adopt *adopt, const struct ledger_segment *ledger) {
-        for (uint32_t i = 0; i < ledger->capacity; i++)
-                for (unsigned slot = 0; slot < SLOTS_PER_LANE; slot++)
-                        learn(adopt, atomic_load_explicit(&ledger->lanes[i].slots[slot].t1,
-                                                          memory_order_relaxed));
-        learn(adopt, atomic_load_explicit(&ledger->fence, memory_order_relaxed));
+               same_run(adopt, clock->worker_first) && line_usable(adopt, clock);
 }
 
 bool adopt_ledger(const void *map, size_t size, const void *context) {
@@ -87,7 +114,8 @@ bool adopt_ledger(const void *map, size_t size, const void *context) {
             ledger->layout.epoch_unix_ms != adopt->config->layout.epoch_unix_ms)
                 return false;
         if (concerns(adopt, ledger->worker_first, load_count(&ledger->worker_count)))
-                learn_promises(adopt, ledger);
+                /* no promise ends above it (U3), so no record has to be read */
+                learn_fence(adopt, "ledger", &ledger->fence, &ledger->fence_inverse);
         return !adopt->granted->taken_anew &&
                same_layout(&ledger->layout, &adopt->config->layout) && adopt->has_ledger_id &&
                same_run(adopt, ledger->worker_first) && load_count(&ledger->worker_count) > 0 &&

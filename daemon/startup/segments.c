@@ -9,6 +9,7 @@
 #include "daemon/config/config.h"
 #include "daemon/host/ids.h"
 #include "daemon/lease/state/ledger_id.h"
+#include "daemon/ledger/fence_word.h"
 #include "daemon/reserve/run_policy.h"
 #include "daemon/startup/adopt.h"
 #include "daemon/startup/other_version.h"
@@ -123,6 +124,22 @@ static int open_all(struct segments *segments, const struct config *config,
         return r;
 }
 
+/* What an earlier daemon began to wait for is among what is known, so a higher number is
+ * damage, and so is one that differs from its inverse: at worst all that is known. */
+static uint64_t found_first_tick(const struct clock_segment *clock, const struct config *config,
+                                 uint64_t known) {
+        /* relaxed, both: their writer is dead */
+        uint64_t first = atomic_load_explicit(&clock->first_tick, memory_order_relaxed);
+        uint64_t inverse = atomic_load_explicit(&clock->first_tick_inverse, memory_order_relaxed);
+
+        if (first <= known + 1 && (inverse == 0 || inverse == ~first))
+                return first;
+        log_event(LOG_LEVEL_WARNING, "memory-damaged", "the first tick in the clock segment of %s, "
+                  "%" PRIu64 ", is damaged: IDs begin above the fence. Test this host's memory",
+                  config->shm, first);
+        return known + 1;
+}
+
 /*
  * Rule 9: the published line continues. With the ledger beside it there is nothing to wait
  * for, unless an earlier daemon was still waiting. A line from which no ID was made begins
@@ -131,8 +148,7 @@ static int open_all(struct segments *segments, const struct config *config,
 static int resume_clock(struct segments *segments, const struct config *config, uint64_t known) {
         struct clock_segment *clock = segments_clock(segments);
         /* relaxed, all of these: their writer is dead */
-        uint64_t first = atomic_load_explicit(&clock->first_tick, memory_order_relaxed);
-        uint64_t fence = segments->ledger.fresh ? known : 0;
+        uint64_t fence = segments->ledger.fresh ? known : 0, first;
         struct guard_legacy legacy = {
                 .reason = atomic_load_explicit(&clock->reason, memory_order_relaxed),
                 .led_ns = atomic_load_explicit(&clock->led_ns, memory_order_relaxed),
@@ -147,6 +163,7 @@ static int resume_clock(struct segments *segments, const struct config *config, 
                 return r;
         }
         (void)clock_latch_begin(clock, &legacy.line);
+        first = found_first_tick(clock, config, known);
         if (first > 0 && first - 1 > fence)
                 fence = first - 1;
         return guard_resume(&segments->guard, &config->layout, &config->clock, &legacy, fence);
@@ -158,7 +175,8 @@ static void publish_start(struct segments *segments) {
         struct clock_segment *clock = segments_clock(segments);
 
         /* relaxed: read by the next daemon, after this one is gone */
-        atomic_store_explicit(&clock->first_tick, segments->guard.first_tick, memory_order_relaxed);
+        fence_word_set((struct fence_word){ &clock->first_tick, &clock->first_tick_inverse },
+                       segments->guard.first_tick);
         if (!segments->guard.served) {
                 atomic_store_explicit(&clock->resume_boot_ns, 0, memory_order_relaxed);
                 /* release: as for every state. A line that continues keeps its state. */
@@ -184,22 +202,18 @@ static int begin_clock(struct segments *segments, const struct config *config,
         r = resume_clock(segments, config, known);
         if (r < 0)
                 return log_failure(-r, "clock", "IDs up to tick %" PRIu64 " may exist: the time of "
-                                   "id.epoch and id.layout ends there, or cannot be counted: "
-                                   "correct them", known);
+                                   "id.epoch and id.layout ends there, or cannot be counted. Correct "
+                                   "them, or begin a new ID space with an empty daemon.state_dir "
+                                   "and another id.epoch", known);
         return 0;
 }
 
-static void raise_fence(_Atomic uint64_t *fence, uint64_t tick) {
-        /* relaxed: read by the next daemon, after this one is gone */
-        if (tick > atomic_load_explicit(fence, memory_order_relaxed))
-                atomic_store_explicit(fence, tick, memory_order_relaxed);
-}
-
 /* In both segments: what a lost segment or a lost state directory knew must outlive any
- * number of daemons that end while they wait. */
+ * number of daemons that end while they wait. A damaged fence is replaced. The ledger
+ * judges its records by it. */
 static void keep_known(struct segments *segments, uint64_t known) {
-        raise_fence(&segments_clock(segments)->fence, known);
-        raise_fence(&segments_ledger(segments)->fence, known);
+        fence_word_set(fence_word_clock(segments_clock(segments)), known);
+        fence_word_set(fence_word_ledger(segments_ledger(segments)), known);
 }
 
 /* Clients of an earlier daemon read a clock that is lost. They must attach anew to see
@@ -218,14 +232,23 @@ static void begin_run(struct segments *segments, const struct config *config,
         struct ledger_segment *ledger = segments_ledger(segments);
         /* relaxed: its writer is dead */
         uint32_t used = atomic_load_explicit(&ledger->worker_count, memory_order_relaxed);
-        uint32_t count = run_policy_at_start(config, adopt->granted, segments->adopted ? used : 0);
+        uint32_t shown = atomic_load_explicit(&segments_clock(segments)->worker_count,
+                                              memory_order_relaxed);
+        uint32_t count;
 
+        /* They differ if the daemon was killed between the two stores, where nothing was
+         * promised of the longer run yet, or if one is damaged. */
+        if (!segments->clock.fresh && shown > 0 && shown < used)
+                used = shown;
+        count = run_policy_at_start(config, adopt->granted, segments->adopted ? used : 0);
         segments->run = (struct run){
                 .start = adopt->granted->worker_first << config->layout.sequence_bits,
                 .width = count << config->layout.sequence_bits,
         };
-        /* relaxed: independent numbers; nothing is promised of the run yet */
-        atomic_store_explicit(&ledger->worker_count, count, memory_order_relaxed);
+        /* relaxed: independent numbers; nothing is promised of the run yet. The ledger's follows
+         * when its records have been judged by it (ledger_new()) */
+        if (!segments->adopted)
+                atomic_store_explicit(&ledger->worker_count, count, memory_order_relaxed);
         atomic_store_explicit(&segments_clock(segments)->worker_count, count, memory_order_relaxed);
 }
 

@@ -108,7 +108,7 @@ static int open_all(void) {
                        segments_tick(&d->segments, world.boot_ns));
         if (r < 0)
                 return r;
-        ledger_copy_fence(d->ledger, &segments_clock(&d->segments)->fence);
+        ledger_copy_fence(d->ledger, fence_word_clock(segments_clock(&d->segments)));
         ledger_set_clock(d->ledger, (struct ledger_clock){ published_tick,
                                                            segments_clock(&d->segments) });
         fence_init(&d->fence, &d->lease, d->ledger, id_tick_max(&world.config.layout));

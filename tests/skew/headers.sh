@@ -56,7 +56,7 @@ ledger/ledger.h)
         ;;
 older/ledger.h)
         number LEDGER_VERSION 0
-        change 's/reserved\[4096 - 96\]/reserved[8192 - 96]/'
+        change 's/reserved\[4096 - 104\]/reserved[8192 - 104]/'
         ;;
 older/clock.h)
         number CLOCK_VERSION 0

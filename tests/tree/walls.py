@@ -39,6 +39,7 @@ ONE_FILE = {
     "daemon/main": "a program",
     "libclient/tools/sfshm": "a program",
     "libclient/tools/stat/sfshm_stat": "a program",
+    "daemon/ledger/entry": "types which the parts of the ledger share",
     "daemon/util/thread": "one inline function for each call of the system",
     "daemon/util/time": "one inline function for each call of the system",
 }

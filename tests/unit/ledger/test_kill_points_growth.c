@@ -98,6 +98,7 @@ static void visit(unsigned point, uint32_t from, uint32_t count) {
         world->given = 0;
         world->done = false;
         world->segment.capacity = CAPACITY;
+        world->segment.layout = id_layout_default;
         atomic_store(&world->segment.worker_count, from);
         atomic_store(&world->clock.worker_count, from);
         snprintf(text, sizeof(text), "%u", point);

@@ -102,10 +102,10 @@ Test(U3, nothing_passes_the_fence) {
 /* What an earlier daemon knew stays in segment and copy, and allows nothing. Red
  * when a lower durable fence overwrites it. */
 Test(U3, a_higher_fence_found_is_kept_and_not_used) {
-        _Atomic uint64_t copy = 300000;
+        _Atomic uint64_t copy = 300000, inverse = 0;
 
         atomic_store(&world.segment->fence, 300000);
-        ledger_copy_fence(world.ledger, &copy);
+        ledger_copy_fence(world.ledger, (struct fence_word){ &copy, &inverse });
         ledger_set_fence(world.ledger, 200000);
         cr_expect_eq(atomic_load(&world.segment->fence), 300000);
         cr_expect_eq(atomic_load(&copy), 300000);
@@ -180,7 +180,7 @@ Test(recovery, an_odd_slot_is_emptied) {
 
         cr_assert_eq(world_grant(0, 0, 8192, 10, 1000, 1100), 0);
         atomic_store(&slot->sequence, atomic_load(&slot->sequence) + 1);
-        atomic_store(&slot->t1, 5000);
+        atomic_store(&slot->t0, 1200); /* the new one's */
         world_restart(1200);
         cr_expect_eq(ledger_live_count(world.ledger), 0);
         cr_assert(slot_read(slot, &r));

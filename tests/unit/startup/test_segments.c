@@ -13,6 +13,7 @@
 #include "daemon/clock/ticker.h"
 #include "daemon/clock/timekeeper.h"
 #include "daemon/lease/local.h"
+#include "daemon/ledger/fence_word.h"
 #include "daemon/ledger/ledger.h"
 #include "daemon/startup/segments.h"
 #include "daemon/util/time.h"
@@ -212,13 +213,21 @@ Test(segments, does_not_adopt_segments_of_other_workers, .init = config_fixture_
         end(&run);
 }
 
+/* Nothing is promised above the fence (U3), so it says enough. */
+static void promise(const struct daemon_run *run, uint64_t t1) {
+        struct ledger_segment *ledger = segments_ledger(&run->segments);
+
+        fence_word_set(fence_word_ledger(ledger), t1);
+        atomic_store(&ledger->lanes[123].slots[1].t1, t1);
+}
+
 /* A state directory that was taken away does not take the promises with it. Red
- * when the t1 of a ledger that is not adopted are not looked at. */
+ * when the fence of a ledger that is not adopted is not looked at. */
 Test(segments, keeps_what_a_foreign_ledger_promised, .init = config_fixture_begin, .fini = clean) {
         struct daemon_run run = start("", 0);
         uint64_t promised = tick_of(&run) + 5000;
 
-        atomic_store(&segments_ledger(&run.segments)->lanes[123].slots[1].t1, promised);
+        promise(&run, promised);
         end(&run);
         lose_state_directory();
         run = start("", 0);
@@ -246,7 +255,7 @@ Test(segments, remembers_a_promise_over_several_losses, .init = config_fixture_b
         struct daemon_run run = start("", 0);
         uint64_t promised = tick_of(&run) + 5000;
 
-        atomic_store(&segments_ledger(&run.segments)->lanes[123].slots[1].t1, promised);
+        promise(&run, promised);
         end_killed(&run);
         lose_state_directory();
         run = start("", 0);
@@ -273,7 +282,7 @@ Test(segments, a_clock_of_this_boot_is_no_first_start, .init = config_fixture_be
         struct daemon_run run = start("", 0);
         uint64_t fence = tick_of(&run) + AHEAD_TICKS;
 
-        atomic_store(&segments_clock(&run.segments)->fence, fence);
+        fence_word_set(fence_word_clock(segments_clock(&run.segments)), fence);
         end_killed(&run);
         lose_state_directory();
         lose("", "ledger");
@@ -295,11 +304,11 @@ Test(segments, a_lowered_fence_is_not_waited_for, .init = config_fixture_begin, 
         uint64_t last = tick_of(&run);
         struct ledger *ledger;
 
-        atomic_store(&segments_clock(&run.segments)->fence, last + AHEAD_TICKS);
-        atomic_store(&segments_ledger(&run.segments)->fence, last + AHEAD_TICKS);
+        fence_word_set(fence_word_clock(segments_clock(&run.segments)), last + AHEAD_TICKS);
+        fence_word_set(fence_word_ledger(segments_ledger(&run.segments)), last + AHEAD_TICKS);
         cr_assert_eq(ledger_new(&ledger, segments_ledger(&run.segments), run.segments.run, last),
                      0);
-        ledger_copy_fence(ledger, &segments_clock(&run.segments)->fence);
+        ledger_copy_fence(ledger, fence_word_clock(segments_clock(&run.segments)));
         ledger_lower_fence(ledger, last);
         ledger_free(ledger);
         end_killed(&run);
@@ -404,12 +413,12 @@ Test(segments, a_grown_run_goes_on, .init = config_fixture_begin, .fini = clean)
         cr_assert_eq(run.segments.run.width, 4096);
         for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
                 atomic_store(&segments_ledger(&run.segments)->worker_count, cases[i].used);
+                atomic_store(&segments_clock(&run.segments)->worker_count, cases[i].used);
                 end(&run);
                 max_count = cases[i].max_count;
                 run = start("", 3);
                 cr_expect(run.segments.adopted && ready(&run), "case %zu", i);
                 cr_expect_eq(run.segments.run.width, 4096 * cases[i].then, "case %zu", i);
-                cr_expect_eq(segments_ledger(&run.segments)->worker_count, cases[i].then);
                 cr_expect_eq(segments_clock(&run.segments)->worker_count, cases[i].then);
                 cr_expect_eq(segments_statistics(&run.segments)->worker_count, max_count);
         }
@@ -430,4 +439,99 @@ Test(segments, a_run_that_was_anothers_meanwhile, .init = config_fixture_begin, 
         cr_expect_not(run.segments.adopted);
         cr_expect_not(ready(&run));
         end(&run);
+}
+
+/* ---- damaged memory */
+
+static uint64_t fence_on_disk(void) {
+        char path[400];
+        unsigned long long tick = 0;
+        char line[160];
+        FILE *file;
+
+        snprintf(path, sizeof(path), "%s/state/fence", config_fixture.directory);
+        file = fopen(path, "r");
+        cr_assert_not_null(file);
+        while (fgets(line, sizeof(line), file) != NULL)
+                if (sscanf(line, "fence-tick %llu", &tick) == 1)
+                        break;
+        fclose(file);
+        return tick;
+}
+
+/* A daemon that was killed, with a fence ahead of its clock. */
+static uint64_t end_served(struct daemon_run *run) {
+        uint64_t fence = tick_of(run) + AHEAD_TICKS;
+
+        fence_word_set(fence_word_ledger(segments_ledger(&run->segments)), fence);
+        fence_word_set(fence_word_clock(segments_clock(&run->segments)), fence);
+        end(run);
+        cr_assert_geq(fence_on_disk(), fence);
+        return fence_on_disk();
+}
+
+static uint8_t *map_of(struct daemon_run *run, bool ledger) {
+        return ledger ? run->segments.ledger.map : run->segments.clock.map;
+}
+
+/*
+ * U3: bits of each word that is read at a start. The next daemon adopts the segment or makes
+ * another; nothing that outlives it rises, and it waits for nothing above what was durable.
+ * Red when a fence of memory is believed by itself, or first_tick is.
+ */
+static void flip_header(bool ledger, size_t from, size_t to) {
+        static const unsigned bits[] = { 0, 13, 31, 45, 62 };
+        struct daemon_run run = start("", 0);
+        uint64_t fence = end_served(&run);
+
+        for (size_t word = from; word < to; word += 8)
+                for (size_t i = 0; i < sizeof(bits) / sizeof(bits[0]); i++) {
+                        uint64_t found, generation;
+
+                        run = start("", 0);
+                        generation = atomic_load(&segments_clock(&run.segments)->generation);
+                        found = fence;
+                        fence_word_set(fence_word_ledger(segments_ledger(&run.segments)), fence);
+                        fence_word_set(fence_word_clock(segments_clock(&run.segments)), fence);
+                        map_of(&run, ledger)[word + bits[i] / 8] ^= (uint8_t)(1u << bits[i] % 8);
+                        end_killed(&run);
+                        run = start("", 0);
+                        cr_assert_eq(fence_on_disk(), found, "%zu, bit %u: the fence rose", word,
+                                     bits[i]);
+                        cr_expect_leq(run.segments.guard.first_tick, found + 1, "%zu, bit %u",
+                                      word, bits[i]);
+                        cr_expect_eq(segments_ledger(&run.segments)->fence, found);
+                        cr_expect_eq(segments_clock(&run.segments)->fence, found);
+                        cr_expect_eq(run.segments.run.width, 4096);
+                        /* never the same line without what it promised */
+                        cr_expect(ready(&run) || run.segments.guard.first_tick == found + 1 ||
+                                  generation == 0, "%zu, bit %u", word, bits[i]);
+                        end_killed(&run);
+                        lose("", "clock"); /* the next case begins with whole ones */
+                        lose("", "ledger");
+                }
+}
+
+Test(segments, each_word_of_a_damaged_ledger, .init = config_fixture_begin, .fini = clean) {
+        capture_begin();
+        flip_header(true, 0, 104);
+}
+
+Test(segments, each_word_of_a_damaged_clock, .init = config_fixture_begin, .fini = clean) {
+        capture_begin();
+        flip_header(false, 0, 144);
+        flip_header(false, 320, 456);
+}
+
+/* What two segments say alike, and the state directory does not know, is no damage: it is an
+ * old copy. Red when a fence above the one on disk never counts. */
+Test(segments, an_old_state_directory_is_no_damage, .init = config_fixture_begin, .fini = clean) {
+        struct daemon_run run = start("", 0);
+        uint64_t fence = tick_of(&run) + AHEAD_TICKS;
+
+        fence_word_set(fence_word_ledger(segments_ledger(&run.segments)), fence);
+        end_killed(&run);
+        run = start("", 0);
+        cr_expect_eq(fence_on_disk(), fence);
+        end_killed(&run);
 }

@@ -17,6 +17,7 @@ void world_begin(void) {
         world.segment = calloc(1, ledger_segment_size(CAPACITY));
         cr_assert_not_null(world.segment);
         world.segment->capacity = CAPACITY;
+        world.segment->layout = id_layout_default;
         open_ledger(1000);
         for (uint32_t i = 0; i < 4; i++)
                 cr_assert_eq(ledger_open_lane(world.ledger, i + 1, 0, 1000, 42, world.pages[i],

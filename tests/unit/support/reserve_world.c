@@ -93,6 +93,7 @@ void world_begin(void) {
         world.segment = calloc(1, ledger_segment_size(CLIENTS_MAX));
         cr_assert_not_null(world.segment);
         world.segment->capacity = CLIENTS_MAX;
+        world.segment->layout = id_layout_default;
         world_start_daemon();
 }
 
