@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "daemon/ledger/withdraw.h"
 #include "daemon/reserve/planner.h"
 #include "daemon/reserve/fair_share.h"
 
@@ -91,6 +92,27 @@ static int refuse(char text[CAPS_TEXT], const char *kind, const char *name, uint
         return -EDQUOT;
 }
 
+/* What clients held whose cursors were ahead of the clock, or could not be read, rests until it
+ * runs out: whoever opens and closes all the time would take the whole run. So it counts as
+ * lanes. */
+static int refuse_rest(const struct grants *grants, const struct account *account,
+                       uint64_t lanes, char text[CAPS_TEXT]) {
+        uint64_t rests;
+
+        if (!account_limited(account))
+                return 0;
+        rests = ledger_left(grants->ledger, account_uid(account),
+                            ledger_withdrawn_by(grants->ledger));
+        if (lanes + rests <= lanes_of_one(grants))
+                return 0;
+        snprintf(text, CAPS_TEXT,
+                 "closed clients of uid %u still hold %" PRIu64 " positions: their "
+                 "cursors are ahead of the clock; wait until that has run out, for reserve.standing "
+                 "at most, and let these programs use the host's clock",
+                 (unsigned)account_uid(account), rests);
+        return -EDQUOT;
+}
+
 int caps_admit(const struct grants *grants, const struct client *client, char text[CAPS_TEXT]) {
         const struct account *account = client->account;
         uint64_t of_uid = fair_share_uid_cap(account), of_cgroup = fair_share_cgroup_cap(account);
@@ -105,7 +127,7 @@ int caps_admit(const struct grants *grants, const struct client *client, char te
                 return refuse(text, "cgroup", account_cgroup(account), of_cgroup,
                               cgroup.positions);
         if (!account_limited(account) || uid.lanes + client->n_lanes <= lanes_of_one(grants))
-                return 0;
+                return refuse_rest(grants, account, uid.lanes + client->n_lanes, text);
         snprintf(text, CAPS_TEXT,
                  "uid %s has %" PRIu32 " lanes; with this id.layout and "
                  "workers.count one user may have %" PRIu32 ", half of all: close idle clients or "

@@ -215,3 +215,30 @@ Test(turnover, a_cap_holds_for_many_handles) {
                 }
         }
 }
+
+/* Another user without a cap, whose cursors are ahead of the clock whenever it leaves: what it
+ * held rests. Red when that is not counted as its own: the whole run rests then. */
+Test(hostile, cursors_ahead_of_the_clock_take_no_more_than_lanes_would) {
+        unsigned refused = 0;
+
+        world.accounts[1].limited = true;
+        cr_assert_eq(world_attach(0, SATURATING), 0);
+        for (unsigned i = 0; i < 1900; i++) {
+                struct fake *fake = &world.fakes[world.n_fakes];
+                int r = world_attach(1, i % 4 == 0 ? SATURATING : 1);
+
+                cr_assert(r == 0 || r == -EAGAIN || r == -EDQUOT, "%d", r);
+                refused += r == -EDQUOT;
+                world_step();
+                if (r != -EDQUOT) {
+                        fake->cursor_tick = UINT64_MAX;
+                        world_detach(fake);
+                }
+                if (i % 4 == 0)
+                        cr_assert_leq(ledger_left(world.ledger, 1001, world.now + 250),
+                                      RUN_WIDTH / 4 + 16, "client %u", i);
+        }
+        cr_expect_gt(refused, 0);
+        cr_expect_eq(world_attach(0, 1), 0, "a newcomer of another user");
+        cr_expect_geq(fake_width(&world.fakes[0]), RUN_WIDTH / 2);
+}
