@@ -98,6 +98,12 @@ static uint32_t stride_of(const struct wire_welcome *w) {
         return stride;
 }
 
+/* Another thread may fork between any two of these stores. Its child goes on with what it finds,
+ * and must not map over an attachment that it uses: at worst it leaves room unused. */
+static void in_order(void) {
+        atomic_signal_fence(memory_order_seq_cst);
+}
+
 static int add_block(struct attachment_space *space) {
         void *block;
 
@@ -107,8 +113,20 @@ static int add_block(struct attachment_space *space) {
                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         if (block == MAP_FAILED)
                 return -errno;
-        space->blocks[space->n_blocks++] = (uintptr_t)block;
+        space->blocks[space->n_blocks] = (uintptr_t)block;
+        in_order();
+        space->n_blocks++;
+        in_order();
         space->piece = 0;
+        space->used = 0;
+        return 0;
+}
+
+static int next_piece(struct attachment_space *space) {
+        if (space->n_blocks == 0 || space->piece + 1 >= 1u << (space->n_blocks - 1))
+                return add_block(space);
+        space->piece++;
+        in_order();
         space->used = 0;
         return 0;
 }
@@ -116,13 +134,10 @@ static int add_block(struct attachment_space *space) {
 /* Finds room for one more. It is taken by adding to `used`. */
 static int find_room(struct attachment_space *space, uint32_t stride, struct attachment **ret) {
         uint32_t last;
-        int r = space->n_blocks == 0 ? add_block(space) : 0;
+        int r = 0;
 
-        if (r == 0 && stride > ATTACHMENT_PART - space->used) {
-                if (++space->piece >= 1u << (space->n_blocks - 1))
-                        r = add_block(space);
-                space->used = 0;
-        }
+        if (space->n_blocks == 0 || stride > ATTACHMENT_PART - space->used)
+                r = next_piece(space);
         if (r < 0)
                 return r;
         last = space->n_blocks - 1;
