@@ -141,7 +141,9 @@ int local_check(const struct config *config) {
 
         if (r == 0)
                 r = directory_look(&local.dir, config->state_dir);
-        if (r == 1) {
+        if (r == 1)
+                r = directory_check_lock(&local.dir);
+        if (r == 0 && local.dir.fd >= 0) {
                 r = fence_file_read(local.dir.fd, &found);
                 r = r == -ENOENT ? check_first(&local) : judge_state(&local, r, &found);
         }

@@ -32,19 +32,40 @@ static int socket_address(const char *path, struct sockaddr_un *ret) {
         return 0;
 }
 
+#define PATH_SIZE sizeof(((struct sockaddr_un *)NULL)->sun_path)
+
+/* The directory of an absolute path; empty for "/". */
+static void directory_of(const char *path, char ret[PATH_SIZE]) {
+        snprintf(ret, PATH_SIZE, "%s", path);
+        *strrchr(ret, '/') = '\0';
+}
+
+static int directory_failure(int error, const char *directory) {
+        return log_failure(error, "socket", "cannot create %s, the directory of daemon.socket: %s",
+                           directory, strerror(error));
+}
+
 /* Creates the directory of the socket if it is missing. */
 static int make_directory(const char *path) {
-        char parent[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
-        char *slash;
+        char directory[PATH_SIZE];
 
-        snprintf(parent, sizeof(parent), "%s", path);
-        slash = strrchr(parent, '/');
-        if (slash == parent)
+        directory_of(path, directory);
+        if (directory[0] != '\0' && mkdir(directory, 0755) < 0 && errno != EEXIST)
+                return directory_failure(errno, directory);
+        return 0;
+}
+
+/* Could it be created? Only a directory above it that is missing rules it out: a service
+ * manager may create it. */
+static int check_directory(const char *path) {
+        char directory[PATH_SIZE], above[PATH_SIZE];
+
+        directory_of(path, directory);
+        if (directory[0] == '\0' || access(directory, F_OK) == 0 || errno != ENOENT)
                 return 0;
-        *slash = '\0';
-        if (mkdir(parent, 0755) < 0 && errno != EEXIST)
-                return log_failure(errno, "socket", "cannot create %s, the directory of "
-                                   "daemon.socket: %s", parent, strerror(errno));
+        directory_of(directory, above);
+        if (above[0] != '\0' && access(above, F_OK) < 0 && errno == ENOENT)
+                return directory_failure(ENOENT, directory);
         return 0;
 }
 
@@ -210,7 +231,7 @@ int listener_check(const struct config *config) {
 
         if (r == 0 && lstat(config->socket, &status) == 0)
                 r = check_is_socket(config->socket, &status);
-        return r;
+        return r == 0 ? check_directory(config->socket) : r;
 }
 
 void listener_close(struct listener *listener) {

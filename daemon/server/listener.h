@@ -18,7 +18,7 @@ struct listener {
 /* Uses the listening socket that was passed; without one, binds one. Logs its errors. */
 int listener_open(struct listener *ret, const struct config *config,
                   const struct listen_fds *passed);
-/* Could a socket be bound? Whether a daemon listens there does not matter. Changes nothing.
+/* Could a socket be bound, and its directory be made? Whether a daemon listens there does not matter. Changes nothing.
  * Logs its errors. */
 int listener_check(const struct config *config);
 /* Unlinks the socket if it was bound here. */

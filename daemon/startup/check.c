@@ -27,8 +27,10 @@ static int check_state(const struct config *config) {
         if (is_local(config))
                 return local_check(config);
         r = directory_look(&dir, config->state_dir);
+        if (r == 1)
+                r = directory_check_lock(&dir);
         directory_close(&dir);
-        return r < 0 ? r : 0;
+        return r;
 }
 
 static int check_segment(const struct config *config, const char *name, mode_t mode) {

@@ -116,20 +116,23 @@ static int locked_by_other(const struct directory *dir) {
                            "give this one its own --set daemon.state_dir", dir->path, who);
 }
 
-static int take_lock(struct directory *dir) {
-        int r;
-
-        dir->lock_fd = openat(dir->fd, LOCK_NAME,
-                              O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
-        if (dir->lock_fd >= 0 && flock(dir->lock_fd, LOCK_EX | LOCK_NB) == 0)
-                return 0;
-        r = -errno;
-        if (r == -EWOULDBLOCK)
-                return locked_by_other(dir);
-        return log_failure(-r, "state-lock",
+static int lock_failure(const struct directory *dir, int error) {
+        return log_failure(error, "state-lock",
                            "cannot lock %s/" LOCK_NAME ": %s; uid %u must be able to write there: "
                            "make room, mount the disk for writing, or set its owner and mode",
-                           dir->path, strerror(-r), geteuid());
+                           dir->path, strerror(error), geteuid());
+}
+
+static int open_lock(const struct directory *dir, int flags) {
+        return openat(dir->fd, LOCK_NAME, flags | O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK,
+                      0600);
+}
+
+static int take_lock(struct directory *dir) {
+        dir->lock_fd = open_lock(dir, O_CREAT);
+        if (dir->lock_fd >= 0 && flock(dir->lock_fd, LOCK_EX | LOCK_NB) == 0)
+                return 0;
+        return errno == EWOULDBLOCK ? locked_by_other(dir) : lock_failure(dir, errno);
 }
 
 int directory_sign(const struct directory *dir) {
@@ -226,6 +229,16 @@ int directory_look(struct directory *ret, const char *path) {
         dir.lock_fd = openat(dir.fd, LOCK_NAME, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
         *ret = dir;
         return 1;
+}
+
+int directory_check_lock(const struct directory *dir) {
+        int fd = open_lock(dir, 0);
+
+        if (fd >= 0)
+                close(fd);
+        else if (errno != ENOENT || faccessat(dir->fd, ".", W_OK | X_OK, AT_EACCESS) < 0)
+                return lock_failure(dir, errno);
+        return 0;
 }
 
 void directory_close(struct directory *dir) {

@@ -22,6 +22,9 @@ int directory_open(struct directory *ret, const char *path);
 /* The same without a change: creates and locks nothing. 1; 0: there is none yet, and one
  * could be made; or -errno. */
 int directory_look(struct directory *ret, const char *path);
+/* Could directory_open() open or create the lock file? 0 or -errno, logged. Of a directory
+ * that was looked at. */
+int directory_check_lock(const struct directory *dir);
 
 /* Who wrote its pid into the lock file last; 0: nobody. It may be dead. */
 pid_t directory_signed_by(const struct directory *dir);

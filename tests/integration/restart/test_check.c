@@ -80,6 +80,16 @@ Test(check, no_directory_above_the_state) {
         expect_both_refuse(3, "the directory above it does not exist");
 }
 
+Test(check, a_lock_that_is_none) {
+        char path[256];
+
+        snprintf(path, sizeof(path), "%s/lock", d.state);
+        cr_assert_eq(mkdir(d.state, 0700), 0);
+        cr_assert_eq(mkdir(path, 0700), 0);
+        expect_both_refuse(3, "cannot lock");
+        rmdir(path);
+}
+
 Test(check, a_fence_that_is_lost_or_damaged) {
         char path[256];
         int fd;
@@ -124,6 +134,11 @@ Test(check, worker_ids_of_another_daemon) {
         private_daemon_start(&other);
         expect_both_refuse(3, "worker ID 0 is another daemon's");
         private_daemon_remove(&other);
+}
+
+Test(check, no_directory_above_the_socket) {
+        private_daemon_set(&d, "daemon.socket=%s/missing/directory/socket", d.directory);
+        expect_both_refuse(3, "the directory of daemon.socket");
 }
 
 /* All that is wrong at once. */
