@@ -86,7 +86,7 @@ Test(man, has_every_metric) {
 #undef CHECK
 #define CHECK(identifier, name, label, type, help) \
         snprintf(expected, sizeof(expected), "\n.It Va %s %s%s%sPq %s\n%s\n", name, \
-                 *(label) ? "Ns Brq Va " : "", label, *(label) ? " " : "", type, help); \
+                 *(label) ? "Ns Bro Va " : "", label, *(label) ? " Brc " : "", type, help); \
         cr_expect_eq(count(page, expected), 1, "sfshm-stat(1) needs this once:%s", expected);
         STATISTICS_METRICS(CHECK)
 #undef CHECK
