@@ -23,7 +23,7 @@ struct ledger_lane {
         uint32_t lane;
         uint32_t uid;
         uint32_t pid;
-        uint32_t reserved0;
+        uint32_t cgroup; /* a number of its path; 0: not known */
         int64_t attached_boot_ns; /* CLOCK_BOOTTIME: when the client attached */
         struct slot slots[SLOTS_PER_LANE];
 };
@@ -32,6 +32,7 @@ _Static_assert(offsetof(struct ledger_lane, client) == 0, "ledger lane: client")
 _Static_assert(offsetof(struct ledger_lane, lane) == 8, "ledger lane: lane");
 _Static_assert(offsetof(struct ledger_lane, uid) == 12, "ledger lane: uid");
 _Static_assert(offsetof(struct ledger_lane, pid) == 16, "ledger lane: pid");
+_Static_assert(offsetof(struct ledger_lane, cgroup) == 20, "ledger lane: cgroup");
 _Static_assert(offsetof(struct ledger_lane, attached_boot_ns) == 24, "ledger lane: attached");
 _Static_assert(offsetof(struct ledger_lane, slots) == 32, "ledger lane: slots");
 

@@ -202,23 +202,29 @@ static struct account_amounts cgroup_limits(const struct config *config) {
 }
 
 /* A limit of 0 is no limit; a sum that wraps never fits. */
-static bool amount_fits(uint64_t used, uint64_t amount, uint64_t limit, bool limited) {
+static bool amount_fits(uint64_t used, uint64_t gone, uint64_t amount, uint64_t limit,
+                        bool limited) {
         uint64_t sum;
 
-        if (__builtin_add_overflow(used, amount, &sum))
+        if (__builtin_add_overflow(used, amount, &sum) ||
+            __builtin_add_overflow(sum, gone, &sum))
                 return false;
         return !limited || limit == 0 || sum <= limit;
 }
 
 static int account_refuse(struct account *account, unsigned resource, bool is_cgroup,
-                          uint64_t limit, const char **ret_what) {
+                          uint64_t limit, uint64_t gone, const char **ret_what) {
         struct accounts *accounts = account->accounts;
         const char *name = resource_names[resource];
+        char of_gone[64] = "";
+
+        if (gone > 0)
+                snprintf(of_gone, sizeof(of_gone), "; %" PRIu64 " of clients that are gone", gone);
 
         snprintf(accounts->what, sizeof(accounts->what),
-                 "%s of uid %u%s%.256s (limits.%s_%s = %" PRIu64 ")", name,
+                 "%s of uid %u%s%.256s (limits.%s_%s = %" PRIu64 "%s)", name,
                  (unsigned)account->uid->uid, is_cgroup ? " in cgroup " : "",
-                 is_cgroup ? account->cgroup : "", is_cgroup ? "cgroup" : "uid", name, limit);
+                 is_cgroup ? account->cgroup : "", is_cgroup ? "cgroup" : "uid", name, limit, of_gone);
         if (ret_what)
                 *ret_what = accounts->what;
         return -EDQUOT;
@@ -229,19 +235,23 @@ bool account_limited(const struct account *account) {
 }
 
 int account_charge(struct account *account, const struct account_amounts *amounts,
-                   const char **ret_what) {
+                   struct account_gone gone, const char **ret_what) {
         struct account_amounts of_uid = uid_limits(account->accounts->config);
         struct account_amounts of_cgroup = cgroup_limits(account->accounts->config);
         bool limited = account_limited(account);
 
         /* all are checked before any is charged: a refusal leaves no trace */
         for (unsigned i = 0; i < ACCOUNT_RESOURCES; i++) {
-                if (!amount_fits(account->uid->balance.used[i], amounts->of[i], of_uid.of[i],
-                                 limited))
-                        return account_refuse(account, i, false, of_uid.of[i], ret_what);
-                if (!amount_fits(account->balance.used[i], amounts->of[i], of_cgroup.of[i],
-                                 limited))
-                        return account_refuse(account, i, true, of_cgroup.of[i], ret_what);
+                uint64_t uid_gone = i == ACCOUNT_LANES ? gone.uid_lanes : 0;
+                uint64_t cgroup_gone = i == ACCOUNT_LANES ? gone.cgroup_lanes : 0;
+
+                if (!amount_fits(account->uid->balance.used[i], uid_gone, amounts->of[i],
+                                 of_uid.of[i], limited))
+                        return account_refuse(account, i, false, of_uid.of[i], uid_gone, ret_what);
+                if (!amount_fits(account->balance.used[i], cgroup_gone, amounts->of[i],
+                                 of_cgroup.of[i], limited))
+                        return account_refuse(account, i, true, of_cgroup.of[i], cgroup_gone,
+                                              ret_what);
         }
         account_restore(account, amounts);
         return 0;
@@ -271,6 +281,15 @@ uid_t account_uid(const struct account *account) {
 
 const char *account_cgroup(const struct account *account) {
         return account->cgroup;
+}
+
+/* FNV-1a */
+uint32_t account_cgroup_number(const struct account *account) {
+        uint32_t number = 2166136261u;
+
+        for (const char *c = account->cgroup; *c != '\0'; c++)
+                number = (number ^ (unsigned char)*c) * 16777619u;
+        return number != 0 ? number : 1;
 }
 
 uint32_t account_uid_weight(const struct account *account) {

@@ -38,12 +38,18 @@ struct account_amounts {
         uint64_t of[ACCOUNT_RESOURCES];
 };
 
+/* Lanes that clients hold which are gone (ledger/gone.h): they count against the limits as
+ * long as they last. */
+struct account_gone {
+        uint64_t uid_lanes, cgroup_lanes;
+};
+
 /* Charges all amounts, to the uid and to the cgroup within the uid, or none.
  * -EDQUOT when a limit would be passed; *ret_what (may be NULL) then is e.g.
  * "clients of uid 1000 (limits.uid_clients = 1024)", valid until the next call.
  * root and the daemon's own uid are counted, but not limited. */
 int account_charge(struct account *account, const struct account_amounts *amounts,
-                   const char **ret_what);
+                   struct account_gone gone, const char **ret_what);
 /* Charges what a client held before this daemon started, whatever the limits are. */
 void account_restore(struct account *account, const struct account_amounts *amounts);
 void account_discharge(struct account *account, const struct account_amounts *amounts);
@@ -52,6 +58,8 @@ bool account_limited(const struct account *account);
 
 uid_t account_uid(const struct account *account);
 const char *account_cgroup(const struct account *account);
+/* For the journal, which has no room for the path: equal for equal paths, never 0. */
+uint32_t account_cgroup_number(const struct account *account);
 /* For the planner: the weights and caps of the uid and of the cgroup. A rule for a
  * cgroup applies to that path only, not to the cgroups below it. */
 uint32_t account_uid_weight(const struct account *account);

@@ -12,8 +12,10 @@ struct place {
         uint32_t n_live;
         bool open;
         bool awaits; /* a client of the earlier daemon */
-        bool left;   /* closed by this one; see ledger_left() */
+        bool left;   /* closed by this one; see gone.h */
+        bool succeeded; /* its client has attached again */
         bool damaged; /* such a client cannot go on with it */
+        uint64_t counted; /* by which ledger_gone() */
 };
 
 struct ledger {
@@ -26,7 +28,8 @@ struct ledger {
         struct ledger_clock clock; /* for withdrawals */
         struct place *places;  /* one for each record */
         uint32_t *free_places; /* a stack of records neither open nor resting */
-        uint32_t n_free;
+        uint32_t n_free, n_open;
+        uint64_t n_counts;
 };
 
 /*

@@ -6,6 +6,7 @@
 
 #include "daemon/ledger/adoption.h"
 #include "daemon/ledger/hold.h"
+#include "daemon/ledger/gone.h"
 #include "daemon/ledger/internal.h"
 #include "daemon/ledger/journal.h"
 #include "daemon/util/kill_point.h"
@@ -113,7 +114,8 @@ static struct ledger_entry *place_open(struct ledger *ledger, uint32_t record,
         struct place *place = &ledger->places[record];
 
         place->open = true;
-        place->awaits = place->left = false;
+        place->awaits = place->left = place->succeeded = false;
+        ledger->n_open++;
         place->entry = (struct ledger_entry){ .record = &ledger->segment->lanes[record],
                                               .slots = slots };
         return &place->entry;
@@ -171,7 +173,9 @@ int ledger_open_lane(struct ledger *ledger, uint64_t client, uint32_t lane, uint
         if (ledger->n_free == 0)
                 return -ENOSPC;
         index = ledger->free_places[--ledger->n_free];
+        ledger_succeed(ledger, uid, pid);
         record = &ledger->segment->lanes[index];
+        record->cgroup = 0;
         record->lane = lane;
         record->uid = uid;
         record->pid = pid;
@@ -191,6 +195,7 @@ struct ledger_entry *ledger_close_lane(struct ledger *ledger, struct ledger_entr
         atomic_store_explicit(&entry->record->client, 0, memory_order_relaxed);
         entry->slots = NULL;
         ledger->places[index].open = false;
+        ledger->n_open--;
         ledger->places[index].left = true;
         ledger_rest(ledger, index);
         return NULL;
@@ -314,19 +319,6 @@ void ledger_widest_gap(const struct ledger *ledger, uint64_t t0, uint64_t t1, ui
         }
         *ret_start = widest_start;
         *ret_width = widest;
-}
-
-uint64_t ledger_left(const struct ledger *ledger, uint32_t uid, uint64_t tick) {
-        uint64_t positions = 0;
-
-        for (size_t i = 0; i < ledger->live.n; i++) {
-                const struct live_rectangle *live = &ledger->live.entries[i];
-
-                if (ledger->places[live->record].left && live->rectangle.t1 > tick &&
-                    ledger->segment->lanes[live->record].uid == uid)
-                        positions += live->rectangle.width;
-        }
-        return positions;
 }
 
 uint64_t ledger_last_promise(const struct ledger *ledger) {

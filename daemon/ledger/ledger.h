@@ -53,10 +53,6 @@ int ledger_open_lane(struct ledger *ledger, uint64_t client, uint32_t lane, uint
                      uint32_t pid, struct slot *slots, struct ledger_entry **ret);
 struct ledger_entry *ledger_close_lane(struct ledger *ledger, struct ledger_entry *entry);
 
-/* Positions that lanes of that uid hold at `tick` or later which this daemon has closed.
- * What was withdrawn goes on for two ticks, in which it still counts against a cap. */
-uint64_t ledger_left(const struct ledger *ledger, uint32_t uid, uint64_t tick);
-
 /* A client of the earlier daemon: the record of its lane 0, and how many lanes it has.
  * NULL: the journal does not know the client, or not each of its lanes once. */
 const struct ledger_lane *ledger_former(const struct ledger *ledger, uint64_t client,

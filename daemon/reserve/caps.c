@@ -45,6 +45,15 @@ static void count(const struct grants *grants, const struct account *account,
         }
 }
 
+struct ledger_gone caps_gone(const struct grants *grants, const struct client *client,
+                             uint64_t tick) {
+        struct ledger_owner owner = { .uid = account_uid(client->account),
+                                      .cgroup = account_cgroup_number(client->account),
+                                      .pid = (uint32_t)client->pid };
+
+        return ledger_gone(grants->ledger, owner, tick);
+}
+
 static uint64_t standing_under(uint64_t cap, const struct tally *others) {
         uint32_t run = cap < UINT32_MAX ? (uint32_t)cap : UINT32_MAX;
 
@@ -59,6 +68,7 @@ uint64_t caps_standing(const struct grants *grants, const struct client *client,
                        const struct client_lane *lane) {
         uint64_t of_uid = fair_share_uid_cap(client->account);
         uint64_t of_cgroup = fair_share_cgroup_cap(client->account);
+        struct ledger_gone gone;
         struct tally uid, cgroup;
 
         if (of_uid == UINT64_MAX && of_cgroup == UINT64_MAX)
@@ -66,7 +76,9 @@ uint64_t caps_standing(const struct grants *grants, const struct client *client,
         /* an elastic reservation counts as well: a lane may use the wider one; and so does
          * what a relative of a closed handle may use for two more ticks */
         count(grants, client->account, lane, grants_widest, &uid, &cgroup);
-        uid.positions += ledger_left(grants->ledger, account_uid(client->account), grants->now);
+        gone = caps_gone(grants, client, grants->now);
+        uid.positions += gone.uid.positions;
+        cgroup.positions += gone.cgroup.positions;
         return smaller(standing_under(of_uid, &uid), standing_under(of_cgroup, &cgroup));
 }
 
@@ -92,23 +104,12 @@ static int refuse(char text[CAPS_TEXT], const char *kind, const char *name, uint
         return -EDQUOT;
 }
 
-/* What clients held whose cursors were ahead of the clock, or could not be read, rests until it
- * runs out: whoever opens and closes all the time would take the whole run. So it counts as
- * lanes. */
-static int refuse_rest(const struct grants *grants, const struct account *account,
-                       uint64_t lanes, char text[CAPS_TEXT]) {
-        uint64_t rests;
-
-        if (!account_limited(account))
-                return 0;
-        rests = ledger_left(grants->ledger, account_uid(account),
-                            ledger_withdrawn_by(grants->ledger));
-        if (lanes + rests <= lanes_of_one(grants))
-                return 0;
+/* Whoever opens and closes all the time would let the whole run rest otherwise. */
+static int refuse_rest(const struct account *account, uint64_t rests, char text[CAPS_TEXT]) {
         snprintf(text, CAPS_TEXT,
-                 "closed clients of uid %u still hold %" PRIu64 " positions: their "
-                 "cursors are ahead of the clock; wait until that has run out, for reserve.standing "
-                 "at most, and let these programs use the host's clock",
+                 "clients of uid %u that are gone still hold %" PRIu64 " positions or lanes, which "
+                 "count against half of all: wait until that has run out, for reserve.standing at "
+                 "most, and let these programs use the host's clock",
                  (unsigned)account_uid(account), rests);
         return -EDQUOT;
 }
@@ -116,18 +117,25 @@ static int refuse_rest(const struct grants *grants, const struct account *accoun
 int caps_admit(const struct grants *grants, const struct client *client, char text[CAPS_TEXT]) {
         const struct account *account = client->account;
         uint64_t of_uid = fair_share_uid_cap(account), of_cgroup = fair_share_cgroup_cap(account);
+        /* what was withdrawn ends by itself in two ticks, and is not waited for */
+        struct ledger_gone gone = caps_gone(grants, client, ledger_withdrawn_by(grants->ledger));
         struct tally uid, cgroup;
         char number[16];
 
         count(grants, account, NULL, grants_standing, &uid, &cgroup);
+        uid.positions += gone.uid.positions;
+        cgroup.positions += gone.cgroup.positions;
         snprintf(number, sizeof(number), "%u", (unsigned)account_uid(account));
         if (full(of_uid, &uid, client->n_lanes))
                 return refuse(text, "uid", number, of_uid, uid.positions);
         if (full(of_cgroup, &cgroup, client->n_lanes))
                 return refuse(text, "cgroup", account_cgroup(account), of_cgroup,
                               cgroup.positions);
-        if (!account_limited(account) || uid.lanes + client->n_lanes <= lanes_of_one(grants))
-                return refuse_rest(grants, account, uid.lanes + client->n_lanes, text);
+        if (!account_limited(account) ||
+            uid.lanes + client->n_lanes + gone.uid.standing <= lanes_of_one(grants))
+                return 0;
+        if (uid.lanes + client->n_lanes <= lanes_of_one(grants))
+                return refuse_rest(account, gone.uid.standing, text);
         snprintf(text, CAPS_TEXT,
                  "uid %s has %" PRIu32 " lanes; with this id.layout and "
                  "workers.count one user may have %" PRIu32 ", half of all: close idle clients or "

@@ -6,9 +6,14 @@
  */
 #include <stdint.h>
 
+#include "daemon/ledger/gone.h"
 #include "daemon/reserve/grants.h"
 
 #define CAPS_TEXT 256u
+
+/* What clients that are gone hold at `tick` or later, for one that attaches or has attached. */
+struct ledger_gone caps_gone(const struct grants *grants, const struct client *client,
+                             uint64_t tick);
 
 /* May this client, which is not in the list yet, attach? 0, or -EDQUOT and in `text` a
  * sentence that names the limit. */

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "daemon/reserve/caps.h"
 #include "daemon/reserve/planner.h"
 
 #define LEAST_TICKS 5u /* less is not worth a plan */
@@ -152,15 +153,14 @@ static uint32_t kept_in(const struct grants *grants, const struct client_lane *l
 static size_t gather(struct elastic *elastic, const struct grants *grants,
                      const struct window *window) {
         const struct account *counted = NULL;
-        uint64_t left = 0;
+        struct ledger_gone gone = { .all = { .lanes = 0 } };
         size_t n = 0;
 
         for (size_t c = 0; c < grants->n_clients; c++) {
                 struct client *client = grants->clients[c];
 
-                if (client->account != counted && fair_share_uid_cap(client->account) != UINT64_MAX)
-                        left = ledger_left(grants->ledger, account_uid(client->account),
-                                           window->t0);
+                if (client->account != counted && fair_share_capped(client->account))
+                        gone = caps_gone(grants, client, window->t0);
                 counted = client->account;
                 for (uint32_t i = 0; i < client->n_lanes; i++) {
                         struct client_lane *lane = &client->lanes[i];
@@ -178,7 +178,8 @@ static size_t gather(struct elastic *elastic, const struct grants *grants,
                                                  .held = held.width,
                                                  .keeps = kept_in(grants, lane, window, bids),
                                                  .standing = grants_standing(grants, lane),
-                                                 .left = left };
+                                                 .gone_uid = gone.uid.positions,
+                                                 .gone_cgroup = gone.cgroup.positions };
                 }
         }
         return n;

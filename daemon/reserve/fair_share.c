@@ -72,13 +72,15 @@ static void groups_add(struct groups *groups, const struct bidder *bidder,
                 groups->uids[groups->n_uids++] =
                         (struct planner_group){ .weight = account_uid_weight(account),
                                                 .cap = fair_share_uid_cap(account) };
-                lower_cap(&groups->uids[groups->n_uids - 1], bidder->left);
+                lower_cap(&groups->uids[groups->n_uids - 1], bidder->gone_uid);
         }
-        if (!before || before->client->account != account)
+        if (!before || before->client->account != account) {
                 groups->cgroups[groups->n_cgroups++] =
                         (struct planner_group){ .parent = (uint32_t)groups->n_uids - 1,
                                                 .weight = account_cgroup_weight(account),
                                                 .cap = fair_share_cgroup_cap(account) };
+                lower_cap(&groups->cgroups[groups->n_cgroups - 1], bidder->gone_cgroup);
+        }
         lower_cap(&groups->uids[groups->n_uids - 1], besides(bidder, scarce));
         lower_cap(&groups->cgroups[groups->n_cgroups - 1], besides(bidder, scarce));
         if (bidder->keeps > 0)

@@ -18,7 +18,8 @@ struct bidder {
         uint32_t keeps; /* the width it already has in the time that is planned: it
                          * counts against the caps, and nothing is planned; 0: plan it */
         uint32_t standing; /* its standing reservation, which counts as well */
-        uint64_t left;     /* under a cap: what its uid has left in that time */
+        /* under a cap: what clients of its uid and cgroup that are gone hold in that time */
+        uint64_t gone_uid, gone_cgroup;
 };
 
 /* The caps of uid and cgroup (IDs per second) as positions per tick. */

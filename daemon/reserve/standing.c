@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "daemon/ledger/withdraw.h"
 #include "daemon/reserve/planner.h"
 #include "daemon/reserve/caps.h"
 
@@ -67,12 +68,20 @@ static int grant(struct standing *standing, struct grants *grants, struct client
         return 0;
 }
 
+/* Half of the run is for standing reservations, those of clients that are gone included. */
+static bool has_room(const struct standing *standing, const struct grants *grants,
+                     const struct client *client) {
+        uint64_t total = planner_standing_total(grants_run_width(grants));
+        struct ledger_gone gone = caps_gone(grants, client, ledger_withdrawn_by(grants->ledger));
+
+        return standing->positions + client->n_lanes + gone.all.standing <= total;
+}
+
 int standing_attach(struct standing *standing, struct grants *grants, struct client *client) {
         uint64_t t1;
         int result = 0;
 
-        if (standing->positions + client->n_lanes >
-            planner_standing_total(grants_run_width(grants)))
+        if (!has_room(standing, grants, client))
                 return -ENOSPC;
         if (caps_admit(grants, client, standing->refusal) < 0)
                 return -EDQUOT;

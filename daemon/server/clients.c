@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "daemon/ledger/gone.h"
+#include "daemon/ledger/withdraw.h"
 #include "daemon/server/message.h"
 #include "daemon/util/time.h"
 #include "shm/clock.h"
@@ -31,6 +33,19 @@ void clients_refuse(struct wire_refused *ret, int error, uint32_t retry_after_ms
 
 /* ---- charges */
 
+/* Lanes of the peer's uid and cgroup whose clients are gone. What was withdrawn ends by itself
+ * in two ticks, and is not waited for. */
+static struct account_gone clients_gone(struct clients *clients, const struct peer *peer,
+                                        const struct account *account) {
+        const struct ledger_owner owner = { .uid = peer->uid, .pid = (uint32_t)peer->pid,
+                                            .cgroup = account_cgroup_number(account) };
+        struct ledger_gone gone =
+                ledger_gone(clients->ledger, owner, ledger_withdrawn_by(clients->ledger));
+
+        return (struct account_gone){ .uid_lanes = gone.uid.lanes,
+                                      .cgroup_lanes = gone.cgroup.lanes };
+}
+
 /* The account of the peer, charged. */
 static int clients_charge(struct clients *clients, int socket, struct peer *peer,
                           const struct account_amounts *amounts, struct account **ret,
@@ -47,7 +62,7 @@ static int clients_charge(struct clients *clients, int socket, struct peer *peer
                                strerror(-r));
                 return CLIENTS_E_REFUSED;
         }
-        r = account_charge(account, amounts, &what);
+        r = account_charge(account, amounts, clients_gone(clients, peer, account), &what);
         if (r < 0) {
                 clients_refuse(ret_refusal, -r, RETRY_MS, "the limit on %s is reached: close idle "
                                "clients or raise it in sfshmd.conf", what);
@@ -100,6 +115,7 @@ static int clients_open_lanes(const struct clients *clients, struct client *clie
                         return r;
                 /* plain store: for the next daemon, when this one is dead */
                 client->lanes[i].entry->record->attached_boot_ns = client->attached_boot_ns;
+                client->lanes[i].entry->record->cgroup = account_cgroup_number(client->account);
         }
         return 0;
 }
@@ -111,9 +127,10 @@ static void clients_identify(struct client *client, const struct peer *peer) {
 }
 
 static int clients_build(struct clients *clients, struct client_shape *shape, int socket,
-                         const struct peer *peer, struct client **ret,
+                         const struct peer *peer, struct account *account, struct client **ret,
                          struct wire_refused *ret_refusal) {
         struct client *client;
+        uint32_t records, gone;
         int r;
 
         shape->id = ledger_number_client(clients->ledger);
@@ -124,15 +141,18 @@ static int clients_build(struct clients *clients, struct client_shape *shape, in
                 return CLIENTS_E_REFUSED;
         }
         client->socket = socket;
+        client->account = account;
         clients_identify(client, peer);
         client->attached_boot_ns = time_ns(CLOCK_BOOTTIME);
         *ret = client;
         r = clients_open_lanes(clients, client);
         if (r == 0)
                 return 0;
-        clients_refuse(ret_refusal, -r, RETRY_MS, "the ledger has no record left for %" PRIu32
-                       " lanes: close idle clients, or wait until the reservations of closed "
-                       "ones have run out", shape->n_lanes);
+        records = ledger_records(clients->ledger, &gone);
+        clients_refuse(ret_refusal, -r, RETRY_MS, "the ledger has no records left for %" PRIu32
+                       " lanes: of %" PRIu32 ", %" PRIu32 " are of clients that are gone, and "
+                       "are free when their reservations have run out; close idle clients",
+                       shape->n_lanes, records, gone);
         return CLIENTS_E_REFUSED;
 }
 
@@ -191,9 +211,8 @@ int clients_attach(struct clients *clients, int socket, struct peer *peer, uint3
         r = clients_charge(clients, socket, peer, &amounts, &account, ret_refusal);
         if (r != 0)
                 return r;
-        r = clients_build(clients, &shape, socket, peer, &client, ret_refusal);
+        r = clients_build(clients, &shape, socket, peer, account, &client, ret_refusal);
         if (r == 0) {
-                client->account = account;
                 client->attached_tick = now_tick;
                 r = clients_reserve(clients, client, now_tick, ret_refusal);
         }

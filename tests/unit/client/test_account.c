@@ -52,7 +52,7 @@ static int charge(struct account *account, enum account_resource resource, uint6
                   const char **ret_what) {
         struct account_amounts amounts = amounts_of(resource, amount);
 
-        return account_charge(account, &amounts, ret_what);
+        return account_charge(account, &amounts, (struct account_gone){ .uid_lanes = 0 }, ret_what);
 }
 
 static void discharge(struct account *account, enum account_resource resource, uint64_t amount) {
@@ -126,10 +126,46 @@ Test(account, a_refused_charge_leaves_nothing_charged) {
         struct account_amounts too_many = { .of = { [ACCOUNT_CLIENTS] = 1, [ACCOUNT_LANES] = 1,
                                                     [ACCOUNT_BYTES] = 1001 } };
 
-        cr_assert_eq(account_charge(a, &too_many, NULL), -EDQUOT);
+        cr_assert_eq(account_charge(a, &too_many, (struct account_gone){ .uid_lanes = 0 }, NULL),
+                     -EDQUOT);
         cr_assert_eq(charge(a, ACCOUNT_LANES, 10, NULL), 0);
         discharge(a, ACCOUNT_LANES, 10);
         account_put(a);
+        accounts_free(accounts);
+}
+
+/* Red when lanes of clients that are gone do not count, or stay charged. */
+Test(account, who_is_gone_counts_against_the_limits) {
+        struct accounts *accounts = new_accounts(&limits);
+        struct account *a = get(accounts, UID, "/a");
+        struct account_amounts lanes = amounts_of(ACCOUNT_LANES, 4);
+        struct account_gone gone = { .uid_lanes = 7 };
+        const char *what = NULL;
+
+        cr_assert_eq(account_charge(a, &lanes, gone, &what), -EDQUOT);
+        cr_assert_str_eq(what, "lanes of uid 4711 (limits.uid_lanes = 10; 7 of clients that are "
+                               "gone)");
+        gone.uid_lanes = UINT64_MAX;
+        cr_assert_eq(account_charge(a, &lanes, gone, NULL), -EDQUOT);
+        gone.uid_lanes = 6;
+        cr_assert_eq(account_charge(a, &lanes, gone, NULL), 0);
+        account_discharge(a, &lanes);
+        account_put(a);
+        accounts_free(accounts);
+}
+
+Test(account, a_cgroups_number_is_that_of_its_path) {
+        struct accounts *accounts = new_accounts(&limits);
+        struct account *a = get(accounts, UID, "/a"), *b = get(accounts, UID, "/b");
+        struct account *other = get(accounts, UID + 1, "/a"), *none = get(accounts, UID, "");
+
+        cr_expect_eq(account_cgroup_number(a), account_cgroup_number(other));
+        cr_expect_neq(account_cgroup_number(a), account_cgroup_number(b));
+        cr_expect_neq(account_cgroup_number(none), 0);
+        account_put(a);
+        account_put(b);
+        account_put(other);
+        account_put(none);
         accounts_free(accounts);
 }
 

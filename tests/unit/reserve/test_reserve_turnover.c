@@ -190,8 +190,7 @@ Test(hostile, a_cap_and_cursors_ahead_of_the_clock) {
                 (void)world_attach(1, SATURATING);
                 for (unsigned t = 0; t < 12; t++) {
                         world_step();
-                        cr_assert_leq(ledger_left(world.ledger, 1001, world.now) +
-                                              fake_width(fake),
+                        cr_assert_leq(world_gone(1, world.now).uid.positions + fake_width(fake),
                                       50 + 2, "client %u, tick %u", i, t);
                 }
                 fake->cursor_tick = i % 10 == 0 ? world.now + 1000000 : 0;
@@ -235,10 +234,35 @@ Test(hostile, cursors_ahead_of_the_clock_take_no_more_than_lanes_would) {
                         world_detach(fake);
                 }
                 if (i % 4 == 0)
-                        cr_assert_leq(ledger_left(world.ledger, 1001, world.now + 250),
+                        cr_assert_leq(world_gone(1, world.now + 250).uid.positions,
                                       RUN_WIDTH / 4 + 16, "client %u", i);
         }
         cr_expect_gt(refused, 0);
         cr_expect_eq(world_attach(0, 1), 0, "a newcomer of another user");
         cr_expect_geq(fake_width(&world.fakes[0]), RUN_WIDTH / 2);
+        world_steps(15200);
+        cr_expect_eq(world_gone(1, world.now).all.lanes, 0);
+        cr_expect_eq(world_attach(1, 1), 0, "it has run out");
+}
+
+/* What a daemon that died has left counts as well, but not against those who attach again.
+ * Red without either. */
+Test(turnover, what_a_dead_daemon_left_counts_for_who_had_it) {
+        world.accounts[1].limited = true;
+        for (unsigned i = 0; i < RUN_WIDTH / 4; i++)
+                cr_assert_eq(world_attach_process(1, 1, i), 0);
+        world_steps(20);
+        world_restart_daemon();
+        cr_assert_geq(world_attach(2, 1), -EAGAIN, "nobody is adopted any more");
+        cr_assert_eq(world_gone(1, world.now).uid.lanes, RUN_WIDTH / 4);
+        cr_assert_eq(world_gone(1, world.now).cgroup.lanes, RUN_WIDTH / 4);
+        cr_assert_eq(world_gone(2, world.now).uid.lanes, 0);
+        cr_assert_eq(world_attach_process(1, 1, 99999), -EDQUOT, "another process");
+        world_detach(&world.fakes[world.n_fakes - 1]);
+        for (unsigned i = 1; i < RUN_WIDTH / 4; i++) {
+                int r = world_attach_process(1, 1, i);
+
+                cr_assert(r == 0 || r == -EAGAIN, "process %u: %d", i, r);
+                cr_assert_eq(world_gone(1, world.now).uid.lanes, RUN_WIDTH / 4 - i);
+        }
 }

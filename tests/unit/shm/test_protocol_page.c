@@ -93,7 +93,7 @@ static struct row rows[] = {
 
         SIZE(ledger_lane)
         F(ledger_lane, client) F(ledger_lane, lane) F(ledger_lane, uid) F(ledger_lane, pid)
-        F(ledger_lane, reserved0) F(ledger_lane, attached_boot_ns) F(ledger_lane, slots)
+        F(ledger_lane, cgroup) F(ledger_lane, attached_boot_ns) F(ledger_lane, slots)
 
         SIZE(statistics_segment)
         F(statistics_segment, magic) F(statistics_segment, version)

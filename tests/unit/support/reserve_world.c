@@ -51,6 +51,11 @@ const char *account_cgroup(const struct account *account) {
         return "/some.slice";
 }
 
+uint32_t account_cgroup_number(const struct account *account) {
+        (void)account;
+        return 1;
+}
+
 uint32_t account_uid_weight(const struct account *account) {
         return account->uid_weight;
 }
@@ -110,6 +115,10 @@ void world_end(void) {
 }
 
 int world_attach(unsigned account, uint32_t demand) {
+        return world_attach_process(account, demand, 1000 + world.n_fakes);
+}
+
+int world_attach_process(unsigned account, uint32_t demand, uint32_t pid) {
         struct fake *fake = &world.fakes[world.n_fakes];
         struct client *client = calloc(1, sizeof(*client) + sizeof(client->lanes[0]));
         int result;
@@ -121,14 +130,22 @@ int world_attach(unsigned account, uint32_t demand) {
         client->id = world.n_fakes++;
         client->account = &world.accounts[account];
         client->attached_tick = world.now;
+        client->pid = (pid_t)pid;
         client->n_lanes = 1;
         client->grants.map = fake->page;
         cr_assert_eq(ledger_open_lane(world.ledger, client->id + 1, 0,
-                                      world.accounts[account].uid, 0, fake->page->slots[0],
+                                      world.accounts[account].uid, pid, fake->page->slots[0],
                                       &client->lanes[0].entry), 0);
+        client->lanes[0].entry->record->cgroup = account_cgroup_number(client->account);
         result = reserve_attach(world.reserve, client, world.now);
         world.due = reserve_run(world.reserve, world.now);
         return result;
+}
+
+struct ledger_gone world_gone(unsigned account, uint64_t tick) {
+        struct ledger_owner owner = { .uid = world.accounts[account].uid, .cgroup = 1 };
+
+        return ledger_gone(world.ledger, owner, tick);
 }
 
 void world_detach(struct fake *fake) {

@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
+#include "daemon/ledger/gone.h"
 #include "daemon/reserve/reserve.h"
 
 #define RUN_START 4096u
@@ -62,6 +63,10 @@ void world_restart_daemon(void);
 
 /* The next fake; what reserve_attach() returned. */
 int world_attach(unsigned account, uint32_t demand);
+/* The same, as that process; world_attach() takes another one each time. */
+int world_attach_process(unsigned account, uint32_t demand, uint32_t pid);
+/* What clients that are gone hold at `tick` or later. */
+struct ledger_gone world_gone(unsigned account, uint64_t tick);
 void world_detach(struct fake *fake);
 
 /* A tick passes, everybody takes what they want, and the pages are checked. */
