@@ -12,9 +12,11 @@
 
 #define RETRY_FIRST_NS NS_PER_S
 #define RETRY_LAST_NS (64 * NS_PER_S)
-/* At the stop: without progress for so long standard error counts as blocked. */
+/* At the stop: a write that has not ended for so long is blocked. A thread that is in no
+ * write waits for a processor, and may do so for longer. */
 #define STOP_STEP_NS (NS_PER_S / 2)
-#define STOP_STEPS_MAX 6u
+#define STOP_STEPS_MAX 20u
+#define STOP_STEPS_WRITING 6u
 
 /*
  * A bounded queue of many writers and one reader, after Vyukov: each slot has a turn. Slot
@@ -37,6 +39,7 @@ static struct {
         _Atomic uint64_t lost;   /* in all */
         _Atomic uint64_t written; /* lines that are done with, one way or the other */
         atomic_bool running, stopping;
+        atomic_bool writing; /* the thread is in write(2) */
         sem_t work, done;
         pthread_t thread;
         /* the thread's own */
@@ -113,8 +116,12 @@ static void note_format(struct log_line *note, const char *format, ...) {
 }
 
 static bool queue_write(const struct log_line *line) {
-        bool written = log_line_write(line) == 0;
+        bool written;
 
+        /* relaxed: only looked at, half a second apart */
+        atomic_store_explicit(&queue.writing, true, memory_order_relaxed);
+        written = log_line_write(line) == 0;
+        atomic_store_explicit(&queue.writing, false, memory_order_relaxed);
         if (written)
                 queue.retry_ns = 0;
         else if (queue.retry_ns == 0)
@@ -218,7 +225,7 @@ int log_queue_start(void) {
         return 0;
 }
 
-/* False: standard error took nothing for a step. */
+/* False: standard error took nothing for a step, or takes too long. */
 static bool queue_drained(void) {
         uint64_t before, after = atomic_load_explicit(&queue.written, memory_order_relaxed);
 
@@ -229,7 +236,8 @@ static bool queue_drained(void) {
                         return true;
                 before = after;
                 after = atomic_load_explicit(&queue.written, memory_order_relaxed);
-                if (after == before)
+                if (atomic_load_explicit(&queue.writing, memory_order_relaxed) &&
+                    (after == before || i + 1 >= STOP_STEPS_WRITING))
                         break;
         }
         return false;

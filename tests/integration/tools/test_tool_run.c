@@ -118,6 +118,9 @@ static struct running start(const char *script) {
         cr_assert_eq(pipe2(out, O_CLOEXEC), 0);
         r.pid = fork_bound();
         if (r.pid == 0) {
+                /* a shell cannot trap what it found ignored, as below nohup */
+                for (int number = 1; number < SIGRTMIN; number++)
+                        (void)signal(number, SIG_DFL);
                 dup2(out[1], STDOUT_FILENO);
                 execl(getenv("SFSHM_TOOL"), "sfshm", "run", "--", "sh", "-c", script, (char *)NULL);
                 _exit(99);
