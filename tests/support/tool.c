@@ -40,7 +40,7 @@ void tool_run(struct tool_result *ret, const char *variable, const char *const a
 
         cr_assert_not_null(program, "set $%s to the built program", variable);
         cr_assert(in && out && err, "no temporary files");
-        cr_assert_eq(fwrite(input, 1, length, in), length);
+        cr_assert(length == 0 || fwrite(input, 1, length, in) == length);
         rewind(in);
         pid = fork();
         cr_assert_geq(pid, 0);
