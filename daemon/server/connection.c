@@ -2,6 +2,7 @@
 #include "daemon/server/connection.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -182,6 +183,57 @@ int connections_adopt(struct connections *connections, struct client *client,
         connection->client = client;
         connection_enter(connection, CONNECTION_ATTACHED, 0);
         return 0;
+}
+
+/* ---- hung up on */
+
+#define SWEEP_NS NS_PER_MS
+#define SWEEP_MAX 64u /* in one system call */
+
+static bool connections_end_hung_up(struct connection *const *list, struct pollfd *fds, size_t n,
+                                    int64_t now_ns) {
+        bool any = false;
+
+        if (poll(fds, n, 0) <= 0)
+                return false;
+        for (size_t i = 0; i < n; i++) {
+                if ((fds[i].revents & (POLLHUP | POLLERR)) == 0)
+                        continue;
+                connection_become(list[i], CONNECTION_DEAD, now_ns);
+                any = true;
+        }
+        return any;
+}
+
+static bool connections_sweep_state(struct connections *connections, enum connection_state state,
+                                    int64_t now_ns) {
+        struct connection *list[SWEEP_MAX], *connection = TAILQ_FIRST(&connections->lists[state]);
+        struct pollfd fds[SWEEP_MAX];
+        bool any = false;
+
+        while (connection != NULL) {
+                size_t n = 0;
+
+                for (; connection != NULL && n < SWEEP_MAX;
+                     connection = TAILQ_NEXT(connection, link), n++) {
+                        list[n] = connection;
+                        fds[n] = (struct pollfd){ .fd = connection->source.fd };
+                }
+                any |= connections_end_hung_up(list, fds, n, now_ns);
+        }
+        return any;
+}
+
+bool connections_sweep(struct connections *connections) {
+        int64_t now_ns = time_ns(CLOCK_BOOTTIME);
+        bool attached, throttled;
+
+        if (now_ns - connections->swept_ns < SWEEP_NS)
+                return false;
+        connections->swept_ns = now_ns;
+        attached = connections_sweep_state(connections, CONNECTION_ATTACHED, now_ns);
+        throttled = connections_sweep_state(connections, CONNECTION_THROTTLED, now_ns);
+        return attached || throttled;
 }
 
 /* ---- the end of a round, and of all */

@@ -54,6 +54,7 @@ struct connections {
         /* each ordered by deadline, as a state always lasts for the same time */
         struct connection_list lists[CONNECTION_STATES];
         uint32_t n_pending;
+        int64_t swept_ns;
 };
 
 /* The caller has filled in loop, clients, receive and context, and nothing else. */
@@ -73,6 +74,9 @@ int connections_adopt(struct connections *connections, struct client *client,
  * socket. */
 void connection_become(struct connection *connection, enum connection_state state,
                        int64_t now_ns);
+/* Ends attached connections whose peers have hung up, before their events come. False: there
+ * were none. At most once a millisecond, however often it is asked. */
+bool connections_sweep(struct connections *connections);
 /* Frees the dead ones, once a batch of events is dealt with. */
 void connections_reap(struct connections *connections);
 /* The earliest deadline; INT64_MAX: none. */

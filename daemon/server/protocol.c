@@ -69,6 +69,13 @@ static enum connection_state protocol_attach(struct protocol *protocol,
                        protocol_refuse_for_clock(protocol, connection, resume_ns, now_ns);
         r = clients_attach(protocol->clients, connection->source.fd, &connection->peer,
                            connection->n_lanes, now_tick, &connection->client, &refusal.refused);
+        /* who closes one handle and opens the next may come before the end of the first */
+        if (r == CLIENTS_E_REFUSED &&
+            (refusal.refused.error == EDQUOT || refusal.refused.error == ENOSPC) &&
+            connections_sweep(protocol->connections))
+                r = clients_attach(protocol->clients, connection->source.fd, &connection->peer,
+                                   connection->n_lanes, now_tick, &connection->client,
+                                   &refusal.refused);
         if (r == CLIENTS_E_REFUSED)
                 return protocol_refuse(protocol, connection, &refusal);
         return r == CLIENTS_E_WAITING ? CONNECTION_HELD
