@@ -22,6 +22,7 @@ struct ledger {
         struct ledger_segment *segment;
         struct run run;
         uint64_t now, fence, last_promise;
+        uint64_t adopted_end; /* from here on nothing of an earlier daemon is left */
         struct fence_word fence_copy; /* NULLs: none */
         struct rectangle_set live;
         struct recovery recovery; /* until the adoption ends */

@@ -27,6 +27,7 @@ int ledger_new(struct ledger **ret, struct ledger_segment *segment, struct run r
                 ledger_free(ledger);
                 return -ENOMEM;
         }
+        ledger->adopted_end = ledger->last_promise;
         *ret = ledger;
         return 0;
 }
