@@ -118,7 +118,7 @@ static void set_holder(struct worker_holder *holder, const char *name, uid_t uid
 
 /* 1: it holds worker IDs that are searched for; 0; or -errno. */
 static int judge_claim(struct search *search, int fd, const char *name, uid_t uid) {
-        off_t start = offset_of(search->file, search->first), found;
+        off_t start = offset_of(search->file, search->first), found = start;
         int r = find_lock(fd, start, search->count, &found);
 
         if (r <= 0)

@@ -14,7 +14,7 @@
 #define WORKER_FILES "/dev/shm"
 #define WORKER_FILE_PREFIX "sfshm-workers."
 #define WORKER_FILE_MODE 0644
-#define WORKER_FILE_SIZE 128
+#define WORKER_FILE_SIZE 256 /* any file name */
 /* The byte after those of all worker IDs: locked while its owner still looks for others. */
 #define WORKER_FILE_CLAIMING (INT64_C(1) << 32)
 
