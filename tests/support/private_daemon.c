@@ -235,6 +235,8 @@ int private_daemon_signal(struct private_daemon *d, int signal, bool wait) {
 
         cr_assert_gt(d->pid, 0, "it does not run");
         cr_assert_eq(kill(d->pid, signal), 0);
+        if (signal == SIGSTOP) /* its other threads run until one has taken the signal */
+                cr_assert_eq(waitpid(d->pid, NULL, WUNTRACED), d->pid);
         if (wait) {
                 cr_assert_eq(waitpid(d->pid, &status, 0), d->pid);
                 d->pid = 0;

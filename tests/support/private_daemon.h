@@ -45,7 +45,8 @@ void private_daemon_start(struct private_daemon *d);
 void private_daemon_spawn(struct private_daemon *d);
 /* Starts it, expecting that it exits by itself; returns its exit status. */
 int private_daemon_start_fails(struct private_daemon *d);
-/* Sends the signal; with `wait` reaps it. Returns the wait status (0 without). */
+/* Sends the signal; SIGSTOP: until it has stopped. With `wait` reaps it. Returns the wait
+ * status (0 without). */
 int private_daemon_signal(struct private_daemon *d, int signal, bool wait);
 /* SIGTERM, reaps, expects status 0. */
 void private_daemon_stop(struct private_daemon *d);
