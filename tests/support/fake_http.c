@@ -15,6 +15,7 @@
 
 #define PATHS 16
 #define CONNECTIONS 256
+#define TLS_HANDSHAKE 0x16 /* the first byte of such a record */
 #define REQUEST_MAX (4u << 20)
 
 struct reply {
@@ -128,6 +129,10 @@ static bool read_request(int fd, char *text) {
 
                 n += (size_t)got;
                 text[n] = '\0';
+                if (text[0] == TLS_HANDSHAKE) {
+                        strcpy(text, "POST " FAKE_HTTP_TLS);
+                        return true;
+                }
                 end = strstr(text, "\r\n\r\n");
                 length = strcasestr(text, "\r\nContent-Length:");
                 if (end != NULL)

@@ -14,6 +14,8 @@ enum fake_http_manner {
         FAKE_HTTP_HANG,   /* the request is read, nothing is said */
 };
 
+#define FAKE_HTTP_TLS "tls" /* the path of a client that begins with TLS instead */
+
 struct fake_http *fake_http_new(void);
 struct fake_http *fake_http_free(struct fake_http *f);
 const char *fake_http_url(const struct fake_http *f);

@@ -28,23 +28,51 @@ static const struct {
           ": there are no users in etcd: leave out etcd.username and etcd.password_file" },
         { "CommonName of client", -EACCES,
           ": where there are users, a certificate in etcd.cert_file must not have a CN" },
+        { "database space exceeded", -EIO,
+          ": etcd's quota is used up, and it takes no writes. Free its history with etcdctl: "
+          "'compact REVISION' (the revision of 'endpoint status -w json'), 'defrag --cluster', "
+          "'alarm disarm'; then run etcd with --auto-compaction-retention, or a larger "
+          "--quota-backend-bytes" },
+        { "corrupt cluster", -EIO,
+          ": the data of its members differ ('etcdctl alarm list'): replace the damaged member, "
+          "then 'etcdctl alarm disarm'" },
+        { "too many operations", -EIO, ": run etcd with --max-txn-ops of 128 or more" },
+        { "request is too large", -EIO, ": run etcd with --max-request-bytes of 1572864 or more" },
+        { "too many requests", -EIO,
+          ": etcd writes more slowly than it is asked to: give it a faster disk" },
+        { "no leader", -EIO,
+          ": its members have no majority: start those that are down, or repair the network "
+          "between them ('etcdctl endpoint status --cluster')" },
+        { "request timed out", -EIO,
+          ": its members do not agree in time: check how many run, their disks, and the network "
+          "between them ('etcdctl endpoint status --cluster')" },
+        { "Not Found", -EIO, ": it does not know this call: run etcd 3.4 or later" },
+        { "for learner", -EIO,
+          ": this member only learns: leave it out of etcd.endpoints, or 'etcdctl member promote'" },
 };
 
-/* An error has one of three shapes, or is plain text. */
-static const char *error_text(const json_t *object, const char *text, json_int_t *ret_code) {
-        const json_t *error = json_object_get(object, "error"), *code, *message;
+/* An error has one of four shapes: {"error":TEXT,"code":N} of etcd 3.4 and 3.5,
+ * {"code":N,"message":TEXT} of 3.6, and {"error":{...}} in a stream, with the code's old
+ * name grpc_code or the new one. NULL: it is none of etcd. */
+static const char *error_text(const json_t *object, json_int_t *ret_code) {
+        const json_t *error = json_object_get(object, "error");
+        const json_t *of = json_is_object(error) ? error : object, *code, *message;
 
-        code = json_object_get(json_is_object(error) ? error : object,
-                               json_is_object(error) ? "grpc_code" : "code");
-        message = json_is_object(error) ? json_object_get(error, "message") : error;
-        *ret_code = json_integer_value(code);
-        if (json_is_string(message))
-                return json_string_value(message);
-        return *text != '\0' ? text : "an empty answer";
+        code = json_object_get(of, "grpc_code");
+        *ret_code = json_integer_value(code != NULL ? code : json_object_get(of, "code"));
+        message = json_object_get(of, "message");
+        return json_string_value(message != NULL ? message : error);
 }
 
-static int explain_answer(long status, const char *why, json_int_t code,
-                          char message[ETCD_MESSAGE]) {
+/* A field `error` of an answer is none while it is empty. */
+static bool is_error(const json_t *object) {
+        const json_t *error = json_object_get(object, "error");
+
+        return error != NULL && !(json_is_string(error) && *json_string_value(error) == '\0');
+}
+
+static int explain_error(long status, const char *why, json_int_t code,
+                         char message[ETCD_MESSAGE]) {
         const char *remedy = "";
         int r = status == 401 || code == CODE_UNAUTHENTICATED ? -ECANCELED :
                 status == 403 || code == CODE_PERMISSION_DENIED ? -EACCES : -EIO;
@@ -68,51 +96,25 @@ const char *etcd_answer_cluster(const json_t *answer) {
         return json_string_value(json_object_get(header, "cluster_id"));
 }
 
-int etcd_answer_judge(long status, const char *text, json_t **ret, char message[ETCD_MESSAGE]) {
-        json_t *object = json_loads(text, 0, NULL);
-        bool fine = status == 200 && json_is_object(object) &&
-                    json_object_get(object, "error") == NULL;
-        json_int_t code;
+/* "CommonName ..." comes from etcd as well, but as plain text. */
+static bool is_plain_error(const struct etcd_answer *answer) {
+        return strstr(answer->text, "CommonName of client") != NULL;
+}
+
+int etcd_answer_judge(const struct etcd_answer *answer, json_t **ret, char message[ETCD_MESSAGE]) {
+        json_t *object = json_loads(answer->text, 0, NULL);
+        json_int_t code = 0;
         const char *why;
         int r;
 
-        if (fine && etcd_answer_cluster(object) != NULL) {
+        if (answer->status == 200 && json_is_object(object) && !is_error(object) &&
+            etcd_answer_cluster(object) != NULL) {
                 *ret = object;
                 return 0;
         }
-        why = fine ? "but not as etcd does: another program listens there" :
-                     error_text(object, text, &code);
-        r = explain_answer(status, why, fine ? 0 : code, message);
+        why = is_plain_error(answer) ? answer->text : error_text(object, &code);
+        r = why != NULL ? explain_error(answer->status, why, code, message)
+                        : etcd_foreign_explain(answer, json_is_object(object), message);
         json_decref(object);
         return r;
-}
-
-const char *etcd_answer_remedy(CURLcode code, bool tls, bool has_certificate) {
-        bool bare = tls && !has_certificate;
-
-        switch (code) {
-        case CURLE_PEER_FAILED_VERIFICATION:
-                return ": its certificate must be signed by one in etcd.ca_file, and name the host "
-                       "as etcd.endpoints does";
-        case CURLE_SSL_CACERT_BADFILE:
-                return ": correct etcd.ca_file, or make it readable";
-        case CURLE_SSL_CERTPROBLEM:
-                return ": correct etcd.cert_file and etcd.key_file, which needs a key without a "
-                       "pass phrase, or make them readable";
-        case CURLE_SEND_FAIL_REWIND: /* it would be sent twice */
-                return "; the connection ended without an answer";
-        case CURLE_GOT_NOTHING:
-                return tls ? "" : "; if it wants TLS, say https:// in etcd.endpoints";
-        case CURLE_SSL_CONNECT_ERROR:
-                return bare ? "; if it wants a certificate of this host, set etcd.cert_file and "
-                              "etcd.key_file; if it has no TLS, say http://"
-                            : "; if it has no TLS, say http:// in etcd.endpoints";
-        case CURLE_SEND_ERROR:
-        case CURLE_RECV_ERROR:
-                return bare ? "; if it wants a certificate of this host, set etcd.cert_file and "
-                              "etcd.key_file"
-                            : "";
-        default:
-                return "";
-        }
 }

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/lease/etcd/endpoints.h"
 
+#include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "daemon/lease/backoff.h"
 #include "daemon/util/log.h"
@@ -9,6 +11,7 @@
 
 #define BREAKER_FIRST_NS (500 * NS_PER_MS)
 #define BREAKER_LAST_NS (30 * NS_PER_S)
+#define COMMIT "kv/txn"
 
 void etcd_endpoints_take(struct etcd_endpoints *endpoints, const char *text) {
         size_t n;
@@ -45,28 +48,66 @@ void etcd_endpoints_trip(struct etcd_endpoints *endpoints, size_t at, int64_t no
         endpoints->current = (at + 1) % endpoints->n;
 }
 
-void etcd_endpoints_tell(struct etcd_endpoints *endpoints, size_t at, uint32_t kind,
-                         const char *message) {
-        struct etcd_endpoint *endpoint = &endpoints->list[at];
+/* ---- incidents */
 
-        for (size_t i = 0; i < endpoint->n_told; i++)
-                if (endpoint->told[i] == kind)
-                        return;
-        if (endpoint->n_told == ETCD_FAILURES_TOLD)
-                return;
-        endpoint->told[endpoint->n_told++] = kind;
-        log_event(LOG_LEVEL_WARNING, "etcd-away", "etcd at %s does not serve: %s; retrying, at "
-                  "each endpoint in turn", endpoint->url, message);
+static bool is_under_way(const struct etcd_incident *incident) {
+        return incident->path[0] != '\0';
 }
 
-void etcd_endpoints_serves(struct etcd_endpoints *endpoints, size_t at) {
+static void begin_incident(struct etcd_incident *incident, const char *path, int64_t now_ns) {
+        snprintf(incident->path, sizeof(incident->path), "%s", path);
+        incident->begun_ns = now_ns;
+}
+
+/* True if it ends: a keep-alive that is answered says nothing of a full database. */
+static bool end_incident(struct etcd_incident *incident, const char *path) {
+        if (!is_under_way(incident) ||
+            (strcmp(incident->path, path) != 0 && strcmp(path, COMMIT) != 0))
+                return false;
+        incident->path[0] = '\0';
+        return true;
+}
+
+void etcd_endpoints_fails(struct etcd_endpoints *endpoints, size_t at, const char *path,
+                          const char *message, int64_t now_ns) {
         struct etcd_endpoint *endpoint = &endpoints->list[at];
 
-        if (endpoint->n_told > 0)
-                log_event(LOG_LEVEL_NOTICE, "etcd-back", "etcd at %s serves again", endpoint->url);
-        endpoint->n_told = 0;
+        if (!is_under_way(&endpoints->away)) {
+                begin_incident(&endpoints->away, path, now_ns);
+                log_event(LOG_LEVEL_WARNING, "etcd-away", "etcd at %s does not serve %s: %s; "
+                          "retrying, at each endpoint in turn", endpoint->url, path, message);
+        } else if (!endpoint->told) {
+                log_event(LOG_LEVEL_INFO, "etcd-endpoint", "nor does etcd at %s serve %s: %s",
+                          endpoint->url, path, message);
+        }
+        endpoint->told = true;
+}
+
+void etcd_endpoints_refuses(struct etcd_endpoints *endpoints, size_t at, const char *path,
+                            const char *message) {
+        if (!is_under_way(&endpoints->refused)) {
+                begin_incident(&endpoints->refused, path, 0);
+                log_event(LOG_LEVEL_WARNING, "etcd-refused", "no access to etcd at %s for %s: %s",
+                          endpoints->list[at].url, path, message);
+        }
+        endpoints->current = (at + 1) % endpoints->n;
+}
+
+void etcd_endpoints_serves(struct etcd_endpoints *endpoints, size_t at, const char *path,
+                           int64_t now_ns) {
+        struct etcd_endpoint *endpoint = &endpoints->list[at];
+
         endpoint->open_ns = endpoint->pause_ns = 0;
         endpoints->current = at;
+        if (end_incident(&endpoints->refused, path))
+                log_event(LOG_LEVEL_NOTICE, "etcd-admitted", "etcd at %s grants access again for %s",
+                          endpoint->url, path);
+        if (!end_incident(&endpoints->away, path))
+                return;
+        log_event(LOG_LEVEL_NOTICE, "etcd-back", "etcd at %s serves again, after %" PRId64 " s",
+                  endpoint->url, (now_ns - endpoints->away.begun_ns) / NS_PER_S);
+        for (size_t i = 0; i < endpoints->n; i++)
+                endpoints->list[i].told = false;
 }
 
 size_t etcd_endpoints_left_out(const struct etcd_endpoints *endpoints) {

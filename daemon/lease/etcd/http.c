@@ -26,11 +26,11 @@ struct etcd_http {
         char token[TOKEN_MAX];                   /* "": none */
         char authorization[TOKEN_MAX + 20];      /* the header with it */
         char cluster[24];                        /* etcd's ID of it, as decimal text; "": not yet */
-        char refused[32];                        /* the path that was logged as such; "": none */
-        char message[CURL_ERROR_SIZE > ETCD_MESSAGE ? CURL_ERROR_SIZE : ETCD_MESSAGE];
-        uint32_t kind;                           /* of the failure in it */
+        char message[ETCD_MESSAGE];
         bool once;                               /* the request under way is sent once */
 };
+
+_Static_assert(ETCD_MESSAGE >= CURL_ERROR_SIZE, "room for libcurl's message");
 
 struct answer {
         char *text;
@@ -148,8 +148,8 @@ static bool never_sent(CURLcode code) {
 
 static int judge_failure(struct etcd_http *http, CURLcode code) {
         const char *what =
-                etcd_answer_remedy(code, strncmp(http->endpoints.list[0].url, "https", 5) == 0,
-                                   http->options.cert_file[0] != '\0');
+                etcd_foreign_remedy(code, strncmp(http->endpoints.list[0].url, "https", 5) == 0,
+                                    http->options.cert_file[0] != '\0');
         size_t n, room = sizeof(http->message) - strlen(what);
 
         if (code == CURLE_WRITE_ERROR)
@@ -159,7 +159,8 @@ static int judge_failure(struct etcd_http *http, CURLcode code) {
                 snprintf(http->message, sizeof(http->message), "%s", curl_easy_strerror(code));
         n = strnlen(http->message, room - 1);
         snprintf(http->message + n, sizeof(http->message) - n, "%s", what);
-        http->kind = (uint32_t)code;
+        if (code == CURLE_GOT_NOTHING)
+                http->token[0] = '\0'; /* perhaps a refusal of it: some releases only hang up */
         if (code == CURLE_OPERATION_TIMEDOUT)
                 return -ETIMEDOUT;
         return *what == ':' ? -EACCES : -EIO;
@@ -180,14 +181,16 @@ static int check_cluster(struct etcd_http *http, const json_t *answer) {
 }
 
 static int judge_answer(struct etcd_http *http, const struct answer *answer, json_t **ret) {
+        struct etcd_answer said = { .text = answer->text != NULL ? answer->text : "" };
         json_t *object = NULL;
-        long status = 0;
         int r;
 
-        curl_easy_getinfo(http->curl, CURLINFO_RESPONSE_CODE, &status);
-        http->kind = 1000u + (uint32_t)status;
-        r = etcd_answer_judge(status, answer->text != NULL ? answer->text : "", &object,
-                              http->message);
+        curl_easy_getinfo(http->curl, CURLINFO_RESPONSE_CODE, &said.status);
+        curl_easy_getinfo(http->curl, CURLINFO_CONTENT_TYPE, &said.type);
+        curl_easy_getinfo(http->curl, CURLINFO_REDIRECT_URL, &said.redirect);
+        said.type = said.type != NULL ? said.type : "";
+        said.redirect = said.redirect != NULL ? said.redirect : "";
+        r = etcd_answer_judge(&said, &object, http->message);
         if (r == 0)
                 r = check_cluster(http, object);
         if (r < 0)
@@ -279,7 +282,6 @@ static int authenticate(struct etcd_http *http, size_t at) {
         char *body = authenticate_body(http, &r);
 
         http->token[0] = '\0';
-        http->kind = 0;
         if (body == NULL)
                 return r;
         r = perform_request(http, at, "auth/authenticate", body, &sent, &answer);
@@ -323,15 +325,6 @@ static int ask_endpoint(struct etcd_http *http, size_t at, const char *path, con
 
 /* ---- all endpoints */
 
-/* It answers, so the endpoint itself works. */
-static void tell_refusal(struct etcd_http *http, size_t at, const char *path) {
-        if (strcmp(http->refused, path) != 0)
-                log_event(LOG_LEVEL_WARNING, "etcd-refused", "no access to etcd at %s for %s: %s",
-                          http->endpoints.list[at].url, path, http->message);
-        snprintf(http->refused, sizeof(http->refused), "%s", path);
-        http->endpoints.current = (at + 1) % http->endpoints.n;
-}
-
 static void count_breakers(const struct etcd_http *http) {
         /* relaxed: a number for display */
         atomic_store_explicit(http->options.breakers,
@@ -340,25 +333,22 @@ static void count_breakers(const struct etcd_http *http) {
 }
 
 static void tell_failure(struct etcd_http *http, size_t at, const char *path, int error) {
+        int64_t now_ns = time_ns(CLOCK_MONOTONIC);
+
         /* relaxed: a number for display */
         atomic_fetch_add_explicit(http->options.errors, 1, memory_order_relaxed);
         if (error == -EACCES) {
-                tell_refusal(http, at, path);
+                etcd_endpoints_refuses(&http->endpoints, at, path, http->message);
                 return;
         }
-        etcd_endpoints_tell(&http->endpoints, at, http->kind, http->message);
-        etcd_endpoints_trip(&http->endpoints, at, time_ns(CLOCK_MONOTONIC));
+        etcd_endpoints_fails(&http->endpoints, at, path, http->message, now_ns);
+        etcd_endpoints_trip(&http->endpoints, at, now_ns);
         count_breakers(http);
 }
 
 static void tell_success(struct etcd_http *http, size_t at, const char *path) {
-        etcd_endpoints_serves(&http->endpoints, at);
+        etcd_endpoints_serves(&http->endpoints, at, path, time_ns(CLOCK_MONOTONIC));
         count_breakers(http);
-        if (strcmp(http->refused, path) != 0)
-                return;
-        http->refused[0] = '\0';
-        log_event(LOG_LEVEL_NOTICE, "etcd-admitted", "etcd at %s grants access again for %s",
-                  http->endpoints.list[at].url, path);
 }
 
 int etcd_http_call(struct etcd_http *http, const char *path, json_t *request, bool once,

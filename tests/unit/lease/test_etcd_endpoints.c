@@ -50,7 +50,7 @@ Test(etcd_endpoints, a_breaker_opens_for_longer_each_time) {
                 cr_assert_eq(etcd_endpoints_choose(&endpoints, now + pause / 2 - 1), 1);
                 pause = pause * 2 > 30000 * MS ? 30000 * MS : pause * 2;
         }
-        etcd_endpoints_serves(&endpoints, 0);
+        etcd_endpoints_serves(&endpoints, 0, "kv/range", 0);
         etcd_endpoints_trip(&endpoints, 0, 0);
         cr_expect_leq(endpoints.list[0].open_ns, 500 * MS, "from the beginning");
 }
@@ -63,30 +63,67 @@ Test(etcd_endpoints, with_all_breakers_open_one_is_asked) {
         cr_assert_eq(etcd_endpoints_choose(&endpoints, 0), 2);
 }
 
-/* Each kind once; and the end. Red when only the first failure of all is told. */
-Test(etcd_endpoints, failures_are_told_once) {
+static unsigned count_of(const char *text, const char *part) {
+        unsigned n = 0;
+
+        for (; (text = strstr(text, part)) != NULL; text++)
+                n++;
+        return n;
+}
+
+/* One pair of lines, whatever fails in between. Red with a line for each kind of failure. */
+Test(etcd_endpoints, an_incident_is_told_once) {
         const char *text;
 
         take();
         capture_begin();
         for (int i = 0; i < 100; i++) {
-                etcd_endpoints_tell(&endpoints, 0, 28, "timed out");
-                etcd_endpoints_tell(&endpoints, 0, 7, "refused");
-                etcd_endpoints_tell(&endpoints, 1, 7, "refused");
+                etcd_endpoints_fails(&endpoints, 0, "kv/txn", "timed out", 0);
+                etcd_endpoints_fails(&endpoints, 0, "kv/txn", "refused", 1000 * MS);
+                etcd_endpoints_fails(&endpoints, 1, "kv/range", "refused", 2000 * MS);
         }
         text = capture_take();
-        cr_assert_contains(text, "http://a:1 does not serve: timed out");
-        cr_assert_contains(text, "http://a:1 does not serve: refused");
-        cr_assert_contains(text, "http://b:2 does not serve: refused");
-        cr_expect_null(strstr(strstr(text, "timed out") + 1, "timed out"), "%s", text);
-        for (uint32_t kind = 100; kind < 200; kind++)
-                etcd_endpoints_tell(&endpoints, 0, kind, "something else");
-        cr_expect_lt(strlen(capture_take()), 1000);
-        etcd_endpoints_serves(&endpoints, 0);
-        etcd_endpoints_serves(&endpoints, 0);
+        cr_assert_contains(text, "http://a:1 does not serve kv/txn: timed out");
+        cr_assert_contains(text, "nor does etcd at http://b:2 serve kv/range: refused");
+        cr_expect_eq(count_of(text, "event=etcd-away"), 1, "%s", text);
+        cr_expect_eq(count_of(text, "event=etcd-endpoint"), 1, "%s", text);
+        for (int i = 0; i < 3; i++)
+                etcd_endpoints_serves(&endpoints, 2, "kv/txn", 9500 * MS);
         text = capture_take();
-        cr_assert_contains(text, "http://a:1 serves again");
-        cr_expect_lt(strlen(text), 200);
-        etcd_endpoints_serves(&endpoints, 2);
-        cr_expect_str_eq(capture_take(), "");
+        cr_assert_contains(text, "http://c:3 serves again, after 9 s");
+        cr_expect_eq(count_of(text, "event=etcd-back"), 1, "%s", text);
+        etcd_endpoints_fails(&endpoints, 1, "kv/txn", "refused", 0);
+        cr_assert_contains(capture_take(), "http://b:2 does not serve");
+}
+
+/* A full database takes no commits, but answers all the rest. Red when any answer ends the
+ * incident: then each renewal is a pair of lines. */
+Test(etcd_endpoints, a_commit_that_fails_is_back_with_a_commit) {
+        take();
+        capture_begin();
+        for (int i = 0; i < 20; i++) {
+                etcd_endpoints_fails(&endpoints, 0, "kv/txn", "full", 0);
+                etcd_endpoints_serves(&endpoints, 0, "lease/keepalive", 0);
+                etcd_endpoints_serves(&endpoints, 0, "kv/range", 0);
+        }
+        cr_expect_eq(count_of(capture_take(), "event="), 1);
+        etcd_endpoints_serves(&endpoints, 0, "kv/txn", 0);
+        cr_assert_contains(capture_take(), "event=etcd-back");
+        etcd_endpoints_fails(&endpoints, 0, "kv/range", "cut", 0);
+        etcd_endpoints_serves(&endpoints, 0, "kv/txn", 0);
+        cr_assert_contains(capture_take(), "event=etcd-back");
+}
+
+/* Red when two calls that are refused in turn are told each time. */
+Test(etcd_endpoints, a_refusal_is_told_once) {
+        take();
+        capture_begin();
+        for (int i = 0; i < 20; i++) {
+                etcd_endpoints_refuses(&endpoints, 0, "kv/range", "permission denied");
+                etcd_endpoints_refuses(&endpoints, 0, "kv/txn", "permission denied");
+                etcd_endpoints_serves(&endpoints, 0, "lease/keepalive", 0);
+        }
+        cr_expect_eq(count_of(capture_take(), "event="), 1);
+        etcd_endpoints_serves(&endpoints, 0, "kv/range", 0);
+        cr_assert_contains(capture_take(), "grants access again for kv/range");
 }

@@ -78,7 +78,8 @@ Test(etcd_http, errors_say_what_etcd_said) {
                   "two\"}}", "HTTP status 500, no leader two" },
                 { 200, -EIO, "{\"error\":{\"grpc_code\":14,\"message\":\"in a stream\"}}",
                   "HTTP status 200, in a stream" },
-                { 502, -EIO, "plain text", "HTTP status 502, plain text" },
+                { 502, -EIO, "plain text", "HTTP status 502, no JSON, or only a part of it, but "
+                  "\"plain text\": name etcd itself in etcd.endpoints" },
                 { 403, -EACCES, "{\"error\":\"etcdserver: permission denied\",\"code\":7}",
                   "read and write below etcd.prefix" },
                 { 400, -EACCES, "{\"error\":\"etcdserver: user name is empty\",\"code\":3}",
@@ -138,7 +139,7 @@ Test(etcd_http, one_that_never_answers_is_not_waited_for) {
         begun_ns = test_monotonic_ns();
         cr_expect_eq(fake_etcd_list(), -ETIMEDOUT);
         cr_expect_geq(test_monotonic_ns() - begun_ns, SHORT_NS - 2000000);
-        cr_assert_contains(capture_take(), "does not serve: ");
+        cr_assert_contains(capture_take(), "does not serve kv/range: ");
 
         /* and is left alone for a while, then asked again */
         snprintf(endpoints, sizeof(endpoints), "%s,%s", fake_http_url(fake_etcd_server),
