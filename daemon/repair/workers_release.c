@@ -72,7 +72,7 @@ int workers_release_free(const struct workers_release *release, size_t owner) {
         struct record_host freed = *seen->record;
 
         freed.freed = true;
-        fleet_commit_record(&d, &freed, seen->modified);
+        fleet_commit_owner(&d, seen, &freed);
         if (seen->alive)
                 fleet_commit_delete(&d, fleet_commit_key(&d, "alive", freed.life));
         return fleet_commit_send(&d, release->calls, release->coordinator);
@@ -150,7 +150,7 @@ int workers_release_fence(const struct workers_release *release, uint64_t fence_
 
         used.claims++; /* claims and repairs happen one after the other */
         fleet_commit_replace(&d, fleet_commit_key(&d, "used", ""), view->used_modified,
-                             record_used_text(&used));
+                             record_keep(view->used_later, record_used_text(&used)));
         /* records that have some of them too, see mark_owner() in view.c */
         highest_tick = fleet_commit_owners(&d, view, &release->asked);
         if (highest_tick > fence_tick)

@@ -43,15 +43,25 @@ void fleet_commit_replace(struct fleet_commit *d, const char *key, int64_t modif
         fleet_commit_write(d, key, text, false);
 }
 
-void fleet_commit_record(struct fleet_commit *d, const struct record_host *record,
-                         int64_t modified) {
+void fleet_commit_owner(struct fleet_commit *d, const struct fleet_owner *owner,
+                        const struct record_host *record) {
         const char *key = fleet_commit_key(d, "host", record->nonce);
 
-        fleet_commit_check(d, key, modified);
+        fleet_commit_check(d, key, owner->modified);
         if (worker_set_count(&record->workers) == 0)
                 fleet_commit_delete(d, key);
         else
-                fleet_commit_write(d, key, record_host_text(record, &d->space->layout), false);
+                fleet_commit_write(d, key,
+                                   record_keep(owner->later,
+                                               record_host_text(record, &d->space->layout)),
+                                   false);
+}
+
+void fleet_commit_record(struct fleet_commit *d, const struct record_host *record,
+                         int64_t modified) {
+        const struct fleet_owner ours = { .modified = modified };
+
+        fleet_commit_owner(d, &ours, record);
 }
 
 void fleet_commit_region(struct fleet_commit *d, const struct fleet_view *view,
@@ -62,7 +72,7 @@ void fleet_commit_region(struct fleet_commit *d, const struct fleet_view *view,
         worker_set_unite(&used.workers, taken);
         used.claims++;
         fleet_commit_replace(d, fleet_commit_key(d, "used", ""), view->used_modified,
-                             record_used_text(&used));
+                             record_keep(view->used_later, record_used_text(&used)));
         if (worker_set_has(&contract.regions, d->space->region)) {
                 fleet_commit_check(d, "contract", view->contract_modified);
                 return;
@@ -70,7 +80,7 @@ void fleet_commit_region(struct fleet_commit *d, const struct fleet_view *view,
         memcpy(contract.space, space_name, RECORD_HEX);
         worker_set_add(&contract.regions, d->space->region);
         fleet_commit_replace(d, "contract", view->contract_modified,
-                             record_contract_text(&contract));
+                             record_keep(view->contract_later, record_contract_text(&contract)));
 }
 
 uint64_t fleet_commit_owners(struct fleet_commit *d, const struct fleet_view *view,
@@ -84,7 +94,7 @@ uint64_t fleet_commit_owners(struct fleet_commit *d, const struct fleet_view *vi
                         continue;
                 rest = *view->owners[i].record;
                 worker_set_subtract(&rest.workers, taken);
-                fleet_commit_record(d, &rest, view->owners[i].modified);
+                fleet_commit_owner(d, &view->owners[i], &rest);
                 if (rest.fence_tick > fence_tick)
                         fence_tick = rest.fence_tick;
         }

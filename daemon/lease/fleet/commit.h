@@ -26,6 +26,9 @@ void fleet_commit_replace(struct fleet_commit *d, const char *key, int64_t modif
 /* Likewise a host's record; deletes it if it has no workers. */
 void fleet_commit_record(struct fleet_commit *d, const struct record_host *record,
                          int64_t modified);
+/* Likewise, of another host: keeps what another release wrote there. */
+void fleet_commit_owner(struct fleet_commit *d, const struct fleet_owner *owner,
+                        const struct record_host *record);
 /* Marks the workers as used, and the region as begun; `space_name` is for a new contract. */
 void fleet_commit_region(struct fleet_commit *d, const struct fleet_view *view,
                          const struct worker_set *taken, const char *space_name);

@@ -131,6 +131,14 @@ static const struct fleet_owner *find_own(const struct fleet *f, const struct fl
         return NULL;
 }
 
+/* A later release ran here, and we do not know all that its record says. */
+static int refuse_later(const struct fleet *f) {
+        return log_failure(EPROTO, "coordinator-version", "the coordinator's key region/%" PRIu32
+                           "/host/%s, this host's own, is of a later version of sfshmd: run that "
+                           "version, or give this host an empty daemon.state_dir: it then takes "
+                           "other worker IDs", f->parts.space.region, f->parts.nonce);
+}
+
 /* If we had worker IDs here, the coordinator must know it. */
 static int check_memory(const struct fleet *f, const struct fleet_view *view) {
         if (f->parts.nonce[0] == '\0')
@@ -227,6 +235,8 @@ static int claim_run(struct fleet *f, const struct fleet_view *view) {
         memcpy(f->space_name, view->contract.space, RECORD_HEX);
         if (view->contract_modified == 0)
                 fleet_draw(f, f->space_name);
+        if (r == 0 && own != NULL && own->later != NULL)
+                r = refuse_later(f);
         if (r == 0)
                 r = claim_session(f);
         if (r < 0)

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,17 +27,49 @@ static char *dump_object(json_t *object) {
         return text;
 }
 
-/* An object of this version; NULL and the reason otherwise. */
+/* An object of this version or the next one; NULL and the reason otherwise. *ret_error is
+ * then what a field means that is not as it should be. */
 static json_t *load_object(const char *text, int *ret_error) {
-        json_t *object = json_loads(text, JSON_REJECT_DUPLICATES, NULL), *version;
+        json_t *object = json_loads(text, JSON_REJECT_DUPLICATES, NULL), *field;
+        json_int_t version;
 
-        version = json_object_get(object, "version");
-        *ret_error = -EBADMSG;
-        if (json_is_integer(version) && json_integer_value(version) == RECORD_VERSION)
+        field = json_object_get(object, "version");
+        version = json_integer_value(field);
+        *ret_error = json_is_integer(field) && version != RECORD_VERSION ? -EPROTO : -EBADMSG;
+        if (version == RECORD_VERSION || version == RECORD_VERSION_NEXT)
                 return object;
-        if (json_is_integer(version))
-                *ret_error = -EPROTO;
         json_decref(object);
+        return NULL;
+}
+
+/* As json_unpack(); fields that `format` does not name are allowed in the next version only. */
+static int unpack(json_t *object, const char *format, ...) {
+        json_int_t version = json_integer_value(json_object_get(object, "version"));
+        va_list fields;
+        int r;
+
+        va_start(fields, format);
+        r = json_vunpack_ex(object, NULL, version == RECORD_VERSION ? JSON_STRICT : 0, format,
+                            fields);
+        va_end(fields);
+        return r;
+}
+
+char *record_keep(const char *old, char *text) {
+        json_t *kept, *object;
+
+        if (old == NULL || text == NULL)
+                return text;
+        kept = json_loads(old, 0, NULL);
+        object = json_loads(text, 0, NULL);
+        free(text);
+        if (object != NULL && json_object_del(object, "version") == 0 &&
+            json_object_update(kept, object) == 0) {
+                json_decref(object);
+                return dump_object(kept);
+        }
+        json_decref(object);
+        json_decref(kept);
         return NULL;
 }
 
@@ -75,15 +108,14 @@ int record_contract_parse(const char *text, struct record_contract *ret) {
         struct record_contract contract = { .layout = { 0 } };
         const char *space, *layout, *regions;
         json_int_t epoch;
-        int version, bits, r;
+        int bits, r;
         json_t *object = load_object(text, &r);
 
         if (!object)
                 return r;
-        r = -EBADMSG;
-        if (json_unpack(object, "{s:i, s:s, s:s, s:i, s:I, s:s !}", "version", &version, "space",
-                        &space, "layout", &layout, "region_bits", &bits, "epoch_unix_ms", &epoch,
-                        "regions", &regions) == 0 &&
+        if (unpack(object, "{s:i, s:s, s:s, s:i, s:I, s:s}", "version", &contract.version, "space",
+                   &space, "layout", &layout, "region_bits", &bits, "epoch_unix_ms", &epoch,
+                   "regions", &regions) == 0 &&
             copy_hex(contract.space, space) &&
             id_layout_parse(layout, &contract.layout) == 0 && bits >= 0 &&
             bits <= contract.layout.worker_bits && bits <= 16 &&
@@ -112,14 +144,13 @@ int record_used_parse(const char *text, uint32_t end, struct record_used *ret) {
         struct record_used used = { .claims = 0 };
         const char *workers;
         json_int_t claims;
-        int version, r;
+        int r;
         json_t *object = load_object(text, &r);
 
         if (!object)
                 return r;
-        r = -EBADMSG;
-        if (json_unpack(object, "{s:i, s:s, s:I !}", "version", &version, "workers", &workers,
-                        "claims", &claims) == 0 &&
+        if (unpack(object, "{s:i, s:s, s:I}", "version", &used.version, "workers", &workers,
+                   "claims", &claims) == 0 &&
             claims >= 0 && worker_set_parse(workers, end, &used.workers) == 0) {
                 used.claims = (uint64_t)claims;
                 *ret = used;
@@ -167,16 +198,15 @@ static bool take_host(json_t *object, const struct id_layout *layout, struct rec
         const char *nonce, *life, *state, *name, *machine, *boot, *directory, *workers, *since,
                 *fence_time;
         json_int_t pid, since_ms, fence, grown = 0, renewals;
-        int version;
 
-        if (json_unpack(object,
-                        "{s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:s, s:I, s:s, s:I, s:s, "
-                        "s?I, s:I !}",
-                        "version", &version, "nonce", &nonce, "life", &life, "state", &state,
-                        "host", &name, "machine_id", &machine, "boot_id", &boot, "directory",
-                        &directory, "pid", &pid, "workers", &workers, "since_unix_ms", &since_ms,
-                        "since", &since, "fence_tick", &fence, "fence_time", &fence_time,
-                        "grown_tick", &grown, "renewals", &renewals) != 0)
+        if (unpack(object,
+                   "{s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:s, s:I, s:s, s:I, s:s, "
+                   "s?I, s:I}",
+                   "version", &ret->version, "nonce", &nonce, "life", &life, "state", &state, "host",
+                   &name, "machine_id", &machine, "boot_id", &boot, "directory", &directory, "pid",
+                   &pid, "workers", &workers, "since_unix_ms", &since_ms, "since", &since,
+                   "fence_tick", &fence, "fence_time", &fence_time, "grown_tick", &grown,
+                   "renewals", &renewals) != 0)
                 return false;
         if (!copy_hex(ret->nonce, nonce) || !copy_hex(ret->life, life) ||
             !copy_text(ret->who.host, RECORD_NAME, name) ||
@@ -207,7 +237,8 @@ int record_host_parse(const char *text, const struct id_layout *layout, const ch
         if (!object)
                 return r;
         /* copied to another key it would be a second fence of the same workers */
-        r = take_host(object, layout, &host) && strcmp(host.nonce, nonce) == 0 ? 0 : -EBADMSG;
+        if (take_host(object, layout, &host) && strcmp(host.nonce, nonce) == 0)
+                r = 0;
         json_decref(object);
         if (r == 0)
                 *ret = host;

@@ -4,6 +4,10 @@
  * The values in the coordinator: JSON objects which the operator can read and repair, see
  * KEYS.md. Each has a version. A field that is missing, of the wrong type, unknown or out
  * of range makes the whole value damaged (-EBADMSG); another version is -EPROTO. Pure.
+ *
+ * A release reads the next version before any release writes it: of version 2, which has
+ * the fields of version 1 and others, it takes those that it knows, and record_keep()
+ * leaves the others as they are. If it does not have them, it is -EPROTO.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -11,12 +15,14 @@
 #include "daemon/lease/fleet/worker_set.h"
 #include "shm/id.h"
 
-#define RECORD_VERSION 1
+#define RECORD_VERSION 1      /* as written */
+#define RECORD_VERSION_NEXT 2 /* read as well */
 #define RECORD_HEX 33u /* 16 bytes in hex, NUL */
 #define RECORD_NAME 65u
 
 /* `contract`: what all hosts have in common, and which regions are in use. */
 struct record_contract {
+        int version; /* as it was read, as below */
         char space[RECORD_HEX]; /* the name of this ID space, drawn by its first host */
         struct id_layout layout;
         struct worker_set regions;
@@ -24,6 +30,7 @@ struct record_contract {
 
 /* `region/R/used`: every claim writes it, so claims of a region happen one after the other. */
 struct record_used {
+        int version;
         struct worker_set workers; /* IDs of these may exist */
         uint64_t claims;
 };
@@ -39,6 +46,7 @@ struct record_identity {
 
 /* `region/R/host/NONCE`: a host's lease, with its fence. */
 struct record_host {
+        int version;
         char nonce[RECORD_HEX];
         char life[RECORD_HEX]; /* of the session: the host lives while region/R/alive/LIFE exists */
         bool released;             /* by a clean stop */
@@ -61,6 +69,9 @@ char *record_host_text(const struct record_host *host, const struct id_layout *l
 int record_host_parse(const char *text, const struct id_layout *layout, const char *nonce,
                       struct record_host *ret);
 char *record_alive_text(const struct record_host *host);
+/* `text`, in place of the value `old`, which is of the next version: with the version of that
+ * and its fields that this release does not know. `old` NULL: `text`. Frees `text`. */
+char *record_keep(const char *old, char *text);
 
 /* How many worker IDs a region of that layout has. */
 uint32_t record_region_end(const struct id_layout *layout);

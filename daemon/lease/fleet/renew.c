@@ -85,6 +85,9 @@ static int reread_host(struct fleet *f, struct record_host *found) {
         r = item == NULL ? lose_lease(f, "their record is gone")
                          : record_host_parse(item->value, &f->parts.space.layout, f->record.nonce,
                                              found);
+        /* a later release would have written it, and we do not know all that it says */
+        if (r == 0 && found->version != RECORD_VERSION)
+                r = -EPROTO;
         if (r == -EBADMSG || r == -EPROTO)
                 (void)log_failure(-r, "coordinator-damaged", "the coordinator's key %s, this host's "
                                   "own, is damaged or of another version: put back its value by "

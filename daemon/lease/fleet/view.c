@@ -35,6 +35,11 @@ static int refuse_key(int error, const char *key) {
         return error;
 }
 
+static int keep_later(char **ret, int version, const char *value) {
+        *ret = version == RECORD_VERSION ? NULL : strdup(value);
+        return version == RECORD_VERSION || *ret != NULL ? 0 : -ENOMEM;
+}
+
 static bool same_space(const struct id_layout *a, const struct id_layout *b) {
         return a->tick_bits == b->tick_bits && a->worker_bits == b->worker_bits &&
                a->sequence_bits == b->sequence_bits && a->region_bits == b->region_bits &&
@@ -65,7 +70,7 @@ static int read_contract(struct fleet_view *view, const struct coordinator_list 
                                    is->worker_bits, is->sequence_bits, is->region_bits,
                                    is->epoch_unix_ms);
         view->contract_modified = item->modified;
-        return 0;
+        return keep_later(&view->contract_later, view->contract.version, item->value);
 }
 
 static int read_used(struct fleet_view *view, const struct coordinator_list *list,
@@ -89,6 +94,8 @@ static int read_used(struct fleet_view *view, const struct coordinator_list *lis
                                                                   "does not name the region");
         r = record_used_parse(item->value, view->end, &view->used);
         view->used_modified = item->modified;
+        if (r == 0)
+                r = keep_later(&view->used_later, view->used.version, item->value);
         return refuse_key(r, key);
 }
 
@@ -142,6 +149,10 @@ static int read_host(struct fleet_view *view, const struct coordinator_list *lis
                           "see sfshm fence --above",
                           item->key, r == -EPROTO ? "of another version" : "damaged");
                 return 0;
+        }
+        if (keep_later(&owner->later, owner->record->version, item->value) < 0) {
+                free(owner->record);
+                return -ENOMEM;
         }
         owner->modified = item->modified;
         owner->alive = coordinator_find(list, fleet_key(key, space->region, "alive",
@@ -298,8 +309,12 @@ int fleet_view_read(struct fleet_view **ret, const struct coordinator_calls *cal
 struct fleet_view *fleet_view_free(struct fleet_view *view) {
         if (view == NULL)
                 return NULL;
-        for (size_t i = 0; i < view->n_owners; i++)
+        for (size_t i = 0; i < view->n_owners; i++) {
                 free(view->owners[i].record);
+                free(view->owners[i].later);
+        }
+        free(view->contract_later);
+        free(view->used_later);
         free_odd(view->damaged, view->n_damaged);
         free_odd(view->strays, view->n_strays);
         free(view->owners);

@@ -15,6 +15,7 @@
 
 struct fleet_owner {
         struct record_host *record;
+        char *later; /* the value, if it is of the next version: see record_keep(); else NULL */
         int64_t modified;
         bool alive;
 };
@@ -29,8 +30,10 @@ struct fleet_odd_key {
 struct fleet_view {
         struct record_contract contract;
         int64_t contract_modified; /* 0: there is none */
+        char *contract_later;      /* as in struct fleet_owner */
         struct record_used used;
         int64_t used_modified; /* 0: there is none */
+        char *used_later;
         struct fleet_owner *owners;
         size_t n_owners;
         struct fleet_odd_key *damaged; /* records that cannot be read */
