@@ -17,6 +17,24 @@
  * Uniqueness depends on neither sessions nor deadlines. The session (alive/LIFE) shows
  * which worker IDs should not be taken; the deadline is when to stop raising the fence
  * in one session.
+ *
+ * The states of a lease, held -> released | freed -> resting -> gone: what each may do with
+ * it, and its state then. Worker IDs without a session rest until their fence and
+ * workers.recycle_delay have passed, those that were freed until the fence has.
+ *
+ *                  | its owner | its owner | its owner | the operator | another host
+ *                  | renews    | stops     | starts    | frees it     | claims it
+ *   ---------------+-----------+-----------+-----------+--------------+---------------------
+ *   held           | held      | released  | held      | with --force | never
+ *   held, session  | held      | released  | held      | freed        | gone, when they have
+ *   ended          |           |           |           |              | rested
+ *   released       |           |           | held      | freed        | likewise
+ *   freed          | held      | released  | held      | freed        | likewise
+ *   gone           | never     | never     | never     |              |
+ *
+ * Every transition is one commit, conditional on the record as its writer read it. None
+ * lowers a fence but the stop of its owner. `gone`: the record of another host has the
+ * worker IDs, and it begins above their fence. The test lease_states tries all of them.
  */
 #include "daemon/lease/fleet/session.h"
 

@@ -44,6 +44,7 @@ int fleet_host_claim(struct host *h, const char *name, uint32_t count) {
 
         snprintf(parts.who.host, sizeof(parts.who.host), "%s", name);
         snprintf(parts.who.directory, sizeof(parts.who.directory), "%s", name);
+        snprintf(parts.nonce, sizeof(parts.nonce), "%s", h->nonce);
         if (h->fleet == NULL) {
                 h->link = (struct memory_host){ .memory = &fleet_hosts.memory };
                 cr_assert_eq(fleet_new(&h->fleet, &parts), 0);

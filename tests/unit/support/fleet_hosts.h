@@ -16,6 +16,7 @@
 struct host {
         struct memory_host link;
         struct fleet *fleet;
+        char nonce[RECORD_HEX]; /* of the record that its state directory names; "": none */
         struct lease_grant grant;
 };
 
