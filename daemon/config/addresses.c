@@ -25,26 +25,6 @@ static bool is_plain_host(const char *host, size_t length) {
         return length > 0;
 }
 
-int addresses_check_urls(const char *list, bool *ret_tls) {
-        size_t length, count = 0;
-        bool tls = false;
-
-        for (; (length = addresses_next(&list)) > 0; list += length) {
-                size_t scheme = scheme_length(list);
-
-                if (scheme == 0 || length > ADDRESS_LENGTH_MAX ||
-                    !is_plain_host(list + scheme, length - scheme) || ++count > ADDRESSES_MAX)
-                        return -EINVAL;
-                if (count > 1 && tls != (scheme == 8))
-                        return -EINVAL;
-                tls = scheme == 8;
-        }
-        if (count == 0)
-                return -EINVAL;
-        *ret_tls = tls;
-        return 0;
-}
-
 static bool is_port(const char *text, size_t length) {
         unsigned port = 0;
 
@@ -64,6 +44,27 @@ static bool is_host_and_port(const char *text, size_t length) {
                is_port(text + host + 1, length - host - 1);
 }
 
+int addresses_check_urls(const char *list, bool *ret_tls) {
+        size_t length, count = 0;
+        bool tls = false;
+
+        for (; (length = addresses_next(&list)) > 0; list += length) {
+                size_t scheme = scheme_length(list);
+
+                if (scheme == 0 || length > ADDRESS_LENGTH_MAX ||
+                    !is_plain_host(list + scheme, length - scheme) ||
+                    !is_host_and_port(list + scheme, length - scheme) || ++count > ADDRESSES_MAX)
+                        return -EINVAL;
+                if (count > 1 && tls != (scheme == 8))
+                        return -EINVAL;
+                tls = scheme == 8;
+        }
+        if (count == 0)
+                return -EINVAL;
+        *ret_tls = tls;
+        return 0;
+}
+
 int addresses_check_hosts(const char *list) {
         size_t length, count = 0;
 
@@ -71,6 +72,19 @@ int addresses_check_hosts(const char *list) {
                 if (!is_host_and_port(list, length) || ++count > ADDRESSES_MAX)
                         return -EINVAL;
         return count > 0 ? 0 : -EINVAL;
+}
+
+size_t addresses_find_portless(const char **list) {
+        size_t length;
+
+        for (; (length = addresses_next(list)) > 0; *list += length) {
+                size_t host = scheme_length(*list);
+
+                host += (*list)[host] == '[' ? strcspn(*list + host, "]") : 0;
+                if (host < length && memchr(*list + host, ':', length - host) == NULL)
+                        return length;
+        }
+        return 0;
 }
 
 /* The library separates hosts by commas alone, knows no brackets, and takes what follows

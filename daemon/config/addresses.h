@@ -14,6 +14,9 @@ size_t addresses_next(const char **list);
 int addresses_check_urls(const char *list, bool *ret_tls);
 /* 1 to 16 of HOST:PORT or [ADDRESS]:PORT; else -EINVAL. */
 int addresses_check_hosts(const char *list);
+/* Advances *list to the first address without a port and returns its length; 0: each has
+ * one. */
+size_t addresses_find_portless(const char **list);
 /* The hosts of a checked list as ZooKeeper's client library takes them: malloc'ed,
  * or NULL. */
 char *addresses_zookeeper_list(const char *list);

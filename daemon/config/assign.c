@@ -109,12 +109,13 @@ static int refuse_name(const char *origin, const char *name) {
 
 static int refuse_value(const char *origin, const struct config_key *key, const char *name,
                         const char *text) {
-        char allowed[256];
+        char allowed[256], fault[128];
 
         config_value_allowed(key, allowed, sizeof(allowed));
+        config_value_fault(key, text, fault, sizeof(fault));
         return log_failure(EINVAL, "config.value",
-                           "%s: %s = \"%.*s%s\" is not allowed; %s takes %s (%s)", origin, name,
-                           SHOWN_MAX, text, strlen(text) > SHOWN_MAX ? "..." : "", key->name,
+                           "%s: %s = \"%.*s%s\" is not allowed%s; %s takes %s (%s)", origin, name,
+                           SHOWN_MAX, text, strlen(text) > SHOWN_MAX ? "..." : "", fault, key->name,
                            allowed, key->help);
 }
 

@@ -76,6 +76,16 @@ void config_value_allowed(const struct config_key *key, char *ret, size_t size) 
         snprintf(ret, size, "%s%s%s", kind->takes, range, kind->detail ? kind->detail : "");
 }
 
+void config_value_fault(const struct config_key *key, const char *text, char *ret, size_t size) {
+        size_t n = key->type == KEY_URLS || key->type == KEY_HOSTS ? addresses_find_portless(&text) : 0;
+
+        ret[0] = '\0';
+        if (n > 0)
+                snprintf(ret, size, ": %.*s%s has no port, which is %s as a rule",
+                         (int)(n < 60 ? n : 60), text, n > 60 ? "..." : "",
+                         key->type == KEY_URLS ? "2379" : "2181");
+}
+
 static int parse_word(const char *text, const char *const *words, uint64_t *ret) {
         for (size_t i = 0; words[i]; i++)
                 if (strcmp(text, words[i]) == 0) {

@@ -15,3 +15,5 @@ int config_value_text(const struct config *config, const struct config_key *key,
 
 /* "a whole number from 1 to 65536" */
 void config_value_allowed(const struct config_key *key, char *ret, size_t size);
+/* What is wrong with a value that is not allowed, where that is known: ": a has no port"; or "". */
+void config_value_fault(const struct config_key *key, const char *text, char *ret, size_t size);

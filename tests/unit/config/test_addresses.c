@@ -10,7 +10,8 @@ Test(addresses, urls_are_checked) {
         static const char *const wrong[] = {
                 "", " ,", "a:1", "ftp://a:1", "http://", "http://a:1/", "http://a:1/v3",
                 "http://a:1 https://b:1", "http://me:word@a:1", "http://a:1?x", "http://a:1#x",
-                "http://a\n:1",
+                "http://a\n:1", "http://a", "http://a:", "http://a:0", "http://a:1 http://b",
+                "https://[::1]", "http://::1", "http://::1:1",
         };
         bool tls = true;
 
@@ -27,9 +28,9 @@ Test(addresses, a_url_has_at_most_255_bytes) {
         char url[400];
         bool tls;
 
-        snprintf(url, sizeof(url), "http://%0*d", ADDRESS_LENGTH_MAX - 7, 1);
+        snprintf(url, sizeof(url), "http://%0*d:1", ADDRESS_LENGTH_MAX - 9, 1);
         cr_expect_eq(addresses_check_urls(url, &tls), 0);
-        snprintf(url, sizeof(url), "http://%0*d", ADDRESS_LENGTH_MAX - 6, 1);
+        snprintf(url, sizeof(url), "http://%0*d:1", ADDRESS_LENGTH_MAX - 8, 1);
         cr_expect_eq(addresses_check_urls(url, &tls), -EINVAL);
 }
 
@@ -62,4 +63,25 @@ Test(addresses, hosts_are_checked) {
 
         for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
                 cr_assert_eq(addresses_check_hosts(wrong[i]), -EINVAL, "\"%s\"", wrong[i]);
+}
+
+Test(addresses, one_without_a_port_is_found) {
+        static const struct {
+                const char *list, *found;
+        } cases[] = {
+                { "http://a:1,http://b http://c", "http://b http://c" },
+                { "[::1]:2181 [::2]", "[::2]" },
+                { "https://[fd00::1]", "https://[fd00::1]" },
+                { "a:1 b:2 , c", "c" },
+                { "a:1 b:2", "" },
+                { " ,", "" },
+                { "http://", "" },
+        };
+
+        for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+                const char *at = cases[i].list;
+                size_t n = addresses_find_portless(&at);
+
+                cr_expect_str_eq(n > 0 ? at : "", cases[i].found, "%s", cases[i].list);
+        }
 }

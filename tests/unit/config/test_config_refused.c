@@ -160,6 +160,9 @@ Test(config_refused, what_only_several_keys_show) {
                 { FIRST "backend = etcd\n", "cannot be used with workers.backend = etcd", "" },
                 { ETCD "endpoints = 10.0.0.1:2379\n", "takes a list of 1 to 16 URLs",
                   "blanks or commas, at most 4000 bytes" },
+                { ETCD "endpoints = http://a:1 http://b\n",
+                  "is not allowed: http://b has no port, which is 2379 as a rule; etcd.endpoints "
+                  "takes", "" },
                 { ETCD "endpoints = http://a:1 https://b:1\n", "all http:// or all https://", "" },
                 { ETCD "username = u\n", "etcd.username", "etcd.password_file (default)" },
                 { ETCD "cert_file = /c\n", "etcd.key_file (default)",
@@ -172,7 +175,7 @@ Test(config_refused, what_only_several_keys_show) {
                 { ZOOKEEPER "[etcd]\nttl = 30s\n", "etcd.ttl (", "set the backend to etcd" },
                 { FIRST "backend = zookeeper\n", "with workers.backend = zookeeper", "" },
                 { ZOOKEEPER "hosts = 10.0.0.1\n", "takes a list of 1 to 16 servers HOST:PORT",
-                  "" },
+                  "10.0.0.1 has no port, which is 2181 as a rule" },
                 { ZOOKEEPER "hosts = a:1 b:65536\n",
                   "takes a list of 1 to 16 servers HOST:PORT", "" },
                 { ZOOKEEPER "hosts = a:1/chroot\n", "a path belongs in zookeeper.prefix", "" },
