@@ -27,12 +27,13 @@ static int check_access(const struct zookeeper_coordinator *zookeeper, int64_t d
         request = zookeeper_request_read(zookeeper->session, ZOOKEEPER_ACL, path);
         r = zookeeper_request_wait(request, deadline_ns);
         if (r == 0 && request->code != ZNONODE)
-                r = zookeeper_handle_refused(request->code, path);
+                r = zookeeper_handle_refused(zookeeper->session, request->code, path);
         if (r == 0 && request->open)
-                r = log_failure(EACCES, "zookeeper-refused", "ZooKeeper's node %s is open to "
-                                "everybody: the hosts of this prefix have no user, and could not "
-                                "read the keys of this one; leave out zookeeper.username here, or "
-                                "give another zookeeper.prefix to hosts with a user", path);
+                r = zookeeper_handle_refuse(zookeeper->session, path, "it is open to everybody",
+                                            ": the hosts of this prefix have no user, and could "
+                                            "not read the keys of this one; leave out "
+                                            "zookeeper.username here, or give another "
+                                            "zookeeper.prefix to hosts with a user");
         zookeeper_request_free(request);
         free(path);
         return r;
@@ -46,7 +47,7 @@ static int sync_session(struct zookeeper_coordinator *zookeeper, int64_t deadlin
         int r = zookeeper_request_wait(request, deadline_ns);
 
         if (r == 0)
-                r = zookeeper_handle_refused(request->code, zookeeper->prefix);
+                r = zookeeper_handle_refused(zookeeper->session, request->code, zookeeper->prefix);
         if (r == 0)
                 *ret_ttl_ns = zookeeper->session->ttl_ns;
         zookeeper_request_free(request);

@@ -106,7 +106,7 @@ static int plan_blind(struct plan *p, const char *path, struct coordinator_write
         int r = zookeeper_request_wait(node, p->deadline_ns);
 
         if (r == 0 && node->code != ZOK && node->code != ZNONODE)
-                r = zookeeper_handle_refused(node->code, path);
+                r = zookeeper_handle_refused(p->zookeeper->session, node->code, path);
         if (r == 0 && node->code == ZOK)
                 plan_change(p, path, write, ANY_VERSION, false);
         else if (r == 0 && write->value != NULL)
@@ -170,7 +170,7 @@ static int make_folder(struct plan *p, const char *path) {
         if (r == 0 && request->code == ZNOAUTH)
                 p->folders_denied = true;
         else if (r == 0 && request->code != ZNODEEXISTS)
-                r = zookeeper_handle_refused(request->code, path);
+                r = zookeeper_handle_refused(p->zookeeper->session, request->code, path);
         zookeeper_request_free(request);
         return r;
 }
@@ -201,17 +201,20 @@ static int judge_failure(struct plan *p, const struct zookeeper_request *request
                             request->results[i].err == ZRUNTIMEINCONSISTENCY))
                 i++;
         if (i == p->n)
-                return zookeeper_handle_refused(request->code, p->zookeeper->prefix);
+                return zookeeper_handle_refused(p->zookeeper->session, request->code,
+                                                p->zookeeper->prefix);
         operation = &p->operations[i];
         code = request->results[i].err;
         if (code == ZNONODE && p->zoo[i].type == ZOO_CREATE_OP) {
-                int r = p->folders_denied ? -EACCES : make_folders(p, operation->path);
+                int r = p->folders_denied ? zookeeper_handle_refused(p->zookeeper->session, ZNOAUTH,
+                                                                     operation->path)
+                                          : make_folders(p, operation->path);
 
                 return r < 0 ? r : 1;
         }
         if (code == ZNONODE || code == ZNODEEXISTS || code == ZBADVERSION)
                 return operation->checked ? -EAGAIN : 1;
-        return zookeeper_handle_refused(code, operation->path);
+        return zookeeper_handle_refused(p->zookeeper->session, code, operation->path);
 }
 
 static int perform_plan(struct plan *p) {
@@ -226,6 +229,8 @@ static int perform_plan(struct plan *p) {
                         if (p->operations[i].write != NULL)
                                 p->operations[i].write->modified =
                                         zookeeper_modified(&request->stats[i]);
+        if (r == 0)
+                zookeeper_handle_admitted(p->zookeeper->session);
         zookeeper_request_free(request);
         return r;
 }

@@ -2,10 +2,12 @@
 #include "daemon/lease/zookeeper/handle.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "daemon/lease/zookeeper/remedy.h"
 #include "daemon/util/log.h"
 #include "daemon/util/time.h"
 
@@ -34,20 +36,37 @@ void zookeeper_handle_clear_message(void) {
         pthread_mutex_unlock(&message_mutex);
 }
 
-int zookeeper_handle_fail(struct zookeeper_session *s, int error, const char *why) {
-        char message[sizeof(last_message)];
+/* "Socket SERVER zk retcode=...": the one of them that failed. */
+static void find_server(const char *message, char server[64]) {
+        server[0] = '\0';
+        (void)sscanf(message, "Socket %62s", server);
+        if (server[0] != '\0')
+                strcat(server, " ");
+}
+
+static void tell_away(const struct zookeeper_session *s, const char *why) {
+        char message[sizeof(last_message)], server[64];
+        const char *what;
 
         pthread_mutex_lock(&message_mutex);
         snprintf(message, sizeof(message), "%s", last_message);
         pthread_mutex_unlock(&message_mutex);
+        find_server(message, server);
+        what = zookeeper_remedy_connection(message[0] != '\0' ? message : why);
+        log_event(LOG_LEVEL_WARNING, "zookeeper-away", "ZooKeeper at %s does not serve: %s%s%s%s; "
+                  "retrying, at each server in turn", s->hosts, why,
+                  what != NULL || message[0] != '\0' ? ": " : "", what != NULL ? server : "",
+                  what != NULL ? what : message);
+}
+
+int zookeeper_handle_fail(struct zookeeper_session *s, int error, const char *why) {
         /* relaxed: a number for display */
         atomic_fetch_add_explicit(s->options.errors, 1, memory_order_relaxed);
-        if (!s->failing)
-                log_event(LOG_LEVEL_WARNING, "zookeeper-away",
-                          "ZooKeeper at %s does not serve: "
-                          "%s%s%s; retrying, at each server in turn",
-                          s->hosts, why, message[0] != '\0' ? ": " : "", message);
-        s->failing = true;
+        if (s->failing_ns == 0) {
+                s->failing_ns = time_ns(CLOCK_BOOTTIME);
+                s->failing_multi = false;
+                tell_away(s, why);
+        }
         return error;
 }
 
@@ -68,7 +87,7 @@ int zookeeper_handle_error(struct zookeeper_session *s, int code) {
                 return -ESTALE;
         case ZAUTHFAILED:
         case ZSESSIONCLOSEDREQUIRESASLAUTH:
-                return zookeeper_handle_fail(s, -EACCES, zerror(code));
+                return zookeeper_handle_refuse(s, "/", zerror(code), zookeeper_remedy_answer(code));
         case ZINVALIDSTATE:
                 return zookeeper_handle_state(s) == ZOO_EXPIRED_SESSION_STATE
                                ? -ESTALE
@@ -86,13 +105,15 @@ struct ACL_vector *zookeeper_handle_acl(const struct zookeeper_session *s) {
         return zookeeper_handle_has_user(s) ? &ZOO_CREATOR_ALL_ACL : &ZOO_OPEN_ACL_UNSAFE;
 }
 
-void zookeeper_handle_answered(struct zookeeper_session *s, int64_t sent_ns) {
+void zookeeper_handle_answered(struct zookeeper_session *s, int64_t sent_ns, bool multi) {
         if (sent_ns > s->answered_ns)
                 s->answered_ns = sent_ns;
-        if (s->failing)
-                log_event(LOG_LEVEL_NOTICE, "zookeeper-back", "ZooKeeper at %s serves again",
-                          s->hosts);
-        s->failing = false;
+        if (s->failing_ns != 0 && (multi || !s->failing_multi)) {
+                log_event(LOG_LEVEL_NOTICE, "zookeeper-back", "ZooKeeper at %s serves again, after "
+                          "%" PRId64 " s", s->hosts,
+                          (time_ns(CLOCK_BOOTTIME) - s->failing_ns) / NS_PER_S);
+                s->failing_ns = 0;
+        }
         zookeeper_handle_clear_message();
 }
 
@@ -102,13 +123,27 @@ int64_t zookeeper_handle_deadline_ns(const struct zookeeper_coordinator *zookeep
         return time_ns(CLOCK_MONOTONIC) + zookeeper->timeout_ns;
 }
 
-int zookeeper_handle_refused(int code, const char *path) {
+int zookeeper_handle_refuse(struct zookeeper_session *s, const char *path, const char *why,
+                            const char *remedy) {
+        if (!s->refusing)
+                log_event(LOG_LEVEL_WARNING, "zookeeper-refused", "ZooKeeper refuses a request for "
+                          "its node %s: %s%s", path, why, remedy);
+        s->refusing = true;
+        return -EACCES;
+}
+
+int zookeeper_handle_refused(struct zookeeper_session *s, int code, const char *path) {
         if (code == ZOK)
                 return 0;
-        log_event(LOG_LEVEL_WARNING, "zookeeper-refused",
-                  "ZooKeeper refuses a request for its node %s: %s",
-                  path, zerror(code));
+        (void)zookeeper_handle_refuse(s, path, zerror(code), zookeeper_remedy_answer(code));
         return code == ZNOAUTH || code == ZINVALIDACL ? -EACCES : -EIO;
+}
+
+void zookeeper_handle_admitted(struct zookeeper_session *s) {
+        if (s->refusing)
+                log_event(LOG_LEVEL_NOTICE, "zookeeper-admitted", "ZooKeeper at %s takes the "
+                          "requests of this host again", s->hosts);
+        s->refusing = false;
 }
 
 /* ---- znodes */

@@ -30,7 +30,11 @@ struct zookeeper_session {
         clientid_t id;                      /* of the session; 0: there is none yet */
         int64_t ttl_ns;                     /* as granted to it */
         bool begun;                         /* it may be written in, until it ends */
-        bool failing;        /* that was logged */
+        /* One pair of lines an incident: what a multi began, as one that is too long, only a
+         * multi ends, although other requests are answered. */
+        int64_t failing_ns;  /* CLOCK_BOOTTIME: when it began; 0: nothing fails */
+        bool failing_multi;
+        bool refusing;       /* a refusal was logged */
         int64_t answered_ns; /* CLOCK_BOOTTIME: when what was answered last was sent, or earlier */
 };
 
@@ -43,8 +47,8 @@ int zookeeper_handle_state(struct zookeeper_session *session); /* the last sessi
 int zookeeper_handle_fail(struct zookeeper_session *session, int error, const char *why);
 /* 0 or -errno for a code of the library's; counts and logs. */
 int zookeeper_handle_error(struct zookeeper_session *session, int code);
-/* There is an answer to what was sent at that time; nothing is failing any more. */
-void zookeeper_handle_answered(struct zookeeper_session *session, int64_t sent_ns);
+/* There is an answer to what was sent at that time. */
+void zookeeper_handle_answered(struct zookeeper_session *session, int64_t sent_ns, bool multi);
 
 bool zookeeper_handle_has_user(const struct zookeeper_session *session);
 /* Who may read and change what we create: one user, or everybody. */
@@ -59,8 +63,13 @@ struct zookeeper_coordinator {
 };
 
 int64_t zookeeper_handle_deadline_ns(const struct zookeeper_coordinator *zookeeper);
-/* Takes the code of an answer: 0, or -EACCES or -EIO with a line in the log. */
-int zookeeper_handle_refused(int code, const char *path);
+/* Takes the code of an answer: 0, or -EACCES or -EIO; logs the first one of an incident. */
+int zookeeper_handle_refused(struct zookeeper_session *session, int code, const char *path);
+/* Likewise in other words; -EACCES. */
+int zookeeper_handle_refuse(struct zookeeper_session *session, const char *path, const char *why,
+                            const char *remedy);
+/* A commit is done: nothing is refused any more. */
+void zookeeper_handle_admitted(struct zookeeper_session *session);
 
 /* ---- what a znode says */
 

@@ -43,7 +43,8 @@ static int wait_for_answer(struct walk *w, struct zookeeper_request *request, co
 
         return r < 0                      ? r
                : request->code == ZNONODE ? 0
-                                          : zookeeper_handle_refused(request->code, path);
+                                          : zookeeper_handle_refused(w->zookeeper->session,
+                                                                     request->code, path);
 }
 
 /* ---- one folder */

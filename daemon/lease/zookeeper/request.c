@@ -2,12 +2,15 @@
 #include "daemon/lease/zookeeper/request.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "daemon/lease/zookeeper/handle.h"
 #include "daemon/util/thread.h"
 #include "daemon/util/time.h"
+
+#define LARGE_BYTES (512u << 10) /* of jute.maxbuffer, which is 1 MiB as a rule */
 
 static void destroy_request(struct zookeeper_request *request) {
         for (size_t i = 0; i < request->n_names; i++)
@@ -172,13 +175,38 @@ struct zookeeper_request *zookeeper_request_multi(struct zookeeper_session *s, z
         if (request->results == NULL || request->stats == NULL)
                 return check_sent(request, ZSYSTEMERROR);
         for (size_t i = 0; i < n; i++)
-                if (operations[i].type == ZOO_SETDATA_OP)
+                if (operations[i].type == ZOO_SETDATA_OP) {
                         operations[i].set_op.stat = &request->stats[i];
+                        request->size += (size_t)operations[i].set_op.datalen;
+                }
         return check_sent(request, zoo_amulti(s->handle, (int)n, operations, request->results,
                                               on_nothing, request));
 }
 
 /* ---- waiting */
+
+/* Of an incident that a multi begins, see struct zookeeper_session. */
+static int fail_request(const struct zookeeper_request *request, int error, const char *why) {
+        struct zookeeper_session *s = request->session;
+        bool first = s->failing_ns == 0;
+        int r = why != NULL ? zookeeper_handle_fail(s, error, why)
+                            : zookeeper_handle_error(s, request->code);
+
+        if (first)
+                s->failing_multi = request->results != NULL;
+        return r;
+}
+
+/* A server ends the connection at a request that is longer than it takes, and its client
+ * would send that again for ever. */
+static int fail_large(const struct zookeeper_request *request) {
+        char why[160];
+
+        snprintf(why, sizeof(why), "the connection ended at a request of %zu bytes; if that is "
+                 "more than jute.maxbuffer of the servers, raise it", request->size);
+        zookeeper_handle_clear_message();
+        return fail_request(request, -EIO, why);
+}
 
 int zookeeper_request_wait(struct zookeeper_request *request, int64_t deadline_ns) {
         struct zookeeper_session *s;
@@ -198,12 +226,14 @@ int zookeeper_request_wait(struct zookeeper_request *request, int64_t deadline_n
         answered = request->answered;
         pthread_mutex_unlock(&s->mutex);
         if (!answered)
-                return zookeeper_handle_fail(s, -ETIMEDOUT, "no answer in time");
+                return fail_request(request, -ETIMEDOUT, "no answer in time");
         /* errors below are the library's own, those above are answers of a server */
         if (request->code == ZSESSIONEXPIRED || request->code == ZAUTHFAILED ||
             (request->code < ZOK && request->code > ZAPIERROR))
-                return zookeeper_handle_error(s, request->code);
-        zookeeper_handle_answered(s, request->sent_ns);
+                return request->code == ZCONNECTIONLOSS && request->size > LARGE_BYTES
+                               ? fail_large(request)
+                               : fail_request(request, 0, NULL);
+        zookeeper_handle_answered(s, request->sent_ns, request->results != NULL);
         return 0;
 }
 

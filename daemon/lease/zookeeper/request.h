@@ -28,6 +28,7 @@ struct zookeeper_request {
         bool open;    /* of an ACL: everybody may write */
         char **names; /* of a list of children */
         size_t n_names;
+        size_t size;  /* of the values in a multi */
         /* of a multi: one for each operation; the library writes here */
         zoo_op_result_t *results;
         struct Stat *stats;

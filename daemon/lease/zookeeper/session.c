@@ -175,7 +175,7 @@ static int connect_session(struct zookeeper_session *s, int64_t deadline_ns) {
         if (state == ZOO_EXPIRED_SESSION_STATE)
                 return -ESTALE;
         if (state == ZOO_AUTH_FAILED_STATE)
-                return zookeeper_handle_fail(s, -EACCES, zerror(ZAUTHFAILED));
+                return zookeeper_handle_error(s, ZAUTHFAILED);
         if (state != ZOO_CONNECTED_STATE)
                 return give_up_connection(s);
         if (s->id.client_id == 0)

@@ -14,6 +14,7 @@
 #include "daemon/lease/zookeeper/calls.h"
 #include "daemon/lease/zookeeper/handle.h"
 #include "daemon/lease/zookeeper/session.h"
+#include "tests/support/capture.h"
 #include "tests/support/private_daemon.h"
 #include "tests/support/relay.h"
 #include "tests/support/zookeeper_server.h"
@@ -207,6 +208,34 @@ Test(zookeeper_calls, lists_have_order_and_large_values) {
         zookeeper_server_put(&server, "/a/1/sfshm/byhand/key", "");
         expect(&c, "byhand/key", "", 0);
         expect(&c, "byhand", NULL, 0);
+        client_close(&c);
+        tear_down();
+        free(large);
+}
+
+/* The servers end the connection at a longer request, each time it is sent again. */
+Test(zookeeper_calls, a_request_that_is_too_long_is_named) {
+        size_t size = 1200000;
+        char *large = malloc(size + 1);
+        const char *text, *away;
+        struct client c;
+
+        set_up();
+        client_open(&c, "", "");
+        cr_assert_eq(put(&c, "a", 0, "1", NULL), 0);
+        memset(large, 'x', size);
+        large[size] = '\0';
+        capture_begin();
+        for (int i = 0; i < 2; i++) {
+                cr_assert_eq(put(&c, "b", 0, large, NULL), -EIO);
+                expect(&c, "a", "1", 0);
+        }
+        text = capture_take();
+        cr_assert_contains(text, "a request of 1200000 bytes; if that is more than jute.maxbuffer");
+        away = strstr(text, "event=zookeeper-away");
+        cr_assert(away != NULL && strstr(away + 1, "event=") == NULL, "%s", text);
+        cr_assert_eq(put(&c, "b", 0, "1", NULL), 0);
+        cr_assert_contains(capture_take(), "event=zookeeper-back");
         client_close(&c);
         tear_down();
         free(large);
