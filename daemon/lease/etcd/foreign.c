@@ -112,8 +112,7 @@ const char *etcd_foreign_remedy(CURLcode code, bool tls, bool has_certificate) {
                 return "; start etcd there, correct etcd.endpoints, or let this host and its unit "
                        "reach it (PrivateNetwork=)";
         case CURLE_OPERATION_TIMEDOUT:
-                return "; check the network and firewalls between, and the load of etcd and its "
-                       "disk";
+                return "; check the network and firewalls between, and the load of etcd";
         case CURLE_PARTIAL_FILE:
                 return "; etcd or a proxy before it ended the answer too early";
         case CURLE_UNSUPPORTED_PROTOCOL: /* no HTTP/1.1 */
