@@ -166,10 +166,10 @@ static int make_folder(struct plan *p, const char *path) {
                 zookeeper_request_create(p->zookeeper->session, path, ZOOKEEPER_FOLDER);
         int r = zookeeper_request_wait(request, p->deadline_ns);
 
-        /* without the right to create the folder we may still use an existing one */
-        if (r == 0 && request->code == ZNOAUTH)
-                p->folders_denied = true;
-        else if (r == 0 && request->code != ZNODEEXISTS)
+        /* without the right to create the folder we may still use an existing one, and create
+         * those below it: ZooKeeper looks at the right first */
+        p->folders_denied = r == 0 && request->code == ZNOAUTH;
+        if (r == 0 && request->code != ZNOAUTH && request->code != ZNODEEXISTS)
                 r = zookeeper_handle_refused(p->zookeeper->session, request->code, path);
         zookeeper_request_free(request);
         return r;

@@ -1,0 +1,295 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""The commands of the documentation that are marked <!-- test: NAME -->, run as they stand
+there, against real coordinators and daemons: fleet_page.py CASE."""
+import glob
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+SOURCE = os.environ["SFSHM_SOURCE"]
+SKIPPED = 77
+LIMIT_S = 60
+TTL_S = 6
+
+
+def commands(name):
+    """The block after <!-- test: NAME -->."""
+    found = []
+    for page in glob.glob(f"{SOURCE}/docs/*.md") + [f"{SOURCE}/daemon/lease/KEYS.md"]:
+        with open(page, encoding="utf-8") as file:
+            found += re.findall(rf"<!-- test: {name} -->\n+```\w+\n(.*?)```", file.read(), re.S)
+    assert len(found) == 1, f"{len(found)} blocks for {name}"
+    return found[0]
+
+
+def until(condition, what):
+    end = time.monotonic() + LIMIT_S
+    while time.monotonic() < end:
+        result = condition()
+        if result:
+            return result
+        time.sleep(0.05)
+    raise AssertionError(f"not within {LIMIT_S} s: {what if isinstance(what, str) else what()}")
+
+
+def free_ports(n):
+    sockets = [socket.socket() for _ in range(n)]
+    for s in sockets:
+        s.bind(("127.0.0.1", 0))
+    return [s.getsockname()[1] for s in sockets]
+
+
+class Place:
+    """A directory, what runs in it, and the environment of the commands."""
+
+    def __init__(self):
+        self.directory = tempfile.mkdtemp(prefix="sfshm.", dir=tempfile.gettempdir())
+        if len(self.directory) > 64:
+            self.directory = tempfile.mkdtemp(prefix="sfshm.", dir="/tmp")
+        self.processes = []
+        self.environment = dict(os.environ, ETCDCTL_API="3", password="secret",
+                                root_password="word")
+
+    def spawn(self, words, log):
+        with open(f"{self.directory}/{log}", "a", encoding="utf-8") as file:
+            process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=file, stderr=file,
+                                       env=self.environment)
+        self.processes.append(process)
+        return process
+
+    def log(self, name):
+        with open(f"{self.directory}/{name}", encoding="utf-8", errors="replace") as file:
+            return file.read()
+
+    def run(self, text, status=0):
+        done = subprocess.run(["bash", "-euo", "pipefail", "-c", text], env=self.environment,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, timeout=2 * LIMIT_S)
+        assert done.returncode == status, f"{text}\nstatus {done.returncode}: {done.stdout}"
+        return done.stdout
+
+    def page(self, name):
+        return self.run(commands(name))
+
+    def end(self):
+        for process in reversed(self.processes):
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+
+class Etcd:
+    def __init__(self, place, name="etcd", words=()):
+        self.place, self.name, self.words = place, name, list(words)
+        self.port, self.peer = free_ports(2)
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.process = None
+
+    def start(self, more=()):
+        peer = f"http://127.0.0.1:{self.peer}"
+        self.process = self.place.spawn(
+            ["etcd", "--name", self.name, "--data-dir", f"{self.place.directory}/{self.name}",
+             "--listen-client-urls", self.url, "--advertise-client-urls", self.url,
+             "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer,
+             *(more or ["--initial-cluster", f"{self.name}={peer}"]), *self.words],
+            f"{self.name}.log")
+        self.place.environment["ETCDCTL_ENDPOINTS"] = self.url
+        until(self.serves, "etcd serves")
+        return self
+
+    def serves(self):
+        return subprocess.run(["etcdctl", "endpoint", "health"], env=self.place.environment,
+                              capture_output=True).returncode == 0
+
+    def settings(self):
+        return ["workers.backend=etcd", f"etcd.endpoints={self.url}", f"etcd.ttl={TTL_S}s"]
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait()
+
+
+class ZooKeeper:
+    def __init__(self, place):
+        self.place = place
+        self.port = free_ports(1)[0]
+        self.server = f"127.0.0.1:{self.port}"
+        place.environment["server"] = self.server
+        place.environment["PATH"] += ":/usr/share/zookeeper/bin"
+
+    def start(self):
+        config = f"{self.place.directory}/zoo.cfg"
+        with open(config, "w", encoding="utf-8") as file:
+            file.write(f"tickTime=500\ndataDir={self.place.directory}/zookeeper\n"
+                       f"clientPort={self.port}\nclientPortAddress=127.0.0.1\n"
+                       "admin.enableServer=false\nforceSync=no\n")
+        jars = "/usr/share/java/zookeeper.jar:/usr/share/java/slf4j-simple.jar"
+        self.place.spawn(["java", "-Xmx96m", "-cp", jars,
+                          "org.apache.zookeeper.server.quorum.QuorumPeerMain", config],
+                         "zookeeper.log")
+        until(self.serves, "ZooKeeper serves")
+        return self
+
+    def serves(self):
+        with socket.socket() as s:
+            return s.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def settings(self):
+        return ["workers.backend=zookeeper", f"zookeeper.hosts={self.server}",
+                f"zookeeper.ttl={TTL_S}s"]
+
+
+class Daemon:
+    def __init__(self, place, name, settings):
+        self.place, self.name = place, name
+        self.process, self.said = None, ""
+        os.makedirs(f"{place.directory}/{name}", mode=0o700, exist_ok=True)
+        self.socket = f"{place.directory}/{name}/socket"
+        self.settings = [f"daemon.socket={self.socket}",
+                         f"daemon.state_dir={place.directory}/{name}/state",
+                         f"daemon.shm=/page-{os.getpid()}-{name}",
+                         f"workers.space=page-{os.getpid()}"] + settings
+
+    def words(self):
+        return [a for s in self.settings for a in ("--set", s)]
+
+    def start(self):
+        self.process = self.place.spawn([os.environ["SFSHMD"], "--config", "/dev/null",
+                                         *self.words()], f"{self.name}.log")
+        return self
+
+    def log(self):
+        return self.place.log(f"{self.name}.log")
+
+    def wait_for(self, text, times=1):
+        until(lambda: self.log().count(text) >= times,
+              lambda: f"{text} in the log of {self.name}:\n{self.log()}")
+
+    def next(self):
+        """One ID; it may have to be waited for at a start."""
+        def one():
+            done = self.tool("next")
+            self.said = done.stdout + done.stderr
+            return done.stdout.strip() if done.returncode == 0 else None
+        return int(until(one, lambda: f"an ID of {self.name}: {self.said}{self.log()}"))
+
+    def serves_now(self):
+        done = self.tool("next")
+        assert done.returncode == 0, done.stderr
+
+    def tool(self, *words):
+        return subprocess.run([os.environ["SFSHM_TOOL"], *words],
+                              env=dict(self.place.environment, SFSHM_SOCKET=self.socket),
+                              capture_output=True, text=True, timeout=LIMIT_S)
+
+    def workers(self, *words):
+        return self.tool("workers", *words, "--config", "/dev/null", *self.words())
+
+    def ends(self, status):
+        assert self.process.wait(LIMIT_S) == status, self.log()
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        self.ends(0)
+
+
+def password(place, text="secret"):
+    path = f"{place.directory}/password"
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text + "\n")
+    os.chmod(path, 0o600)
+    return path
+
+
+def etcd_accounts(place):
+    """Red with `read` or `write` in place of `readwrite`, as below."""
+    etcd = Etcd(place).start()
+    place.page("etcd-accounts")
+    place.page("etcd-auth")
+    account = ["etcd.username=sfshm", f"etcd.password_file={password(place)}"]
+    a = Daemon(place, "a", etcd.settings() + account).start()
+    a.next()
+    refuse = "etcdctl --user root:word role revoke-permission sfshm --prefix /sfshm/ && " \
+             "etcdctl --user root:word role grant-permission sfshm --prefix=true "
+    place.run(refuse + "read /sfshm/")
+    a.wait_for("event=fence-write")
+    assert "read and write below etcd.prefix" in a.log(), a.log()
+    done = a.workers()
+    assert done.returncode == 0, done.stderr
+    place.run(refuse + "write /sfshm/")
+    done = a.workers()
+    assert done.returncode != 0 and "read and write below etcd.prefix" in done.stderr, done.stderr
+    place.run(refuse + "readwrite /sfshm/")
+    a.wait_for("event=fence-recovered")
+    a.serves_now()
+    a.stop()
+
+
+def zookeeper_accounts(place):
+    """Red when a folder that may not be created, but is there, keeps the next from being made."""
+    zookeeper = ZooKeeper(place).start()
+    place.page("zookeeper-accounts")
+    account = ["zookeeper.username=sfshm", f"zookeeper.password_file={password(place)}"]
+    a = Daemon(place, "a", zookeeper.settings() + account).start()
+    a.next()
+    stranger = Daemon(place, "b", zookeeper.settings())
+    done = stranger.workers()
+    assert done.returncode != 0 and "denied access" in done.stderr, done.stderr
+    a.stop()
+
+
+def alert(place):
+    etcd = Etcd(place).start()
+    text = place.run(f"curl -sf {etcd.url}/metrics")
+    for name in re.findall(r"etcd_\w+", commands("alert")):
+        assert f"\n{name} " in text, f"etcd has no metric {name}"
+    with open(f"{place.directory}/rules.yml", "w", encoding="utf-8") as file:
+        json.dump({"groups": [{"name": "etcd", "rules": [
+            {"alert": "EtcdFills", "expr": commands("alert").strip()}]}]}, file)
+    place.run(f"promtool check rules {place.directory}/rules.yml")
+
+
+def nospace(place):
+    """Running daemons come back by themselves."""
+    etcd = Etcd(place, words=["--quota-backend-bytes=2097152"]).start()
+    a = Daemon(place, "a", etcd.settings()).start()
+    a.next()
+    place.run("for ((i = 0; i < 400; i++)); do head -c 20000 /dev/zero | tr '\\0' x |"
+              " etcdctl put filler || break; done")
+    a.wait_for("event=fence-write")
+    a.serves_now()
+    place.page("nospace")
+    a.wait_for("event=fence-recovered")
+    a.serves_now()
+    a.stop()
+
+
+CASES = {f.__name__: f for f in (etcd_accounts, zookeeper_accounts, alert, nospace)}
+
+
+def main():
+    for program in ["etcd", "etcdctl"] + (["java"] if "zookeeper" in sys.argv[1] else []):
+        if shutil.which(program) is None:
+            print(f"{program} is not installed")
+            return SKIPPED
+    place = Place()
+    try:
+        CASES[sys.argv[1]](place)
+    finally:
+        place.end()
+        for path in glob.glob(f"/dev/shm/page-{os.getpid()}-*"):
+            os.unlink(path)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
