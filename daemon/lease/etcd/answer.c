@@ -40,6 +40,7 @@ static const struct {
         { "request is too large", -EIO, ": run etcd with --max-request-bytes of 1572864 or more" },
         { "too many requests", -EIO,
           ": etcd writes more slowly than it is asked to: give it a faster disk" },
+        { "required revision has been compacted", -EAGAIN, "" }, /* of a list by pages */
         { "no leader", -EIO,
           ": its members have no majority: start those that are down, or repair the network "
           "between them ('etcdctl endpoint status --cluster')" },

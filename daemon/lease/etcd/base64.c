@@ -26,29 +26,41 @@ char *base64_encode(const void *bytes, size_t size) {
         return text;
 }
 
+/* What each character stands for; -1: it is none of the alphabet. */
+static void make_values(int8_t values[256]) {
+        memset(values, -1, 256);
+        for (int8_t i = 0; i < 64; i++)
+                values[(uint8_t)alphabet[i]] = i;
+}
+
 char *base64_decode(const char *text) {
         size_t length = strlen(text), n = 0;
         size_t data = length;
+        int8_t values[256];
         char *bytes;
 
         while (data > 0 && length - data < 2 && text[data - 1] == '=')
                 data--;
-        if (length % 4 != 0 || strspn(text, alphabet) != data)
+        bytes = length % 4 == 0 ? malloc(length / 4 * 3 + 1) : NULL;
+        if (bytes == NULL)
                 return NULL;
-        bytes = malloc(length / 4 * 3 + 1);
-        for (size_t i = 0; bytes != NULL && i < data; i += 4) {
+        make_values(values);
+        for (size_t i = 0; i < data; i += 4) {
                 uint32_t group = 0;
 
                 for (size_t j = 0; j < 4; j++) {
-                        group <<= 6;
-                        if (i + j < data)
-                                group |= (uint32_t)(strchr(alphabet, text[i + j]) - alphabet);
+                        int8_t value = i + j < data ? values[(uint8_t)text[i + j]] : 0;
+
+                        if (value < 0) {
+                                free(bytes);
+                                return NULL;
+                        }
+                        group = group << 6 | (uint32_t)value;
                 }
                 for (size_t j = 0; j < 3; j++)
                         if (i + j + 1 < data)
                                 bytes[n++] = (char)(group >> (16 - 8 * j));
         }
-        if (bytes != NULL)
-                bytes[n] = '\0';
+        bytes[n] = '\0';
         return bytes;
 }

@@ -16,6 +16,7 @@
 #include "daemon/util/log.h"
 #include "daemon/util/time.h"
 
+#define PAGE 2000 /* keys in an answer: some 3 MiB, as a record has about 1 KiB there */
 #define TIMEOUTS_IN_TTL 6 /* a renewal is at most three requests, and may be tried twice */
 
 static json_t *format_number(int64_t value) {
@@ -108,45 +109,97 @@ static int take_item(const struct etcd_coordinator *etcd, const json_t *kv,
         return 0;
 }
 
-static int take_list(struct etcd_coordinator *etcd, const json_t *answer,
-                     struct coordinator_list *ret) {
-        const json_t *kvs = json_object_get(answer, "kvs");
-        struct coordinator_list list = {
-                .items = calloc(json_array_size(kvs) + 1, sizeof(*list.items)) };
-        int64_t revision;
-        int r = list.items != NULL ? check_revision(etcd, answer, &revision) : -ENOMEM;
+/* The keys that begin with `prefix`, as they were at one revision, page by page. */
+struct pages {
+        struct etcd_coordinator *etcd;
+        const char *prefix;
+        struct coordinator_list list;
+        int64_t revision; /* of all pages; 0: there was none yet */
+        int64_t total;    /* keys in all of them */
+};
 
-        /* a truncated answer must not look like missing keys */
-        if (r == 0 &&
-            (parse_number(json_object_get(answer, "count")) != (int64_t)json_array_size(kvs) ||
-             json_is_true(json_object_get(answer, "more"))))
-                r = -EIO;
-        for (size_t i = 0; r == 0 && i < json_array_size(kvs); i++) {
-                r = take_item(etcd, json_array_get(kvs, i), &list.items[i]);
-                list.n += r == 0;
+/* A truncated answer must not look like missing keys. */
+static bool is_whole(const struct pages *p, const json_t *answer, size_t n) {
+        int64_t left = parse_number(json_object_get(answer, "count"));
+        bool more = json_is_true(json_object_get(answer, "more"));
+
+        if (left < (int64_t)n || (p->revision != 0 && left != p->total - (int64_t)p->list.n))
+                return false;
+        return more ? n > 0 && left > (int64_t)n : left == (int64_t)n;
+}
+
+static int take_page(struct pages *p, const json_t *answer, bool *ret_more) {
+        const json_t *kvs = json_object_get(answer, "kvs");
+        size_t n = json_array_size(kvs);
+        struct coordinator_item *items;
+        int64_t revision;
+        int r = check_revision(p->etcd, answer, &revision);
+
+        if (r < 0 || !is_whole(p, answer, n))
+                return r < 0 ? r : -EIO;
+        if (p->revision == 0) {
+                p->revision = revision;
+                p->total = parse_number(json_object_get(answer, "count"));
         }
-        if (r < 0) {
-                coordinator_list_clear(&list);
-                return r;
+        items = reallocarray(p->list.items, p->list.n + n + 1, sizeof(*items));
+        if (items == NULL)
+                return -ENOMEM;
+        p->list.items = items;
+        for (size_t i = 0; r == 0 && i < n; i++) {
+                r = take_item(p->etcd, json_array_get(kvs, i), &items[p->list.n]);
+                p->list.n += r == 0;
         }
-        *ret = list;
-        return 0;
+        *ret_more = json_is_true(json_object_get(answer, "more"));
+        return r;
+}
+
+/* The first key that was not listed yet: the last one with a NUL behind it. */
+static json_t *format_start(const struct pages *p) {
+        char *full = NULL;
+        json_t *value;
+        int n;
+
+        if (p->list.n == 0)
+                return format_key(p->etcd, p->prefix, false);
+        n = asprintf(&full, "%s/%s", p->etcd->prefix, p->list.items[p->list.n - 1].key);
+        if (n < 0)
+                return NULL;
+        value = format_base64(full, (size_t)n + 1);
+        free(full);
+        return value;
 }
 
 /* Linearizable, which is the default: `serializable` is not set. */
-static int etcd_list(void *coordinator, const char *prefix, struct coordinator_list *ret) {
-        struct etcd_coordinator *etcd = coordinator;
+static int read_page(struct pages *p, bool *ret_more) {
+        json_t *request = json_pack("{s:o, s:o, s:s, s:i}", "key", format_start(p), "range_end",
+                                    format_key(p->etcd, p->prefix, true), "sort_target", "KEY",
+                                    "limit", PAGE);
         json_t *answer = NULL;
-        int r = etcd_http_call(etcd->http, "kv/range",
-                               json_pack("{s:o, s:o, s:s}", "key", format_key(etcd, prefix, false),
-                                         "range_end", format_key(etcd, prefix, true), "sort_target",
-                                         "KEY"),
-                               false, &answer);
+        int r;
 
+        if (request != NULL && p->revision != 0)
+                (void)json_object_set_new(request, "revision", format_number(p->revision));
+        r = etcd_http_call(p->etcd->http, "kv/range", request, false, &answer);
         if (r == 0)
-                r = take_list(etcd, answer, ret);
+                r = take_page(p, answer, ret_more);
         json_decref(answer);
         return r;
+}
+
+/* -EAGAIN: a compaction has taken the revision away; another list has a later one. */
+static int etcd_list(void *coordinator, const char *prefix, struct coordinator_list *ret) {
+        struct pages p = { .etcd = coordinator, .prefix = prefix };
+        bool more = true;
+        int r = 0;
+
+        while (r == 0 && more)
+                r = read_page(&p, &more);
+        if (r < 0) {
+                coordinator_list_clear(&p.list);
+                return r;
+        }
+        *ret = p.list;
+        return 0;
 }
 
 /* ---- commit */

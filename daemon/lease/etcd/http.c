@@ -364,9 +364,9 @@ int etcd_http_call(struct etcd_http *http, const char *path, json_t *request, bo
                 bool sent = false;
 
                 r = ask_endpoint(http, at, path, body, &sent, ret);
-                if (r == 0)
+                if (r == 0 || r == -EAGAIN)
                         tell_success(http, at, path);
-                if (r == 0 || r == -ENOMEM)
+                if (r == 0 || r == -EAGAIN || r == -ENOMEM)
                         break;
                 tell_failure(http, at, path, r);
                 if ((once && sent) || r == -ETIMEDOUT)

@@ -26,7 +26,7 @@ struct etcd_http *etcd_http_free(struct etcd_http *http);
 /*
  * Takes `request` over. 0 and the answer; -ETIMEDOUT, -EIO: it may have been carried out;
  * -EACCES: nothing was done, since access is denied, or a certificate is missing or not
- * trusted. With `once` it is sent to one endpoint at most; without, as for a request that
+ * trusted; -EAGAIN: nothing was done, the revision asked for is gone. With `once` it is sent to one endpoint at most; without, as for a request that
  * changes nothing, the other endpoints are tried as well. Failures are logged when they
  * begin and when they end. All answers come from one cluster.
  */

@@ -58,6 +58,41 @@ Test(etcd_calls, a_list_is_whole_or_refused) {
         coordinator_list_clear(&list);
 }
 
+static int list_two(const char *first, int status, const char *second) {
+        char text[1000];
+
+        snprintf(text, sizeof(text), "{" HEADER "%s}", first);
+        fake_http_first(fake_etcd_server, RANGE, 200, text);
+        snprintf(text, sizeof(text), "{" HEADER "%s}", second);
+        fake_http_json(fake_etcd_server, RANGE, status, text);
+        return fake_etcd_list();
+}
+
+/* Red when a page is read at another revision, or from another key, than it must. */
+Test(etcd_calls, a_list_comes_by_pages) {
+#define LAST "{\"key\":\"L3Nmc2htL2NvbnRyYWN0cw==\",\"mod_revision\":\"4\"}"
+        static const char first[] = ",\"kvs\":[" GOOD "],\"count\":\"2\",\"more\":true";
+        static const char *const bad[] = {
+                "", ",\"kvs\":[" LAST "],\"count\":\"2\"",
+                ",\"kvs\":[" LAST "],\"count\":\"2\",\"more\":true",
+                ",\"kvs\":[],\"count\":\"1\",\"more\":true",
+                ",\"kvs\":[" LAST "," LAST "],\"count\":\"2\"",
+        };
+        char *text, *after = base64_encode("/sfshm/contract", 16);
+
+        cr_assert_eq(list_two(first, 200, ",\"kvs\":[" LAST "],\"count\":\"1\""), 0);
+        text = fake_http_last(fake_etcd_server, RANGE);
+        cr_assert_contains(text, after);
+        cr_assert_contains(text, "\"revision\":\"5\"");
+        cr_assert_contains(text, "\"limit\":");
+        free(text);
+        free(after);
+        for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+                cr_expect_eq(list_two(first, 200, bad[i]), -EIO, "%s", bad[i]);
+        cr_expect_eq(list_two(first, 400, ",\"error\":\"etcdserver: mvcc: required revision has "
+                                          "been compacted\",\"code\":11"), -EAGAIN);
+}
+
 /* Red when `serializable` is set: then a member may answer that lost its cluster. */
 Test(etcd_calls, a_list_is_linearizable_and_sorted) {
         char *text, *first = base64_encode("/sfshm/contract", 15);
