@@ -19,7 +19,8 @@
 /*
  * Every counter is declared once, here: struct, tool, Prometheus text and manual page
  * follow from it. COUNTER(name, Prometheus name, type, unit divisor, help)
- * The value is an int64; Prometheus sees value / divisor.
+ * The value is an int64; Prometheus sees value / divisor. The Prometheus name may end with a
+ * label and its value; the counters of one name follow each other, and the first has the help.
  */
 #define STATISTICS_COUNTERS(COUNTER) \
         COUNTER(overflows, "sfshm_overflows_total", "counter", 1, \
@@ -67,8 +68,9 @@
                 "Shared memory held for clients.") \
         COUNTER(worker_claims, "sfshm_worker_claims_total", "counter", 1, \
                 "Runs of worker IDs claimed from the coordinator.") \
-        COUNTER(worker_conflicts, "sfshm_worker_conflicts_total", "counter", 1, \
-                "Claims lost to a faster host, and worker IDs lost to another host.") \
+        COUNTER(worker_conflicts_race, "sfshm_worker_conflicts_total{kind=\"race\"}", "counter", 1, \
+                "Claims and worker IDs lost to other hosts, by all daemons since the boot.") \
+        COUNTER(worker_conflicts_lost, "sfshm_worker_conflicts_total{kind=\"lost\"}", "counter", 1, "") \
         COUNTER(lease_renewals, "sfshm_lease_renewals_total", "counter", 1, \
                 "Renewals of the lease by the coordinator.") \
         COUNTER(lease_failures, "sfshm_lease_renewal_failures_total", "counter", 1, \
@@ -85,14 +87,11 @@
                 "Times the lease ended without a release.") \
         COUNTER(worker_waits, "sfshm_worker_claim_waits_total", "counter", 1, \
                 "Claims that found no run of worker IDs free.") \
-        COUNTER(workers_held, "sfshm_workers_held", "gauge", 1, \
-                "Worker IDs of the region that hosts held at the last claim.") \
-        COUNTER(workers_resting, "sfshm_workers_resting", "gauge", 1, \
-                "Worker IDs of the region that rested at the last claim.") \
-        COUNTER(workers_refused, "sfshm_workers_refused", "gauge", 1, \
-                "Worker IDs of the region whose fence was lost, at the last claim.") \
-        COUNTER(workers_free, "sfshm_workers_free", "gauge", 1, \
-                "Worker IDs of the region that were free at the last claim.") \
+        COUNTER(region_workers_held, "sfshm_region_workers{state=\"held\"}", "gauge", 1, \
+                "Worker IDs of the region by state, counted at each claim and tenth renewal.") \
+        COUNTER(region_workers_resting, "sfshm_region_workers{state=\"resting\"}", "gauge", 1, "") \
+        COUNTER(region_workers_refused, "sfshm_region_workers{state=\"refused\"}", "gauge", 1, "") \
+        COUNTER(region_workers_free, "sfshm_region_workers{state=\"free\"}", "gauge", 1, "") \
         COUNTER(fence_ahead_ms, "sfshm_fence_ahead_seconds", "gauge", 1000, \
                 "How far the fence is ahead of the daemon's clock.") \
         COUNTER(region, "sfshm_region", "gauge", 1, "Region of the worker IDs.") \

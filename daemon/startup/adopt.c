@@ -126,10 +126,14 @@ bool adopt_statistics(const void *map, size_t size, const void *context) {
         const struct statistics_segment *statistics = map;
         const struct adopt *adopt = context;
 
-        return memcmp(statistics->magic, STATISTICS_MAGIC, sizeof(statistics->magic)) == 0 &&
-               statistics->version == STATISTICS_VERSION && statistics->size == size &&
-               statistics->client_capacity == adopt->config->max_clients &&
-               memcmp(statistics->boot_id, adopt->boot_id, sizeof(statistics->boot_id)) == 0 &&
+        if (memcmp(statistics->magic, STATISTICS_MAGIC, sizeof(statistics->magic)) != 0 ||
+            statistics->version != STATISTICS_VERSION || statistics->size != size ||
+            memcmp(statistics->boot_id, adopt->boot_id, sizeof(statistics->boot_id)) != 0)
+                return false;
+        /* also of other worker IDs: those were lost */
+        adopt->findings->races = statistics->counters.worker_conflicts_race;
+        adopt->findings->lost = statistics->counters.worker_conflicts_lost;
+        return statistics->client_capacity == adopt->config->max_clients &&
                same_layout(&statistics->layout, &adopt->config->layout) &&
                same_run(adopt, statistics->worker_first) &&
                statistics->worker_count == run_policy_most(adopt->config, adopt->granted);

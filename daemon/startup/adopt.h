@@ -25,6 +25,7 @@
 struct adopt_findings {
         uint32_t other_ticker; /* the thread of a live ticker: another daemon uses the segments */
         uint64_t known_tick;   /* IDs up to it may exist: the highest fence that can be believed */
+        int64_t races, lost;   /* as the earlier daemons of this boot counted them */
 };
 
 struct adopt {

@@ -319,6 +319,8 @@ int segments_start(struct segments *ret, const struct config *config, struct lea
                 r = open_all(&segments, config, &opening);
         if (r == 0)
                 r = segments_begin(&segments, config, &opening.adopt);
+        if (r == 0)
+                lease_continue_conflicts(lease, findings.races, findings.lost);
         /* the shared memory may be lost next, while this daemon waits */
         if (r == 0)
                 r = lease_persist(lease, findings.known_tick);

@@ -165,12 +165,13 @@ static void fill_lease(struct statistics *s) {
         if (lease == NULL)
                 return;
         to->worker_claims = load_input(&lease->claims);
-        to->worker_conflicts = load_input(&lease->conflicts);
+        to->worker_conflicts_race = load_input(&lease->conflicts);
+        to->worker_conflicts_lost = load_input(&lease->lost);
         to->worker_waits = load_input(&lease->waits);
-        to->workers_held = load_input(&lease->held);
-        to->workers_resting = load_input(&lease->resting);
-        to->workers_refused = load_input(&lease->refused);
-        to->workers_free = load_input(&lease->free);
+        to->region_workers_held = load_input(&lease->held);
+        to->region_workers_resting = load_input(&lease->resting);
+        to->region_workers_refused = load_input(&lease->refused);
+        to->region_workers_free = load_input(&lease->free);
         to->coordinator_errors = load_input(&lease->coordinator_errors);
         to->coordinator_breakers = load_input(&lease->breakers);
         to->lease_renewal_ns = load_input(&lease->renewal_ns);
@@ -282,6 +283,9 @@ static void *statistics_thread(void *context) {
                 pthread_mutex_lock(&s->wake_mutex);
         } while (wait_for_reason(s));
         pthread_mutex_unlock(&s->wake_mutex);
+        /* why the daemon stops may be among these; the next one continues some of them */
+        fill_lease(s);
+        publish_image(s);
         rcu_unregister_thread();
         return NULL;
 }

@@ -17,6 +17,7 @@
 #include "daemon/lease/fleet/fleet.h"
 #include "daemon/lease/fleet/renew.h"
 #include "daemon/lease/fleet/resize.h"
+#include "daemon/lease/fleet/survey.h"
 #include "daemon/lease/state/directory.h"
 #include "daemon/lease/state/fence_file.h"
 #include "daemon/lease/state/identity.h"
@@ -312,6 +313,8 @@ static int backend_write_fence(void *backend, uint64_t fence_tick) {
         struct fleet_backend *b = backend;
         int r = fleet_renew(b->fleet, fence_tick);
 
+        if (r == 0)
+                fleet_survey_renewed(b->fleet);
         disown_record(b);
         return r;
 }

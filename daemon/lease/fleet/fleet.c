@@ -10,6 +10,7 @@
 #include "daemon/lease/fleet/choose.h"
 #include "daemon/lease/fleet/commit.h"
 #include "daemon/lease/fleet/internal.h"
+#include "daemon/lease/fleet/survey.h"
 #include "daemon/lease/state/fence_file.h"
 #include "daemon/util/log.h"
 
@@ -41,18 +42,6 @@ const char *fleet_space_name(const struct fleet *f) {
 }
 
 /* ---- what the metrics and the log say */
-
-/* What a claim found in the region. */
-static void report_region(const struct fleet *f, const struct fleet_view *view) {
-        struct fleet_census census = fleet_census(view, fleet_tick_now(f), fleet_recycle_ticks(f));
-        struct lease_counters *counters = f->parts.counters;
-
-        /* relaxed, all: numbers for display */
-        atomic_store_explicit(&counters->held, census.held, memory_order_relaxed);
-        atomic_store_explicit(&counters->resting, census.resting, memory_order_relaxed);
-        atomic_store_explicit(&counters->refused, census.refused, memory_order_relaxed);
-        atomic_store_explicit(&counters->free, census.free, memory_order_relaxed);
-}
 
 static void report_claim(const struct fleet *f, const struct lease_grant *grant) {
         char *workers = worker_set_text(&f->record.workers), time[FENCE_TIME_SIZE], above[96];
@@ -251,7 +240,7 @@ int fleet_claim(struct fleet *f, struct lease_grant *ret) {
         int r = fleet_view_read(&view, f->parts.calls, f->parts.coordinator, &f->parts.space);
 
         if (r == 0) {
-                report_region(f, view);
+                fleet_survey_count(f, view);
                 r = claim_run(f, view);
         }
         if (r == -EAGAIN) {

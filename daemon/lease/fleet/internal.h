@@ -22,6 +22,7 @@ struct fleet {
         int64_t uncertain_ns; /* when the first of those was sent */
         bool late;            /* a commit may be done after its record was read again */
         uint64_t written_renewals, written_fence; /* of our last known commit */
+        uint32_t region_hosts, until_survey; /* see survey.h; 0: none was begun */
         int64_t ttl_ns;       /* as granted */
         int64_t begun_ns;     /* when the session was asked for */
         int64_t sent_ns;      /* the last success: when the session's last TTL began, or earlier */

@@ -22,7 +22,7 @@ bool fleet_renew_is_unknown(int error) {
 
 static int lose_lease(struct fleet *f, const char *why) {
         f->lost = true;
-        fleet_count(&f->parts.counters->conflicts);
+        fleet_count(&f->parts.counters->lost);
         return log_failure(ESTALE, "lease-lost", "this host has lost its worker IDs: %s. sfshmd "
                            "stops; after a restart it takes others, and clients continue with "
                            "those", why);

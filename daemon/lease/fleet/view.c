@@ -105,7 +105,7 @@ static void mark_owner(struct fleet_view *view, size_t owner) {
 
         for (uint32_t w = worker_set_next(&record->workers, 0); w < view->end;
              w = worker_set_next(&record->workers, w + 1)) {
-                if (view->of_worker[w] >= 0)
+                if (view->of_worker[w] >= 0 && !view->quiet)
                         log_event(LOG_LEVEL_WARNING, "coordinator-twice", "worker ID %" PRIu32 " is "
                                   "refused: the coordinator has two hosts with it, %s and %s", w,
                                   record->nonce,
@@ -144,6 +144,8 @@ static int read_host(struct fleet_view *view, const struct coordinator_list *lis
                 free(owner->record);
                 if (r == -ENOMEM || keep_odd(&view->damaged[view->n_damaged++], item, r) < 0)
                         return -ENOMEM;
+                if (view->quiet)
+                        return 0;
                 log_event(LOG_LEVEL_WARNING, "coordinator-damaged", "the coordinator's key %s is "
                           "%s: the worker IDs it stood for are refused. Put back its value by hand, or "
                           "see sfshm fence --above",
@@ -225,7 +227,7 @@ static int check_used(struct fleet_view *view, const struct fleet_space *space) 
                 view->of_worker[w] = FLEET_REFUSED;
                 worker_set_add(&lost, w);
         }
-        if (worker_set_count(&lost) == 0 || (text = worker_set_text(&lost)) == NULL)
+        if (view->quiet || worker_set_count(&lost) == 0 || (text = worker_set_text(&lost)) == NULL)
                 return 0;
         log_event(LOG_LEVEL_WARNING, "coordinator-lost", "worker IDs %s of region %" PRIu32 " are "
                   "refused: they were used, and no region/%" PRIu32 "/host/... in the coordinator "
@@ -288,13 +290,14 @@ static int read_lists(struct fleet_view *view, const struct coordinator_calls *c
         return r;
 }
 
-int fleet_view_read(struct fleet_view **ret, const struct coordinator_calls *calls,
-                    void *coordinator, const struct fleet_space *space) {
+static int read_view(struct fleet_view **ret, const struct coordinator_calls *calls,
+                     void *coordinator, const struct fleet_space *space, bool quiet) {
         struct fleet_view *view = calloc(1, sizeof(*view));
         int r;
 
         if (view == NULL)
                 return -ENOMEM;
+        view->quiet = quiet;
         view->end = record_region_end(&space->layout);
         memset(view->of_worker, 0xff, sizeof(view->of_worker)); /* FLEET_NEVER_USED */
         r = read_lists(view, calls, coordinator, space);
@@ -304,6 +307,16 @@ int fleet_view_read(struct fleet_view **ret, const struct coordinator_calls *cal
         }
         *ret = view;
         return 0;
+}
+
+int fleet_view_read(struct fleet_view **ret, const struct coordinator_calls *calls,
+                    void *coordinator, const struct fleet_space *space) {
+        return read_view(ret, calls, coordinator, space, false);
+}
+
+int fleet_view_read_quietly(struct fleet_view **ret, const struct coordinator_calls *calls,
+                            void *coordinator, const struct fleet_space *space) {
+        return read_view(ret, calls, coordinator, space, true);
 }
 
 struct fleet_view *fleet_view_free(struct fleet_view *view) {

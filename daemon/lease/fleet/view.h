@@ -42,6 +42,7 @@ struct fleet_view {
          * or damaged. Until the session expires also that of a host which has begun another. */
         struct fleet_odd_key *strays;
         size_t n_strays;
+        bool quiet;                   /* no warnings */
         uint32_t end;                 /* worker IDs of the region */
         int32_t of_worker[WORKER_SET_MAX];
 };
@@ -56,6 +57,9 @@ struct fleet_space {
  * a warning: its worker IDs are refused. */
 int fleet_view_read(struct fleet_view **ret, const struct coordinator_calls *calls,
                     void *coordinator, const struct fleet_space *space);
+/* Without the warnings of worker IDs that are refused: for who reads again and again. */
+int fleet_view_read_quietly(struct fleet_view **ret, const struct coordinator_calls *calls,
+                            void *coordinator, const struct fleet_space *space);
 struct fleet_view *fleet_view_free(struct fleet_view *view);
 
 /* "region/0/host/NONCE" and so on; `name` may be "". Returns `key`. */

@@ -20,8 +20,11 @@ static const struct metric_about {
 #undef METRIC_ROW
 };
 
+/* Without a label that may follow in it. */
 static void print_about(FILE *out, const char *name, const char *type, const char *help) {
-        fprintf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+        int n = (int)strcspn(name, "{");
+
+        fprintf(out, "# HELP %.*s %s\n# TYPE %.*s %s\n", n, name, help, n, name, type);
 }
 
 /* Returns it. */
@@ -38,7 +41,8 @@ static void print_counter(FILE *out, const char *name, const char *type, int64_t
         if (strcmp(name, "sfshm_overflow_wait_seconds_total") == 0 ||
             strcmp(name, "sfshm_lease_renewal_seconds_total") == 0)
                 return;
-        print_about(out, name, type, help);
+        if (help[0] != '\0') /* the first one of its name */
+                print_about(out, name, type, help);
         fprintf(out, "%s ", name);
         stat_print_scaled(out, value, divisor);
         fputc('\n', out);

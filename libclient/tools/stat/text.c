@@ -140,7 +140,7 @@ static void print_layout(FILE *out, const struct sample *sample) {
         }
 }
 
-/* With a coordinator: the lease, and the region at the last claim. */
+/* With a coordinator: the lease, and its region. */
 static void print_lease(FILE *out, const struct sample *sample) {
         const struct statistics_counters *c = &sample->statistics.header.counters;
         double mean_ms = mean((double)c->lease_renewal_ns, (double)c->lease_renewals) / 1e6;
@@ -153,9 +153,10 @@ static void print_lease(FILE *out, const struct sample *sample) {
                 " failed, %" PRId64 " times expired\n", time, c->lease_renewals, mean_ms,
                 c->lease_failures, c->lease_expirations);
         fprintf(out, "region     %" PRId64 " worker IDs held, %" PRId64 " resting, %" PRId64
-                " refused, %" PRId64 " free at the claim; %" PRId64 " conflicts\n",
-                c->workers_held, c->workers_resting, c->workers_refused, c->workers_free,
-                c->worker_conflicts);
+                " refused, %" PRId64 " free; %" PRId64 " claims lost to faster hosts, %" PRId64
+                " times worker IDs lost\n", c->region_workers_held, c->region_workers_resting,
+                c->region_workers_refused, c->region_workers_free, c->worker_conflicts_race,
+                c->worker_conflicts_lost);
         fprintf(out, "requests   %" PRId64 " errors of the coordinator, %" PRId64
                 " endpoints skipped\n", c->coordinator_errors, c->coordinator_breakers);
 }

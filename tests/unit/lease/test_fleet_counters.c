@@ -4,7 +4,9 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdatomic.h>
+#include <string.h>
 
+#include "daemon/lease/fleet/survey.h"
 #include "tests/support/capture.h"
 #include "tests/unit/support/fleet_hosts.h"
 
@@ -112,4 +114,62 @@ Test(fleet_counters, conflicts) {
         cr_assert_eq(fleet_host_claim(&a, "a", 1), 0);
         cr_assert_eq(a.grant.worker_first, 1);
         EXPECT(conflicts, 1);
+        EXPECT(lost, 0);
+}
+
+static int renew_and_survey(struct host *h) {
+        int r = fleet_renew(h->fleet, NOW_TICK + 1000);
+
+        if (r == 0)
+                fleet_survey_renewed(h->fleet);
+        return r;
+}
+
+/* Red when it is read at each renewal, or never again. */
+Test(fleet_counters, the_region_is_read_anew_at_every_tenth_renewal) {
+        uint64_t before;
+
+        cr_assert_eq(fleet_host_claim(&a, "a", 1), 0);
+        EXPECT(held, 0);
+        for (int i = 0; i < 10; i++)
+                cr_assert_eq(renew_and_survey(&a), 0);
+        EXPECT(held, 1);
+        before = fleet_hosts.memory.n_lists;
+        cr_assert_eq(fleet_host_claim(&b, "b", 2), 0);
+        before = fleet_hosts.memory.n_lists - before; /* of one reading */
+        EXPECT(held, 1);
+        for (int tens = 1; tens <= 3; tens++) {
+                uint64_t lists = fleet_hosts.memory.n_lists;
+
+                for (int i = 0; i < 10; i++)
+                        cr_assert_eq(renew_and_survey(&a), 0);
+                EXPECT(held, 3);
+                EXPECT(free, 1);
+                cr_expect_eq(fleet_hosts.memory.n_lists - lists, before);
+        }
+        cr_assert_eq(fleet_release(b.fleet, NOW_TICK), 0);
+        for (int i = 0; i < 10; i++)
+                cr_assert_eq(renew_and_survey(&a), 0);
+        EXPECT(held, 1);
+        EXPECT(resting, 2);
+}
+
+/* Worker IDs that are refused are told of at a claim, not for ever. A reading that fails
+ * leaves the numbers. */
+Test(fleet_counters, the_region_is_read_anew_in_silence) {
+        char key[FLEET_KEY_MAX];
+
+        cr_assert_eq(fleet_host_claim(&a, "a", 1), 0);
+        cr_assert_eq(fleet_host_claim(&b, "b", 2), 0);
+        fleet_hosts.memory.now_ns += S;
+        memory_put(&fleet_hosts.memory, fleet_key(key, 0, "host", fleet_nonce(b.fleet)), NULL);
+        capture_begin();
+        for (int i = 0; i < 10; i++)
+                cr_assert_eq(renew_and_survey(&a), 0);
+        EXPECT(refused, 2);
+        cr_assert_null(strstr(capture_take(), "coordinator-lost"));
+        a.link.away = true;
+        for (int i = 0; i < 20; i++)
+                fleet_survey_renewed(a.fleet);
+        EXPECT(refused, 2);
 }
