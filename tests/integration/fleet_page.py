@@ -76,6 +76,13 @@ class Place:
         assert done.returncode == status, f"{text}\nstatus {done.returncode}: {done.stdout}"
         return done.stdout
 
+    def tries(self, text):
+        try:
+            self.run(text)
+            return True
+        except AssertionError:
+            return False
+
     def page(self, name):
         return self.run(commands(name))
 
@@ -92,15 +99,15 @@ class Etcd:
         self.place, self.name, self.words = place, name, list(words)
         self.port, self.peer = free_ports(2)
         self.url = f"http://127.0.0.1:{self.port}"
+        self.peer_url = f"http://127.0.0.1:{self.peer}"
         self.process = None
 
     def start(self, more=()):
-        peer = f"http://127.0.0.1:{self.peer}"
         self.process = self.place.spawn(
             ["etcd", "--name", self.name, "--data-dir", f"{self.place.directory}/{self.name}",
              "--listen-client-urls", self.url, "--advertise-client-urls", self.url,
-             "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer,
-             *(more or ["--initial-cluster", f"{self.name}={peer}"]), *self.words],
+             "--listen-peer-urls", self.peer_url, "--initial-advertise-peer-urls", self.peer_url,
+             *(more or ["--initial-cluster", f"{self.name}={self.peer_url}"]), *self.words],
             f"{self.name}.log")
         self.place.environment["ETCDCTL_ENDPOINTS"] = self.url
         until(self.serves, "etcd serves")
@@ -158,6 +165,9 @@ class Daemon:
                          f"daemon.state_dir={place.directory}/{name}/state",
                          f"daemon.shm=/page-{os.getpid()}-{name}",
                          f"workers.space=page-{os.getpid()}"] + settings
+
+    def set(self, setting):
+        self.settings.append(setting)
 
     def words(self):
         return [a for s in self.settings for a in ("--set", s)]
@@ -273,7 +283,80 @@ def nospace(place):
     a.stop()
 
 
-CASES = {f.__name__: f for f in (etcd_accounts, zookeeper_accounts, alert, nospace)}
+def renews(daemon, etcd):
+    """It writes to that etcd from now on."""
+    def writes():
+        done = subprocess.run(["etcdctl", "get", "--prefix", "/sfshm/region/0/host/"],
+                              env=dict(daemon.place.environment, ETCDCTL_ENDPOINTS=etcd.url),
+                              capture_output=True, text=True)
+        found = re.search(rf'"pid":{daemon.process.pid},.*"renewals":(\d+)', done.stdout)
+        return int(found.group(1)) if found else None
+    before = until(lambda: writes() is not None, "a record") and writes()
+    until(lambda: (writes() or 0) > before, lambda: "a renewal\n" + daemon.log())
+
+
+def worker(number):
+    return number >> 12 & 1023
+
+
+def expect_same(daemons, workers):
+    """Red when they take others, as after a claim that does not find their records."""
+    for daemon, was in zip(daemons, workers):
+        assert worker(daemon.next()) == was, daemon.log()
+        assert "event=lease-lost" not in daemon.log(), daemon.log()
+
+
+def move_etcd(place):
+    """Daemons restart one after the other, and nobody notices anything else."""
+    old, new = Etcd(place, "old").start(), Etcd(place, "new")
+    place.environment.update(old_peer_url=old.peer_url, new_peer_url=new.peer_url)
+    daemons = [Daemon(place, name, old.settings()).start() for name in "ab"]
+    workers = [worker(d.next()) for d in daemons]
+    joined = place.page("move-join")
+    cluster = re.search(r'ETCD_INITIAL_CLUSTER="(.*)"', joined).group(1)
+    new.start(["--initial-cluster", cluster, "--initial-cluster-state=existing"])
+    for daemon in daemons:
+        daemon.stop()
+        daemon.set(f"etcd.endpoints={new.url}")
+        daemon.start()
+        daemon.next()
+    leave = commands("move-leave")  # etcd wants to have seen the new node for some seconds
+    until(lambda: place.tries(leave), "the old node leaves")
+    old.stop()
+    for daemon in daemons:
+        renews(daemon, new)
+    expect_same(daemons, workers)
+    for daemon in daemons:
+        daemon.stop()
+
+
+def etcd_from_snapshot(place):
+    """At the old address. A daemon that runs refuses it, because another cluster could have
+    other hosts at the same time; it serves, and is restarted."""
+    old, new = Etcd(place, "old").start(), Etcd(place, "new")
+    new.port, new.url = old.port, old.url
+    daemons = [Daemon(place, name, old.settings()).start() for name in "ab"]
+    workers = [worker(d.next()) for d in daemons]
+    old.stop()
+    place.environment.update(old_data=f"{place.directory}/old", new_data=f"{place.directory}/new",
+                             new_peer_url=new.peer_url)
+    place.page("snapshot")
+    new.start()
+    for daemon in daemons:
+        daemon.wait_for("event=fence-write")
+        daemon.serves_now()
+        daemon.stop()
+        daemon.start()
+        daemon.next()
+    for daemon in daemons:
+        renews(daemon, new)
+    expect_same(daemons, workers)
+    for daemon in daemons:
+        daemon.stop()
+
+
+CASES = {f.__name__: f for f in (etcd_accounts, zookeeper_accounts, alert, nospace, move_etcd,
+                                 etcd_from_snapshot)}
 
 
 def main():
