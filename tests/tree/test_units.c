@@ -13,6 +13,8 @@
 #define SECOND INT64_C(1000000000)
 /* From exec to the first extension, with a margin; RestartSec= comes on top. */
 #define START_NS (SECOND / 2)
+/* A container whose image is there, up to the exec. */
+#define CONTAINER_START_NS (15 * SECOND)
 
 static struct config *config;
 
@@ -28,7 +30,7 @@ static void teardown(void) {
 
 TestSuite(units, .init = setup, .fini = teardown);
 
-/* The value of the only line KEY=… of the unit. */
+/* The value of the only line KEY=… of the unit; of the manifest "KEY: …" or "KEY = …". */
 static const char *value_of(const char *unit, const char *key) {
         static char values[8][128], line[256];
         static unsigned next;
@@ -41,10 +43,16 @@ static const char *value_of(const char *unit, const char *key) {
         file = fopen(path, "re");
         cr_assert_not_null(file, "cannot read %s", path);
         while (fgets(line, sizeof(line), file)) {
-                if (strncmp(line, key, length) != 0 || line[length] != '=')
+                const char *at = line + strspn(line, " "), *sign;
+
+                if (strncmp(at, key, length) != 0)
+                        continue;
+                sign = at + length + strspn(at + length, " ");
+                if (*sign != '=' && *sign != ':')
                         continue;
                 line[strcspn(line, "\n")] = '\0';
-                snprintf(value, sizeof(values[0]), "%s", line + length + 1);
+                sign++;
+                snprintf(value, sizeof(values[0]), "%s", sign + strspn(sign, " "));
                 found++;
         }
         fclose(file);
@@ -52,12 +60,17 @@ static const char *value_of(const char *unit, const char *key) {
         return value;
 }
 
-static int64_t duration_of(const char *key) {
+static int64_t duration_in(const char *unit, const char *key, const char *kind) {
+        char text[140];
         uint64_t ns;
 
-        cr_assert_eq(config_parse_number(value_of("sfshmd.service", key), config_durations, &ns), 0,
-                     "%s", key);
+        snprintf(text, sizeof(text), "%s%s", value_of(unit, key), kind);
+        cr_assert_eq(config_parse_number(text, config_durations, &ns), 0, "%s", key);
         return (int64_t)ns;
+}
+
+static int64_t duration_of(const char *key) {
+        return duration_in("sfshmd.service", key, "");
 }
 
 static long number_of(const char *key) {
@@ -74,6 +87,16 @@ Test(units, clients_hold_more_than_a_restart_takes) {
 
         cr_expect_lt(watchdog_ns + watchdog_ns / 2 + duration_of("TimeoutAbortSec"), left_ns);
         cr_expect_lt(duration_of("TimeoutStopSec"), left_ns);
+}
+
+/* The same for a pod, which is stopped before the next one is created; it may take as long
+ * to stop as the unit allows. Red with terminationGracePeriodSeconds: 4 or 30. */
+Test(units, clients_hold_more_than_a_new_pod_takes) {
+        int64_t grace_ns = duration_in("kubernetes.yaml", "terminationGracePeriodSeconds", "s");
+        int64_t standing_ns = duration_in("kubernetes.yaml", "standing", "");
+
+        cr_expect_geq(grace_ns, duration_of("TimeoutStopSec"));
+        cr_expect_lt(grace_ns + CONTAINER_START_NS + START_NS, STANDING_LEFT(standing_ns));
 }
 
 Test(units, descriptors_suffice_for_the_clients) {
