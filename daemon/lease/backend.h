@@ -51,10 +51,11 @@ struct lease_counters {
 };
 
 struct lease_backend {
-        /* Claims the run of the configuration. `kind`: which coordinator; NULL for a
+        /* The state directory, and the connection. `kind`: which coordinator; NULL for a
          * backend without one. Logs its errors. */
-        int (*open)(void **ret_backend, const struct fleet_kind *kind, const struct config *config,
-                    struct lease_grant *ret);
+        int (*open)(void **ret_backend, const struct fleet_kind *kind, const struct config *config);
+        /* Claims the run of the configuration. Logs its errors. */
+        int (*claim)(void *backend, struct lease_grant *ret);
         /* Makes `fence_tick` durable where the next owner will read it; returns
          * only then. May be called with a lower fence (release). */
         int (*write_fence)(void *backend, uint64_t fence_tick);

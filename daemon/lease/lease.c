@@ -57,7 +57,9 @@ int lease_new(struct lease **ret, const struct lease_backend *backend,
 
         if (r < 0)
                 return log_failure(-r, "lease", "cannot set up the lease: %s", strerror(-r));
-        r = backend->open(&lease->state, kind, config, &lease->grant);
+        r = backend->open(&lease->state, kind, config);
+        if (r == 0)
+                r = backend->claim(lease->state, &lease->grant);
         /* If that is refused, nothing is given back: the record in a coordinator may be that
          * of the other daemon, if its state directory was copied. */
         if (r == 0)

@@ -21,6 +21,7 @@
 struct local {
         struct directory dir;
         struct fence_state state; /* of this daemon; each write of the fence has it */
+        struct lease_grant grant; /* what was found */
 };
 
 static void local_close(void *backend) {
@@ -151,26 +152,22 @@ int local_check(const struct config *config) {
         return r;
 }
 
-static int local_start(struct local *local, const struct config *config, struct lease_grant *ret) {
-        struct lease_grant grant = { .fence_tick = 0 };
+static int local_start(struct local *local, const struct config *config) {
         int r = identity_describe(&local->state, config);
 
         if (r == 0)
                 r = directory_open(&local->dir, config->state_dir);
         if (r == 0)
-                r = read_state(local, &grant);
+                r = read_state(local, &local->grant);
         if (r == 0)
                 r = directory_sign(&local->dir);
-        if (r < 0)
-                return r;
-        grant.worker_first = local->state.worker_first;
-        grant.worker_count = local->state.worker_count;
-        *ret = grant;
-        return 0;
+        local->grant.worker_first = local->state.worker_first;
+        local->grant.worker_count = local->state.worker_count;
+        return r;
 }
 
 static int local_open(void **ret_backend, const struct fleet_kind *kind,
-                      const struct config *config, struct lease_grant *ret) {
+                      const struct config *config) {
         struct local *local = calloc(1, sizeof(*local));
         int r;
 
@@ -178,12 +175,18 @@ static int local_open(void **ret_backend, const struct fleet_kind *kind,
         if (!local)
                 return log_failure(ENOMEM, "state", "no memory for the local backend");
         local->dir = DIRECTORY_NONE;
-        r = local_start(local, config, ret);
+        r = local_start(local, config);
         if (r < 0) {
                 local_close(local);
                 return r;
         }
         *ret_backend = local;
+        return 0;
+}
+
+/* The worker IDs are those of the configuration, and the state directory is locked. */
+static int local_claim(void *backend, struct lease_grant *ret) {
+        *ret = ((const struct local *)backend)->grant;
         return 0;
 }
 
@@ -203,6 +206,7 @@ static const char *local_error_text(int error) {
 
 const struct lease_backend lease_local = {
         .open = local_open,
+        .claim = local_claim,
         .write_fence = local_write_fence,
         .close = local_close,
         .place = local_place,

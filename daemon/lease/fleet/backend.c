@@ -238,28 +238,14 @@ static int remember_claim(struct fleet_backend *b) {
         return r < 0 ? r : forget_local_fence(b);
 }
 
-static int start_backend(struct fleet_backend *b, const struct config *config,
-                         struct lease_grant *ret) {
-        struct lease_grant grant;
+static int start_backend(struct fleet_backend *b, const struct config *config) {
         int r = directory_open(&b->dir, config->state_dir);
 
         if (r == 0)
                 r = read_local_fence(b, config);
         if (r == 0)
                 r = b->kind->connect(config, &b->counters, &b->connection);
-        if (r == 0)
-                r = make_fleet(b, config);
-        if (r == 0)
-                r = claim_run(b, &grant);
-        if (r < 0)
-                return r;
-        r = remember_claim(b);
-        if (r < 0) { /* else each start would take other worker IDs for the length of a session */
-                (void)fleet_release(b->fleet, grant.fence_tick);
-                return r;
-        }
-        *ret = grant;
-        return 0;
+        return r == 0 ? make_fleet(b, config) : r;
 }
 
 static void backend_close(void *backend) {
@@ -272,7 +258,7 @@ static void backend_close(void *backend) {
 }
 
 static int backend_open(void **ret_backend, const struct fleet_kind *kind,
-                        const struct config *config, struct lease_grant *ret) {
+                        const struct config *config) {
         struct fleet_backend *b = calloc(1, sizeof(*b));
         int r;
 
@@ -280,12 +266,28 @@ static int backend_open(void **ret_backend, const struct fleet_kind *kind,
                 return log_failure(ENOMEM, "lease", "no memory for the backend %s", kind->name);
         b->kind = kind;
         b->dir = DIRECTORY_NONE;
-        r = start_backend(b, config, ret);
+        r = start_backend(b, config);
         if (r < 0) {
                 backend_close(b);
                 return r;
         }
         *ret_backend = b;
+        return 0;
+}
+
+static int backend_claim(void *backend, struct lease_grant *ret) {
+        struct fleet_backend *b = backend;
+        struct lease_grant grant;
+        int r = claim_run(b, &grant);
+
+        if (r < 0)
+                return r;
+        r = remember_claim(b);
+        if (r < 0) { /* else each start would take other worker IDs for the length of a session */
+                (void)fleet_release(b->fleet, grant.fence_tick);
+                return r;
+        }
+        *ret = grant;
         return 0;
 }
 
@@ -357,6 +359,7 @@ static uint32_t backend_run(void *backend, uint64_t *ret_above_tick) {
 
 const struct lease_backend fleet_backend = {
         .open = backend_open,
+        .claim = backend_claim,
         .write_fence = backend_write_fence,
         .close = backend_close,
         .place = backend_place,

@@ -25,9 +25,13 @@ static atomic_bool mock_blocked;
 static _Atomic uint64_t mock_fence;
 
 static int mock_open(void **ret_backend, const struct fleet_kind *kind,
-                     const struct config *unused, struct lease_grant *ret) {
+                     const struct config *unused) {
         (void)kind, (void)unused;
         *ret_backend = &mock_fence;
+        return 0;
+}
+static int mock_claim(void *backend, struct lease_grant *ret) {
+        (void)backend;
         *ret = (struct lease_grant){ .worker_count = 1, .fence_tick = 10 };
         return 0;
 }
@@ -57,6 +61,7 @@ static const char *mock_error_text(int error) {
 }
 static const struct lease_backend mock = {
         .open = mock_open,
+        .claim = mock_claim,
         .write_fence = mock_write,
         .close = mock_close,
         .place = mock_place,

@@ -26,7 +26,8 @@ static struct lease_grant open_and_crash(uint64_t raise_to) {
         struct lease_grant grant;
         void *backend = NULL;
 
-        cr_assert_eq(lease_local.open(&backend, NULL, &state_fixture.config, &grant), 0);
+        cr_assert_eq(lease_local.open(&backend, NULL, &state_fixture.config), 0);
+        cr_assert_eq(lease_local.claim(backend, &grant), 0);
         if (raise_to != 0)
                 cr_assert_eq(lease_local.write_fence(backend, raise_to), 0);
         lease_local.close(backend);
@@ -34,17 +35,15 @@ static struct lease_grant open_and_crash(uint64_t raise_to) {
 }
 
 static void expect_refused(int error, const char *part, const char *advice) {
-        struct lease_grant grant = { .worker_count = 99 };
         void *backend = NULL;
         const char *text;
 
         capture_begin();
-        cr_assert_eq(lease_local.open(&backend, NULL, &state_fixture.config, &grant), error);
+        cr_assert_eq(lease_local.open(&backend, NULL, &state_fixture.config), error);
         text = capture_take();
         cr_assert_contains(text, part);
         cr_assert_contains(text, advice);
         cr_assert_null(backend);
-        cr_assert_eq(grant.worker_count, 99);
 }
 
 static size_t slurp(const char *path, char *text, size_t capacity) {
@@ -117,11 +116,10 @@ Test(lease_local, U3_the_fence_survives_a_crash) {
 }
 
 Test(lease_local, a_second_daemon_is_told_who_holds_the_state) {
-        struct lease_grant grant;
         void *backend = NULL;
         char holder[64];
 
-        cr_assert_eq(lease_local.open(&backend, NULL, &state_fixture.config, &grant), 0);
+        cr_assert_eq(lease_local.open(&backend, NULL, &state_fixture.config), 0);
         snprintf(holder, sizeof(holder), "held by another sfshmd (pid %d)", getpid());
         expect_refused(-EBUSY, holder, "--set daemon.state_dir");
         lease_local.close(backend);
@@ -136,11 +134,10 @@ Test(lease_local, a_killed_holder_holds_nothing) {
         cr_assert_eq(pipe(ready), 0);
         child = fork();
         if (child == 0) {
-                struct lease_grant grant;
                 void *backend = NULL;
 
                 prctl(PR_SET_PDEATHSIG, SIGKILL); /* not to outlive a test that failed */
-                if (lease_local.open(&backend, NULL, &state_fixture.config, &grant) < 0 ||
+                if (lease_local.open(&backend, NULL, &state_fixture.config) < 0 ||
                     write(ready[1], "x", 1) != 1)
                         _exit(1);
                 for (;;)

@@ -87,7 +87,8 @@ static uint64_t fence_found(void) {
         struct lease_grant grant;
         void *backend = NULL;
 
-        cr_assert_eq(lease_local.open(&backend, NULL, &state_fixture.config, &grant), 0);
+        cr_assert_eq(lease_local.open(&backend, NULL, &state_fixture.config), 0);
+        cr_assert_eq(lease_local.claim(backend, &grant), 0);
         lease_local.close(backend);
         return grant.fence_tick;
 }
@@ -185,13 +186,12 @@ Test(fence_above, an_id_is_one_of_the_configured_layout) {
  * the fence, lost again, would pass for a first start. */
 Test(fence_above, a_first_start_begins_above_migrated_ids) {
         uint64_t tick = tick_in(5000);
-        struct lease_grant grant;
         void *backend = NULL;
 
         cr_assert_eq(fence_above(&state_fixture.config, id_in(tick), false), 0);
         cr_assert_eq(unlink(state_fixture_file("fence")), 0);
         capture_begin();
-        cr_assert_eq(lease_local.open(&backend, NULL, &state_fixture.config, &grant), -ENOENT);
+        cr_assert_eq(lease_local.open(&backend, NULL, &state_fixture.config), -ENOENT);
         expect_done(tick);
 }
 
@@ -257,13 +257,12 @@ Test(fence_above, more_than_a_day_ahead_needs_force) {
 }
 
 Test(fence_above, bad_texts_and_a_running_daemon_are_named) {
-        struct lease_grant grant;
         void *backend = NULL;
 
         write_state(1, NULL);
         expect_refused("yesterday", false, -EINVAL, "\"yesterday\" is neither an ID nor a time");
         expect_refused("2024-01-01T00:00:00Z", false, -ERANGE, "from 2025-01-01T00:00:00.001Z");
-        cr_assert_eq(lease_local.open(&backend, NULL, &state_fixture.config, &grant), 0);
+        cr_assert_eq(lease_local.open(&backend, NULL, &state_fixture.config), 0);
         expect_refused(id_in(tick_in(0)), false, -EBUSY, "stop it first");
         lease_local.close(backend);
         expect_done(tick_in(0));

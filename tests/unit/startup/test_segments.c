@@ -44,9 +44,8 @@ static unsigned max_count = 1;
 static bool anew;
 static struct lease_backend anew_backend;
 
-static int open_anew(void **ret_backend, const struct fleet_kind *kind,
-                     const struct config *config, struct lease_grant *ret) {
-        int r = lease_local.open(ret_backend, kind, config, ret);
+static int claim_anew(void *backend, struct lease_grant *ret) {
+        int r = lease_local.claim(backend, ret);
 
         ret->fence_of_run = ret->taken_anew = true;
         return r;
@@ -322,9 +321,14 @@ Test(segments, a_lowered_fence_is_not_waited_for, .init = config_fixture_begin, 
 static struct lease_grant coming_back;
 
 static int open_coming_back(void **ret_backend, const struct fleet_kind *kind,
-                            const struct config *config, struct lease_grant *ret) {
+                            const struct config *config) {
         (void)kind, (void)config;
         *ret_backend = &coming_back;
+        return 0;
+}
+
+static int claim_coming_back(void *backend, struct lease_grant *ret) {
+        (void)backend;
         *ret = coming_back;
         return 0;
 }
@@ -345,6 +349,7 @@ static const char *place_of_nothing(void *backend) {
 
 static struct daemon_run start_with(uint64_t fence_tick, bool taken_anew) {
         static const struct lease_backend backend = { .open = open_coming_back,
+                                                      .claim = claim_coming_back,
                                                       .write_fence = write_nowhere,
                                                       .close = close_nothing,
                                                       .place = place_of_nothing };
@@ -432,7 +437,7 @@ Test(segments, a_run_that_was_anothers_meanwhile, .init = config_fixture_begin, 
         struct daemon_run run = start("", 3);
 
         anew_backend = lease_local;
-        anew_backend.open = open_anew;
+        anew_backend.claim = claim_anew;
         end(&run);
         anew = true;
         run = start("", 3);

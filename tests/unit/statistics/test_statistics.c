@@ -27,9 +27,13 @@ static struct statistics *statistics;
 static struct clock_segment *clock_page;
 
 static int mock_open(void **ret_backend, const struct fleet_kind *kind,
-                     const struct config *config, struct lease_grant *ret) {
+                     const struct config *config) {
         (void)kind, (void)config;
         *ret_backend = &mock_state;
+        return 0;
+}
+static int mock_claim(void *backend, struct lease_grant *ret) {
+        (void)backend;
         *ret = (struct lease_grant){ .worker_first = FIRST_WORKER,
                                      .worker_count = WORKERS,
                                      .fence_tick = 5000 };
@@ -45,7 +49,10 @@ static void mock_close(void *backend) {
 }
 /* nothing fails, so nobody asks for its place */
 static const struct lease_backend mock = {
-        .open = mock_open, .write_fence = mock_write, .close = mock_close
+        .open = mock_open,
+        .claim = mock_claim,
+        .write_fence = mock_write,
+        .close = mock_close,
 };
 
 static void *pages(size_t size) {
