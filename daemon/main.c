@@ -24,6 +24,8 @@ enum {
         OPTION_JSON,
         OPTION_ALL_REGIONS,
         OPTION_RELEASE,
+        OPTION_BEGIN,
+        OPTION_SPACE,
         OPTION_ABOVE,
         OPTION_YES,
         OPTION_CHECK,
@@ -45,6 +47,7 @@ static const char help[] =
         "       sfshmd --check [--config FILE] [--set ...]...\n"
         "       sfshmd --workers [--json] [--all-regions] [--config FILE] [--set ...]...\n"
         "       sfshmd --workers --release IDS [--above ID|TIME] [--force] [--yes] ...\n"
+        "       sfshmd --workers --begin [--above ID|TIME] [--space HEX] [--force] ...\n"
         "Hands out unique, time-sorted 64-bit IDs to the processes of this host.\n"
         "\n"
         "  -c, --config FILE            read FILE instead of /etc/sfshm/sfshmd.conf\n"
@@ -70,6 +73,9 @@ static void set_request(struct options *options, int option) {
         request->json |= option == OPTION_JSON;
         request->all_regions |= option == OPTION_ALL_REGIONS;
         request->yes |= option == OPTION_YES;
+        request->begin |= option == OPTION_BEGIN;
+        if (option == OPTION_SPACE)
+                request->space = optarg;
         if (option == OPTION_RELEASE)
                 request->release = optarg;
         if (option == OPTION_ABOVE)
@@ -84,21 +90,29 @@ static int say_usage(void) {
 /* An option that would be ignored is an error. */
 static int check_request(const struct options *options) {
         const struct workers_request *request = &options->request;
-        bool release = options->workers && request->release != NULL;
+        bool changes = options->workers && (request->release != NULL || request->begin);
         const char *wrong = NULL;
 
         if (options->workers && options->fence_above != NULL)
                 wrong = "--workers and --fence-above exclude each other";
         else if (options->check && (options->workers || options->fence_above != NULL))
                 wrong = "--check excludes --workers and --fence-above";
-        else if (request->force && options->fence_above == NULL && !release)
-                wrong = "--force is an option of --fence-above and --release only";
-        else if (!options->workers && (request->json || request->all_regions || request->release))
-                wrong = "--json, --all-regions and --release are options of --workers only";
-        else if (!release && (request->above || request->yes))
-                wrong = "--above and --yes are options of --release only";
-        else if (release && (request->json || request->all_regions))
-                wrong = "--release takes neither --json nor --all-regions";
+        else if (request->force && options->fence_above == NULL && !changes)
+                wrong = "--force is an option of --fence-above, --release and --begin only";
+        else if (!options->workers && (request->json || request->all_regions || request->release ||
+                                       request->begin || request->space))
+                wrong = "--json, --all-regions, --release, --begin and --space are options of "
+                        "--workers only";
+        else if (request->begin && request->release)
+                wrong = "--begin and --release exclude each other";
+        else if (request->space && !request->begin)
+                wrong = "--space is an option of --begin only";
+        else if (!request->release && request->yes)
+                wrong = "--yes is an option of --release only";
+        else if (!changes && request->above)
+                wrong = "--above is an option of --release and --begin only";
+        else if (changes && (request->json || request->all_regions))
+                wrong = "--release and --begin take neither --json nor --all-regions";
         if (wrong == NULL)
                 return 0;
         fprintf(stderr, "sfshmd: %s\n", wrong);
@@ -117,6 +131,8 @@ static int parse_options(int argc, char *argv[], struct options *options) {
                 { "all-regions", no_argument, NULL, OPTION_ALL_REGIONS },
                 { "release", required_argument, NULL, OPTION_RELEASE },
                 { "above", required_argument, NULL, OPTION_ABOVE },
+                { "begin", no_argument, NULL, OPTION_BEGIN },
+                { "space", required_argument, NULL, OPTION_SPACE },
                 { "yes", no_argument, NULL, OPTION_YES },
                 { "check", no_argument, NULL, OPTION_CHECK },
                 { "help", no_argument, NULL, 'h' },

@@ -88,3 +88,11 @@ int above_tick(const struct id_layout *layout, const char *text, bool force, uin
                 *ret_tick = tick;
         return r;
 }
+
+uint64_t above_least_tick(const struct config *config) {
+        int64_t ms = (time_ns(CLOCK_REALTIME) + config->horizon_ns) / NS_PER_MS, tick;
+
+        if (__builtin_sub_overflow(ms, config->layout.epoch_unix_ms, &tick) || tick < 0)
+                return 0;
+        return (uint64_t)tick;
+}

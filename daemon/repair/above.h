@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "daemon/config/config.h"
 #include "shm/id.h"
 
 /* The tick of "251497178726420522", an ID of that layout, or of
@@ -14,3 +15,6 @@ int above_parse(const struct id_layout *layout, const char *text, uint64_t *ret_
 /* The same for a command: logs why not. Without `force` also -ERANGE when it lies more
  * than a day ahead of the wall clock. */
 int above_tick(const struct id_layout *layout, const char *text, bool force, uint64_t *ret_tick);
+
+/* Now plus workers.horizon: a host whose clock is right has issued no ID above it. */
+uint64_t above_least_tick(const struct config *config);

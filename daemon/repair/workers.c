@@ -12,6 +12,7 @@
 #include "daemon/lease/backoff.h"
 #include "daemon/lease/state/fence_file.h"
 #include "daemon/repair/above.h"
+#include "daemon/repair/workers_begin.h"
 #include "daemon/repair/workers_list.h"
 #include "daemon/repair/workers_local.h"
 #include "daemon/repair/workers_release.h"
@@ -255,17 +256,61 @@ static int release_asked(struct task *task, const struct workers_request *reques
                                         release_dead(task, &release, request);
 }
 
+/* ---- beginning a space */
+
+static void describe_space(const struct record_contract *contract) {
+        char time[FENCE_TIME_SIZE];
+
+        if (contract->recovered_unix_ms == 0)
+                printf("The space %s is begun", contract->space);
+        else
+                printf("The space %s is continued", contract->space);
+        if (contract->not_before_tick > 0)
+                printf(": every claim begins above tick %" PRIu64 " (%s)",
+                       contract->not_before_tick,
+                       fence_time(&contract->layout, contract->not_before_tick, time));
+        puts(".");
+}
+
+static int begin_asked(const struct task *task, const struct workers_request *request) {
+        char remembered[RECORD_HEX];
+        struct record_contract contract;
+        struct workers_begin begin = { .calls = task->connection.calls,
+                                       .coordinator = task->connection.coordinator,
+                                       .place = task->connection.place,
+                                       .space = task->space,
+                                       .remembered = remembered,
+                                       .named = request->space,
+                                       .unix_ms = unix_ms() };
+        int r = workers_begin_remembered(task->config->state_dir, remembered);
+
+        snprintf(begin.drawn, RECORD_HEX, "%016" PRIx64 "%016" PRIx64, backoff_random(),
+                 backoff_random());
+        if (!request->force)
+                begin.least_tick = above_least_tick(task->config);
+        if (r == 0 && request->above != NULL)
+                r = above_tick(&task->space.layout, request->above, request->force,
+                               &begin.above_tick);
+        if (r == 0)
+                r = explain_error(task, workers_begin(&begin, &contract));
+        if (r == 0)
+                describe_space(&contract);
+        return r;
+}
+
 int workers_command(const struct config *config, const struct workers_request *request) {
         bool local = backends_coordinator(config) == NULL;
         struct task task;
         int r;
 
-        if (local && request->release == NULL && !request->all_regions) {
+        if (local && request->release == NULL && !request->begin && !request->all_regions) {
                 r = workers_local_list(stdout, config, request->json);
                 return r == 0 && fflush(stdout) != 0 ? -errno : r;
         }
         r = begin_task(&task, config);
-        if (r == 0 && request->release != NULL)
+        if (r == 0 && request->begin)
+                r = begin_asked(&task, request);
+        else if (r == 0 && request->release != NULL)
                 r = release_asked(&task, request);
         else if (r == 0)
                 r = request->all_regions ? list_all(&task, request->json) :

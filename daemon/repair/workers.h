@@ -11,6 +11,8 @@
 
 struct workers_request {
         bool json, all_regions;
+        bool begin;          /* a space, see workers_begin.h */
+        const char *space;   /* of `begin`; NULL: none */
         const char *release; /* "0-3,7", within the region; NULL: only list */
         const char *above;   /* an ID or a time; NULL: none */
         bool force, yes;

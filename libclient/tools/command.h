@@ -17,7 +17,8 @@ struct command_options {
         /* for sfshmd */
         const char *above; /* NULL: not given */
         const char *release; /* worker IDs; NULL: not given */
-        bool force, all_regions, yes;
+        const char *space; /* of --begin; NULL: not given */
+        bool begin, force, all_regions, yes;
         const char *config; /* NULL: the default */
         const char **sets;  /* NULL-terminated */
 };

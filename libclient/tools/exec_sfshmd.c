@@ -11,7 +11,7 @@
 #include "libclient/tools/command.h"
 #include "libclient/tools/print.h"
 
-#define WORDS_MAX 16u /* of the arguments but --set, with the NULL */
+#define WORDS_MAX 20u /* of the arguments but --set, with the NULL */
 #define BUILT_AT "/libclient/tools/" /* where this tool is in a build directory, */
 #define BUILT_DAEMON "/daemon/sfshmd" /* and where sfshmd is */
 
@@ -78,6 +78,8 @@ static int exec_sfshmd(const struct command_options *options, bool workers) {
         put_flag(&end, "--all-regions", options->all_regions);
         put_flag(&end, "--force", options->force);
         put_flag(&end, "--yes", options->yes);
+        put_flag(&end, "--begin", options->begin);
+        put_text(&end, "--space", options->space);
         put_text(&end, "--release", options->release);
         put_text(&end, "--config", options->config);
         for (size_t i = 0; i < n_sets; i++)
@@ -97,10 +99,18 @@ int command_fence(const struct command_options *options, char *const arguments[]
 
 int command_workers(const struct command_options *options, char *const arguments[], int n) {
         (void)arguments, (void)n;
-        if (options->release == NULL &&
-            (options->above != NULL || options->force || options->yes))
-                return print_usage_error("--above, --force and --yes need --release");
-        if (options->release != NULL && (options->json || options->all_regions))
-                return print_usage_error("--release takes neither --json nor --all-regions");
+        if (options->begin && options->release != NULL)
+                return print_usage_error("--begin and --release exclude each other");
+        if (options->space != NULL && !options->begin)
+                return print_usage_error("--space needs --begin");
+        if (options->release == NULL && options->yes)
+                return print_usage_error("--yes needs --release");
+        if (options->release == NULL && !options->begin &&
+            (options->above != NULL || options->force))
+                return print_usage_error("--above and --force need --release or --begin");
+        if ((options->release != NULL || options->begin) &&
+            (options->json || options->all_regions))
+                return print_usage_error("%s takes neither --json nor --all-regions",
+                                         options->begin ? "--begin" : "--release");
         return exec_sfshmd(options, true);
 }

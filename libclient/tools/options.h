@@ -15,7 +15,7 @@ enum option_group {
         GROUP_SHM = 1 << 3,
         GROUP_LAYOUT = 1 << 4,
         GROUP_FENCE = 1 << 5, /* --above, --force, --config, --set */
-        GROUP_WORKERS = 1 << 6, /* --release, --all-regions, --yes */
+        GROUP_WORKERS = 1 << 6, /* --begin, --space, --release, --all-regions, --yes */
         GROUP_ALWAYS = 1 << 7, /* --help, --version: every command has them */
         GROUP_RUN = 1 << 8,    /* --workers */
         GROUPS_ALL = (1 << 9) - 1,

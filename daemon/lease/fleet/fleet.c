@@ -203,6 +203,8 @@ static int claim_new(struct fleet *f, const struct fleet_view *view) {
                 fleet_draw(f, f->record.nonce);
         for (uint32_t i = 0; i < f->parts.count; i++)
                 worker_set_add(&taken, choice.first + i);
+        if (choice.fence_tick < view->contract.not_before_tick)
+                choice.fence_tick = view->contract.not_before_tick;
         return commit_claim(f, view, NULL, &taken, choice.fence_tick);
 }
 

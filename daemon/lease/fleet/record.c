@@ -90,38 +90,63 @@ static bool copy_hex(char to[RECORD_HEX], const char *from) {
 
 /* ---- contract */
 
+/* Only where there was one: releases that know none of these fields read the others. */
+static int add_recovery(json_t *object, const struct record_contract *contract) {
+        char time[FENCE_TIME_SIZE];
+
+        if (contract->recovered_unix_ms == 0 && contract->not_before_tick == 0)
+                return 0;
+        fence_time(&contract->layout, contract->not_before_tick, time);
+        return json_object_set_new(object, "recovered_unix_ms",
+                                   json_integer(contract->recovered_unix_ms)) |
+               json_object_set_new(object, "not_before_tick",
+                                   json_integer((json_int_t)contract->not_before_tick)) |
+               json_object_set_new(object, "not_before_time", json_string(time)) |
+               json_object_set_new(object, "claims_since_unix_ms",
+                                   json_integer(contract->claims_since_unix_ms));
+}
+
 char *record_contract_text(const struct record_contract *contract) {
-        char *regions = worker_set_text(&contract->regions), layout[32], *text;
+        char *regions = worker_set_text(&contract->regions), layout[32];
+        json_t *object;
 
         snprintf(layout, sizeof(layout), "%u/%u/%u", contract->layout.tick_bits,
                  contract->layout.worker_bits, contract->layout.sequence_bits);
-        text = dump_object(json_pack("{s:i, s:s, s:s, s:i, s:I, s:s}", "version", RECORD_VERSION,
-                                     "space", contract->space, "layout", layout, "region_bits",
-                                     (int)contract->layout.region_bits, "epoch_unix_ms",
-                                     (json_int_t)contract->layout.epoch_unix_ms, "regions",
-                                     regions));
+        object = json_pack("{s:i, s:s, s:s, s:i, s:I, s:s}", "version", RECORD_VERSION,
+                           "space", contract->space, "layout", layout, "region_bits",
+                           (int)contract->layout.region_bits, "epoch_unix_ms",
+                           (json_int_t)contract->layout.epoch_unix_ms, "regions", regions);
         free(regions);
-        return text;
+        if (add_recovery(object, contract) == 0)
+                return dump_object(object);
+        json_decref(object);
+        return NULL;
 }
 
 int record_contract_parse(const char *text, struct record_contract *ret) {
         struct record_contract contract = { .layout = { 0 } };
-        const char *space, *layout, *regions;
-        json_int_t epoch;
+        const char *space, *layout, *regions, *time;
+        json_int_t epoch, recovered_ms = 0, not_before = 0, since_ms = 0;
         int bits, r;
         json_t *object = load_object(text, &r);
 
         if (!object)
                 return r;
-        if (unpack(object, "{s:i, s:s, s:s, s:i, s:I, s:s}", "version", &contract.version, "space",
-                   &space, "layout", &layout, "region_bits", &bits, "epoch_unix_ms", &epoch,
-                   "regions", &regions) == 0 &&
+        if (unpack(object, "{s:i, s:s, s:s, s:i, s:I, s:s, s?I, s?I, s?s, s?I}", "version",
+                   &contract.version, "space", &space, "layout", &layout, "region_bits", &bits,
+                   "epoch_unix_ms", &epoch, "regions", &regions, "recovered_unix_ms",
+                   &recovered_ms, "not_before_tick", &not_before, "not_before_time", &time,
+                   "claims_since_unix_ms", &since_ms) == 0 &&
+            recovered_ms >= 0 && since_ms >= 0 && not_before >= 0 &&
             copy_hex(contract.space, space) &&
             id_layout_parse(layout, &contract.layout) == 0 && bits >= 0 &&
             bits <= contract.layout.worker_bits && bits <= 16 &&
             worker_set_parse(regions, UINT32_C(1) << bits, &contract.regions) == 0) {
                 contract.layout.region_bits = (uint8_t)bits;
                 contract.layout.epoch_unix_ms = epoch;
+                contract.recovered_unix_ms = recovered_ms;
+                contract.not_before_tick = (uint64_t)not_before;
+                contract.claims_since_unix_ms = since_ms;
                 *ret = contract;
                 r = 0;
         }

@@ -26,6 +26,11 @@ struct record_contract {
         char space[RECORD_HEX]; /* the name of this ID space, drawn by its first host */
         struct id_layout layout;
         struct worker_set regions;
+        /* of an operator's or a surviving host's recovery from an old copy; 0: none was */
+        int64_t recovered_unix_ms; /* orders the copies of a space: the later one has more */
+        uint64_t not_before_tick;  /* every claim begins above it */
+        /* what was claimed between then and the recovery came from an old copy; 0: nothing */
+        int64_t claims_since_unix_ms;
 };
 
 /* `region/R/used`: every claim writes it, so claims of a region happen one after the other. */

@@ -290,23 +290,31 @@ static int read_lists(struct fleet_view *view, const struct coordinator_calls *c
         return r;
 }
 
-static int read_view(struct fleet_view **ret, const struct coordinator_calls *calls,
-                     void *coordinator, const struct fleet_space *space, bool quiet) {
+static int finish_view(struct fleet_view **ret, struct fleet_view *view, int r) {
+        if (r < 0)
+                fleet_view_free(view);
+        else
+                *ret = view;
+        return r;
+}
+
+static struct fleet_view *new_view(const struct fleet_space *space, bool quiet) {
         struct fleet_view *view = calloc(1, sizeof(*view));
-        int r;
 
         if (view == NULL)
-                return -ENOMEM;
+                return NULL;
         view->quiet = quiet;
         view->end = record_region_end(&space->layout);
         memset(view->of_worker, 0xff, sizeof(view->of_worker)); /* FLEET_NEVER_USED */
-        r = read_lists(view, calls, coordinator, space);
-        if (r < 0) {
-                fleet_view_free(view);
-                return r;
-        }
-        *ret = view;
-        return 0;
+        return view;
+}
+
+static int read_view(struct fleet_view **ret, const struct coordinator_calls *calls,
+                     void *coordinator, const struct fleet_space *space, bool quiet) {
+        struct fleet_view *view = new_view(space, quiet);
+
+        return view == NULL ? -ENOMEM :
+               finish_view(ret, view, read_lists(view, calls, coordinator, space));
 }
 
 int fleet_view_read(struct fleet_view **ret, const struct coordinator_calls *calls,
@@ -317,6 +325,18 @@ int fleet_view_read(struct fleet_view **ret, const struct coordinator_calls *cal
 int fleet_view_read_quietly(struct fleet_view **ret, const struct coordinator_calls *calls,
                             void *coordinator, const struct fleet_space *space) {
         return read_view(ret, calls, coordinator, space, true);
+}
+
+int fleet_view_contract(struct fleet_view **ret, const struct coordinator_calls *calls,
+                        void *coordinator, const struct fleet_space *space) {
+        struct coordinator_list list = { .n = 0 };
+        struct fleet_view *view = new_view(space, false);
+        int r = view == NULL ? -ENOMEM : calls->list(coordinator, "contract", &list);
+
+        if (r == 0)
+                r = read_contract(view, &list, space);
+        coordinator_list_clear(&list);
+        return finish_view(ret, view, r);
 }
 
 struct fleet_view *fleet_view_free(struct fleet_view *view) {

@@ -60,6 +60,9 @@ int fleet_view_read(struct fleet_view **ret, const struct coordinator_calls *cal
 /* Without the warnings of worker IDs that are refused: for who reads again and again. */
 int fleet_view_read_quietly(struct fleet_view **ret, const struct coordinator_calls *calls,
                             void *coordinator, const struct fleet_space *space);
+/* The contract alone, checked likewise, as a view of a region without hosts. */
+int fleet_view_contract(struct fleet_view **ret, const struct coordinator_calls *calls,
+                        void *coordinator, const struct fleet_space *space);
 struct fleet_view *fleet_view_free(struct fleet_view *view);
 
 /* "region/0/host/NONCE" and so on; `name` may be "". Returns `key`. */
