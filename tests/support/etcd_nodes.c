@@ -61,7 +61,7 @@ void etcd_nodes_certify(const struct etcd_nodes *e, const char *name, const char
 
 static void run(const struct etcd_nodes *e, unsigned node) {
         const char *url = e->node[node].url, *peer = e->node[node].peer_url;
-        char name[8], data[96], cluster[300], ttl[16];
+        char name[8], data[96], cluster[300], ttl[16], quota[16];
         const char *argv[40];
         unsigned n = 0;
         size_t used = 0;
@@ -70,6 +70,7 @@ static void run(const struct etcd_nodes *e, unsigned node) {
         snprintf(name, sizeof(name), "n%u", node);
         snprintf(data, sizeof(data), "%s/data-%u", e->directory, node);
         snprintf(ttl, sizeof(ttl), "%u", e->token_ttl);
+        snprintf(quota, sizeof(quota), "%u", e->quota);
         for (unsigned i = 0; i < e->n; i++)
                 used += (size_t)snprintf(cluster + used, sizeof(cluster) - used, "%sn%u=%s",
                                          i > 0 ? "," : "", i, e->node[i].peer_url);
@@ -89,6 +90,10 @@ static void run(const struct etcd_nodes *e, unsigned node) {
         if (e->token_ttl > 0) {
                 argv[n++] = "--auth-token-ttl";
                 argv[n++] = ttl;
+        }
+        if (e->quota > 0) {
+                argv[n++] = "--quota-backend-bytes";
+                argv[n++] = quota;
         }
         argv[n] = NULL;
         dup2(fd, STDOUT_FILENO);

@@ -17,6 +17,7 @@ struct etcd_nodes {
         unsigned n;
         bool tls;           /* and a client needs a certificate of our CA */
         unsigned token_ttl; /* in seconds; 0: etcd's own, five minutes */
+        unsigned quota;     /* of the database, in bytes; 0: etcd's own, 2 GiB */
 
         char directory[SCRATCH_MAX];
         char endpoints[256]; /* of all nodes, by blanks */
