@@ -25,7 +25,7 @@ def commands(name):
     found = []
     for page in glob.glob(f"{SOURCE}/docs/*.md") + [f"{SOURCE}/daemon/lease/KEYS.md"]:
         with open(page, encoding="utf-8") as file:
-            found += re.findall(rf"<!-- test: {name} -->\n+```\w+\n(.*?)```", file.read(), re.S)
+            found += re.findall(rf"<!-- test: {name} -->\n+ *```\w+\n(.*?)```", file.read(), re.S)
     assert len(found) == 1, f"{len(found)} blocks for {name}"
     return found[0]
 
@@ -161,8 +161,8 @@ class Daemon:
         self.process, self.said = None, ""
         os.makedirs(f"{place.directory}/{name}", mode=0o700, exist_ok=True)
         self.socket = f"{place.directory}/{name}/socket"
-        self.settings = [f"daemon.socket={self.socket}",
-                         f"daemon.state_dir={place.directory}/{name}/state",
+        self.state = f"{place.directory}/{name}/state"
+        self.settings = [f"daemon.socket={self.socket}", f"daemon.state_dir={self.state}",
                          f"daemon.shm=/page-{os.getpid()}-{name}",
                          f"workers.space=page-{os.getpid()}"] + settings
 
@@ -183,6 +183,23 @@ class Daemon:
     def wait_for(self, text, times=1):
         until(lambda: self.log().count(text) >= times,
               lambda: f"{text} in the log of {self.name}:\n{self.log()}")
+
+    def becomes_this_host(self):
+        """`sfshm` of the commands is with its configuration."""
+        directory = f"{self.place.directory}/bin"
+        os.makedirs(directory, exist_ok=True)
+        with open(f"{directory}/sfshm", "w", encoding="utf-8") as file:
+            file.write(f"#!/bin/sh\nexec {os.environ['SFSHM_TOOL']} \"$@\" --config /dev/null "
+                       f"{' '.join(self.words())}\n")
+        os.chmod(f"{directory}/sfshm", 0o755)
+        path = self.place.environment["PATH"]
+        if not path.startswith(directory + ":"):
+            self.place.environment["PATH"] = f"{directory}:{path}"
+
+    def begins_the_space(self):
+        done = self.workers("--begin")
+        assert done.returncode == 0, done.stderr
+        return self
 
     def next(self):
         """One ID; it may have to be waited for at a start."""
@@ -226,7 +243,7 @@ def etcd_accounts(place):
     place.page("etcd-accounts")
     place.page("etcd-auth")
     account = ["etcd.username=sfshm", f"etcd.password_file={password(place)}"]
-    a = Daemon(place, "a", etcd.settings() + account).start()
+    a = Daemon(place, "a", etcd.settings() + account).begins_the_space().start()
     a.next()
     refuse = "etcdctl --user root:word role revoke-permission sfshm --prefix /sfshm/ && " \
              "etcdctl --user root:word role grant-permission sfshm --prefix=true "
@@ -249,7 +266,7 @@ def zookeeper_accounts(place):
     zookeeper = ZooKeeper(place).start()
     place.page("zookeeper-accounts")
     account = ["zookeeper.username=sfshm", f"zookeeper.password_file={password(place)}"]
-    a = Daemon(place, "a", zookeeper.settings() + account).start()
+    a = Daemon(place, "a", zookeeper.settings() + account).begins_the_space().start()
     a.next()
     stranger = Daemon(place, "b", zookeeper.settings())
     done = stranger.workers()
@@ -271,7 +288,7 @@ def alert(place):
 def nospace(place):
     """Running daemons come back by themselves."""
     etcd = Etcd(place, words=["--quota-backend-bytes=2097152"]).start()
-    a = Daemon(place, "a", etcd.settings()).start()
+    a = Daemon(place, "a", etcd.settings()).begins_the_space().start()
     a.next()
     place.run("for ((i = 0; i < 400; i++)); do head -c 20000 /dev/zero | tr '\\0' x |"
               " etcdctl put filler || break; done")
@@ -281,6 +298,48 @@ def nospace(place):
     a.wait_for("event=fence-recovered")
     a.serves_now()
     a.stop()
+
+
+def begin(place):
+    """The first rollout."""
+    etcd = Etcd(place).start()
+    daemons = [Daemon(place, name, etcd.settings()) for name in "ab"]
+    daemons[0].becomes_this_host()
+    place.page("begin")
+    for daemon in daemons:
+        daemon.start()
+    assert len({worker(daemon.next()) for daemon in daemons}) == 2
+    for daemon in daemons:
+        daemon.stop()
+    assert "was begun" in place.run(commands("begin"), status=3)
+
+
+def another_layout(place):
+    """Red when the space begins below IDs of the old one."""
+    etcd = Etcd(place).start()
+    times = ["workers.horizon=4s", "reserve.standing=1s"]
+    daemons = [Daemon(place, name, etcd.settings() + times) for name in "ab"]
+    daemons[0].becomes_this_host()
+    place.page("begin")
+    last = 0
+    for daemon in daemons:
+        daemon.start()
+        last = max(last, daemon.next())
+    for daemon in daemons:
+        daemon.stop()
+        shutil.rmtree(daemon.state)
+        for setting in "id.layout=41/12/10", "id.epoch=2024-01-01T00:00:00Z", "etcd.prefix=/other":
+            daemon.set(setting)
+    daemons[0].becomes_this_host()
+    place.environment["ahead"] = "6 seconds"
+    above_ms = int(time.time()) * 1000 + 6000 - 1704067200000  # since 2024
+    place.page("another-layout")
+    for daemon in daemons:
+        daemon.start()
+    for daemon in daemons:
+        number = daemon.next()
+        assert number > last and number >> 22 >= above_ms, f"{number}, and before {last}"
+        daemon.stop()
 
 
 def renews(daemon, etcd):
@@ -310,7 +369,10 @@ def move_etcd(place):
     """Daemons restart one after the other, and nobody notices anything else."""
     old, new = Etcd(place, "old").start(), Etcd(place, "new")
     place.environment.update(old_peer_url=old.peer_url, new_peer_url=new.peer_url)
-    daemons = [Daemon(place, name, old.settings()).start() for name in "ab"]
+    daemons = [Daemon(place, name, old.settings()) for name in "ab"]
+    daemons[0].begins_the_space()
+    for daemon in daemons:
+        daemon.start()
     workers = [worker(d.next()) for d in daemons]
     joined = place.page("move-join")
     cluster = re.search(r'ETCD_INITIAL_CLUSTER="(.*)"', joined).group(1)
@@ -335,7 +397,10 @@ def etcd_from_snapshot(place):
     other hosts at the same time; it serves, and is restarted."""
     old, new = Etcd(place, "old").start(), Etcd(place, "new")
     new.port, new.url = old.port, old.url
-    daemons = [Daemon(place, name, old.settings()).start() for name in "ab"]
+    daemons = [Daemon(place, name, old.settings()) for name in "ab"]
+    daemons[0].begins_the_space()
+    for daemon in daemons:
+        daemon.start()
     workers = [worker(d.next()) for d in daemons]
     old.stop()
     place.environment.update(old_data=f"{place.directory}/old", new_data=f"{place.directory}/new",
@@ -355,8 +420,8 @@ def etcd_from_snapshot(place):
         daemon.stop()
 
 
-CASES = {f.__name__: f for f in (etcd_accounts, zookeeper_accounts, alert, nospace, move_etcd,
-                                 etcd_from_snapshot)}
+CASES = {f.__name__: f for f in (etcd_accounts, zookeeper_accounts, alert, nospace, begin,
+                                 another_layout, move_etcd, etcd_from_snapshot)}
 
 
 def main():
