@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "daemon/lease/fleet/commit.h"
 #include "daemon/lease/fleet/renew.h"
 
 #define SECOND INT64_C(1000000000)
@@ -38,6 +39,17 @@ static void draw(void *context, uint8_t bytes[16]) {
         memcpy(bytes, &n, sizeof(n));
 }
 
+/* As `sfshm workers --begin` does. */
+static void begin_space(const struct coordinator_calls *calls, void *coordinator,
+                        const struct fleet_space *space) {
+        const struct record_contract contract = { .space = "00112233445566778899aabbccddeeff",
+                                                  .layout = space->layout };
+        struct fleet_commit d = { .space = space };
+
+        fleet_commit_replace(&d, "contract", 0, record_contract_text(&contract));
+        cr_assert_eq(fleet_commit_send(&d, calls, coordinator), 0);
+}
+
 void renewing_begin(struct renewing *r, const struct coordinator_calls *calls, void *coordinator) {
         const struct fleet_parts parts = {
                 .calls = calls,
@@ -55,6 +67,7 @@ void renewing_begin(struct renewing *r, const struct coordinator_calls *calls, v
         };
         struct lease_grant grant;
 
+        begin_space(calls, coordinator, &parts.space);
         cr_assert_eq(fleet_new(&r->fleet, &parts), 0);
         cr_assert_eq(fleet_claim(r->fleet, &grant), 0);
 }
