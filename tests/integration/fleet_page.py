@@ -95,6 +95,8 @@ class Place:
 
 
 class Etcd:
+    section = "etcd"
+
     def __init__(self, place, name="etcd", words=()):
         self.place, self.name, self.words = place, name, list(words)
         self.port, self.peer = free_ports(2)
@@ -126,6 +128,8 @@ class Etcd:
 
 
 class ZooKeeper:
+    section = "zookeeper"
+
     def __init__(self, place):
         self.place = place
         self.port = free_ports(1)[0]
@@ -148,7 +152,13 @@ class ZooKeeper:
 
     def serves(self):
         with socket.socket() as s:
-            return s.connect_ex(("127.0.0.1", self.port)) == 0
+            s.settimeout(5)
+            try:
+                s.connect(("127.0.0.1", self.port))
+                s.sendall(b"srvr")
+                return b"Mode:" in s.makefile("rb").read()
+            except OSError:
+                return False
 
     def settings(self):
         return ["workers.backend=zookeeper", f"zookeeper.hosts={self.server}",
@@ -300,10 +310,10 @@ def nospace(place):
     a.stop()
 
 
-def begin(place):
+def begin(place, kind=Etcd):
     """The first rollout."""
-    etcd = Etcd(place).start()
-    daemons = [Daemon(place, name, etcd.settings()) for name in "ab"]
+    coordinator = kind(place).start()
+    daemons = [Daemon(place, name, coordinator.settings()) for name in "ab"]
     daemons[0].becomes_this_host()
     place.page("begin")
     for daemon in daemons:
@@ -314,11 +324,15 @@ def begin(place):
     assert "was begun" in place.run(commands("begin"), status=3)
 
 
-def another_layout(place):
+def begin_zookeeper(place):
+    begin(place, ZooKeeper)
+
+
+def another_layout(place, kind=Etcd):
     """Red when the space begins below IDs of the old one."""
-    etcd = Etcd(place).start()
+    coordinator = kind(place).start()
     times = ["workers.horizon=4s", "reserve.standing=1s"]
-    daemons = [Daemon(place, name, etcd.settings() + times) for name in "ab"]
+    daemons = [Daemon(place, name, coordinator.settings() + times) for name in "ab"]
     daemons[0].becomes_this_host()
     place.page("begin")
     last = 0
@@ -328,7 +342,8 @@ def another_layout(place):
     for daemon in daemons:
         daemon.stop()
         shutil.rmtree(daemon.state)
-        for setting in "id.layout=41/12/10", "id.epoch=2024-01-01T00:00:00Z", "etcd.prefix=/other":
+        for setting in ("id.layout=41/12/10", "id.epoch=2024-01-01T00:00:00Z",
+                        f"{coordinator.section}.prefix=/other"):
             daemon.set(setting)
     daemons[0].becomes_this_host()
     place.environment["ahead"] = "6 seconds"
@@ -340,6 +355,10 @@ def another_layout(place):
         number = daemon.next()
         assert number > last and number >> 22 >= above_ms, f"{number}, and before {last}"
         daemon.stop()
+
+
+def another_layout_zookeeper(place):
+    another_layout(place, ZooKeeper)
 
 
 def renews(daemon, etcd):
@@ -421,7 +440,8 @@ def etcd_from_snapshot(place):
 
 
 CASES = {f.__name__: f for f in (etcd_accounts, zookeeper_accounts, alert, nospace, begin,
-                                 another_layout, move_etcd, etcd_from_snapshot)}
+                                 begin_zookeeper, another_layout, another_layout_zookeeper,
+                                 move_etcd, etcd_from_snapshot)}
 
 
 def main():
