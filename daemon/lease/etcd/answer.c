@@ -41,6 +41,7 @@ static const struct {
         { "too many requests", -EIO,
           ": etcd writes more slowly than it is asked to: give it a faster disk" },
         { "required revision has been compacted", -EAGAIN, "" }, /* of a list by pages */
+        { "requested lease not found", -EAGAIN, "" }, /* the session has ended: nothing is written */
         { "no leader", -EIO,
           ": its members have no majority: start those that are down, or repair the network "
           "between them ('etcdctl endpoint status --cluster')" },

@@ -10,7 +10,8 @@
 #include "daemon/lease/etcd/foreign.h"
 
 /* 0 and the object. -EACCES: access denied; -ECANCELED: the token is no longer valid;
- * -EAGAIN: the revision asked for is gone; -EIO: anything else. `message` says what happened, and what to do. */
+ * -EAGAIN: the revision or the etcd lease is gone, and nothing was done; -EIO: anything else.
+ * `message` says what happened, and what to do. */
 int etcd_answer_judge(const struct etcd_answer *answer, json_t **ret, char message[ETCD_MESSAGE]);
 
 /* etcd's ID of the cluster that answers; NULL: there is none. */

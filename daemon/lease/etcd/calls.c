@@ -298,7 +298,7 @@ static int etcd_session_keep(void *coordinator, int64_t *ret_ttl_ns) {
         if (r == 0)
                 r = take_ttl(json_object_get(answer, "result"), ret_ttl_ns);
         json_decref(answer);
-        return r;
+        return r == -EAGAIN ? -ESTALE : r; /* there is no such etcd lease */
 }
 
 static int etcd_session_end(void *coordinator) {

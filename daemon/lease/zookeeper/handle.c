@@ -125,6 +125,8 @@ int64_t zookeeper_handle_deadline_ns(const struct zookeeper_coordinator *zookeep
 
 int zookeeper_handle_refuse(struct zookeeper_session *s, const char *path, const char *why,
                             const char *remedy) {
+        /* relaxed: a number for display */
+        atomic_fetch_add_explicit(s->options.errors, 1, memory_order_relaxed);
         if (!s->refusing)
                 log_event(LOG_LEVEL_WARNING, "zookeeper-refused", "ZooKeeper refuses a request for "
                           "its node %s: %s%s", path, why, remedy);
