@@ -163,13 +163,13 @@ static bool gone(const struct memory_key *key) {
         return true;
 }
 
-/* A value cut short, of a later version, or with another letter somewhere. */
+/* A value cut short, of a version that is not read, or with another letter somewhere. */
 static void spoil(const char *name, const char *value) {
         char *text = strdup(value);
         size_t length = strlen(text);
 
         if (fleet_chance(3) && length > 12)
-                text[11] = '2';
+                text[11] = '3'; /* the next version is read */
         else if (fleet_chance(2))
                 text[fleet_below(length)] = '\0';
         else

@@ -67,6 +67,7 @@ static void write_node(const struct zookeeper_server *z, unsigned node) {
 }
 
 static void run(const struct zookeeper_server *z, unsigned node) {
+        const char *heap = getenv(ZOOKEEPER_HEAP);
         char config[128], log[128];
         int fd;
 
@@ -76,7 +77,7 @@ static void run(const struct zookeeper_server *z, unsigned node) {
         dup2(fd, STDOUT_FILENO);
         dup2(fd, STDERR_FILENO);
         prctl(PR_SET_PDEATHSIG, SIGKILL);
-        execlp("java", "java", "-Xmx96m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
+        execlp("java", "java", heap != NULL ? heap : "-Xmx96m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
                "-XX:-UsePerfData", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
                "-Dzookeeper.jmx.log4j.disable=true", "-cp",
                "/usr/share/java/zookeeper.jar:/usr/share/java/slf4j-simple.jar",

@@ -12,6 +12,7 @@
 #include "tests/support/scratch.h"
 
 #define ZOOKEEPER_NODES_MAX 5u
+#define ZOOKEEPER_HEAP "ZOOKEEPER_HEAP" /* in the environment: -Xmx of more than 96 MiB */
 
 struct zookeeper_node_process {
         pid_t pid; /* 0: not running */

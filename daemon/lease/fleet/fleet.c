@@ -11,6 +11,7 @@
 #include "daemon/lease/fleet/commit.h"
 #include "daemon/lease/fleet/internal.h"
 #include "daemon/lease/fleet/survey.h"
+#include "daemon/lease/fleet/view_part.h"
 #include "daemon/lease/state/fence_file.h"
 #include "daemon/util/log.h"
 
@@ -237,14 +238,70 @@ static int claim_run(struct fleet *f, const struct fleet_view *view) {
         return commit_claim(f, view, own, &own->record->workers, own->record->fence_tick);
 }
 
+/* ---- what a claim reads */
+
+/* The records that may be our own: the previous daemon's, and that of a lost answer. */
+static int add_own(struct fleet *f, struct fleet_view *view) {
+        const struct fleet_parts *p = &f->parts;
+        int r = 0;
+
+        if (p->nonce[0] != '\0')
+                r = fleet_view_add_host(view, p->calls, p->coordinator, &p->space, p->nonce);
+        if (r == 0 && f->n_lives > 0 && strcmp(f->record.nonce, p->nonce) != 0)
+                r = fleet_view_add_host(view, p->calls, p->coordinator, &p->space,
+                                        f->record.nonce);
+        /* whether a session goes on decides only over the record of another boot */
+        if (r == 0 && view->n_owners > 0 && find_own(f, view) == NULL)
+                r = fleet_view_add_lives(view, p->calls, p->coordinator, &p->space);
+        return r;
+}
+
+/* 1: these few keys are not enough, the region must be listed. */
+static int add_few(struct fleet *f, struct fleet_view *view) {
+        const struct fleet_parts *p = &f->parts;
+        struct fleet_choice choice;
+        int r = check_memory(f, view);
+
+        if (r == 0)
+                r = add_own(f, view);
+        if (r < 0 || find_own(f, view) != NULL)
+                return r;
+        r = fleet_view_add_used(view, p->calls, p->coordinator, &p->space);
+        if (r == 0 && fleet_choose(view, fleet_max_count(f), fleet_tick_now(f),
+                                   fleet_recycle_ticks(f), &choice) < 0)
+                return 1;
+        return r;
+}
+
+/* A list grows with the number of hosts. It is read where neither our own record nor worker
+ * IDs that were never used are there to be taken. */
+static int read_view(struct fleet *f, struct fleet_view **ret) {
+        const struct fleet_parts *p = &f->parts;
+        struct fleet_view *view = NULL;
+        int r = fleet_view_contract(&view, p->calls, p->coordinator, &p->space);
+
+        if (r == 0)
+                r = add_few(f, view);
+        if (r == 0) {
+                fleet_survey_later(f, view);
+                *ret = view;
+                return 0;
+        }
+        fleet_view_free(view);
+        if (r < 0)
+                return r;
+        r = fleet_view_read(ret, p->calls, p->coordinator, &p->space);
+        if (r == 0)
+                fleet_survey_count(f, *ret);
+        return r;
+}
+
 int fleet_claim(struct fleet *f, struct lease_grant *ret) {
         struct fleet_view *view = NULL;
-        int r = fleet_view_read(&view, f->parts.calls, f->parts.coordinator, &f->parts.space);
+        int r = read_view(f, &view);
 
-        if (r == 0) {
-                fleet_survey_count(f, view);
+        if (r == 0)
                 r = claim_run(f, view);
-        }
         if (r == -EAGAIN) {
                 fleet_count(&f->parts.counters->conflicts);
                 log_event(LOG_LEVEL_INFO, "lease-conflict", "another host was faster in region %"

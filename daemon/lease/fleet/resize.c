@@ -10,6 +10,7 @@
 #include "daemon/lease/fleet/commit.h"
 #include "daemon/lease/fleet/internal.h"
 #include "daemon/lease/fleet/renew.h"
+#include "daemon/lease/fleet/view_part.h"
 
 #define ATTEMPTS 3
 
@@ -80,11 +81,27 @@ static int grow_into(struct fleet *f, const struct fleet_view *view, uint32_t fi
         return commit_run(f, &d, &all);
 }
 
+/* The region is listed only where the worker ID that follows was used. */
+static int read_neighbours(const struct fleet *f, uint32_t end, struct fleet_view **ret) {
+        const struct fleet_parts *p = &f->parts;
+        struct fleet_view *view = NULL;
+        int r = fleet_view_contract(&view, p->calls, p->coordinator, &p->space);
+
+        if (r == 0)
+                r = fleet_view_add_used(view, p->calls, p->coordinator, &p->space);
+        if (r == 0 && (end >= view->end || view->of_worker[end] == FLEET_NEVER_USED)) {
+                *ret = view;
+                return 0;
+        }
+        fleet_view_free(view);
+        return r < 0 ? r : fleet_view_read(ret, p->calls, p->coordinator, &p->space);
+}
+
 static int grow_run(struct fleet *f, uint32_t count) {
         uint64_t recycle = fleet_recycle_ticks(f), fence;
         uint32_t end = worker_set_next(&f->record.workers, 0) + run_count(f), n;
         struct fleet_view *view = NULL;
-        int r = fleet_view_read(&view, f->parts.calls, f->parts.coordinator, &f->parts.space);
+        int r = read_neighbours(f, end, &view);
 
         if (r < 0)
                 return r;

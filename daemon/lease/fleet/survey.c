@@ -6,6 +6,7 @@
 
 #define RENEWALS 10u
 #define HOSTS 1000u
+#define SOON 4096u /* so few hosts may list the region when they start, even all at once */
 
 void fleet_survey_count(struct fleet *f, const struct fleet_view *view) {
         struct fleet_census census = fleet_census(view, fleet_tick_now(f), fleet_recycle_ticks(f));
@@ -17,6 +18,16 @@ void fleet_survey_count(struct fleet *f, const struct fleet_view *view) {
         atomic_store_explicit(&counters->resting, census.resting, memory_order_relaxed);
         atomic_store_explicit(&counters->refused, census.refused, memory_order_relaxed);
         atomic_store_explicit(&counters->free, census.free, memory_order_relaxed);
+}
+
+void fleet_survey_later(struct fleet *f, const struct fleet_view *view) {
+        if (view->used_modified != 0)
+                /* relaxed: a number for display */
+                atomic_store_explicit(&f->parts.counters->free,
+                                      view->end - worker_set_count(&view->used.workers),
+                                      memory_order_relaxed);
+        f->region_hosts = view->end / f->parts.count;
+        f->until_survey = f->region_hosts <= SOON ? 1 : 0;
 }
 
 static uint32_t pause_of(const struct fleet *f) {

@@ -6,6 +6,9 @@
 
 /* What a claim has read. */
 void fleet_survey_count(struct fleet *fleet, const struct fleet_view *view);
+/* A claim has not read the region: `view` has its contract, and `used` or nothing. Where there
+ * can be few hosts, it is read at the next renewal. */
+void fleet_survey_later(struct fleet *fleet, const struct fleet_view *view);
 /* After each renewal that was confirmed: at every tenth one the region is read anew, each
  * host at another one. In a region of more than 1,000 hosts it is read more rarely, so that
  * all hosts together read no more than with 1,000: a list grows with the region, and so does

@@ -73,8 +73,8 @@ static int read_contract(struct fleet_view *view, const struct coordinator_list 
         return keep_later(&view->contract_later, view->contract.version, item->value);
 }
 
-static int read_used(struct fleet_view *view, const struct coordinator_list *list,
-                     const struct fleet_space *space) {
+int fleet_view_take_used(struct fleet_view *view, const struct coordinator_list *list,
+                         const struct fleet_space *space) {
         char key[FLEET_KEY_MAX];
         const struct coordinator_item *item =
                 coordinator_find(list, fleet_key(key, space->region, "used", ""));
@@ -129,11 +129,9 @@ static void free_odd(struct fleet_odd_key *keys, size_t n) {
         free(keys);
 }
 
-static int read_host(struct fleet_view *view, const struct coordinator_list *list,
-                     const struct coordinator_item *item, const char *nonce,
-                     const struct fleet_space *space) {
+int fleet_view_take_host(struct fleet_view *view, const struct coordinator_item *item,
+                         const char *nonce, const struct fleet_space *space) {
         struct fleet_owner *owner = &view->owners[view->n_owners];
-        char key[FLEET_KEY_MAX];
         int r;
 
         owner->record = malloc(sizeof(*owner->record));
@@ -157,8 +155,6 @@ static int read_host(struct fleet_view *view, const struct coordinator_list *lis
                 return -ENOMEM;
         }
         owner->modified = item->modified;
-        owner->alive = coordinator_find(list, fleet_key(key, space->region, "alive",
-                                                        owner->record->life)) != NULL;
         mark_owner(view, view->n_owners++);
         return 0;
 }
@@ -175,7 +171,7 @@ static int read_hosts(struct fleet_view *view, const struct coordinator_list *li
         for (size_t i = 0; i < list->n; i++) {
                 const char *key = list->items[i].key;
                 int r = strncmp(key, prefix, length) != 0 ? 0 :
-                        read_host(view, list, &list->items[i], key + length, space);
+                        fleet_view_take_host(view, &list->items[i], key + length, space);
 
                 if (r < 0)
                         return r;
@@ -183,30 +179,49 @@ static int read_hosts(struct fleet_view *view, const struct coordinator_list *li
         return 0;
 }
 
-static bool has_life(const struct fleet_view *view, const char *life) {
-        for (size_t i = 0; i < view->n_owners; i++)
-                if (strcmp(view->owners[i].record->life, life) == 0)
-                        return true;
-        return false;
+/* Which hosts are alive; `named` becomes true for the keys alive/LIFE that are theirs. */
+static void mark_alive(struct fleet_view *view, const struct coordinator_list *list,
+                       const struct fleet_space *space, bool *named) {
+        for (size_t i = 0; i < view->n_owners; i++) {
+                struct fleet_owner *owner = &view->owners[i];
+                char key[FLEET_KEY_MAX];
+                const struct coordinator_item *item =
+                        coordinator_find(list, fleet_key(key, space->region, "alive",
+                                                         owner->record->life));
+
+                owner->alive = item != NULL;
+                if (item != NULL)
+                        named[item - list->items] = true;
+        }
 }
 
-static int read_strays(struct fleet_view *view, const struct coordinator_list *list,
-                       const struct fleet_space *space) {
+static int keep_strays(struct fleet_view *view, const struct coordinator_list *list,
+                       const struct fleet_space *space, const bool *named) {
         char prefix[FLEET_KEY_MAX];
         size_t length = strlen(fleet_key(prefix, space->region, "alive/", ""));
 
-        view->strays = calloc(list->n + 1, sizeof(*view->strays));
-        if (view->strays == NULL)
-                return -ENOMEM;
         for (size_t i = 0; i < list->n; i++) {
                 const struct coordinator_item *item = &list->items[i];
 
-                if (strncmp(item->key, prefix, length) == 0 &&
-                    !has_life(view, item->key + length) &&
+                if (strncmp(item->key, prefix, length) == 0 && !named[i] &&
                     keep_odd(&view->strays[view->n_strays++], item, 0) < 0)
                         return -ENOMEM;
         }
         return 0;
+}
+
+static int read_lives(struct fleet_view *view, const struct coordinator_list *list,
+                      const struct fleet_space *space) {
+        bool *named = calloc(list->n + 1, sizeof(*named));
+        int r = -ENOMEM;
+
+        view->strays = calloc(list->n + 1, sizeof(*view->strays));
+        if (named != NULL && view->strays != NULL) {
+                mark_alive(view, list, space, named);
+                r = keep_strays(view, list, space, named);
+        }
+        free(named);
+        return r;
 }
 
 /* Every used worker ID has a record, and every record's worker IDs are in `used`. */
@@ -240,57 +255,39 @@ static int check_used(struct fleet_view *view, const struct fleet_space *space) 
 
 /* The contract and the region come in two lists. If they do not match, another host may
  * have begun the region in between: -EAGAIN, if the contract has changed by now. */
-static int check_together(const struct coordinator_list *contract,
-                          const struct coordinator_list *region,
+static int check_together(const struct fleet_view *view, const struct coordinator_list *region,
                           const struct coordinator_calls *calls, void *coordinator,
                           const struct fleet_space *space) {
-        const struct coordinator_item *before = coordinator_find(contract, "contract"), *now;
-        struct record_contract parsed = { .regions = { .bits = { 0 } } };
         struct coordinator_list again = { .n = 0 };
+        const struct coordinator_item *now;
         char key[FLEET_KEY_MAX];
         bool used = coordinator_find(region, fleet_key(key, space->region, "used", "")) != NULL;
         int r;
 
-        if (before != NULL && record_contract_parse(before->value, &parsed) < 0)
-                return 0; /* read_contract() reports it */
-        if (used == worker_set_has(&parsed.regions, space->region))
+        if (used == worker_set_has(&view->contract.regions, space->region))
                 return 0;
         r = calls->list(coordinator, "contract", &again);
         if (r < 0)
                 return r;
         now = coordinator_find(&again, "contract");
-        if ((before != NULL ? before->modified : 0) != (now != NULL ? now->modified : 0))
+        if (view->contract_modified != (now != NULL ? now->modified : 0))
                 r = -EAGAIN;
         coordinator_list_clear(&again);
         return r;
 }
 
-static int read_lists(struct fleet_view *view, const struct coordinator_calls *calls,
-                      void *coordinator, const struct fleet_space *space) {
-        struct coordinator_list contract = { .n = 0 }, region = { .n = 0 };
-        char prefix[FLEET_KEY_MAX];
-        int r = calls->list(coordinator, "contract", &contract);
+int fleet_view_contract(struct fleet_view **ret, const struct coordinator_calls *calls,
+                        void *coordinator, const struct fleet_space *space) {
+        struct coordinator_list list = { .n = 0 };
+        struct fleet_view *view = calloc(1, sizeof(*view));
+        int r = view == NULL ? -ENOMEM : calls->list(coordinator, "contract", &list);
 
-        if (r == 0)
-                r = calls->list(coordinator, fleet_key(prefix, space->region, "", ""), &region);
-        if (r == 0)
-                r = check_together(&contract, &region, calls, coordinator, space);
-        if (r == 0)
-                r = read_contract(view, &contract, space);
-        if (r == 0)
-                r = read_used(view, &region, space);
-        if (r == 0)
-                r = read_hosts(view, &region, space);
-        if (r == 0)
-                r = read_strays(view, &region, space);
-        if (r == 0)
-                r = check_used(view, space);
-        coordinator_list_clear(&contract);
-        coordinator_list_clear(&region);
-        return r;
-}
-
-static int finish_view(struct fleet_view **ret, struct fleet_view *view, int r) {
+        if (r == 0) {
+                view->end = record_region_end(&space->layout);
+                memset(view->of_worker, 0xff, sizeof(view->of_worker)); /* FLEET_NEVER_USED */
+                r = read_contract(view, &list, space);
+        }
+        coordinator_list_clear(&list);
         if (r < 0)
                 fleet_view_free(view);
         else
@@ -298,23 +295,40 @@ static int finish_view(struct fleet_view **ret, struct fleet_view *view, int r) 
         return r;
 }
 
-static struct fleet_view *new_view(const struct fleet_space *space, bool quiet) {
-        struct fleet_view *view = calloc(1, sizeof(*view));
+static int read_region(struct fleet_view *view, const struct coordinator_calls *calls,
+                       void *coordinator, const struct fleet_space *space) {
+        struct coordinator_list region = { .n = 0 };
+        char prefix[FLEET_KEY_MAX];
+        int r = calls->list(coordinator, fleet_key(prefix, space->region, "", ""), &region);
 
-        if (view == NULL)
-                return NULL;
-        view->quiet = quiet;
-        view->end = record_region_end(&space->layout);
-        memset(view->of_worker, 0xff, sizeof(view->of_worker)); /* FLEET_NEVER_USED */
-        return view;
+        if (r == 0)
+                r = check_together(view, &region, calls, coordinator, space);
+        if (r == 0)
+                r = fleet_view_take_used(view, &region, space);
+        if (r == 0)
+                r = read_hosts(view, &region, space);
+        if (r == 0)
+                r = read_lives(view, &region, space);
+        if (r == 0)
+                r = check_used(view, space);
+        coordinator_list_clear(&region);
+        return r;
 }
 
 static int read_view(struct fleet_view **ret, const struct coordinator_calls *calls,
                      void *coordinator, const struct fleet_space *space, bool quiet) {
-        struct fleet_view *view = new_view(space, quiet);
+        struct fleet_view *view = NULL;
+        int r = fleet_view_contract(&view, calls, coordinator, space);
 
-        return view == NULL ? -ENOMEM :
-               finish_view(ret, view, read_lists(view, calls, coordinator, space));
+        if (r < 0)
+                return r; /* a refusal needs no list */
+        view->quiet = quiet;
+        r = read_region(view, calls, coordinator, space);
+        if (r < 0)
+                fleet_view_free(view);
+        else
+                *ret = view;
+        return r;
 }
 
 int fleet_view_read(struct fleet_view **ret, const struct coordinator_calls *calls,
@@ -325,18 +339,6 @@ int fleet_view_read(struct fleet_view **ret, const struct coordinator_calls *cal
 int fleet_view_read_quietly(struct fleet_view **ret, const struct coordinator_calls *calls,
                             void *coordinator, const struct fleet_space *space) {
         return read_view(ret, calls, coordinator, space, true);
-}
-
-int fleet_view_contract(struct fleet_view **ret, const struct coordinator_calls *calls,
-                        void *coordinator, const struct fleet_space *space) {
-        struct coordinator_list list = { .n = 0 };
-        struct fleet_view *view = new_view(space, false);
-        int r = view == NULL ? -ENOMEM : calls->list(coordinator, "contract", &list);
-
-        if (r == 0)
-                r = read_contract(view, &list, space);
-        coordinator_list_clear(&list);
-        return finish_view(ret, view, r);
 }
 
 struct fleet_view *fleet_view_free(struct fleet_view *view) {

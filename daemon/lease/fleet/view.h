@@ -70,3 +70,10 @@ const char *fleet_key(char key[FLEET_KEY_MAX], uint32_t region, const char *kind
                       const char *name);
 /* 0: before the epoch. */
 uint64_t fleet_tick_of(const struct id_layout *layout, int64_t unix_ms);
+
+/* For view_part.h: one key. */
+int fleet_view_take_used(struct fleet_view *view, const struct coordinator_list *list,
+                         const struct fleet_space *space);
+/* There is room in `owners` and `damaged`. */
+int fleet_view_take_host(struct fleet_view *view, const struct coordinator_item *item,
+                         const char *nonce, const struct fleet_space *space);

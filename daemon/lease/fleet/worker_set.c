@@ -67,41 +67,40 @@ char *worker_set_text(const struct worker_set *set) {
         return text;
 }
 
-/* A number of at most five digits. */
+/* A number of at most five digits, without leading zeros. */
 static bool take_number(const char **text, uint32_t *ret) {
+        const char *from = *text;
         uint32_t value = 0, digits = 0;
 
         for (; **text >= '0' && **text <= '9' && digits < 6; digits++)
                 value = value * 10 + (uint32_t)(*(*text)++ - '0');
         *ret = value;
-        return digits > 0 && digits < 6;
+        return digits > 0 && digits < 6 && (digits == 1 || *from != '0');
+}
+
+/* One spelling only: a range has at least two, and between two of the list others are left
+ * out. */
+static bool take_range(const char **text, uint32_t *ret_first, uint32_t *ret_last) {
+        if (!take_number(text, ret_first))
+                return false;
+        *ret_last = *ret_first;
+        if (**text != '-')
+                return true;
+        (*text)++;
+        return take_number(text, ret_last) && *ret_last > *ret_first;
 }
 
 int worker_set_parse(const char *text, uint32_t end, struct worker_set *ret) {
         struct worker_set set = { .bits = { 0 } };
-        uint32_t first, last;
-        const char *p = text;
-        char *again;
-        int r;
+        uint32_t first, last, next = 0; /* the lowest that may follow */
 
-        while (*p != '\0') {
-                if ((p != text && *p++ != ',') || !take_number(&p, &first))
-                        return -EBADMSG;
-                last = first;
-                if (*p == '-' && (p++, !take_number(&p, &last)))
-                        return -EBADMSG;
-                if (last < first || last >= end || last >= WORKER_SET_MAX)
+        for (const char *p = text; *p != '\0'; next = last + 2) {
+                if ((p != text && *p++ != ',') || !take_range(&p, &first, &last) || first < next ||
+                    last >= end || last >= WORKER_SET_MAX)
                         return -EBADMSG;
                 for (; first <= last; first++)
                         worker_set_add(&set, first);
         }
-        /* one spelling only: order, overlaps and leading zeros show here */
-        again = worker_set_text(&set);
-        if (!again)
-                return -ENOMEM;
-        r = strcmp(again, text) == 0 ? 0 : -EBADMSG;
-        free(again);
-        if (r == 0)
-                *ret = set;
-        return r;
+        *ret = set;
+        return 0;
 }

@@ -125,6 +125,8 @@ static int read_nodes(struct walk *w, struct folder *f, const char *path) {
         for (size_t from = 0; r == 0 && from < n; from += WINDOW) {
                 size_t to = n - from < WINDOW ? n : from + WINDOW;
 
+                /* a long list takes longer than one answer may */
+                w->deadline_ns = zookeeper_handle_deadline_ns(w->zookeeper);
                 r = send_nodes(w, f, path, from, to);
                 for (size_t i = from; r == 0 && i < to; i++)
                         r = wait_for_answer(w, f->nodes[i], path);

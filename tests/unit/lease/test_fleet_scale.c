@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT */
+/* What a host reads and does does not grow with the number of hosts in its region. */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/lease/fleet/survey.h"
+#include "tests/support/capture.h"
+#include "tests/unit/support/fleet_hosts.h"
+
+#define FEW_BYTES 2048 /* of a handful of keys */
+
+static struct memory_host link = { .memory = &fleet_hosts.memory };
+static struct fleet *fleet;
+static struct lease_grant grant;
+static struct { uint64_t lists, bytes; } before;
+
+static void end(void) {
+        fleet = fleet_free(fleet);
+        memory_end(&fleet_hosts.memory);
+}
+
+TestSuite(fleet_scale, .fini = end, .timeout = 120);
+
+static struct fleet_space space_of(uint8_t worker_bits) {
+        return (struct fleet_space){ { .tick_bits = 41, .worker_bits = worker_bits,
+                                       .sequence_bits = (uint8_t)(22 - worker_bits) }, 0 };
+}
+
+/* Records in the order of their keys, so that the fake one need not sort. */
+static void put_host(const struct fleet_space *space, uint32_t worker) {
+        struct record_host record = { .since_unix_ms = 1, .fence_tick = 1, .renewals = 1 };
+        char key[FLEET_KEY_MAX], *text;
+
+        snprintf(record.nonce, RECORD_HEX, "%032" PRIx32, worker);
+        snprintf(record.life, RECORD_HEX, "%032" PRIx32, worker);
+        memset(record.who.machine_id, 'a', RECORD_HEX - 1);
+        memset(record.who.boot_id, 'b', RECORD_HEX - 1);
+        snprintf(record.who.host, RECORD_NAME, "host-%" PRIu32, worker);
+        snprintf(record.who.directory, RECORD_NAME, "d");
+        worker_set_add(&record.workers, worker);
+        text = record_host_text(&record, &space->layout);
+        memory_put(&fleet_hosts.memory, fleet_key(key, 0, "host", record.nonce), text);
+        free(text);
+        memory_put(&fleet_hosts.memory, fleet_key(key, 0, "alive", record.life), "{}");
+}
+
+/* A region in which so many worker IDs were used, each by one host that lives. */
+static void put_region(const struct fleet_space *space, uint32_t hosts) {
+        struct record_contract contract = { .layout = space->layout };
+        struct record_used used = { .claims = hosts };
+        char *text;
+
+        memset(contract.space, 'c', RECORD_HEX - 1);
+        worker_set_add(&contract.regions, 0);
+        for (uint32_t w = 0; w < hosts; w++) {
+                worker_set_add(&used.workers, w);
+                put_host(space, w);
+        }
+        text = record_contract_text(&contract);
+        memory_put(&fleet_hosts.memory, "contract", text);
+        free(text);
+        text = record_used_text(&used);
+        memory_put(&fleet_hosts.memory, "region/0/used", text);
+        free(text);
+}
+
+static void make(const struct fleet_space *space, const char *nonce) {
+        struct fleet_parts parts = {
+                .calls = &memory_calls, .coordinator = &link,
+                .environment = fleet_hosts_environment, .space = *space, .count = 1,
+                .max_count = 2, .recycle_delay_ns = RECYCLE_S * S, .ttl_ns = TTL,
+                .who = { .host = "h", .machine_id = "11111111111111111111111111111111",
+                         .boot_id = "22222222222222222222222222222222", .directory = "1" },
+                .counters = &fleet_hosts.counters,
+        };
+
+        snprintf(parts.nonce, RECORD_HEX, "%s", nonce);
+        fleet_free(fleet);
+        cr_assert_eq(fleet_new(&fleet, &parts), 0);
+}
+
+static void mark(void) {
+        before.lists = fleet_hosts.memory.n_lists;
+        before.bytes = fleet_hosts.memory.bytes_listed;
+}
+
+static void expect_read(uint64_t keys) {
+        cr_expect_eq(fleet_hosts.memory.n_lists - before.lists, keys, "%" PRIu64 " reads",
+                     fleet_hosts.memory.n_lists - before.lists);
+        cr_expect_lt(fleet_hosts.memory.bytes_listed - before.bytes, FEW_BYTES);
+}
+
+/* Red when the region is listed: then a start reads what all hosts have written. */
+Test(fleet_scale, a_region_of_65536_is_joined_by_few_keys) {
+        const struct fleet_space space = space_of(16);
+        char nonce[RECORD_HEX], *used;
+
+        put_region(&space, 65534);
+        make(&space, "");
+        mark();
+        cr_assert_eq(fleet_claim(fleet, &grant), 0);
+        expect_read(2); /* contract, used */
+        cr_assert_eq(grant.worker_first, 65534);
+
+        /* a restart, which takes up its own run: the contract and its record */
+        memcpy(nonce, fleet_nonce(fleet), RECORD_HEX);
+        used = strdup(memory_get(&fleet_hosts.memory, "region/0/used"));
+        make(&space, nonce);
+        mark();
+        cr_assert_eq(fleet_claim(fleet, &grant), 0);
+        expect_read(2);
+        cr_assert_eq(grant.worker_first, 65534);
+        cr_assert_str_eq(memory_get(&fleet_hosts.memory, "region/0/used"), used);
+        free(used);
+
+        mark();
+        cr_assert_eq(fleet_grow(fleet, 2), 0);
+        expect_read(2);
+        mark();
+        for (int i = 0; i < 10; i++) {
+                cr_assert_eq(fleet_renew(fleet, NOW_TICK + 1000), 0);
+                fleet_survey_renewed(fleet);
+        }
+        expect_read(0);
+}
+
+/* Only then the region is listed: once an attempt, and each record is looked at once. */
+Test(fleet_scale, a_full_region_is_listed) {
+        const struct fleet_space space = space_of(14);
+
+        put_region(&space, 16384);
+        make(&space, "");
+        mark();
+        capture_begin();
+        cr_assert_eq(fleet_claim(fleet, &grant), -EBUSY);
+        cr_assert_contains(capture_take(), "16384 are held by live hosts");
+        cr_expect_eq(fleet_hosts.memory.n_lists - before.lists, 4);
+}
+
+/* Another contract is refused before anything else is read. */
+Test(fleet_scale, a_refusal_needs_no_list) {
+        const struct fleet_space space = space_of(16), other = space_of(14);
+
+        put_region(&space, 100);
+        make(&other, "");
+        mark();
+        capture_begin();
+        cr_assert_eq(fleet_claim(fleet, &grant), -EINVAL);
+        cr_assert_contains(capture_take(), "coordinator-contract");
+        expect_read(1);
+}
