@@ -30,6 +30,11 @@ def commands(name):
     return found[0]
 
 
+def fleet_page():
+    with open(f"{SOURCE}/docs/fleet.md", encoding="utf-8") as file:
+        return file.read()
+
+
 def until(condition, what):
     end = time.monotonic() + LIMIT_S
     while time.monotonic() < end:
@@ -142,7 +147,8 @@ class ZooKeeper:
         with open(config, "w", encoding="utf-8") as file:
             file.write(f"tickTime=500\ndataDir={self.place.directory}/zookeeper\n"
                        f"clientPort={self.port}\nclientPortAddress=127.0.0.1\n"
-                       "admin.enableServer=false\nforceSync=no\n")
+                       "admin.enableServer=false\nforceSync=no\n"
+                       + "\n".join(re.findall(r"^ +(autopurge\.\w+=\d+)$", fleet_page(), re.M)))
         jars = "/usr/share/java/zookeeper.jar:/usr/share/java/slf4j-simple.jar"
         self.place.spawn(["java", "-Xmx96m", "-cp", jars,
                           "org.apache.zookeeper.server.quorum.QuorumPeerMain", config],
@@ -285,7 +291,9 @@ def zookeeper_accounts(place):
 
 
 def alert(place):
-    etcd = Etcd(place).start()
+    """And etcd takes the flags that the page gives it."""
+    etcd = Etcd(place, words=re.search(r"^ +etcd (--auto.*) …$", fleet_page(), re.M)
+                .group(1).split()).start()
     text = place.run(f"curl -sf {etcd.url}/metrics")
     for name in re.findall(r"etcd_\w+", commands("alert")):
         assert f"\n{name} " in text, f"etcd has no metric {name}"
