@@ -14,7 +14,7 @@
 TestSuite(versions, .timeout = 200);
 
 static const struct test_coordinator *const coordinator = &SFSHM_TEST_COORDINATOR;
-static struct private_daemon a, b, of_region_1;
+static struct private_daemon a, b, of_region_1, newcomer;
 
 static void prepare(struct private_daemon *d) {
         private_daemon_prepare(d);
@@ -28,12 +28,15 @@ static void begin(void) {
         prepare(&b);
         prepare(&of_region_1);
         private_daemon_set(&of_region_1, "id.region=1");
+        prepare(&newcomer);
+        private_daemon_set(&newcomer, "id.region=1");
 }
 
 static void end(void) {
         private_daemon_remove(&a);
         private_daemon_remove(&b);
         private_daemon_remove(&of_region_1);
+        private_daemon_remove(&newcomer);
         coordinator->end();
 }
 
@@ -93,7 +96,7 @@ Test(versions, the_next_version_is_read_and_kept) {
         expect_log(&a, "event=coordinator-version");
         expect_log(&a, "is of a later version of sfshmd: run that version");
         make_later("region/1/used", 3);
-        cr_assert_eq(private_daemon_start_fails(&of_region_1), 3);
-        expect_log(&of_region_1, "of another version of sfshmd which this one does not understand");
+        cr_assert_eq(private_daemon_start_fails(&newcomer), 3);
+        expect_log(&newcomer, "of another version of sfshmd which this one does not understand");
         end();
 }
