@@ -197,7 +197,10 @@ static int serve(struct reload *reload) {
         int status = EXIT_SUCCESS, r = server_start(&server, reload);
         bool ready = r == 0;
 
-        if (ready) {
+        if (r == -ECANCELED) {
+                r = 0;
+                (void)notify_send("STOPPING=1", NULL, 0);
+        } else if (ready) {
                 r = server_run(&server);
                 (void)notify_send("STOPPING=1", NULL, 0);
         }
@@ -208,6 +211,10 @@ static int serve(struct reload *reload) {
                 status = ready ? STATUS_RUNTIME : (int)exit_status_of(r);
         if (r < 0 && !ready)
                 exit_status_tell(status);
+        if (server.stuck) {
+                log_stop();
+                _exit(status);
+        }
         return status;
 }
 

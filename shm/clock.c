@@ -14,7 +14,8 @@ const char *clock_state_name(uint32_t state) {
 const char *clock_reason_name(uint32_t reason) {
         static const char *const names[] = { "none",  "slewing",  "offset", "stepping",
                                              "held",  "fence",    "rollback", "unsynchronised",
-                                             "stuck", "end",      "cloned" };
+                                             "stuck", "end",      "cloned", "workers",
+                                             "coordinator", "access" };
 
         return reason < sizeof(names) / sizeof(names[0]) ? names[reason] : "?";
 }

@@ -69,7 +69,11 @@ enum clock_reason {
         /* FAILED */
         CLOCK_REASON_STUCK = 8,  /* the fence is passed and cannot be raised */
         CLOCK_REASON_END = 9,    /* the last tick of the layout is reached */
-        CLOCK_REASON_CLONED = 10 /* the machine was cloned or reverted: stands still */
+        CLOCK_REASON_CLONED = 10, /* the machine was cloned or reverted: stands still */
+        /* WAITING, before there is a clock segment: only a daemon that is asked says these */
+        CLOCK_REASON_WORKERS = 11,     /* no worker IDs are free */
+        CLOCK_REASON_COORDINATOR = 12, /* the coordinator does not answer */
+        CLOCK_REASON_ACCESS = 13,      /* it denies access */
 };
 /* "waiting", "rollback", ...; "?" for a number that this code does not know. */
 const char *clock_state_name(uint32_t state);

@@ -103,6 +103,10 @@ const char *describe_clock(const struct guard *guard, const struct guard_reading
                          "or past it. If it is wrong, set it right; if it is right, this ID "
                          "space is used up.");
                 break;
+        case CLOCK_REASON_WORKERS:
+        case CLOCK_REASON_COORDINATOR:
+        case CLOCK_REASON_ACCESS:
+                break; /* while there is no clock, see lobby.c */
         case CLOCK_REASON_CLONED:
                 snprintf(text, DESCRIBE_CLOCK_TEXT,
                          "No IDs: this machine was cloned or reverted to an earlier state. "

@@ -36,6 +36,9 @@ void watchdog_init(struct watchdog *watchdog) {
 void watchdog_add(struct watchdog *watchdog, struct watchdog_thread thread) {
         assert(watchdog->n_threads < WATCHDOG_THREADS_MAX);
         watchdog->threads[watchdog->n_threads++] = thread;
+        /* between two beats: it has not heard of the last question */
+        if (watchdog->question != 0)
+                thread.ask(thread.context, watchdog->question);
 }
 
 static bool answered(const struct watchdog *watchdog, size_t i) {

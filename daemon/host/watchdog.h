@@ -38,7 +38,7 @@ struct watchdog {
 
 /* Reads $WATCHDOG_USEC and $WATCHDOG_PID. */
 void watchdog_init(struct watchdog *watchdog);
-/* At most WATCHDOG_THREADS_MAX, all before the first beat. */
+/* At most WATCHDOG_THREADS_MAX. */
 void watchdog_add(struct watchdog *watchdog, struct watchdog_thread thread);
 /* The ledger thread calls this in each round of its loop; beats if it is time. Returns the
  * CLOCK_BOOTTIME by which it must be called again; INT64_MAX: never. */

@@ -54,7 +54,9 @@ struct lease_backend {
         /* The state directory, and the connection. `kind`: which coordinator; NULL for a
          * backend without one. Logs its errors. */
         int (*open)(void **ret_backend, const struct fleet_kind *kind, const struct config *config);
-        /* Claims the run of the configuration. Logs its errors. */
+        /* One attempt to claim the run of the configuration. -EAGAIN: another host was faster;
+         * -EIO, -ETIMEDOUT, -EACCES, -EBUSY: it may pass by itself; others are final. Logs its
+         * errors, of those that may pass each change. */
         int (*claim)(void *backend, struct lease_grant *ret);
         /* Makes `fence_tick` durable where the next owner will read it; returns
          * only then. May be called with a lower fence (release). */

@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 
 #include "daemon/lease/backend.h"
+#include "daemon/lease/lease.h"
 #include "daemon/lease/worker_lock.h"
 #include "shm/clock.h"
 
@@ -30,12 +31,19 @@ struct lease {
         _Atomic bool in_backend; /* the thread is in one of the backend's calls */
         const struct clock_segment *clock; /* to renew by; NULL: not yet. Under the mutex */
         _Atomic int64_t horizon_ns;
+        const struct config *config;
+        struct lease_claim claim; /* under the mutex */
+        bool hurry;               /* under the mutex: the claim is tried again at once */
         bool over;        /* -ESTALE: another host has it. The thread's */
         int64_t retry_ns; /* the thread's: 0, or the wait before the next attempt */
         _Atomic uint64_t fence;
         _Atomic int error;
 };
 
-/* The lease's thread, in writer.c: when the next fence is written, what it says, and what a
+/* Makes the attempts of the claim, until there are worker IDs (true), or it is refused or
+ * `stop`. In claim.c. */
+bool claim_run(struct lease *lease);
+
+/* The lease's thread, in writer.c: claims; then when the next fence is written, what it says, and what a
  * failed write leads to; until `stop` of this struct lease. Returns NULL. */
 void *writer_run(void *lease);

@@ -8,11 +8,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "daemon/lease/internal.h"
 #include "daemon/util/log.h"
 #include "daemon/util/thread.h"
+
+/* For a request that is under way; the service manager waits for longer. */
+#define GIVE_UP_S 1
 
 static struct lease *lease_free(struct lease *lease) {
         if (lease->state)
@@ -57,26 +61,18 @@ int lease_new(struct lease **ret, const struct lease_backend *backend,
 
         if (r < 0)
                 return log_failure(-r, "lease", "cannot set up the lease: %s", strerror(-r));
+        lease->config = config;
+        atomic_init(&lease->horizon_ns, config->horizon_ns);
         r = backend->open(&lease->state, kind, config);
-        if (r == 0)
-                r = backend->claim(lease->state, &lease->grant);
-        /* If that is refused, nothing is given back: the record in a coordinator may be that
-         * of the other daemon, if its state directory was copied. */
-        if (r == 0)
-                r = worker_lock_new(&lease->workers, config, lease->grant.worker_first,
-                                    lease->grant.worker_count);
+        if (r == 0 && kind == NULL) {
+                (void)claim_run(lease);
+                lease_acknowledge(lease);
+                r = lease->claim.error;
+        }
         if (r < 0) {
                 lease_free(lease);
                 return r;
         }
-        lease->run = (struct lease_run){
-                .count = lease->grant.worker_count,
-                .above_tick = lease->grant.above_tick,
-                .resizes = backend->grow != NULL,
-        };
-        atomic_init(&lease->fence, lease->grant.fence_tick);
-        atomic_init(&lease->horizon_ns, config->horizon_ns);
-        lease->target = lease->grant.fence_tick;
         r = thread_start(&lease->thread, "sfshmd-lease", writer_run, lease);
         if (r < 0) {
                 lease_free(lease);
@@ -102,13 +98,48 @@ static void lower_fence(struct lease *lease, uint64_t last_tick) {
                           lease->backend->place(lease->state), strerror(-r), lease_fence(lease));
 }
 
-struct lease *lease_release(struct lease *lease, uint64_t last_tick) {
-        if (!lease)
-                return NULL;
+struct lease_claim lease_claim(struct lease *lease) {
+        struct lease_claim claim;
+
+        pthread_mutex_lock(&lease->mutex);
+        claim = lease->claim;
+        pthread_mutex_unlock(&lease->mutex);
+        return claim;
+}
+
+void lease_hurry(struct lease *lease) {
+        pthread_mutex_lock(&lease->mutex);
+        lease->hurry = true;
+        pthread_cond_signal(&lease->changed);
+        pthread_mutex_unlock(&lease->mutex);
+}
+
+static void tell_to_stop(struct lease *lease) {
         pthread_mutex_lock(&lease->mutex);
         lease->stop = true;
         pthread_cond_signal(&lease->changed);
         pthread_mutex_unlock(&lease->mutex);
+}
+
+bool lease_give_up(struct lease *lease) {
+        struct timespec until;
+
+        tell_to_stop(lease);
+        clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_sec += GIVE_UP_S;
+        if (pthread_timedjoin_np(lease->thread, NULL, &until) != 0)
+                return false;
+        /* it was claimed while nobody looked: nothing was promised */
+        if (lease->claim.over && lease->claim.error == 0)
+                lower_fence(lease, 0);
+        lease_free(lease);
+        return true;
+}
+
+struct lease *lease_release(struct lease *lease, uint64_t last_tick) {
+        if (!lease)
+                return NULL;
+        tell_to_stop(lease);
         pthread_join(lease->thread, NULL);
         lower_fence(lease, last_tick);
         return lease_free(lease);

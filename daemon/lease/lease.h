@@ -14,9 +14,23 @@
 struct clock_segment;
 struct lease;
 
-/* Opens the backend and starts the thread. `kind`: see struct lease_backend. */
+/* What has become of the claim. */
+struct lease_claim {
+        bool over; /* with an error of 0 there are worker IDs; any other is final, and logged */
+        int error; /* not over: what the last attempt met, which may pass by itself; 0: nothing */
+};
+
+/* Opens the backend and starts the thread, which claims. Without a coordinator the claim is
+ * over when this returns. `kind`: see struct lease_backend. `config` outlives the lease. */
 int lease_new(struct lease **ret, const struct lease_backend *backend,
               const struct fleet_kind *kind, const struct config *config);
+/* The eventfd signals each change. All but this, lease_fd(), lease_hurry() and the
+ * watchdog's need worker IDs. */
+struct lease_claim lease_claim(struct lease *lease);
+void lease_hurry(struct lease *lease); /* tries at once: something may be better now */
+/* Stops before the claim is over, or when it was refused. False: the thread hangs in the
+ * coordinator, and keeps what it has; the process must end without freeing anything of it. */
+bool lease_give_up(struct lease *lease);
 /* Stops the thread, lowers the fence durably to `last_tick`, and closes. `last_tick` is
  * the highest tick ever promised; with 0 this daemon promised none, and the fence
  * becomes the one it found. Returns NULL. */

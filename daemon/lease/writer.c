@@ -193,6 +193,8 @@ static int write_fence(struct lease *lease, uint64_t fence_tick) {
 void *writer_run(void *context) {
         struct lease *lease = context;
 
+        if (!lease->claim.over && !claim_run(lease))
+                return NULL;
         pthread_mutex_lock(&lease->mutex);
         while (wait_for_work(lease)) {
                 uint64_t target = next_fence(lease);

@@ -58,6 +58,30 @@ void announce_status(const struct announcer *announcer, int64_t now_ns, struct w
         *ret = status;
 }
 
+void announce_wait(const struct announcer *announcer, uint32_t reason, int64_t now_ns,
+                   struct wire_status *ret) {
+        *ret = (struct wire_status){
+                .header = wire_header_of(WIRE_STATUS, WIRE_VERSION),
+                .state = CLOCK_STATE_WAITING,
+                .reason = reason,
+                .resume_boot_ns = INT64_MAX,
+                .boot_ns = now_ns,
+                .guarded_ns = INT64_MIN,
+                .pid = getpid(),
+                .layout = announcer->config->layout,
+                .daemon_version = SFSHM_VERSION,
+        };
+        snprintf(ret->shm, sizeof(ret->shm), "%s", announcer->config->shm);
+}
+
+void announce_withdraw(const struct listener *listener) {
+        char path[PATH_SIZE];
+
+        snprintf(path, sizeof(path), "%s" LOCATOR_SUFFIX, listener->path);
+        if (listener->path[0] == '/')
+                (void)unlink(path);
+}
+
 /* Creates the file under a name of its own, and renames it: a reader sees the old one or
  * the new one. What has that name now is an earlier daemon's that was killed in between.
  * 0 or -errno. */

@@ -21,6 +21,12 @@ struct announcer {
 
 void announce_status(const struct announcer *announcer, int64_t now_ns, struct wire_status *ret);
 
+/* While the worker IDs are waited for: there is no shared memory yet. */
+void announce_wait(const struct announcer *announcer, uint32_t reason, int64_t now_ns,
+                   struct wire_status *ret);
+
+/* Removes the file of an earlier daemon, which leads to a clock that is not ours. */
+void announce_withdraw(const struct listener *listener);
 /* Writes the file beside the socket. A failure is logged, and the daemon serves without: it
  * is found only while it answers. */
 void announce_beside(const struct announcer *announcer, const struct listener *listener);

@@ -59,11 +59,14 @@ static enum connection_state protocol_send_welcome(struct protocol *protocol,
 static enum connection_state protocol_attach(struct protocol *protocol,
                                              struct connection *connection, int64_t held_ns,
                                              int64_t now_ns) {
-        uint64_t now_tick = guard_tick(protocol->timekeeper->guard, now_ns);
         union wire_message refusal;
+        uint64_t now_tick;
         int64_t resume_ns;
         int r;
 
+        if (protocol->wait != NULL)
+                return CONNECTION_HELD;
+        now_tick = guard_tick(protocol->timekeeper->guard, now_ns);
         if (!timekeeper_ready(protocol->timekeeper, &resume_ns))
                 return resume_ns <= held_ns ? CONNECTION_HELD :
                        protocol_refuse_for_clock(protocol, connection, resume_ns, now_ns);
@@ -122,6 +125,8 @@ static enum connection_state handle_accept(struct protocol *protocol,
                                            const struct connection *connection) {
         union wire_message message;
 
+        if (protocol->wait != NULL) /* it has no clock yet */
+                return CONNECTION_DEAD;
         (void)control_accept(protocol->timekeeper, connection->source.fd, &connection->peer,
                              &message.answer);
         (void)message_send(connection->source.fd, &message, NULL, 0);
@@ -132,7 +137,11 @@ static enum connection_state handle_query(struct protocol *protocol,
                                           const struct connection *connection, int64_t now_ns) {
         union wire_message message;
 
-        announce_status(&protocol->announcer, now_ns, &message.status);
+        if (protocol->wait != NULL)
+                announce_wait(&protocol->announcer, protocol->wait->reason, now_ns,
+                              &message.status);
+        else
+                announce_status(&protocol->announcer, now_ns, &message.status);
         (void)message_send(connection->source.fd, &message, NULL, 0);
         return CONNECTION_DEAD;
 }
@@ -214,6 +223,11 @@ static enum connection_state protocol_refuse_held(struct protocol *protocol,
         uint32_t retry_ms;
         int64_t resume_ns;
 
+        if (protocol->wait != NULL) {
+                clients_refuse(&refusal.refused, ETIME, 1000, "sfshmd waits for worker IDs: %s",
+                               protocol->wait->text);
+                return protocol_refuse(protocol, connection, &refusal);
+        }
         if (!timekeeper_ready(protocol->timekeeper, &resume_ns))
                 return protocol_refuse_for_clock(protocol, connection, resume_ns, now_ns);
         if (fence_refusal(protocol->fence, guard_tick(protocol->timekeeper->guard, now_ns),

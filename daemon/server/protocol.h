@@ -19,6 +19,12 @@ struct protocol_totals {
         uint64_t refusals, errors, hints; /* since start */
 };
 
+/* What the daemon waits for before it serves. */
+struct protocol_wait {
+        uint32_t reason;  /* enum clock_reason */
+        const char *text; /* a clause */
+};
+
 struct protocol {
         struct connections *connections;
         struct clients *clients;
@@ -26,6 +32,7 @@ struct protocol {
         const struct fence *fence;
         struct announcer announcer;
         struct protocol_totals totals;
+        const struct protocol_wait *wait; /* NULL: it serves; else only QUERY is answered */
         bool refresh; /* a snapshot of the statistics was asked for; reset by the caller */
 };
 

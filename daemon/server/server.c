@@ -71,6 +71,11 @@ static void accept_ready(void *context, uint32_t events, int64_t now_ns) {
 }
 
 static void apply_config(struct server *server) {
+        if (server->protocol.wait != NULL) {
+                lease_set_horizon(server->lease, server->config->horizon_ns);
+                lease_hurry(server->lease);
+                return;
+        }
         accounts_reload(server->accounts);
         reserve_reload(server->reserve, server->config);
         guard_set_policy(&server->segments.guard, &server->config->clock);
@@ -119,6 +124,8 @@ static void lease_ready(void *context, uint32_t events, int64_t now_ns) {
 
         (void)events, (void)now_ns;
         lease_acknowledge(server->lease);
+        if (server->protocol.wait != NULL)
+                return;
         fence_take(&server->fence);
         server->clients.changed = true;
         server->lost = lease_lost(server->lease);
@@ -146,8 +153,6 @@ static int open_signals(void) {
 }
 
 int server_watch(struct server *server) {
-        int steps[] = { ticker_step_fd(server->ticker), clone_watch_uevent_fd(server->clone_watch),
-                        wall_clock_step_fd(server->wall_clock) };
         int r, fd = open_signals();
 
         if (fd < 0)
@@ -160,6 +165,14 @@ int server_watch(struct server *server) {
                 r = event_add(&server->loop, &server->accepting);
         if (r == 0)
                 r = event_add(&server->loop, &server->leasing);
+        return r;
+}
+
+int server_watch_clock(struct server *server) {
+        int steps[] = { ticker_step_fd(server->ticker), clone_watch_uevent_fd(server->clone_watch),
+                        wall_clock_step_fd(server->wall_clock) };
+        int r = 0;
+
         for (unsigned i = 0; i < 3 && r == 0; i++) {
                 server->steps[i] = (struct event_source){ steps[i], step_ready, server };
                 /* not every system offers every way */
@@ -189,7 +202,7 @@ static int64_t round_clock(void *context, int64_t now_ns) {
         return timekeeper_deadline(&server->timekeeper);
 }
 
-static int64_t round_accept(void *context, int64_t now_ns) {
+int64_t server_round_accept(void *context, int64_t now_ns) {
         struct server *server = context;
 
         if (server->accept_resume_ns <= now_ns)
@@ -284,7 +297,7 @@ static int64_t round_count(void *context, int64_t now_ns) {
         return INT64_MAX;
 }
 
-static int64_t round_watchdog(void *context, int64_t now_ns) {
+int64_t server_round_watchdog(void *context, int64_t now_ns) {
         struct server *server = context;
 
         int64_t due_ns = watchdog_run(&server->watchdog, now_ns);
@@ -296,9 +309,9 @@ static int64_t round_watchdog(void *context, int64_t now_ns) {
 }
 
 static const event_round rounds[] = {
-        round_clock, round_accept,      round_run_length, round_grant,
-        round_fence, round_connections, round_store,      round_count,
-        round_watchdog,
+        round_clock, server_round_accept, round_run_length, round_grant,
+        round_fence, round_connections,   round_store,      round_count,
+        server_round_watchdog,
 };
 
 static void run_rounds(struct server *server) {

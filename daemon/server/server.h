@@ -66,12 +66,20 @@ struct server {
         int64_t wakeups;
         bool ready; /* grants may be made, as far as the fence allows */
         bool stopping;
+        bool told;  /* that worker IDs are waited for */
+        int64_t lobby_ns; /* since when */
+        bool stuck; /* a thread hangs in the coordinator: nothing of its may be freed */
         bool lost; /* the lease */
         bool reload_refused; /* the last time: the status says so */
 };
 
-/* The descriptors of the parts become sources of the loop. 0 or -errno. */
+/* Signals, the socket and the lease become sources of the loop; then what reports clock
+ * steps. 0 or -errno. */
 int server_watch(struct server *server);
+int server_watch_clock(struct server *server);
+/* Rounds that are needed before the worker IDs are there. */
+int64_t server_round_accept(void *server, int64_t now_ns);
+int64_t server_round_watchdog(void *server, int64_t now_ns);
 /* Tells the service manager what it waits for: again in later rounds while its queue is
  * full, so that nobody waits for it. `text` must stay. */
 void server_tell(struct server *server, const char *text);

@@ -8,6 +8,7 @@
 
 #include "daemon/lease/backends.h"
 #include "daemon/server/fdstore_restore.h"
+#include "daemon/server/lobby.h"
 #include "daemon/startup/check.h"
 #include "daemon/util/log.h"
 #include "daemon/util/time.h"
@@ -92,14 +93,12 @@ static int start_clients(struct server *server) {
         return 0;
 }
 
+/* The threads that start with the worker IDs. */
 static void start_watchdog(struct server *server) {
         struct watchdog *watchdog = &server->watchdog;
 
-        watchdog_init(watchdog);
         watchdog_add(watchdog, (struct watchdog_thread){ "sfshmd-ticker", server->ticker,
                                                          ticker_ask, ticker_answered });
-        watchdog_add(watchdog, (struct watchdog_thread){ "sfshmd-lease", server->lease,
-                                                         lease_ask, lease_answered });
         watchdog_add(watchdog, (struct watchdog_thread){ "sfshmd-stats", server->statistics,
                                                          statistics_ask, statistics_answered });
 }
@@ -133,12 +132,16 @@ static int start_parts(struct server *server) {
         if (r < 0)
                 return log_failure(-r, "start", "the daemon cannot start: %s", strerror(-r));
         start_watchdog(server);
-        start_protocol(server);
         return 0;
 }
 
+/* All that is needed to listen. */
 static int start_loop(struct server *server) {
-        int r = event_loop_open(&server->loop);
+        int r = listener_open(&server->listener, server->config, &server->passed);
+
+        if (r < 0)
+                return r;
+        r = event_loop_open(&server->loop);
 
         if (r == 0)
                 r = server_watch(server);
@@ -146,6 +149,27 @@ static int start_loop(struct server *server) {
                 return log_failure(-r, "server", "cannot set up the event loop: %s",
                                    strerror(-r));
         return 0;
+}
+
+/* With a coordinator. */
+static int wait_for_workers(struct server *server) {
+        int r;
+
+        start_protocol(server);
+        watchdog_init(&server->watchdog);
+        watchdog_add(&server->watchdog, (struct watchdog_thread){ "sfshmd-lease", server->lease,
+                                                                  lease_ask, lease_answered });
+        if (lease_claim(server->lease).over)
+                return 0;
+        r = start_loop(server);
+        return r == 0 ? lobby_run(server) : r;
+}
+
+static int start_steps(struct server *server) {
+        int r = server_watch_clock(server);
+
+        return r == 0 ? 0 : log_failure(-r, "server", "cannot watch for clock steps: %s",
+                                        strerror(-r));
 }
 
 static void tell_ready(struct server *server) {
@@ -177,13 +201,15 @@ int server_start(struct server *server, struct reload *reload) {
         if (r == 0)
                 r = backends_lease_new(&server->lease, server->config);
         if (r == 0)
+                r = wait_for_workers(server);
+        if (r == 0)
                 r = segments_start(&server->segments, server->config, server->lease);
         if (r == 0)
                 r = start_parts(server);
-        if (r == 0)
-                r = listener_open(&server->listener, server->config, &server->passed);
-        if (r == 0)
+        if (r == 0 && server->listener.fd < 0)
                 r = start_loop(server);
+        if (r == 0)
+                r = start_steps(server);
         if (r < 0)
                 return r;
         fdstore_restore(&server->connections, &server->passed, server->segments.adopted,
@@ -205,9 +231,14 @@ static void stop_clients(struct server *server) {
 }
 
 static void release_lease(struct server *server) {
+        struct lease_claim claim = { .over = true };
         uint64_t now_tick = tick_now(server);
 
-        if (server->ledger == NULL)
+        if (server->lease != NULL)
+                claim = lease_claim(server->lease);
+        if (!claim.over || claim.error < 0)
+                server->stuck = !lease_give_up(server->lease);
+        else if (server->ledger == NULL)
                 lease_release(server->lease, 0);
         else
                 fence_release(&server->fence,

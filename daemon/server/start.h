@@ -8,8 +8,9 @@
 #include "daemon/server/server.h"
 
 /* From a checked configuration to a daemon that listens, its earlier clients taken
- * over. `server` must stay where it is. 0 or -errno, logged; server_stop() is due in
- * either case. */
+ * over; worker IDs are waited for in between. `server` must stay where it is. 0 or -errno,
+ * logged, or -ECANCELED: it was told to stop while it waited. server_stop() is due in any
+ * case, and after that, where the server is `stuck`, the process must end at once. */
 int server_start(struct server *server, struct reload *reload);
 /* The fence comes down to what was promised, and the lease is released. */
 void server_stop(struct server *server);

@@ -60,6 +60,8 @@ static void show_text(const struct sample *sample, int64_t wall_ms) {
         if (sample->resume_ms != SAMPLE_UNKNOWN)
                 printf("IDs again   in %" PRId64 ".%03" PRId64 " s\n", sample->resume_ms / 1000,
                        sample->resume_ms % 1000);
+        if (sample->guarded_unix_ms == SAMPLE_UNKNOWN)
+                return;
         printf("IDs' time   %s\nwall clock  %s\n", guarded, wall);
         printf("difference  %s%" PRId64 ".%03" PRId64 " s\n", ahead_ms < 0 ? "-" : "+",
                imaxabs(ahead_ms) / 1000, imaxabs(ahead_ms) % 1000);
@@ -93,7 +95,8 @@ static int show_sample(const struct sample *sample, bool json) {
 
         if (json)
                 show_json(sample, wall_unix_ms());
-        else if (sample_is_up(sample) && sample->guarded_unix_ms == SAMPLE_UNKNOWN)
+        else if (sample_is_up(sample) && sample->guarded_unix_ms == SAMPLE_UNKNOWN &&
+                 !sample_is_held(sample))
                 return print_error("the clock of sfshmd is before its epoch");
         else if (sample_is_up(sample))
                 show_text(sample, wall_unix_ms());

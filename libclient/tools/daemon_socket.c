@@ -16,7 +16,7 @@
 #include "shm/pages.h"
 
 #define ANSWER_WITHIN_MS 5000
-#define WELCOME_WITHIN_MS 1000
+#define WELCOME_WITHIN_MS 5000 /* a HELLO may be held for 4 s */
 
 const char *daemon_socket_path(const char *given) {
         const char *environment = secure_getenv("SFSHM_SOCKET");

@@ -236,6 +236,8 @@ static void find_ask(struct find *find) {
         }
         find_conclude(find, FOUND_ANSWERS, "%s", "");
         find->no_clock[0] = '\0';
+        if (find->status.clock_inode == 0)
+                return; /* it waits for worker IDs */
         wanted = wanted_of_status(&find->status, peer.uid);
         (void)find_read_clock(find, find->status.shm, &wanted);
 }

@@ -35,6 +35,11 @@ const char *sample_reason_text(const struct sample *sample) {
                 [CLOCK_REASON_STUCK] = "the fence cannot be raised: see the daemon's log",
                 [CLOCK_REASON_END] = "the last tick of the layout is reached",
                 [CLOCK_REASON_CLONED] = "the machine was cloned or reverted: see sfshm-clock(7)",
+                [CLOCK_REASON_WORKERS] = "it waits for worker IDs, none are free: see its log",
+                [CLOCK_REASON_COORDINATOR] = "it waits for worker IDs, the coordinator does not "
+                                             "answer: see its log",
+                [CLOCK_REASON_ACCESS] = "it waits for worker IDs, the coordinator denies access: "
+                                        "see its log",
         };
 
         return sample->reason < sizeof(texts) / sizeof(texts[0]) ? texts[sample->reason]

@@ -57,8 +57,7 @@ Test(strangers, a_host_whose_clock_is_an_hour_ahead) {
 
         /* nobody with a right clock may begin before the hour is over */
         private_daemon_stop(&b->daemon);
-        cr_assert_eq(private_daemon_start_fails(&a->daemon), 1);
-        cr_assert_gt(host_told(a, "workers-none"), 0);
+        private_daemon_waits(&a->daemon, "workers-none");
         cluster_end(&c);
 }
 
@@ -85,8 +84,7 @@ Test(strangers, a_host_whose_clock_is_an_hour_behind) {
         host_start(d);
         host_expect_ids(d);
         cr_assert_eq(host_worker(d), host_worker(b), "which rests for an hour");
-        cr_assert_eq(private_daemon_start_fails(&b->daemon), 1);
-        cr_assert_gt(host_told(b, "workers-none"), 0);
+        private_daemon_waits(&b->daemon, "workers-none");
         host_start(a);
         host_expect_ids(a);
         cluster_end(&c);

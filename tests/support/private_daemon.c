@@ -20,6 +20,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "shm/clock.h"
+#include "shm/wire.h"
 #include "tests/support/remove_tree.h"
 #include "tests/support/scratch.h"
 
@@ -160,16 +162,32 @@ char *private_daemon_log(const struct private_daemon *d) {
         return text;
 }
 
-static bool answers_or_died(void *context) {
-        struct private_daemon *d = context;
+/* Does it answer, and wait for no worker IDs? A release that knows no QUERY hangs up. */
+static bool serves(const struct private_daemon *d) {
+        const struct wire_query query = { .header = wire_header_of(WIRE_QUERY, WIRE_VERSION) };
         struct sockaddr_un address = { .sun_family = AF_UNIX };
-        int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0), r;
-        siginfo_t info = { .si_pid = 0 };
+        int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+        const struct timeval limit = { .tv_sec = 2 };
+        struct wire_status status;
+        bool yes = false;
 
         snprintf(address.sun_path, sizeof(address.sun_path), "%s", d->socket);
-        r = connect(fd, (struct sockaddr *)&address, sizeof(address));
+        (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+        if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0 &&
+            send(fd, &query, sizeof(query), MSG_NOSIGNAL) == (ssize_t)sizeof(query)) {
+                ssize_t n = recv(fd, &status, sizeof(status), 0);
+
+                yes = n == (ssize_t)sizeof(status) ? status.reason < CLOCK_REASON_WORKERS : n == 0;
+        }
         close(fd);
-        return r == 0 ||
+        return yes;
+}
+
+static bool answers_or_died(void *context) {
+        struct private_daemon *d = context;
+        siginfo_t info = { .si_pid = 0 };
+
+        return serves(d) ||
                (waitid(P_PID, (id_t)d->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
                 info.si_pid != 0);
 }
@@ -188,34 +206,35 @@ static bool has_coordinator(const struct private_daemon *d) {
         return false;
 }
 
-/* A coordinator on a loaded machine may be slower than the daemon is patient: it ends
- * without worker IDs, and whoever runs it starts it again. */
-static bool gave_up(const struct private_daemon *d) {
-        char *log = private_daemon_log(d);
-        bool result = has_coordinator(d) && strstr(log, "-claim)") != NULL;
-
-        free(log);
-        return result;
-}
-
-static bool starts(void *context) {
-        struct private_daemon *d = context;
-
-        if (died(d) && gave_up(d)) {
-                waitpid(d->pid, NULL, 0);
-                d->pid = 0;
-                private_daemon_spawn(d);
-        }
-        return answers_or_died(d);
-}
-
 void private_daemon_start(struct private_daemon *d) {
         private_daemon_spawn(d);
-        if (!wait_until(starts, d, START_LIMIT_MS) || died(d)) {
+        if (!wait_until(answers_or_died, d, START_LIMIT_MS) || died(d)) {
                 char *log = private_daemon_log(d);
 
                 cr_assert_fail("sfshmd does not start; its log:\n%s", log);
         }
+}
+
+struct waiting {
+        struct private_daemon *daemon;
+        const char *part;
+};
+
+static bool says(void *context) {
+        const struct waiting *waiting = context;
+        char *log = private_daemon_log(waiting->daemon);
+        bool yes = strstr(log, waiting->part) != NULL;
+
+        free(log);
+        return yes || died(waiting->daemon);
+}
+
+void private_daemon_waits(struct private_daemon *d, const char *part) {
+        struct waiting waiting = { d, part };
+
+        private_daemon_spawn(d);
+        cr_assert(wait_until(says, &waiting, START_LIMIT_MS), "its log does not say %s", part);
+        private_daemon_stop(d);
 }
 
 int private_daemon_start_fails(struct private_daemon *d) {

@@ -39,12 +39,14 @@ void private_daemon_set(struct private_daemon *d, const char *format, ...)
         __attribute__((format(printf, 2, 3)));
 /* Not that one: its worker IDs come from a coordinator. */
 void private_daemon_unset_first(struct private_daemon *d);
-/* Starts it and waits until it answers a connection. */
+/* Starts it and waits until it serves. */
 void private_daemon_start(struct private_daemon *d);
 /* Starts it and does not wait. */
 void private_daemon_spawn(struct private_daemon *d);
 /* Starts it, expecting that it exits by itself; returns its exit status. */
 int private_daemon_start_fails(struct private_daemon *d);
+/* Starts it, expecting that it waits for its worker IDs and its log says `part`; stops it. */
+void private_daemon_waits(struct private_daemon *d, const char *part);
 /* Sends the signal; SIGSTOP: until it has stopped. With `wait` reaps it. Returns the wait
  * status (0 without). */
 int private_daemon_signal(struct private_daemon *d, int signal, bool wait);

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 
 import yaml
 
@@ -72,11 +73,21 @@ def accepted(text):
         settings = [f"daemon.socket={directory}/sock", f"daemon.state_dir={directory}/state",
                     f"daemon.shm={directory}", "etcd.endpoints=https://127.0.0.1:1",
                     "etcd.ttl=6s"]
-        daemon = subprocess.run([os.environ["SFSHMD"], "--config", path]
-                                + [a for s in settings for a in ("--set", s)],
-                                stderr=subprocess.PIPE, text=True, timeout=LIMIT_S)
-        if daemon.returncode != 1 or "127.0.0.1:1" not in daemon.stderr:
-            faults.append("sfshmd and the ConfigMap: " + daemon.stderr)
+        daemon = subprocess.Popen([os.environ["SFSHMD"], "--config", path]
+                                  + [a for s in settings for a in ("--set", s)],
+                                  stderr=subprocess.PIPE, text=True)
+        # it waits for the coordinator, and an error of the configuration ends it
+        limit = threading.Timer(LIMIT_S, daemon.terminate)
+        limit.start()
+        said = ""
+        for line in daemon.stderr:
+            said += line
+            if "event=etcd-claim)" in line:
+                daemon.terminate()
+        daemon.wait()
+        limit.cancel()
+        if daemon.returncode != 0 or "127.0.0.1:1" not in said:
+            faults.append("sfshmd and the ConfigMap: " + said)
 
 
 def main():

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +12,6 @@
 #include <unistd.h>
 
 #include "daemon/host/ids.h"
-#include "daemon/lease/backoff.h"
 #include "daemon/lease/fleet/fleet.h"
 #include "daemon/lease/fleet/renew.h"
 #include "daemon/lease/fleet/resize.h"
@@ -28,8 +26,6 @@
 #define NONCE_NAME "fleet-nonce"
 #define SPACE_NAME "fleet-space"
 #define NEW_NAME ".fleet-new"
-#define PAUSE_FIRST_NS (20 * NS_PER_MS)
-#define PAUSE_LAST_NS (2 * NS_PER_S)
 
 struct fleet_backend {
         const struct fleet_kind *kind;
@@ -38,6 +34,7 @@ struct fleet_backend {
         struct fleet *fleet;
         struct lease_counters counters;
         uint64_t local_fence_tick; /* of a `local` backend in this state directory; 0: none */
+        int claim_error; /* of the last attempt that was no conflict */
         bool disowned; /* the state directory no longer names the lost record */
 };
 
@@ -176,38 +173,20 @@ static int make_fleet(struct fleet_backend *b, const struct config *config) {
         return r < 0 ? r : fleet_new(&b->fleet, &parts);
 }
 
-/* Retries for the length of a session; then the service manager starts us again. */
+/* One attempt. What may pass is logged when it begins: the fleet has said what is free. */
 static int claim_run(struct fleet_backend *b, struct lease_grant *ret) {
-        int64_t until_ns = time_ns(CLOCK_MONOTONIC) + b->connection.ttl_ns;
-        int64_t delay_ns = 0;
-        sigset_t ends;
-        int r;
+        int r = fleet_claim(b->fleet, ret);
 
-        sigemptyset(&ends);
-        sigaddset(&ends, SIGTERM);
-        sigaddset(&ends, SIGINT);
-        while ((r = fleet_claim(b->fleet, ret)) == -EAGAIN || r == -EIO || r == -ETIMEDOUT) {
-                struct timespec pause;
-                int64_t ns;
-
-                delay_ns = backoff_next(delay_ns, PAUSE_FIRST_NS, PAUSE_LAST_NS);
-                ns = backoff_jittered(delay_ns, backoff_random());
-                if (time_ns(CLOCK_MONOTONIC) + ns > until_ns)
-                        return log_failure(EBUSY, b->kind->claim_event, "no worker IDs from %s "
-                                           "within %s.ttl: %s; check %s, and restart sfshmd",
-                                           b->connection.place, b->kind->name, r == -EAGAIN ?
-                                           "other hosts were faster each time" :
-                                           "it does not serve", b->kind->name);
-                pause = time_to_timespec(ns);
-                /* the signals are blocked; once there is a server, it takes them */
-                if (sigtimedwait(&ends, NULL, &pause) > 0)
-                        return log_failure(EINTR, b->kind->claim_event, "stopped before it "
-                                           "had worker IDs from %s", b->connection.place);
-        }
-        if (r == -EACCES)
-                return log_failure(EACCES, b->kind->access_event, "%s denies access to this host: "
-                                   "%s; sfshmd reads and writes below %s.prefix",
-                                   b->connection.place, b->kind->access_remedy, b->kind->name);
+        if (r == -EAGAIN)
+                return r;
+        if (r == -EACCES && r != b->claim_error)
+                log_event(LOG_LEVEL_ERROR, b->kind->access_event, "%s denies access to this host: "
+                          "%s; sfshmd reads and writes below %s.prefix, and waits until it may",
+                          b->connection.place, b->kind->access_remedy, b->kind->name);
+        else if ((r == -EIO || r == -ETIMEDOUT) && b->claim_error != -EIO)
+                log_event(LOG_LEVEL_WARNING, b->kind->claim_event, "no worker IDs from %s yet: it "
+                          "does not serve; %s", b->connection.place, b->kind->remedy);
+        b->claim_error = r == -ETIMEDOUT ? -EIO : r;
         return r;
 }
 

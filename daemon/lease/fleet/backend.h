@@ -2,7 +2,7 @@
 #pragma once
 /*
  * The backend of all coordinators, see KEYS.md and fleet.h: the state directory, which
- * remembers the record of this host; who the host is; the claim with its pauses. A kind of
+ * remembers the record of this host; who the host is; the claim. A kind of
  * coordinator adds how to connect, and names for messages.
  */
 #include "daemon/lease/backend.h"

@@ -65,6 +65,8 @@ static int refuse_none(const struct fleet *f, const struct fleet_view *view, uin
         char when[64] = "";
 
         fleet_count(&f->parts.counters->waits);
+        if (f->claim_error == -EBUSY)
+                return -EBUSY; /* who waits says so once */
         if (census.resting > 0 && census.first_free_tick != UINT64_MAX)
                 snprintf(when, sizeof(when), ", the first for %" PRIu64 " s more",
                          (census.first_free_tick - now) / 1000 + 1);
@@ -151,14 +153,27 @@ static int check_memory(const struct fleet *f, const struct fleet_view *view) {
                            "for workers.horizon, and begin with an empty daemon.state_dir each");
 }
 
+/* The session of an earlier attempt may have ended since; nothing can be written in it then. */
+static int claim_session(struct fleet *f) {
+        int64_t now_ns = fleet_boot_ns(f);
+        int r = f->begun ? f->parts.calls->session_keep(f->parts.coordinator, &f->ttl_ns) :
+                           -ESTALE;
+
+        if (r == 0)
+                f->begun_ns = now_ns;
+        return r == -ESTALE ? fleet_session_begin(f) : r;
+}
+
 /* `own`: the record to continue with; NULL: the workers are new to us. */
 static int commit_claim(struct fleet *f, const struct fleet_view *view,
                         const struct fleet_owner *own, const struct worker_set *taken,
                         uint64_t fence_tick) {
         struct fleet_commit d = { .space = &f->parts.space };
         struct record_host *record = &f->record;
-        int r;
+        int r = claim_session(f);
 
+        if (r < 0)
+                return r;
         if (own != NULL)
                 memcpy(record->nonce, own->record->nonce, RECORD_HEX);
         record->workers = *taken;
@@ -209,17 +224,6 @@ static int claim_new(struct fleet *f, const struct fleet_view *view) {
         return commit_claim(f, view, NULL, &taken, choice.fence_tick);
 }
 
-/* The session of an earlier attempt may have ended since; nothing can be written in it then. */
-static int claim_session(struct fleet *f) {
-        int64_t now_ns = fleet_boot_ns(f);
-        int r = f->begun ? f->parts.calls->session_keep(f->parts.coordinator, &f->ttl_ns) :
-                           -ESTALE;
-
-        if (r == 0)
-                f->begun_ns = now_ns;
-        return r == -ESTALE ? fleet_session_begin(f) : r;
-}
-
 static int claim_run(struct fleet *f, const struct fleet_view *view) {
         const struct fleet_owner *own = find_own(f, view);
         int r = check_memory(f, view);
@@ -229,8 +233,6 @@ static int claim_run(struct fleet *f, const struct fleet_view *view) {
                 fleet_draw(f, f->space_name);
         if (r == 0 && own != NULL && own->later != NULL)
                 r = refuse_later(f);
-        if (r == 0)
-                r = claim_session(f);
         if (r < 0)
                 return r;
         if (own == NULL)
@@ -302,6 +304,8 @@ int fleet_claim(struct fleet *f, struct lease_grant *ret) {
 
         if (r == 0)
                 r = claim_run(f, view);
+        if (r != -EAGAIN)
+                f->claim_error = r;
         if (r == -EAGAIN) {
                 fleet_count(&f->parts.counters->conflicts);
                 log_event(LOG_LEVEL_INFO, "lease-conflict", "another host was faster in region %"

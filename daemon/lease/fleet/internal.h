@@ -15,6 +15,7 @@ struct fleet {
         int64_t modified, alive_modified; /* of host/NONCE and alive/LIFE, as far as known */
         struct worker_set resized; /* while `resizing`: the run which our commit may have made */
         bool resizing;
+        int claim_error;      /* of the last attempt that was no conflict */
         bool lost;            /* another host has the worker IDs */
         bool session;         /* alive/LIFE exists, as far as is known */
         bool begun;           /* there is a session to write alive/LIFE with */

@@ -182,7 +182,7 @@ Test(etcd_tls, a_daemon_goes_on_over_the_end_of_its_tokens) {
         enable_users();
         prepare(&d);
         write_password("wrong\n");
-        cr_assert_eq(private_daemon_start_fails(&d), 3);
+        private_daemon_waits(&d, "event=etcd-access");
         expect_log(&d, "event=etcd-refused");
         write_password("secret\n");
         forget_log(&d);

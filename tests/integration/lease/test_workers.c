@@ -90,7 +90,7 @@ Test(workers, U1_those_of_a_dead_host_are_freed) {
         private_daemon_signal(&a, SIGKILL, true);
         cr_assert(wait_until(session_is_over, &a, 60000));
         expect("\"state\":\"dead\"");
-        cr_assert_eq(private_daemon_start_fails(&b), 1);
+        private_daemon_waits(&b, "workers-none");
         cr_assert_eq(RUN(&a, "workers", "--release", "0"), 2);
         expect("cannot ask for confirmation");
         cr_assert_eq(RUN(&a, "workers", "--release", "0", "--yes"), 0, "%s", result.err);
@@ -155,7 +155,7 @@ Test(workers, U1_a_deleted_fence_is_refused_until_a_person_says_one) {
         (void)take(&a, arena, 0);
         private_daemon_signal(&a, SIGKILL, true);
         coordinator->remove("region/0/host/");
-        cr_assert_eq(private_daemon_start_fails(&b), 1);
+        private_daemon_waits(&b, "workers-none");
         cr_assert_eq(RUN(&a, "workers"), 0);
         expect("refused   -      no fence is known: sfshm workers --release 0 --above TIME");
         ahead(above, 12);

@@ -49,7 +49,7 @@ bool starts_in_the_end(void *context) {
         if (log_says(d, "event=start)"))
                 return true;
         if (log_says(d, "workers-none")) {
-                private_daemon_signal(d, SIGTERM, true); /* it ends by itself */
+                private_daemon_signal(d, SIGTERM, true); /* it waits; a new one asks sooner */
                 remove(d->log);
         }
         return false;
