@@ -90,8 +90,9 @@ static int end_task(struct task *task, int r) {
 /* With a wrong prefix all worker IDs seem free. */
 static void tell_if_unused(const struct task *task) {
         if (task->view->contract_modified == 0)
-                log_event(LOG_LEVEL_WARNING, "workers", "no host ever had worker IDs at %s: correct "
-                          "the address and the prefix in the configuration if one should have",
+                log_event(LOG_LEVEL_WARNING, "workers", "no ID space was begun at %s: correct the "
+                          "address and the prefix in the configuration if one should have been, "
+                          "else begin one by 'sfshm workers --begin'",
                           task->connection.place);
 }
 
@@ -364,5 +365,7 @@ int workers_check(const struct config *config) {
         r = begin_task(&task, config);
         if (r == 0)
                 r = look_at_region(&task);
+        if (r == 0)
+                r = fleet_view_begun(task.view);
         return end_task(&task, r);
 }

@@ -209,6 +209,7 @@ void fleet_begin(uint64_t seed, const struct fleet_rules *rules) {
                                             .churn_until_ns = INT64_MAX };
         for (int i = 0; i < 8; i++)
                 (void)fleet_below(2);
+        memory_begin_space(&fleet_world.memory, &rules->layout);
         check_fleet_begin();
         fleet_world.hosts = calloc(rules->hosts, sizeof(*fleet_world.hosts));
         cr_assert_not_null(fleet_world.hosts);

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/lease/fleet/record.h"
+
 static void *grown(void *array, size_t n, size_t *size, size_t item) {
         if (n < *size)
                 return array;
@@ -243,6 +245,15 @@ const char *memory_get(const struct memory_coordinator *m, const char *prefix) {
 void memory_put(struct memory_coordinator *m, const char *key, const char *value) {
         m->revision++;
         write_key(m, key, value, 0);
+}
+
+void memory_begin_space(struct memory_coordinator *memory, const struct id_layout *layout) {
+        const struct record_contract contract = { .space = "11111111111111111111111111111111",
+                                                  .layout = *layout };
+        char *text = record_contract_text(&contract);
+
+        memory_put(memory, "contract", text);
+        free(text);
 }
 
 void memory_end(struct memory_coordinator *m) {

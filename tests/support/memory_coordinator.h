@@ -6,6 +6,7 @@
  * for one host: what is lost, and what was lost and arrives later. One thread.
  */
 #include "daemon/lease/fleet/coordinator.h"
+#include "shm/id.h"
 
 struct memory_key {
         char *key, *value;
@@ -56,6 +57,8 @@ const struct memory_key *memory_first(const struct memory_coordinator *memory, c
 const char *memory_get(const struct memory_coordinator *memory, const char *prefix);
 /* As a person would; NULL deletes. */
 void memory_put(struct memory_coordinator *memory, const char *key, const char *value);
+/* As sfshm workers --begin does. */
+void memory_begin_space(struct memory_coordinator *memory, const struct id_layout *layout);
 void memory_end(struct memory_coordinator *memory);
 
 /* A commit with copies of all of it; to be freed. */

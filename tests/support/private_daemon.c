@@ -81,11 +81,12 @@ static void become(const struct private_daemon *d) {
                 _exit(126);
 }
 
-static void run(struct private_daemon *d) {
+/* `words`: more arguments, NULL-terminated. */
+static void run(struct private_daemon *d, const char *log_path, const char *const words[]) {
         const char *binary = d->binary != NULL ? d->binary : getenv("SFSHMD");
-        char *argv[2 * PRIVATE_DAEMON_SETS + 4] = { "sfshmd" };
+        char *argv[2 * PRIVATE_DAEMON_SETS + 8] = { "sfshmd" };
         unsigned n = 1;
-        int log = open(d->log, O_WRONLY | O_CREAT | O_APPEND, 0644);
+        int log = open(log_path, O_WRONLY | O_CREAT | O_APPEND, 0644);
         int program = open(binary != NULL ? binary : "sfshmd", O_PATH | O_CLOEXEC);
 
         for (unsigned i = 0; i < d->n_sets; i++) {
@@ -96,6 +97,8 @@ static void run(struct private_daemon *d) {
                 argv[n++] = "--config";
                 argv[n++] = (char *)d->config;
         }
+        for (size_t i = 0; words[i] != NULL; i++)
+                argv[n++] = (char *)words[i];
         dup2(log, STDOUT_FILENO);
         dup2(log, STDERR_FILENO);
         become(d);
@@ -108,12 +111,39 @@ static void run(struct private_daemon *d) {
         _exit(127);
 }
 
+static bool has_coordinator(const struct private_daemon *d) {
+        for (unsigned i = 0; i < d->n_sets; i++)
+                if (strncmp(d->sets[i], "workers.backend=", 16) == 0)
+                        return true;
+        return false;
+}
+
+/* As the operator does before the first host starts. Another host may have done it. */
+static void begin_space(struct private_daemon *d) {
+        static const char *const words[] = { "--workers", "--begin", NULL };
+        pid_t child;
+        int status = 0;
+
+        if (d->begun || !has_coordinator(d))
+                return;
+        child = fork();
+        cr_assert_geq(child, 0);
+        if (child == 0)
+                run(d, "/dev/null", words);
+        cr_assert_eq(waitpid(child, &status, 0), child);
+        /* 3: it was begun; 1: the coordinator is away, so the next start does it */
+        d->begun = WIFEXITED(status) && (WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == 3);
+}
+
 void private_daemon_spawn(struct private_daemon *d) {
+        static const char *const none[] = { NULL };
+
         cr_assert_eq(d->pid, 0, "it runs already");
+        begin_space(d);
         d->pid = fork();
         cr_assert_geq(d->pid, 0);
         if (d->pid == 0)
-                run(d);
+                run(d, d->log, none);
 }
 
 /* The state of its log's thread, as in /proc/PID/stat; 0: there is none. */
@@ -197,13 +227,6 @@ static bool died(const struct private_daemon *d) {
 
         return waitid(P_PID, (id_t)d->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
                info.si_pid != 0;
-}
-
-static bool has_coordinator(const struct private_daemon *d) {
-        for (unsigned i = 0; i < d->n_sets; i++)
-                if (strncmp(d->sets[i], "workers.backend=", 16) == 0)
-                        return true;
-        return false;
 }
 
 void private_daemon_start(struct private_daemon *d) {

@@ -27,6 +27,7 @@ struct private_daemon {
         char log[96];
         char sets[PRIVATE_DAEMON_SETS][192]; /* "section.key=value" */
         unsigned n_sets;
+        bool begun; /* the space of its coordinator: its first start begins it otherwise */
         void (*before_exec)(void *context); /* in the daemon's process; NULL: nothing */
         void *before_exec_context;
 };

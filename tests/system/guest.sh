@@ -191,12 +191,20 @@ mkdir -p /etc/systemd/system/sfshmd.service.d
 expect "the comment has the drop-in" grep -q PrivateNetwork=no \
         /etc/systemd/system/sfshmd.service.d/coordinator.conf
 systemctl daemon-reload
+etcd_url=http://127.0.0.1:2379
+start_etcd() {
+        /test/etcd --data-dir /test/etcd.data --listen-client-urls $etcd_url \
+                --advertise-client-urls $etcd_url --listen-peer-urls http://127.0.0.1:2380 \
+                >>/test/etcd.log 2>&1 &
+        etcd=$!
+}
+start_etcd
+expect "the operator begins the space" within 60 sfshm workers --begin
+kill "$etcd"
+wait "$etcd" || :
 systemctl start --no-block sfshmd.socket sfshmd.service
 expect "without its coordinator a start waits, and says so" within 30 journal_has 'event=etcd-away'
-etcd_url=http://127.0.0.1:2379
-/test/etcd --data-dir /test/etcd.data --listen-client-urls $etcd_url --advertise-client-urls $etcd_url \
-        --listen-peer-urls http://127.0.0.1:2380 >/test/etcd.log 2>&1 &
-etcd=$!
+start_etcd
 expect "the coordinator comes: it serves by itself" within 60 is SubState running
 expect "with a coordinator: IDs" three_ids
 expect "sfshm workers shows this host" grep -qF "$(cat /etc/machine-id)" <(sfshm workers --json)

@@ -134,7 +134,7 @@ static int refuse_later(const struct fleet *f) {
 /* If we had worker IDs here, the coordinator must know it. */
 static int check_memory(const struct fleet *f, const struct fleet_view *view) {
         if (f->parts.nonce[0] == '\0')
-                return 0;
+                return fleet_view_begun(view);
         if (view->contract_modified != 0 && f->parts.space_name[0] != '\0' &&
             strcmp(view->contract.space, f->parts.space_name) != 0)
                 return log_failure(ENOENT, "coordinator-other", "this host had worker IDs of another "
@@ -148,9 +148,10 @@ static int check_memory(const struct fleet *f, const struct fleet_view *view) {
                 return 0;
         return log_failure(ENOENT, "coordinator-lost", "the coordinator has no key contract, but "
                            "this host had worker IDs from it: it was emptied, or is another one. "
-                           "Put its keys back, or correct its address and prefix in the "
-                           "configuration; or begin anew with all hosts together: stop all, wait "
-                           "for workers.horizon, and begin with an empty daemon.state_dir each");
+                           "Correct its address and prefix in the configuration; or, as the "
+                           "daemon's user on one host, say 'sfshm workers --begin --above TIME' "
+                           "with a time that no ID has passed, now plus workers.horizon: all "
+                           "hosts continue then. See KEYS.md, Repairing");
 }
 
 /* The session of an earlier attempt may have ended since; nothing can be written in it then. */

@@ -341,6 +341,16 @@ int fleet_view_read_quietly(struct fleet_view **ret, const struct coordinator_ca
         return read_view(ret, calls, coordinator, space, true);
 }
 
+int fleet_view_begun(const struct fleet_view *view) {
+        if (view->contract_modified != 0)
+                return 0;
+        return log_failure(ENOENT, "coordinator-empty", "no ID space was begun in the coordinator: "
+                           "correct its address and prefix in the configuration; or, before the "
+                           "first host starts, begin one by 'sfshm workers --begin'. If hosts "
+                           "had worker IDs here, the coordinator was emptied: see KEYS.md, "
+                           "Repairing");
+}
+
 struct fleet_view *fleet_view_free(struct fleet_view *view) {
         if (view == NULL)
                 return NULL;

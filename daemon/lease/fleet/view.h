@@ -63,6 +63,8 @@ int fleet_view_read_quietly(struct fleet_view **ret, const struct coordinator_ca
 /* The contract alone, checked likewise, as a view of a region without hosts. */
 int fleet_view_contract(struct fleet_view **ret, const struct coordinator_calls *calls,
                         void *coordinator, const struct fleet_space *space);
+/* Was a space begun there? 0, or -ENOENT, logged. */
+int fleet_view_begun(const struct fleet_view *view);
 struct fleet_view *fleet_view_free(struct fleet_view *view);
 
 /* "region/0/host/NONCE" and so on; `name` may be "". Returns `key`. */

@@ -17,6 +17,7 @@
 #include "daemon/lease/backends.h"
 #include "shm/clock.h"
 #include "tests/support/capture.h"
+#include "daemon/repair/workers.h"
 #include "tests/support/coordinator.h"
 #include "tests/support/own_space.h"
 #include "tests/support/private_daemon.h"
@@ -67,6 +68,7 @@ static bool has_claimed(void *context) {
 }
 
 static void claim(int i) {
+        static const struct workers_request begin = { .begin = true };
         char backend[64], place[192], ttl[64], state[160], space[64];
         char *sets[] = { backend, place, ttl, state, space, NULL };
         struct host *h = &hosts[i];
@@ -77,6 +79,8 @@ static void claim(int i) {
         snprintf(state, sizeof(state), "daemon.state_dir=%s/%d", directory, i);
         snprintf(space, sizeof(space), "workers.space=%s", own_space());
         cr_assert_eq(config_load(&h->config, "/dev/null", sets), 0, "%s", capture_take());
+        if (i == 0)
+                cr_assert_eq(workers_command(h->config, &begin), 0, "%s", capture_take());
         cr_assert(wait_until(has_claimed, h, 60000), "%s", capture_take());
         if (i == 0)
                 begin_clock();

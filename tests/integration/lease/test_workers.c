@@ -197,7 +197,7 @@ Test(workers, say_what_is_wrong) {
         cr_assert_eq(RUN(&a, "workers", "--release", "1,0", "--yes"), 2);
         expect("\"1,0\" is no list of worker IDs as 7 or 0-3,7");
         cr_assert_eq(RUN(&a, "workers", "--yes"), 2);
-        expect("--above, --force and --yes need --release");
+        expect("--yes needs --release");
         cr_assert_eq(RUN(&a, "workers", "--release", "0", "--json"), 2);
         expect("--release takes neither --json nor --all-regions");
         cr_assert_eq(RUN(&a, "clock", "--yes"), 2);
@@ -206,12 +206,12 @@ Test(workers, say_what_is_wrong) {
         cr_assert_eq(result.status, 1);
         expect("workers.backend = local has no coordinator");
         cr_assert_eq(RUN(&a, "workers"), 0);
-        expect("no host ever had worker IDs at ");
+        expect("no ID space was begun at ");
         cr_assert_eq(RUN(&a, "workers", "--all-regions"), 0);
         expect("correct the address and the prefix");
         private_daemon_start(&a);
         cr_assert_eq(RUN(&a, "workers"), 0);
-        cr_assert_null(strstr(result.err, "no host ever had"), "%s", result.err);
+        cr_assert_null(strstr(result.err, "no ID space"), "%s", result.err);
         private_daemon_stop(&a);
         coordinator->stop();
         cr_assert_eq(RUN(&a, "workers"), 1);

@@ -42,6 +42,8 @@ static void make(struct host *h, const char *directory, uint32_t count, const ch
         snprintf(parts.who.directory, sizeof(parts.who.directory), "%s", directory);
         snprintf(parts.nonce, sizeof(parts.nonce), "%s", nonce);
         *h = (struct host){ .link = { .memory = &fleet_hosts.memory } };
+        if (fleet_hosts.memory.revision == 0)
+                memory_begin_space(&fleet_hosts.memory, &parts.space.layout);
         cr_assert_eq(fleet_new(&h->fleet, &parts), 0);
         made[n_made++] = h->fleet;
 }

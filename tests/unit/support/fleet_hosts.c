@@ -42,6 +42,8 @@ int fleet_host_claim(struct host *h, const char *name, uint32_t count) {
                 .counters = &fleet_hosts.counters,
         };
 
+        if (fleet_hosts.memory.revision == 0)
+                memory_begin_space(&fleet_hosts.memory, &parts.space.layout);
         snprintf(parts.who.host, sizeof(parts.who.host), "%s", name);
         snprintf(parts.who.directory, sizeof(parts.who.directory), "%s", name);
         snprintf(parts.nonce, sizeof(parts.nonce), "%s", h->nonce);

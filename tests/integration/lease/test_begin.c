@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT */
+/* U1: neither a wrong address or prefix nor a coordinator that was emptied makes a second
+ * space; sfshm workers --begin does, while daemons are started again and again. Built once
+ * for each coordinator, as SFSHM_TEST_COORDINATOR says. */
+#include <criterion/criterion.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "tests/integration/support/daemon_log.h"
+#include "tests/support/collect.h"
+#include "tests/support/coordinator.h"
+#include "tests/support/private_daemon.h"
+#include "tests/support/tool.h"
+
+TestSuite(begin, .timeout = 200);
+
+static const struct test_coordinator *const coordinator = &SFSHM_TEST_COORDINATOR;
+static struct private_daemon a, b;
+static struct tool_result result;
+
+static void prepare(struct private_daemon *d) {
+        private_daemon_prepare(d);
+        coordinator->configure(d);
+        private_daemon_set(d, "reserve.standing=1s");
+        private_daemon_set(d, "workers.horizon=2s");
+        d->begun = true; /* the test does */
+}
+
+static void begin(void) {
+        coordinator->begin();
+        prepare(&a);
+        prepare(&b);
+}
+
+static void end(void) {
+        private_daemon_remove(&a);
+        private_daemon_remove(&b);
+        coordinator->end();
+}
+
+#define RUN(d, ...) tool_run_with(&result, d, TOOL_ARGUMENTS(__VA_ARGS__))
+
+static void expect(const char *part) {
+        cr_assert(strstr(result.out, part) || strstr(result.err, part), "'%s' is not in: %s%s",
+                  part, result.out, result.err);
+}
+
+static void expect_refused(struct private_daemon *d, const char *event) {
+        remove(d->log);
+        cr_assert_eq(private_daemon_start_fails(d), 3);
+        expect_log(d, event);
+}
+
+static void take(const struct private_daemon *d, struct arena *arena, size_t part) {
+        sfshm *s = private_daemon_open(d, 0);
+
+        cr_assert_eq(sfshm_set_timeout(s, INT64_C(60000000000)), 0);
+        for (int i = 0; i < 1000; i++) {
+                uint64_t id = 0;
+                int r = sfshm_next(s, &id);
+
+                cr_assert_eq(r, 0, "sfshm_next: %s", sfshm_strerror(r));
+                arena_add(arena, part, id);
+        }
+        sfshm_close(s);
+}
+
+/* Red when a claim draws a space of its own. */
+Test(begin, U1_an_empty_prefix_is_refused_until_the_operator_begins) {
+        char *keys;
+
+        begin();
+        expect_refused(&a, "event=coordinator-empty");
+        expect_log(&a, "sfshm workers --begin");
+        keys = coordinator->list("");
+        cr_assert_null(strstr(keys, "contract"), "%s", keys);
+        free(keys);
+        cr_assert_eq(RUN(&a, "workers", "--begin"), 0, "%s", result.err);
+        expect("is begun.");
+        cr_assert_eq(RUN(&b, "workers", "--begin"), 3);
+        expect("was begun at ");
+        private_daemon_start(&a);
+        private_daemon_stop(&a);
+        end();
+}
+
+/* U1: a host without a memory, and one with, whose prefix is mistyped. */
+Test(begin, U1_a_mistyped_prefix_is_refused) {
+        begin();
+        cr_assert_eq(RUN(&a, "workers", "--begin"), 0, "%s", result.err);
+        private_daemon_start(&a);
+        private_daemon_stop(&a);
+        private_daemon_set(&a, "%s.prefix=/sfhsm", coordinator->name);
+        private_daemon_set(&b, "%s.prefix=/sfhsm", coordinator->name);
+        expect_refused(&a, "event=coordinator-lost");
+        expect_refused(&b, "event=coordinator-empty");
+        cr_assert_eq(RUN(&a, "workers", "--begin"), 3);
+        expect("or its address or prefix is wrong");
+        end();
+}
+
+static void soon(char text[32]) {
+        time_t at = time(NULL) + 20; /* more than a busy machine takes for the command */
+
+        strftime(text, 32, "%FT%TZ", gmtime(&at));
+}
+
+/* The recipe for an emptied coordinator: one command on a host of the space. Its hosts and new
+ * ones are started again and again meanwhile, and issue no ID twice. */
+Test(begin, U1_an_emptied_coordinator_is_refused_and_continued) {
+        struct arena *arena = arena_new(3, 2000);
+        char time[32];
+
+        begin();
+        cr_assert_eq(RUN(&a, "workers", "--begin"), 0, "%s", result.err);
+        private_daemon_start(&a);
+        take(&a, arena, 0);
+        private_daemon_signal(&a, SIGKILL, true);
+        coordinator->remove("");
+        expect_refused(&b, "event=coordinator-empty");
+        expect_refused(&a, "event=coordinator-lost");
+        expect_log(&a, "sfshm workers --begin --above TIME");
+        cr_assert_eq(RUN(&a, "workers", "--begin"), 3);
+        expect("say --above");
+        soon(time);
+        cr_assert_eq(RUN(&a, "workers", "--begin", "--above", "2025-06-01"), 2);
+        expect("--force does it nevertheless");
+        cr_assert_eq(RUN(&a, "workers", "--begin", "--above", time), 0, "%s", result.err);
+        expect("every claim begins above tick");
+        remove(a.log);
+        remove(b.log);
+        cr_assert(wait_until(starts_in_the_end, &b, 60000));
+        cr_assert(wait_until(starts_in_the_end, &a, 60000));
+        take(&b, arena, 1);
+        take(&a, arena, 2);
+        arena_expect_unique(arena);
+        arena_free(arena);
+        end();
+}
