@@ -38,7 +38,7 @@ static int local_write_fence(void *backend, uint64_t fence_tick) {
         struct fence_state state = local->state;
 
         state.fence_tick = fence_tick;
-        return fence_file_write(local->dir.fd, &state, &fence_file_kernel);
+        return fence_file_write(local->dir.fd, &state, &small_file_kernel);
 }
 
 static int check_first(const struct local *local) {

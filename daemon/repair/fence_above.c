@@ -90,7 +90,7 @@ static int carry_out_task(const struct task *task) {
 
         if (r < 0)
                 return r;
-        r = fence_file_write(task->dir.fd, &task->host, &fence_file_kernel);
+        r = fence_file_write(task->dir.fd, &task->host, &small_file_kernel);
         if (r < 0)
                 return log_failure(-r, "fence-above", "cannot write %s: %s; make room or repair the "
                                    "disk, then repeat this", task->dir.place, strerror(-r));

@@ -21,6 +21,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "daemon/lease/state/small_file.h"
 #include "shm/id.h"
 #include "shm/isotime.h"
 
@@ -43,21 +44,12 @@ size_t fence_file_encode(const struct fence_state *state, char text[FENCE_FILE_T
  * another version; -EBADMSG: empty, torn or damaged. Pure. */
 int fence_file_decode(const char *text, size_t size, struct fence_state *ret);
 
-/* The system calls, for tests which make them fail. */
-struct fence_file_calls {
-        ssize_t (*write)(int fd, const void *bytes, size_t size);
-        int (*fsync)(int fd);
-        int (*renameat)(int from_dir, const char *from, int to_dir, const char *to);
-};
-extern const struct fence_file_calls fence_file_kernel;
-
 /* -ENOENT: there is no file; else as fence_file_decode(), or the error of reading. */
 int fence_file_read(int dir_fd, struct fence_state *ret);
 
-/* Returns 0 only when the state survives a loss of power. After an error either the old
- * state or the new one is in place. */
+/* As small_file_write(). */
 int fence_file_write(int dir_fd, const struct fence_state *state,
-                     const struct fence_file_calls *calls);
+                     const struct small_file_calls *calls);
 
 /* "2025-01-01T00:20:34.567Z", or "-" for what does not fit. Returns `text`. */
 #define FENCE_TIME_SIZE ISOTIME_SIZE

@@ -61,7 +61,7 @@ static int failing_fsync(int fd) {
 static int failing_renameat(int from_dir, const char *from, int to_dir, const char *to) {
         return fails() ? -1 : renameat(from_dir, from, to_dir, to);
 }
-static const struct fence_file_calls failing = { failing_write, failing_fsync, failing_renameat };
+static const struct small_file_calls failing = { failing_write, failing_fsync, failing_renameat };
 
 /* Whichever call fails, the error is returned and a whole state is there: the
  * old one, or the new one. Red when write_all() takes a short write for a whole
@@ -80,7 +80,7 @@ Test(fence_file, a_failed_write_leaves_a_whole_state) {
         new = old;
         new.fence_tick = 2000;
         do {
-                cr_assert_eq(fence_file_write(dir_fd, &old, &fence_file_kernel), 0);
+                cr_assert_eq(fence_file_write(dir_fd, &old, &small_file_kernel), 0);
                 calls_left = fails_at;
                 call_error = errors[fails_at % 3];
                 r = fence_file_write(dir_fd, &new, &failing);

@@ -47,7 +47,7 @@ static int write_state(uint64_t fence_tick) {
         struct fence_state state = { .layout = id_layout_default, .worker_count = 1,
                                      .fence_tick = fence_tick };
 
-        return fence_file_write(dir_fd, &state, &fence_file_kernel);
+        return fence_file_write(dir_fd, &state, &small_file_kernel);
 }
 
 /* Writes the new fence in a child that dies at its `at`-th step; was it killed? */
