@@ -171,6 +171,7 @@ static int commit_claim(struct fleet *f, const struct fleet_view *view,
                         uint64_t fence_tick) {
         struct fleet_commit d = { .space = &f->parts.space };
         struct record_host *record = &f->record;
+        uint64_t not_before_tick = view->contract.not_before_tick;
         int r = claim_session(f);
 
         if (r < 0)
@@ -179,11 +180,15 @@ static int commit_claim(struct fleet *f, const struct fleet_view *view,
                 memcpy(record->nonce, own->record->nonce, RECORD_HEX);
         record->workers = *taken;
         record->fence_tick = fence_tick > f->parts.floor_tick ? fence_tick : f->parts.floor_tick;
+        if (record->fence_tick < not_before_tick)
+                record->fence_tick = not_before_tick;
         record->grown_tick = own != NULL ? own->record->grown_tick : 0;
         record->released = false;
         /* has this boot had the worker IDs since its shared memory was written? A record that was
-         * never renewed may be that of a daemon which did not get that far */
+         * never renewed may be that of a daemon which did not get that far; and in one from before
+         * a recovery from an old copy the claims are missing that came after it */
         f->others = own == NULL || own->record->renewals == 0 ||
+                    own->record->fence_tick < not_before_tick ||
                     strcmp(own->record->who.boot_id, f->parts.who.boot_id) != 0;
         record->renewals = f->others ? 0 : own->record->renewals + 1;
         fleet_session_next_life(f);
@@ -192,8 +197,10 @@ static int commit_claim(struct fleet *f, const struct fleet_view *view,
         if (own == NULL) {
                 fleet_commit_region(&d, view, taken, f->space_name);
                 (void)fleet_commit_owners(&d, view, taken);
-        } else if (own->alive) {
-                fleet_commit_delete(&d, fleet_commit_key(&d, "alive", own->record->life));
+        } else {
+                fleet_commit_check(&d, "contract", view->contract_modified);
+                if (own->alive)
+                        fleet_commit_delete(&d, fleet_commit_key(&d, "alive", own->record->life));
         }
         r = fleet_commit_send(&d, f->parts.calls, f->parts.coordinator);
         if (r < 0)
@@ -220,8 +227,6 @@ static int claim_new(struct fleet *f, const struct fleet_view *view) {
                 fleet_draw(f, f->record.nonce);
         for (uint32_t i = 0; i < f->parts.count; i++)
                 worker_set_add(&taken, choice.first + i);
-        if (choice.fence_tick < view->contract.not_before_tick)
-                choice.fence_tick = view->contract.not_before_tick;
         return commit_claim(f, view, NULL, &taken, choice.fence_tick);
 }
 

@@ -110,6 +110,7 @@ static int grow_run(struct fleet *f, uint32_t count) {
         if (n == 0) {
                 r = -EBUSY;
         } else {
+                fence = later_tick(fence, view->contract.not_before_tick);
                 /* set before we know whether they are ours: harmless if they are not */
                 f->record.grown_tick = later_tick(f->record.grown_tick, fence);
                 f->record.fence_tick = later_tick(f->record.fence_tick, fence);

@@ -452,6 +452,32 @@ Test(fleet, the_run_grows_by_what_follows_it) {
         cr_assert_eq(fleet_renew(b.fleet, NOW_TICK + 1000), 0);
 }
 
+/* As sfshm workers --begin --above does. */
+static void continue_above(uint64_t tick) {
+        struct record_contract contract;
+        char *text;
+
+        cr_assert_eq(record_contract_parse(memory_get(&fleet_hosts.memory, "contract"), &contract),
+                     0);
+        contract.recovered_unix_ms++;
+        contract.not_before_tick = tick;
+        text = record_contract_text(&contract);
+        memory_put(&fleet_hosts.memory, "contract", text);
+        free(text);
+}
+
+/* U1: by `used` of an old copy nobody had what follows. Red when that is believed. */
+Test(fleet, the_run_grows_above_what_a_recovery_says) {
+        struct host a;
+        uint64_t above_tick;
+
+        claim(&a, "1", 1);
+        continue_above(NOW_TICK + 5000);
+        cr_assert_eq(fleet_grow(a.fleet, 2), 0);
+        cr_assert_eq(fleet_run(a.fleet, &above_tick), 2);
+        cr_expect_eq(above_tick, NOW_TICK + 5000);
+}
+
 /* What it grows by may have been another's: their fence is told, and stays a lower bound
  * of ours. Red when fleet_release() lets it come down below grown_tick. */
 Test(fleet, the_run_grows_over_a_dead_neighbour) {

@@ -134,3 +134,64 @@ Test(workers_begin, keys_of_hosts_without_a_contract) {
         expect_begun(DRAWN, 5000, 7000);
         fleet_host_end(&a);
 }
+
+static void continue_above(uint64_t tick) {
+        begin.above_tick = tick;
+        cr_assert_eq(workers_begin(&begin, &contract), 0);
+}
+
+/* U1: its record may be an old copy's, whose worker IDs another host has had since. Red when
+ * only a claim of other worker IDs begins above it. */
+Test(workers_begin, a_host_of_the_space_begins_above_it) {
+        struct host a = { .nonce = "" };
+
+        cr_assert_eq(workers_begin(&begin, &contract), 0);
+        cr_assert_eq(fleet_host_claim(&a, "a", 1), 0);
+        cr_assert_eq(fleet_renew(a.fleet, NOW_TICK + 100), 0);
+        snprintf(a.nonce, sizeof(a.nonce), "%s", fleet_nonce(a.fleet));
+        fleet_host_end(&a);
+        continue_above(7000);
+        cr_assert_eq(fleet_host_claim(&a, "a", 1), 0);
+        cr_expect_str_eq(fleet_nonce(a.fleet), a.nonce, "its own run");
+        cr_expect_eq(a.grant.fence_tick, 7000);
+        cr_expect(a.grant.taken_anew, "the shared memory does not know the other host's IDs");
+        fleet_host_end(&a);
+
+        /* it has begun above it by now */
+        cr_assert_eq(fleet_host_claim(&a, "a", 1), 0);
+        cr_expect_eq(a.grant.fence_tick, 7000);
+        cr_assert_eq(fleet_renew(a.fleet, 7001), 0);
+        fleet_host_end(&a);
+        cr_assert_eq(fleet_host_claim(&a, "a", 1), 0);
+        cr_expect_eq(a.grant.fence_tick, 7001);
+        cr_expect_not(a.grant.taken_anew);
+        fleet_host_end(&a);
+}
+
+static const struct coordinator_calls *real;
+
+static int continue_and_commit(void *coordinator, const struct coordinator_commit *commit) {
+        fleet_hosts.calls = real;
+        continue_above(7000);
+        return real->commit(coordinator, commit);
+}
+
+/* Red when the contract is no condition of a restart: it is read before the rest. */
+Test(workers_begin, while_a_host_starts) {
+        static struct coordinator_calls calls;
+        struct host a = { .nonce = "" };
+
+        cr_assert_eq(workers_begin(&begin, &contract), 0);
+        cr_assert_eq(fleet_host_claim(&a, "a", 1), 0);
+        snprintf(a.nonce, sizeof(a.nonce), "%s", fleet_nonce(a.fleet));
+        fleet_host_end(&a);
+        real = fleet_hosts.calls;
+        calls = *real;
+        calls.commit = continue_and_commit;
+        fleet_hosts.calls = &calls;
+        cr_assert_eq(fleet_host_claim(&a, "a", 1), -EAGAIN);
+        fleet_host_end(&a);
+        cr_assert_eq(fleet_host_claim(&a, "a", 1), 0);
+        cr_expect_eq(a.grant.fence_tick, 7000);
+        fleet_host_end(&a);
+}
