@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/lease/fleet/survey.h"
 
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
 #include "daemon/lease/fleet/choose.h"
 #include "daemon/lease/fleet/internal.h"
 
@@ -8,16 +12,21 @@
 #define HOSTS 1000u
 #define SOON 4096u /* so few hosts may list the region when they start, even all at once */
 
-void fleet_survey_count(struct fleet *f, const struct fleet_view *view) {
-        struct fleet_census census = fleet_census(view, fleet_tick_now(f), fleet_recycle_ticks(f));
+/* relaxed, all: numbers for display */
+static void publish(struct fleet *f, const struct fleet_census *census, size_t hosts) {
         struct lease_counters *counters = f->parts.counters;
 
-        f->region_hosts = (uint32_t)view->n_owners;
-        /* relaxed, all: numbers for display */
-        atomic_store_explicit(&counters->held, census.held, memory_order_relaxed);
-        atomic_store_explicit(&counters->resting, census.resting, memory_order_relaxed);
-        atomic_store_explicit(&counters->refused, census.refused, memory_order_relaxed);
-        atomic_store_explicit(&counters->free, census.free, memory_order_relaxed);
+        f->region_hosts = (uint32_t)hosts;
+        atomic_store_explicit(&counters->held, census->held, memory_order_relaxed);
+        atomic_store_explicit(&counters->resting, census->resting, memory_order_relaxed);
+        atomic_store_explicit(&counters->refused, census->refused, memory_order_relaxed);
+        atomic_store_explicit(&counters->free, census->free, memory_order_relaxed);
+}
+
+void fleet_survey_count(struct fleet *f, const struct fleet_view *view) {
+        struct fleet_census census = fleet_census(view, fleet_tick_now(f), fleet_recycle_ticks(f));
+
+        publish(f, &census, view->n_owners);
 }
 
 void fleet_survey_later(struct fleet *f, const struct fleet_view *view) {
@@ -45,16 +54,92 @@ static uint32_t first_pause(const struct fleet *f) {
         return 1 + drawn % pause_of(f);
 }
 
-void fleet_survey_renewed(struct fleet *f) {
-        struct fleet_view *view = NULL;
+/* ---- reading it anew */
 
+/* Not a view: its records have 8 KiB each, in all daemons. One record after the other. */
+struct look {
+        const struct coordinator_list *list;
+        struct record_host record;
+        struct record_used used;
+        enum state { FREE, HELD, RESTING, REFUSED } state[WORKER_SET_MAX];
+        struct worker_set known; /* in a record */
+        size_t hosts;
+};
+
+static enum state state_of(const struct fleet *f, const struct look *look) {
+        char key[FLEET_KEY_MAX];
+        uint64_t free_tick = fleet_free_tick(&look->record, fleet_recycle_ticks(f));
+
+        if (coordinator_find(look->list, fleet_key(key, f->parts.space.region, "alive",
+                                                   look->record.life)) != NULL)
+                return HELD;
+        return fleet_tick_now(f) >= free_tick ? FREE : RESTING;
+}
+
+static void take_record(const struct fleet *f, struct look *look) {
+        const struct worker_set *workers = &look->record.workers;
+        enum state state = state_of(f, look);
+
+        look->hosts++;
+        for (uint32_t w = worker_set_next(workers, 0); w < WORKER_SET_MAX;
+             w = worker_set_next(workers, w + 1)) {
+                look->state[w] = worker_set_has(&look->known, w) ? REFUSED : state;
+                worker_set_add(&look->known, w);
+        }
+}
+
+static int take_list(const struct fleet *f, struct look *look) {
+        const struct fleet_space *space = &f->parts.space;
+        char key[FLEET_KEY_MAX];
+        const struct coordinator_item *item =
+                coordinator_find(look->list, fleet_key(key, space->region, "used", ""));
+        size_t length = strlen(fleet_key(key, space->region, "host/", ""));
+        int r = item == NULL ? -ENOENT :
+                record_used_parse(item->value, record_region_end(&space->layout), &look->used);
+
+        for (size_t i = 0; r == 0 && i < look->list->n; i++) {
+                item = &look->list->items[i];
+                if (strncmp(item->key, key, length) == 0 &&
+                    record_host_parse(item->value, &space->layout, item->key + length,
+                                      &look->record) == 0)
+                        take_record(f, look);
+        }
+        return r;
+}
+
+static void count(struct fleet *f, const struct look *look) {
+        uint32_t n[REFUSED + 1] = { 0 }, end = record_region_end(&f->parts.space.layout);
+        struct fleet_census census;
+
+        for (uint32_t w = 0; w < end; w++)
+                n[worker_set_has(&look->used.workers, w) && !worker_set_has(&look->known, w) ?
+                          REFUSED : look->state[w]]++;
+        census = (struct fleet_census){ .held = n[HELD], .resting = n[RESTING],
+                                        .refused = n[REFUSED], .free = n[FREE] };
+        publish(f, &census, look->hosts);
+}
+
+static void read_region(struct fleet *f) {
+        struct coordinator_list list = { .n = 0 };
+        struct look *look = calloc(1, sizeof(*look));
+        char prefix[FLEET_KEY_MAX];
+
+        if (look == NULL)
+                return;
+        look->list = &list;
+        if (f->parts.calls->list(f->parts.coordinator,
+                                 fleet_key(prefix, f->parts.space.region, "", ""), &list) == 0 &&
+            take_list(f, look) == 0)
+                count(f, look);
+        coordinator_list_clear(&list);
+        free(look);
+}
+
+void fleet_survey_renewed(struct fleet *f) {
         if (f->until_survey == 0)
                 f->until_survey = first_pause(f);
         if (--f->until_survey > 0)
                 return;
-        if (fleet_view_read_quietly(&view, f->parts.calls, f->parts.coordinator,
-                                    &f->parts.space) == 0)
-                fleet_survey_count(f, view);
-        fleet_view_free(view);
+        read_region(f);
         f->until_survey = pause_of(f);
 }

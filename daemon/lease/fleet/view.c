@@ -105,7 +105,7 @@ static void mark_owner(struct fleet_view *view, size_t owner) {
 
         for (uint32_t w = worker_set_next(&record->workers, 0); w < view->end;
              w = worker_set_next(&record->workers, w + 1)) {
-                if (view->of_worker[w] >= 0 && !view->quiet)
+                if (view->of_worker[w] >= 0)
                         log_event(LOG_LEVEL_WARNING, "coordinator-twice", "worker ID %" PRIu32 " is "
                                   "refused: the coordinator has two hosts with it, %s and %s", w,
                                   record->nonce,
@@ -142,8 +142,6 @@ int fleet_view_take_host(struct fleet_view *view, const struct coordinator_item 
                 free(owner->record);
                 if (r == -ENOMEM || keep_odd(&view->damaged[view->n_damaged++], item, r) < 0)
                         return -ENOMEM;
-                if (view->quiet)
-                        return 0;
                 log_event(LOG_LEVEL_WARNING, "coordinator-damaged", "the coordinator's key %s is "
                           "%s: the worker IDs it stood for are refused. Put back its value by hand, or "
                           "see sfshm fence --above",
@@ -242,7 +240,7 @@ static int check_used(struct fleet_view *view, const struct fleet_space *space) 
                 view->of_worker[w] = FLEET_REFUSED;
                 worker_set_add(&lost, w);
         }
-        if (view->quiet || worker_set_count(&lost) == 0 || (text = worker_set_text(&lost)) == NULL)
+        if (worker_set_count(&lost) == 0 || (text = worker_set_text(&lost)) == NULL)
                 return 0;
         log_event(LOG_LEVEL_WARNING, "coordinator-lost", "worker IDs %s of region %" PRIu32 " are "
                   "refused: they were used, and no region/%" PRIu32 "/host/... in the coordinator "
@@ -315,30 +313,19 @@ static int read_region(struct fleet_view *view, const struct coordinator_calls *
         return r;
 }
 
-static int read_view(struct fleet_view **ret, const struct coordinator_calls *calls,
-                     void *coordinator, const struct fleet_space *space, bool quiet) {
+int fleet_view_read(struct fleet_view **ret, const struct coordinator_calls *calls,
+                    void *coordinator, const struct fleet_space *space) {
         struct fleet_view *view = NULL;
         int r = fleet_view_contract(&view, calls, coordinator, space);
 
         if (r < 0)
                 return r; /* a refusal needs no list */
-        view->quiet = quiet;
         r = read_region(view, calls, coordinator, space);
         if (r < 0)
                 fleet_view_free(view);
         else
                 *ret = view;
         return r;
-}
-
-int fleet_view_read(struct fleet_view **ret, const struct coordinator_calls *calls,
-                    void *coordinator, const struct fleet_space *space) {
-        return read_view(ret, calls, coordinator, space, false);
-}
-
-int fleet_view_read_quietly(struct fleet_view **ret, const struct coordinator_calls *calls,
-                            void *coordinator, const struct fleet_space *space) {
-        return read_view(ret, calls, coordinator, space, true);
 }
 
 int fleet_view_begun(const struct fleet_view *view) {

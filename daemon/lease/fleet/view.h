@@ -42,7 +42,6 @@ struct fleet_view {
          * or damaged. Until the session expires also that of a host which has begun another. */
         struct fleet_odd_key *strays;
         size_t n_strays;
-        bool quiet;                   /* no warnings */
         uint32_t end;                 /* worker IDs of the region */
         int32_t of_worker[WORKER_SET_MAX];
 };
@@ -57,9 +56,6 @@ struct fleet_space {
  * a warning: its worker IDs are refused. */
 int fleet_view_read(struct fleet_view **ret, const struct coordinator_calls *calls,
                     void *coordinator, const struct fleet_space *space);
-/* Without the warnings of worker IDs that are refused: for who reads again and again. */
-int fleet_view_read_quietly(struct fleet_view **ret, const struct coordinator_calls *calls,
-                            void *coordinator, const struct fleet_space *space);
 /* The contract alone, checked likewise, as a view of a region without hosts. */
 int fleet_view_contract(struct fleet_view **ret, const struct coordinator_calls *calls,
                         void *coordinator, const struct fleet_space *space);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "daemon/lease/fleet/survey.h"
 #include "tests/support/capture.h"
@@ -139,6 +140,33 @@ Test(fleet_scale, a_full_region_is_listed) {
         cr_assert_eq(fleet_claim(fleet, &grant), -EBUSY);
         cr_assert_contains(capture_take(), "16384 are held by live hosts");
         cr_expect_eq(fleet_hosts.memory.n_lists - before.lists, 4);
+}
+
+static long peak_kib(void) {
+        struct rusage usage;
+
+        cr_assert_eq(getrusage(RUSAGE_SELF, &usage), 0);
+        return usage.ru_maxrss;
+}
+
+/* Each daemon does so again and again, also where its memory is limited to 256 MiB. Red when the
+ * records are kept, 8 KiB each. */
+Test(fleet_scale, the_metrics_need_no_room_for_all_records) {
+        const struct fleet_space space = space_of(14);
+        long peak;
+
+        put_region(&space, 16382);
+        make(&space, "");
+        cr_assert_eq(fleet_claim(fleet, &grant), 0);
+        peak = peak_kib();
+        /* relaxed, both: one thread */
+        while (atomic_load_explicit(&fleet_hosts.counters.held, memory_order_relaxed) == 0)
+                fleet_survey_renewed(fleet);
+        cr_expect_eq(atomic_load_explicit(&fleet_hosts.counters.held, memory_order_relaxed),
+                     16383);
+#ifndef __SANITIZE_ADDRESS__
+        cr_expect_lt(peak_kib() - peak, 64 << 10);
+#endif
 }
 
 /* Another contract is refused before anything else is read. */
