@@ -137,9 +137,10 @@ int record_contract_parse(const char *text, struct record_contract *ret) {
                    "epoch_unix_ms", &epoch, "regions", &regions, "recovered_unix_ms",
                    &recovered_ms, "not_before_tick", &not_before, "not_before_time", &time,
                    "claims_since_unix_ms", &since_ms) == 0 &&
-            recovered_ms >= 0 && since_ms >= 0 && not_before >= 0 &&
+            recovered_ms >= 0 && recovered_ms < INT64_MAX && since_ms >= 0 && not_before >= 0 &&
             copy_hex(contract.space, space) &&
-            id_layout_parse(layout, &contract.layout) == 0 && bits >= 0 &&
+            id_layout_parse(layout, &contract.layout) == 0 &&
+            (uint64_t)not_before < id_tick_max(&contract.layout) && bits >= 0 &&
             bits <= contract.layout.worker_bits && bits <= 16 &&
             worker_set_parse(regions, UINT32_C(1) << bits, &contract.regions) == 0) {
                 contract.layout.region_bits = (uint8_t)bits;

@@ -80,6 +80,31 @@ Test(record, what_is_not_understood_is_refused) {
         free(text);
 }
 
+static int read_again(const struct record_contract *contract) {
+        struct record_contract found;
+        char *text = record_contract_text(contract);
+        int r = record_contract_parse(text, &found);
+
+        free(text);
+        return r;
+}
+
+/* A claim begins above it. Red when it is taken: no host reads the record of that claim. */
+Test(record, a_recovery_above_all_ticks_is_refused) {
+        struct record_contract contract = { .space = HEX, .layout = layout,
+                                            .recovered_unix_ms = 1,
+                                            .not_before_tick = id_tick_max(&layout) - 1 };
+
+        cr_expect_eq(read_again(&contract), 0);
+        contract.not_before_tick++;
+        cr_expect_eq(read_again(&contract), -EBADMSG, "nothing is left above it");
+        contract.not_before_tick = INT64_MAX;
+        cr_expect_eq(read_again(&contract), -EBADMSG);
+        contract.not_before_tick = 0;
+        contract.recovered_unix_ms = INT64_MAX;
+        cr_expect_eq(read_again(&contract), -EBADMSG, "no later one is left");
+}
+
 Test(record, unknown_fields_are_kept) {
         char *old = later(host_text(), 2), *text = record_keep(old, host_text());
 
