@@ -29,16 +29,6 @@ void fleet_survey_count(struct fleet *f, const struct fleet_view *view) {
         publish(f, &census, view->n_owners);
 }
 
-void fleet_survey_later(struct fleet *f, const struct fleet_view *view) {
-        if (view->used_modified != 0)
-                /* relaxed: a number for display */
-                atomic_store_explicit(&f->parts.counters->free,
-                                      view->end - worker_set_count(&view->used.workers),
-                                      memory_order_relaxed);
-        f->region_hosts = view->end / f->parts.count;
-        f->until_survey = f->region_hosts <= SOON ? 1 : 0;
-}
-
 static uint32_t pause_of(const struct fleet *f) {
         uint64_t hosts = f->region_hosts > HOSTS ? f->region_hosts : HOSTS;
 
@@ -52,6 +42,22 @@ static uint32_t first_pause(const struct fleet *f) {
         for (size_t i = 0; i < 8; i++)
                 drawn = drawn << 4 | (uint32_t)(f->record.nonce[i] & 15);
         return 1 + drawn % pause_of(f);
+}
+
+/* No more hosts than worker IDs that were ever used. */
+static void guess_hosts(struct fleet *f, const struct worker_set *used) {
+        uint32_t n = worker_set_count(used), end = record_region_end(&f->parts.space.layout);
+
+        /* relaxed: a number for display */
+        atomic_store_explicit(&f->parts.counters->free, end - n, memory_order_relaxed);
+        f->region_hosts = n + 1; /* or we ourselves */
+        f->until_survey = n <= SOON ? 1 : first_pause(f);
+}
+
+void fleet_survey_later(struct fleet *f, const struct fleet_view *view) {
+        f->region_hosts = f->until_survey = 0;
+        if (view->used_modified != 0)
+                guess_hosts(f, &view->used.workers);
 }
 
 /* ---- reading it anew */
@@ -135,7 +141,27 @@ static void read_region(struct fleet *f) {
         free(look);
 }
 
+static void read_used(struct fleet *f) {
+        struct coordinator_list list = { .n = 0 };
+        const struct coordinator_item *item;
+        struct record_used used;
+        char key[FLEET_KEY_MAX];
+
+        if (f->parts.calls->list(f->parts.coordinator,
+                                 fleet_key(key, f->parts.space.region, "used", ""), &list) < 0)
+                return;
+        item = coordinator_find(&list, key);
+        if (item != NULL && record_used_parse(item->value,
+                                              record_region_end(&f->parts.space.layout), &used) == 0)
+                guess_hosts(f, &used.workers);
+        coordinator_list_clear(&list);
+}
+
 void fleet_survey_renewed(struct fleet *f) {
+        if (f->region_hosts == 0)
+                read_used(f);
+        if (f->region_hosts == 0)
+                return; /* until it can be read */
         if (f->until_survey == 0)
                 f->until_survey = first_pause(f);
         if (--f->until_survey > 0)

@@ -126,7 +126,31 @@ Test(fleet_scale, a_region_of_65536_is_joined_by_few_keys) {
                 cr_assert_eq(fleet_renew(fleet, NOW_TICK + 1000), 0);
                 fleet_survey_renewed(fleet);
         }
-        expect_read(0);
+        expect_read(1); /* used, once: a restart has not seen how many hosts there may be */
+}
+
+#define EXPECT_HELD(count) \
+        cr_expect_eq(atomic_load_explicit(&fleet_hosts.counters.held, memory_order_relaxed), count)
+
+/* Red when the size of the region stands for the number of its hosts: then the metrics say
+ * for days that nothing is held, and after a restart that nothing is free. */
+Test(fleet_scale, few_hosts_in_a_large_region_are_counted_at_once) {
+        const struct fleet_space space = space_of(16);
+        char nonce[RECORD_HEX];
+
+        put_region(&space, 20);
+        make(&space, "");
+        cr_assert_eq(fleet_claim(fleet, &grant), 0);
+        cr_assert_eq(fleet_renew(fleet, NOW_TICK + 1000), 0);
+        fleet_survey_renewed(fleet);
+        EXPECT_HELD(21);
+        atomic_store_explicit(&fleet_hosts.counters.held, 0, memory_order_relaxed);
+        memcpy(nonce, fleet_nonce(fleet), RECORD_HEX);
+        make(&space, nonce);
+        cr_assert_eq(fleet_claim(fleet, &grant), 0);
+        cr_assert_eq(fleet_renew(fleet, NOW_TICK + 1000), 0);
+        fleet_survey_renewed(fleet);
+        EXPECT_HELD(21);
 }
 
 /* Only then the region is listed: once an attempt, and each record is looked at once. */
@@ -162,10 +186,11 @@ Test(fleet_scale, the_metrics_need_no_room_for_all_records) {
         /* relaxed, both: one thread */
         while (atomic_load_explicit(&fleet_hosts.counters.held, memory_order_relaxed) == 0)
                 fleet_survey_renewed(fleet);
-        cr_expect_eq(atomic_load_explicit(&fleet_hosts.counters.held, memory_order_relaxed),
-                     16383);
-#ifndef __SANITIZE_ADDRESS__
+        EXPECT_HELD(16383);
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
         cr_expect_lt(peak_kib() - peak, 64 << 10);
+#else
+        (void)peak; /* their own memory grows as well */
 #endif
 }
 
