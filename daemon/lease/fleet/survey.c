@@ -10,7 +10,7 @@
 
 #define RENEWALS 10u
 #define HOSTS 1000u
-#define SOON 4096u /* so few hosts may list the region when they start, even all at once */
+#define SOON 256u /* so few hosts may list the region when they start, even all at once */
 
 /* relaxed, all: numbers for display */
 static void publish(struct fleet *f, const struct fleet_census *census, size_t hosts) {

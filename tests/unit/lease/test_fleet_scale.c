@@ -166,6 +166,25 @@ Test(fleet_scale, a_full_region_is_listed) {
         cr_expect_eq(fleet_hosts.memory.n_lists - before.lists, 4);
 }
 
+/* Red when all list it at their first renewal: 1,000 hosts that start together would read a
+ * gigabyte within ten seconds. */
+Test(fleet_scale, many_hosts_that_start_at_once_count_in_turn) {
+        const struct fleet_space space = space_of(16);
+        unsigned at_once = 0;
+
+        put_region(&space, 1000);
+        for (unsigned i = 0; i < 100; i++) {
+                uint64_t lists;
+
+                make(&space, "");
+                cr_assert_eq(fleet_claim(fleet, &grant), 0);
+                lists = fleet_hosts.memory.n_lists;
+                fleet_survey_renewed(fleet);
+                at_once += fleet_hosts.memory.n_lists > lists;
+        }
+        cr_expect_leq(at_once, 30, "%u of 100", at_once);
+}
+
 static long peak_kib(void) {
         struct rusage usage;
 
