@@ -153,14 +153,16 @@ static int start_loop(struct server *server) {
 
 /* With a coordinator. */
 static int wait_for_workers(struct server *server) {
+        struct lease_claim claim;
         int r;
 
         start_protocol(server);
         watchdog_init(&server->watchdog);
         watchdog_add(&server->watchdog, (struct watchdog_thread){ "sfshmd-lease", server->lease,
                                                                   lease_ask, lease_answered });
-        if (lease_claim(server->lease).over)
-                return 0;
+        claim = lease_claim(server->lease);
+        if (claim.over) /* at once, which may as well be a refusal */
+                return claim.error;
         r = start_loop(server);
         return r == 0 ? lobby_run(server) : r;
 }
