@@ -20,15 +20,10 @@ static bool may_pass(int error) {
                error == -EBUSY;
 }
 
-/* The worker IDs are there. If the lock is refused, nothing is given back: the record in a
- * coordinator may be that of the other daemon, if its state directory was copied. */
-static int take_run(struct lease *lease) {
+/* The worker IDs are there. Called with the mutex. */
+static void take_run(struct lease *lease) {
         const struct lease_grant *grant = &lease->grant;
-        int r = worker_lock_new(&lease->workers, lease->config, grant->worker_first,
-                                grant->worker_count);
 
-        if (r < 0)
-                return r;
         lease->run = (struct lease_run){
                 .count = grant->worker_count,
                 .above_tick = grant->above_tick,
@@ -37,7 +32,13 @@ static int take_run(struct lease *lease) {
         /* relaxed: who reads it has seen `claim`, under the mutex */
         atomic_store_explicit(&lease->fence, grant->fence_tick, memory_order_relaxed);
         lease->target = grant->fence_tick;
-        return 0;
+}
+
+/* Of what was granted. If it is refused, nothing is given back: the record in a coordinator may
+ * be that of the other daemon, if its state directory was copied. */
+static int lock_run(struct lease *lease) {
+        return worker_lock_new(&lease->workers, &lease->config, lease->grant.worker_first,
+                               lease->grant.worker_count);
 }
 
 /* Returns the error of an attempt that may pass; else the claim is over. */
@@ -48,13 +49,15 @@ static int try(struct lease *lease) {
         /* relaxed, both: only the watchdog reads it */
         atomic_store_explicit(&lease->in_backend, true, memory_order_relaxed);
         r = lease->backend->claim(lease->state, &lease->grant);
-        atomic_store_explicit(&lease->in_backend, false, memory_order_relaxed);
         passes = may_pass(r);
+        if (r == 0)
+                r = lock_run(lease);
+        atomic_store_explicit(&lease->in_backend, false, memory_order_relaxed);
         pthread_mutex_lock(&lease->mutex);
         if (r == 0)
-                r = take_run(lease);
+                take_run(lease);
         /* a conflict says nothing about what else is waited for */
-        if (r != -EAGAIN)
+        if (!passes || r != -EAGAIN)
                 lease->claim = (struct lease_claim){ !passes, r };
         pthread_mutex_unlock(&lease->mutex);
         (void)eventfd_write(lease->event_fd, 1); /* see writer_run() */

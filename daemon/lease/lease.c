@@ -61,7 +61,7 @@ int lease_new(struct lease **ret, const struct lease_backend *backend,
 
         if (r < 0)
                 return log_failure(-r, "lease", "cannot set up the lease: %s", strerror(-r));
-        lease->config = config;
+        lease->config = *config;
         atomic_init(&lease->horizon_ns, config->horizon_ns);
         r = backend->open(&lease->state, kind, config);
         if (r == 0 && kind == NULL) {

@@ -21,7 +21,8 @@ struct lease_claim {
 };
 
 /* Opens the backend and starts the thread, which claims. Without a coordinator the claim is
- * over when this returns. `kind`: see struct lease_backend. `config` outlives the lease. */
+ * over when this returns. `kind`: see struct lease_backend. The texts of `config` outlive the
+ * lease. */
 int lease_new(struct lease **ret, const struct lease_backend *backend,
               const struct fleet_kind *kind, const struct config *config);
 /* The eventfd signals each change. All but this, lease_fd(), lease_hurry() and the

@@ -324,3 +324,33 @@ Test(lease, a_clock_of_which_nobody_has_an_id_raises_no_fence) {
         lease_release(lease, 50);
         cr_assert_eq(mock_fence, 50);
 }
+
+/* ---- a claim that takes its time */
+
+static int blocked_claim(void *backend, struct lease_grant *ret) {
+        while (mock_blocked)
+                until_pause();
+        return mock_claim(backend, ret);
+}
+
+/* A reload gives the configuration other values for a moment, while the thread claims. Red when
+ * it locks the worker IDs by those. */
+Test(lease, a_reload_during_the_claim_changes_no_lock) {
+        struct lease_backend slow = mock;
+        struct config before = config;
+        struct worker_lock *other = NULL;
+        struct lease *lease = NULL;
+
+        capture_begin();
+        slow.claim = blocked_claim;
+        mock_blocked = true;
+        /* any kind of coordinator: the thread claims */
+        cr_assert_eq(lease_new(&lease, &slow, (const struct fleet_kind *)(const void *)&mock,
+                               &config), 0);
+        config.space = (char *)"another space";
+        mock_blocked = false;
+        UNTIL(lease_claim(lease).over);
+        cr_assert_eq(lease_claim(lease).error, 0);
+        cr_expect_eq(worker_lock_new(&other, &before, 0, 1), -EEXIST);
+        lease_release(lease, 0);
+}
