@@ -35,6 +35,7 @@ static void connection_enter(struct connection *connection, enum connection_stat
         connection->deadline_ns = states[state].lasts_ns == 0 ? INT64_MAX
                                                               : now_ns + states[state].lasts_ns;
         connections->n_pending += state == CONNECTION_PENDING;
+        connections->n_held += state == CONNECTION_HELD;
         TAILQ_INSERT_TAIL(&connections->lists[state], connection, link);
 }
 
@@ -42,6 +43,7 @@ static void connection_leave(struct connection *connection) {
         struct connections *connections = connection->connections;
 
         connections->n_pending -= connection->state == CONNECTION_PENDING;
+        connections->n_held -= connection->state == CONNECTION_HELD;
         TAILQ_REMOVE(&connections->lists[connection->state], connection, link);
 }
 

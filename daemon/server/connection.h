@@ -53,7 +53,7 @@ struct connections {
         void *context; /* of `receive` */
         /* each ordered by deadline, as a state always lasts for the same time */
         struct connection_list lists[CONNECTION_STATES];
-        uint32_t n_pending;
+        uint32_t n_pending, n_held;
         int64_t swept_ns;
 };
 

@@ -47,7 +47,23 @@ static enum connection_state protocol_refuse_for_clock(struct protocol *protocol
         return protocol_refuse(protocol, connection, &refusal);
 }
 
+static enum connection_state protocol_refuse_for_workers(struct protocol *protocol,
+                                                         const struct connection *connection) {
+        union wire_message refusal;
+
+        clients_refuse(&refusal.refused, ETIME, 1000, "sfshmd waits for worker IDs: %s",
+                       protocol->wait->text);
+        return protocol_refuse(protocol, connection, &refusal);
+}
+
 /* ---- HELLO */
+
+/* No more wait than there may be clients, so that descriptors are left for others. */
+static bool protocol_may_hold(const struct protocol *protocol,
+                              const struct connection *connection) {
+        return connection->state == CONNECTION_HELD ||
+               protocol->connections->n_held < protocol->announcer.config->max_clients;
+}
 
 static enum connection_state protocol_send_welcome(struct protocol *protocol,
                                                    const struct connection *connection) {
@@ -65,10 +81,12 @@ static enum connection_state protocol_attach(struct protocol *protocol,
         int r;
 
         if (protocol->wait != NULL)
-                return CONNECTION_HELD;
+                return protocol_may_hold(protocol, connection) ? CONNECTION_HELD :
+                       protocol_refuse_for_workers(protocol, connection);
         now_tick = guard_tick(protocol->timekeeper->guard, now_ns);
         if (!timekeeper_ready(protocol->timekeeper, &resume_ns))
-                return resume_ns <= held_ns ? CONNECTION_HELD :
+                return resume_ns <= held_ns && protocol_may_hold(protocol, connection) ?
+                       CONNECTION_HELD :
                        protocol_refuse_for_clock(protocol, connection, resume_ns, now_ns);
         r = clients_attach(protocol->clients, connection->source.fd, &connection->peer,
                            connection->n_lanes, now_tick, &connection->client, &refusal.refused);
@@ -223,11 +241,8 @@ static enum connection_state protocol_refuse_held(struct protocol *protocol,
         uint32_t retry_ms;
         int64_t resume_ns;
 
-        if (protocol->wait != NULL) {
-                clients_refuse(&refusal.refused, ETIME, 1000, "sfshmd waits for worker IDs: %s",
-                               protocol->wait->text);
-                return protocol_refuse(protocol, connection, &refusal);
-        }
+        if (protocol->wait != NULL)
+                return protocol_refuse_for_workers(protocol, connection);
         if (!timekeeper_ready(protocol->timekeeper, &resume_ns))
                 return protocol_refuse_for_clock(protocol, connection, resume_ns, now_ns);
         if (fence_refusal(protocol->fence, guard_tick(protocol->timekeeper->guard, now_ns),
