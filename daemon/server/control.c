@@ -45,3 +45,10 @@ int control_accept(struct timekeeper *timekeeper, int socket, const struct peer 
         snprintf(ret->text, sizeof(ret->text), "%.*s", (int)sizeof(ret->text) - 1, text);
         return r;
 }
+
+void control_refuse(const char *why, struct wire_answer *ret) {
+        *ret = (struct wire_answer){ .header = wire_header_of(WIRE_ANSWER, WIRE_VERSION),
+                                     .error = EBUSY };
+        snprintf(ret->text, sizeof(ret->text), "sfshmd waits for worker IDs, and has no clock yet: "
+                 "%s", why);
+}

@@ -12,3 +12,5 @@
  * *ret is the ANSWER; its error is the result, 0 or -errno, made positive. */
 int control_accept(struct timekeeper *timekeeper, int socket, const struct peer *peer,
                    struct wire_answer *ret);
+/* Likewise from anybody, while there is no clock yet: it waits for worker IDs, `why`. */
+void control_refuse(const char *why, struct wire_answer *ret);

@@ -143,10 +143,11 @@ static enum connection_state handle_accept(struct protocol *protocol,
                                            const struct connection *connection) {
         union wire_message message;
 
-        if (protocol->wait != NULL) /* it has no clock yet */
-                return CONNECTION_DEAD;
-        (void)control_accept(protocol->timekeeper, connection->source.fd, &connection->peer,
-                             &message.answer);
+        if (protocol->wait != NULL)
+                control_refuse(protocol->wait->text, &message.answer);
+        else
+                (void)control_accept(protocol->timekeeper, connection->source.fd,
+                                     &connection->peer, &message.answer);
         (void)message_send(connection->source.fd, &message, NULL, 0);
         return CONNECTION_DEAD;
 }

@@ -32,7 +32,7 @@ struct protocol {
         const struct fence *fence;
         struct announcer announcer;
         struct protocol_totals totals;
-        const struct protocol_wait *wait; /* NULL: it serves; else only QUERY is answered */
+        const struct protocol_wait *wait; /* NULL: it serves */
         bool refresh; /* a snapshot of the statistics was asked for; reset by the caller */
 };
 

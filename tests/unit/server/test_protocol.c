@@ -83,3 +83,16 @@ Test(protocol, no_more_are_held_than_may_be_clients) {
         close(third);
         close(fourth);
 }
+
+/* Red when the sender of ACCEPT is only hung up on. */
+Test(protocol, who_accepts_a_clock_that_is_not_there_hears_why) {
+        union wire_message message = { .header = wire_header_of(WIRE_ACCEPT, WIRE_VERSION) };
+        int peer = connect_with(&message);
+
+        cr_assert_eq(message_receive(peer, &message), 0);
+        cr_assert_eq(message.header.type, WIRE_ANSWER);
+        cr_expect_eq(message.answer.error, EBUSY);
+        cr_expect_str_eq(message.answer.text, "sfshmd waits for worker IDs, and has no clock yet: "
+                                              "none are free");
+        close(peer);
+}
