@@ -254,6 +254,22 @@ static int backend_open(void **ret_backend, const struct fleet_kind *kind,
         return 0;
 }
 
+/* Of the state directory: it is final, though a coordinator's of the same number may pass. The
+ * exit status stays the same. */
+static int final_error(int error) {
+        switch (error) {
+        case -EACCES:
+                return -EPERM;
+        case -EIO:
+        case -EAGAIN:
+        case -EBUSY:
+        case -ETIMEDOUT:
+                return -ENOSPC;
+        default:
+                return error;
+        }
+}
+
 static int backend_claim(void *backend, struct lease_grant *ret) {
         struct fleet_backend *b = backend;
         struct lease_grant grant;
@@ -264,7 +280,7 @@ static int backend_claim(void *backend, struct lease_grant *ret) {
         r = remember_claim(b);
         if (r < 0) { /* else each start would take other worker IDs for the length of a session */
                 (void)fleet_release(b->fleet, grant.fence_tick);
-                return r;
+                return final_error(r);
         }
         *ret = grant;
         return 0;
