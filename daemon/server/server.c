@@ -74,6 +74,7 @@ static void apply_config(struct server *server) {
         if (server->protocol.wait != NULL) {
                 lease_set_horizon(server->lease, server->config->horizon_ns);
                 lease_hurry(server->lease);
+                server->told = false; /* the status may be that of the reload */
                 return;
         }
         accounts_reload(server->accounts);
