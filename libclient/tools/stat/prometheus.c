@@ -114,6 +114,29 @@ static void print_statistics(FILE *out, const struct sample *sample) {
 #undef COUNTER
 }
 
+/* Of a daemon that has no statistics, as while it waits for worker IDs: an alert must not miss
+ * that. */
+static void print_state(FILE *out, const struct sample *sample) {
+        static const enum clock_state states[] = {
+                [SAMPLE_STARTING] = CLOCK_STATE_STARTING, [SAMPLE_RUNNING] = CLOCK_STATE_RUNNING,
+                [SAMPLE_IDLE] = CLOCK_STATE_RUNNING,      [SAMPLE_WAITING] = CLOCK_STATE_WAITING,
+                [SAMPLE_FAILED] = CLOCK_STATE_FAILED,
+        };
+        const struct statistics_counters c = {
+                .clock_state = states[sample->state],
+                .clock_reason = sample->reason,
+        };
+
+#define COUNTER(name, prometheus, type, divisor, help) \
+        if (offsetof(struct statistics_counters, name) == \
+                    offsetof(struct statistics_counters, clock_state) || \
+            offsetof(struct statistics_counters, name) == \
+                    offsetof(struct statistics_counters, clock_reason)) \
+                print_counter(out, prometheus, type, divisor, help, c.name);
+        STATISTICS_COUNTERS(COUNTER)
+#undef COUNTER
+}
+
 /* The last statistics of a dead daemon are shown as well: sfshm_up and their age say what
  * they are, and its counters do not vanish for the time of a restart. */
 void stat_print_prometheus(FILE *out, const struct sample *sample) {
@@ -122,4 +145,6 @@ void stat_print_prometheus(FILE *out, const struct sample *sample) {
         print_build(out, sample);
         if (sample->has_statistics)
                 print_statistics(out, sample);
+        else if (sample->has_clock && sample_is_up(sample))
+                print_state(out, sample);
 }
