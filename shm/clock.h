@@ -71,7 +71,7 @@ enum clock_reason {
         CLOCK_REASON_END = 9,    /* the last tick of the layout is reached */
         CLOCK_REASON_CLONED = 10, /* the machine was cloned or reverted: stands still */
         /* WAITING, before there is a clock segment: only a daemon that is asked says these */
-        CLOCK_REASON_WORKERS = 11,     /* no worker IDs are free */
+        CLOCK_REASON_WORKERS = 11,     /* no worker IDs are free, or others are faster */
         CLOCK_REASON_COORDINATOR = 12, /* the coordinator does not answer */
         CLOCK_REASON_ACCESS = 13,      /* it denies access */
 };

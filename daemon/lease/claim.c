@@ -57,7 +57,7 @@ static int try(struct lease *lease) {
         if (r == 0)
                 take_run(lease);
         /* a conflict says nothing about what else is waited for */
-        if (!passes || r != -EAGAIN)
+        if (!passes || r != -EAGAIN || lease->claim.error == 0)
                 lease->claim = (struct lease_claim){ !passes, r };
         pthread_mutex_unlock(&lease->mutex);
         (void)eventfd_write(lease->event_fd, 1); /* see writer_run() */

@@ -20,12 +20,22 @@ struct wait {
         { { reason, text }, "READY=1\nSTATUS=Waits for worker IDs: " text "; see the log." }
 
 static const struct wait none_free = WAIT(CLOCK_REASON_WORKERS, "none are free");
+static const struct wait slower = WAIT(CLOCK_REASON_WORKERS, "other hosts were faster");
 static const struct wait denied = WAIT(CLOCK_REASON_ACCESS, "the coordinator denies access");
 static const struct wait silent = WAIT(CLOCK_REASON_COORDINATOR,
                                        "the coordinator does not answer");
 
 static const struct wait *wait_of(int error) {
-        return error == -EBUSY ? &none_free : error == -EACCES ? &denied : &silent;
+        switch (error) {
+        case -EBUSY:
+                return &none_free;
+        case -EAGAIN:
+                return &slower;
+        case -EACCES:
+                return &denied;
+        default:
+                return &silent;
+        }
 }
 
 static int64_t round_connections(void *context, int64_t now_ns) {
@@ -51,7 +61,8 @@ static int64_t round_tell(void *context, int64_t now_ns) {
         struct server *server = context;
         struct lease_claim claim = lease_claim(server->lease);
 
-        if (!claim.over && (claim.error != 0 || now_ns >= server->lobby_ns + SILENT_NS))
+        /* the next attempt after a conflict comes soon */
+        if (!claim.over && ((claim.error != 0 && claim.error != -EAGAIN) || now_ns >= server->lobby_ns + SILENT_NS))
                 tell(server, wait_of(claim.error));
         return server->told ? INT64_MAX : server->lobby_ns + SILENT_NS;
 }

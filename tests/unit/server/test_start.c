@@ -100,37 +100,55 @@ static void block_signals(void) {
         cr_assert_eq(pthread_sigmask(SIG_BLOCK, &signals, NULL), 0);
 }
 
-/* Red when a reload leaves the service manager with a status that says nothing of the wait. */
-Test(start, what_it_waits_for_is_told_again_after_a_reload) {
-        static char socket[128];
-        char *sets[] = { socket, NULL };
-        struct reload reload = { .sets = sets };
+static char socket_setting[128];
+static char *sets[] = { socket_setting, NULL };
+static struct reload waiting_reload = { .sets = sets };
+static pthread_t waiting_thread;
+static int manager;
+
+static void begin_waiting(int error) {
         struct config *config;
-        pthread_t thread;
-        void *ended;
-        int manager;
 
         capture_begin();
         config_fixture_begin();
-        snprintf(socket, sizeof(socket), "daemon.socket=%s/socket", config_fixture.directory);
+        snprintf(socket_setting, sizeof(socket_setting), "daemon.socket=%s/socket",
+                 config_fixture.directory);
         config = config_fixture_load(FIRST, sets);
-        reload.config = config;
-        reload.path = config_fixture.path;
+        waiting_reload.config = config;
+        waiting_reload.path = config_fixture.path;
         block_signals();
         manager = notify_socket_new();
-        refusal = -EBUSY;
-        cr_assert_eq(pthread_create(&thread, NULL, start_waiting, &reload), 0);
+        refusal = error;
+        cr_assert_eq(pthread_create(&waiting_thread, NULL, start_waiting, &waiting_reload), 0);
+}
+
+static void end_waiting(void) {
+        void *ended;
+
+        cr_assert_eq(kill(getpid(), SIGTERM), 0);
+        cr_assert_eq(pthread_join(waiting_thread, &ended), 0);
+        cr_expect_eq((int)(intptr_t)ended, -ECANCELED);
+        server_stop(&waiting);
+        cr_expect_not(waiting.stuck);
+        close(manager);
+        config_free(waiting_reload.config);
+        config_fixture_end();
+}
+
+/* Red when a reload leaves the service manager with a status that says nothing of the wait. */
+Test(start, what_it_waits_for_is_told_again_after_a_reload) {
+        begin_waiting(-EBUSY);
         expect_told(manager, "STATUS=Waits for worker IDs: none are free");
         reload_with("nonsense");
         expect_told(manager, "The new configuration was refused");
         reload_with(FIRST);
         expect_told(manager, "STATUS=Waits for worker IDs: none are free");
-        cr_assert_eq(kill(getpid(), SIGTERM), 0);
-        cr_assert_eq(pthread_join(thread, &ended), 0);
-        cr_expect_eq((int)(intptr_t)ended, -ECANCELED);
-        server_stop(&waiting);
-        cr_expect_not(waiting.stuck);
-        close(manager);
-        config_free(config);
-        config_fixture_end();
+        end_waiting();
+}
+
+/* Red when a coordinator that answers with conflicts counts as one that does not answer. */
+Test(start, conflicts_alone_are_told_as_such) {
+        begin_waiting(-EAGAIN);
+        expect_told(manager, "STATUS=Waits for worker IDs: other hosts were faster");
+        end_waiting();
 }
