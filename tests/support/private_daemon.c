@@ -118,28 +118,43 @@ static bool has_coordinator(const struct private_daemon *d) {
         return false;
 }
 
-/* As the operator does before the first host starts. Another host may have done it. */
-static void begin_space(struct private_daemon *d) {
+static bool file_says(const char *path, const char *part) {
+        char text[4096] = "";
+        FILE *file = fopen(path, "re");
+
+        if (file != NULL) {
+                (void)!fread(text, 1, sizeof(text) - 1, file);
+                fclose(file);
+        }
+        return strstr(text, part) != NULL;
+}
+
+/* Another host may have done it; else it may be done later, if the coordinator is away or denies
+ * access. */
+void private_daemon_begin_space(struct private_daemon *d) {
         static const char *const words[] = { "--workers", "--begin", NULL };
+        char path[sizeof(d->log) + 8];
         pid_t child;
         int status = 0;
 
         if (d->begun || !has_coordinator(d))
                 return;
+        snprintf(path, sizeof(path), "%s.begin", d->log);
+        remove(path);
         child = fork();
         cr_assert_geq(child, 0);
         if (child == 0)
-                run(d, "/dev/null", words);
+                run(d, path, words);
         cr_assert_eq(waitpid(child, &status, 0), child);
-        /* 3: it was begun; 1: the coordinator is away, so the next start does it */
-        d->begun = WIFEXITED(status) && (WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == 3);
+        d->begun = (WIFEXITED(status) && WEXITSTATUS(status) == 0) || file_says(path, "was begun");
+        remove(path);
 }
 
 void private_daemon_spawn(struct private_daemon *d) {
         static const char *const none[] = { NULL };
 
         cr_assert_eq(d->pid, 0, "it runs already");
-        begin_space(d);
+        private_daemon_begin_space(d);
         d->pid = fork();
         cr_assert_geq(d->pid, 0);
         if (d->pid == 0)

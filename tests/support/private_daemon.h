@@ -27,7 +27,7 @@ struct private_daemon {
         char log[96];
         char sets[PRIVATE_DAEMON_SETS][192]; /* "section.key=value" */
         unsigned n_sets;
-        bool begun; /* the space of its coordinator: its first start begins it otherwise */
+        bool begun; /* the space of its coordinator */
         void (*before_exec)(void *context); /* in the daemon's process; NULL: nothing */
         void *before_exec_context;
 };
@@ -40,6 +40,8 @@ void private_daemon_set(struct private_daemon *d, const char *format, ...)
         __attribute__((format(printf, 2, 3)));
 /* Not that one: its worker IDs come from a coordinator. */
 void private_daemon_unset_first(struct private_daemon *d);
+/* As the operator does before the first host starts; its first start does it otherwise. */
+void private_daemon_begin_space(struct private_daemon *d);
 /* Starts it and waits until it serves. */
 void private_daemon_start(struct private_daemon *d);
 /* Starts it and does not wait. */
