@@ -88,7 +88,7 @@
         COUNTER(worker_waits, "sfshm_worker_claim_waits_total", "counter", 1, \
                 "Claims that found no run of worker IDs free.") \
         COUNTER(region_workers_held, "sfshm_region_workers{state=\"held\"}", "gauge", 1, \
-                "Worker IDs of the region by state, counted at each claim and tenth renewal.") \
+                "Worker IDs of the region by state, counted at the first and each tenth renewal.") \
         COUNTER(region_workers_resting, "sfshm_region_workers{state=\"resting\"}", "gauge", 1, "") \
         COUNTER(region_workers_refused, "sfshm_region_workers{state=\"refused\"}", "gauge", 1, "") \
         COUNTER(region_workers_free, "sfshm_region_workers{state=\"free\"}", "gauge", 1, "") \
