@@ -134,7 +134,7 @@ static int take_page(struct pages *p, const json_t *answer, bool *ret_more) {
         const json_t *kvs = json_object_get(answer, "kvs");
         size_t n = json_array_size(kvs);
         struct coordinator_item *items;
-        int64_t revision;
+        int64_t revision = 0;
         int r = check_revision(p->etcd, answer, &revision);
 
         if (r < 0 || !is_whole(p, answer, n))
