@@ -96,3 +96,17 @@ uint64_t above_least_tick(const struct config *config) {
                 return 0;
         return (uint64_t)tick;
 }
+
+int above_check(const struct id_layout *layout, uint64_t tick, uint64_t least_tick,
+                const char *event, const char *who) {
+        char time[FENCE_TIME_SIZE], least_time[FENCE_TIME_SIZE];
+
+        if (tick >= least_tick)
+                return 0;
+        fence_time(layout, least_tick, least_time);
+        return log_failure(EINVAL, event, "%s may have issued IDs up to %s, which is "
+                           "now plus workers.horizon or later: whoever takes their worker IDs would "
+                           "begin above %s and issue those between the two again. Say --above %s; --force does "
+                           "it nevertheless", who, least_time, fence_time(layout, tick, time),
+                           least_time);
+}

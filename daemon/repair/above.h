@@ -18,3 +18,6 @@ int above_tick(const struct id_layout *layout, const char *text, bool force, uin
 
 /* Now plus workers.horizon: a host whose clock is right has issued no ID above it. */
 uint64_t above_least_tick(const struct config *config);
+/* Is `tick` not below that? Else -EINVAL, logged: IDs of `who` could be issued twice. */
+int above_check(const struct id_layout *layout, uint64_t tick, uint64_t least_tick,
+                const char *event, const char *who);

@@ -7,16 +7,7 @@
  */
 #include <stdbool.h>
 
-#include "daemon/config/config.h"
-
-struct workers_request {
-        bool json, all_regions;
-        bool begin;          /* a space, see workers_begin.h */
-        const char *space;   /* of `begin`; NULL: none */
-        const char *release; /* "0-3,7", within the region; NULL: only list */
-        const char *above;   /* an ID or a time; NULL: none */
-        bool force, yes;
-};
+#include "daemon/repair/workers_task.h"
 
 /* 0, or -errno after logging why not. */
 int workers_command(const struct config *config, const struct workers_request *request);

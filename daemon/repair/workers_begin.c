@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "daemon/lease/fleet/commit.h"
-#include "daemon/lease/state/fence_file.h"
+#include "daemon/repair/above.h"
 #include "daemon/util/log.h"
 
 #define EVENT "workers-begin"
@@ -120,19 +120,12 @@ static void continue_space(const struct workers_begin *begin, struct record_cont
 
 /* An operator's word below what may exist would let IDs be issued twice. */
 static int check_above(const struct workers_begin *begin, const struct record_contract *contract) {
-        char time[FENCE_TIME_SIZE], least_time[FENCE_TIME_SIZE];
         uint64_t least = begin->least_tick;
 
         if (least != 0 && least < contract->not_before_tick)
                 least = contract->not_before_tick;
-        if (begin->above_tick >= least)
-                return 0;
-        fence_time(&begin->space.layout, least, least_time);
-        return log_failure(EINVAL, EVENT, "hosts of the space may have issued IDs up to %s, now plus "
-                           "workers.horizon or what the contract says: hosts that claim above %s "
-                           "would issue those between the two again. Say --above %s; --force does "
-                           "it nevertheless", least_time,
-                           fence_time(&begin->space.layout, begin->above_tick, time), least_time);
+        return above_check(&begin->space.layout, begin->above_tick, least, EVENT,
+                           "hosts of the space");
 }
 
 static int begin_space(const struct workers_begin *begin, const struct fleet_view *view,

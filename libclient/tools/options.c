@@ -106,7 +106,7 @@ static const struct known_option {
         { "above", "ID|TIME", 0, GROUP_FENCE, .text = FIELD(above),
           .help = "a decimal ID of the configured layout, or a time" },
         { "force", NULL, 0, GROUP_FENCE, .flag = FIELD(force),
-          .help = "even if more than a day ahead, or if the host is alive" },
+          .help = "also a time that seems wrong, or if the host is alive" },
         { "begin", NULL, 0, GROUP_WORKERS, .flag = FIELD(begin),
           .help = "begin a space of IDs in the coordinator, once for all hosts" },
         { "space", "HEX", 0, GROUP_WORKERS, .text = FIELD(space),

@@ -138,7 +138,7 @@ Test(hostile_squatters, the_state_directory) {
         REFUSES_TO_START("others may write to state directory", d.state, "chmod 0700");
         cr_assert_eq(chmod(d.state, 0700), 0);
         cr_assert_eq(chown(d.state, UID_STRANGER, 0), 0);
-        REFUSES_TO_START("belongs to uid 65534", "change the owner");
+        REFUSES_TO_START("belongs to uid 65534", "run it as that user: '");
         cr_assert_eq(chown(d.state, 0, 0), 0);
         snprintf(moved, sizeof(moved), "%s-moved", d.state);
         cr_assert_eq(rename(d.state, moved), 0);

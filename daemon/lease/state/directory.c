@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,7 +58,22 @@ static int fail_without_parent(const struct directory *dir) {
                            dir->path, geteuid());
 }
 
+/* What root can do, who must not write there as root: those files would be in that user's way. */
+static const char *run_as(uid_t uid, char text[96]) {
+        const struct passwd *user = getpwuid(uid);
+
+        if (geteuid() != 0)
+                snprintf(text, 96, "run it as that user");
+        else if (user != NULL)
+                snprintf(text, 96, "run it as that user: 'runuser -u %.40s -- ...'", user->pw_name);
+        else
+                snprintf(text, 96, "run it as that user: 'setpriv --reuid=%u --clear-groups ...'",
+                         (unsigned)uid);
+        return text;
+}
+
 static int open_there(struct directory *dir) {
+        char as[96];
         struct stat st;
         int r;
 
@@ -72,9 +88,8 @@ static int open_there(struct directory *dir) {
         if (st.st_uid != geteuid())
                 return log_failure(EPERM, "state-dir",
                                    "state directory %s belongs to uid %u, not to uid %u which sfshmd "
-                                   "runs as now: run it as that user, change the owner, or set "
-                                   "daemon.state_dir to another one",
-                                   dir->path, st.st_uid, geteuid());
+                                   "runs as now: %s; or set daemon.state_dir to another one",
+                                   dir->path, st.st_uid, geteuid(), run_as(st.st_uid, as));
         if ((st.st_mode & 022) != 0)
                 return log_failure(EPERM, "state-dir",
                                    "others may write to state directory %s (mode %04o): run "
@@ -119,7 +134,7 @@ static int locked_by_other(const struct directory *dir) {
 static int lock_failure(const struct directory *dir, int error) {
         return log_failure(error, "state-lock",
                            "cannot lock %s/" LOCK_NAME ": %s; uid %u must be able to write there: "
-                           "make room, mount the disk for writing, or set its owner and mode",
+                           "make room, mount the disk for writing, or let it write there",
                            dir->path, strerror(error), geteuid());
 }
 

@@ -163,12 +163,13 @@ Test(lease_local, a_directory_which_others_may_write_is_refused) {
         expect_refused(-EPERM, "others may write", state_fixture.dir);
 }
 
+/* Red when root is told to change the owner: the daemon could not start then. */
 Test(lease_local, a_directory_of_another_uid_is_refused) {
         if (geteuid() != 0)
                 cr_skip_test("needs root to give the directory away");
         open_and_crash(0);
         cr_assert_eq(chown(state_fixture.dir, 65534, (gid_t)-1), 0);
-        expect_refused(-EPERM, "belongs to uid 65534", "daemon.state_dir");
+        expect_refused(-EPERM, "belongs to uid 65534", "run it as that user: '");
 }
 
 Test(lease_local, a_directory_that_cannot_be_made_is_named) {

@@ -114,7 +114,7 @@ Test(workers_begin, a_space_is_continued) {
         cr_assert_eq(workers_begin(&begin, &contract), 0);
         expect_begun(DRAWN, 5001, 8000);
         begin.above_tick = 7500;
-        expect_refused("or what the contract says");
+        expect_refused("issue those between the two again");
         begin.least_tick = 0; /* --force */
         cr_assert_eq(workers_begin(&begin, &contract), 0);
         expect_begun(DRAWN, 5002, 7500);
