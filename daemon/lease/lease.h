@@ -64,8 +64,8 @@ void lease_request_shrink(struct lease *lease, uint32_t count, uint64_t last_tic
 int lease_fd(const struct lease *lease);
 void lease_acknowledge(struct lease *lease); /* reads the eventfd */
 int lease_error(const struct lease *lease);  /* of the last attempt: 0 or -errno */
-/* Another host has the worker IDs for good: promises end at the fence which that host
- * has seen. The daemon must stop; the next one takes other worker IDs. */
+/* Another host has the worker IDs for good, above the fence which that host has seen. The
+ * daemon must withdraw its promises and stop; the next one takes other worker IDs. */
 bool lease_lost(const struct lease *lease);
 const char *lease_error_text(const struct lease *lease, int error); /* any thread */
 const char *lease_place(const struct lease *lease); /* where the fence is kept, for messages */

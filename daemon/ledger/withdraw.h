@@ -34,7 +34,7 @@ typedef uint64_t (*withdrawal_cursor_tick)(const struct client *client, uint32_t
  * the search for gaps show the new ends at once. A slot can be granted again when its own
  * end has come (rule 2), and extended before that.
  *
- * Never for the standing reservation of a connected client.
+ * For the standing reservation of a connected client only when the worker IDs are lost.
  */
 uint64_t ledger_withdraw(struct ledger *ledger, const struct withdrawal *list, size_t n,
                          withdrawal_cursor_tick cursor_tick);

@@ -171,6 +171,11 @@ void reserve_withdraw(struct reserve *reserve, const struct client *client) {
                 due_by(reserve, free_tick); /* others may wait for it */
 }
 
+void reserve_withdraw_all(struct reserve *reserve) {
+        for (size_t i = 0; i < reserve->grants.n_clients; i++)
+                reserve_withdraw(reserve, reserve->grants.clients[i]);
+}
+
 void reserve_detach(struct reserve *reserve, struct client *client) {
         if (!grants_remove(&reserve->grants, client))
                 return;

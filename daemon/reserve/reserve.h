@@ -55,6 +55,9 @@ bool reserve_ready(const struct reserve *reserve, const struct client *client, u
  * reservations too, and serves others in two ticks. Before reserve_detach(), while its lanes
  * are open. Never for a client that may go on with another daemon. */
 void reserve_withdraw(struct reserve *reserve, const struct client *client);
+/* Likewise all clients, connected ones too: the worker IDs are another host's. Nothing is
+ * granted after it. */
+void reserve_withdraw_all(struct reserve *reserve);
 void reserve_detach(struct reserve *reserve, struct client *client);
 
 /* A hint: the lane wants more. Serves it at once if possible. */

@@ -344,6 +344,15 @@ static int server_wait(struct server *server) {
         return r;
 }
 
+/* Another host has the worker IDs. It begins above the fence that it has seen, so what was
+ * promised is no duplicate; but a coordinator that was put back may have shown it a lower
+ * one. So the promises end now, and not when they have run out. */
+static int end_promises(struct server *server) {
+        reserve_withdraw_all(server->reserve);
+        wake_clients(server);
+        return -ESTALE;
+}
+
 int server_run(struct server *server) {
         run_rounds(server);
         while (!server->stopping) {
@@ -354,7 +363,7 @@ int server_run(struct server *server) {
                                            strerror(-r));
                 /* no more grants: the worker IDs are another host's */
                 if (server->lost)
-                        return -ESTALE;
+                        return end_promises(server);
                 run_rounds(server);
         }
         if (server->ready)

@@ -77,6 +77,37 @@ Test(by_hand, all_keys_deleted_under_a_host) {
         end();
 }
 
+/* Another host has the worker IDs: who has a reservation gets no further ID, however long it
+ * is, since the other host may have been shown an old fence. Red when the daemon ends without
+ * end_promises(). */
+Test(by_hand, lost_worker_ids_are_used_no_more) {
+        char *key, *value, *life;
+        uint64_t id;
+        sfshm *s;
+        int status;
+
+        begin();
+        private_daemon_set(&d, "workers.horizon=600s");
+        private_daemon_set(&d, "reserve.standing=300s");
+        private_daemon_start(&d);
+        cr_assert_eq(private_daemon_next(&d, &id), 0);
+        s = private_daemon_open(&d, 0);
+        sfshm_set_timeout(s, 0);
+        cr_assert_eq(sfshm_next(s, &id), 0);
+        key = only("region/0/host/", &value);
+        life = strstr(value, "\"life\":\"");
+        cr_assert_not_null(life);
+        life[8] = life[8] == '0' ? '1' : '0';
+        coordinator->put(key, value);
+        wait_for_log(&d, "event=lease-lost");
+        status = private_daemon_signal(&d, 0, true);
+        cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 1, "status %#x", (unsigned)status);
+        cr_assert(wait_until(no_id, s, 60000), "IDs of another host's worker ID");
+        sfshm_close(s);
+        free(key);
+        end();
+}
+
 /* Its own record damaged under it: it writes nothing, and goes on once it is put back. */
 Test(by_hand, a_damaged_record_is_put_back) {
         char *key, *value;

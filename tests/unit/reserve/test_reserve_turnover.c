@@ -53,6 +53,19 @@ Test(turnover, newcomers_have_room_within_a_few_ticks) {
                           "client %u", i);
 }
 
+/* Red when standing reservations of connected clients are left. */
+Test(turnover, lost_worker_ids_end_everything) {
+        for (unsigned i = 0; i < 50; i++)
+                (void)world_attach(i % 4, i % 2 == 0 ? SATURATING : 0);
+        world_steps(1013);
+        cr_assert_neq(fake_width(&world.fakes[1]), 0);
+        cr_assert_neq(fake_elastic_width(&world.fakes[0]), 0);
+        reserve_withdraw_all(world.reserve);
+        world.now += 2; /* nothing is granted any more */
+        for (unsigned i = 0; i < world.n_fakes; i++)
+                cr_expect_eq(fake_width(&world.fakes[i]), 0, "client %u", i);
+}
+
 /* A process that takes 1,000 IDs as fast as it can, and leaves. In ticks. */
 static unsigned take_and_go(void) {
         struct fake *fake = &world.fakes[world.n_fakes];
