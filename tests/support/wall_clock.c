@@ -10,18 +10,9 @@
 #include <time.h>
 
 #include "shm/id.h"
+#include "tests/support/sanitized.h"
 
 static char preload[512], wall_file[96];
-
-static bool sanitized(void) {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-        return true;
-#elif defined(__has_feature)
-        return __has_feature(address_sanitizer) || __has_feature(thread_sanitizer);
-#else
-        return false;
-#endif
-}
 
 void wall_clock_find(void) {
         glob_t found;

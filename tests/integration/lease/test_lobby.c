@@ -112,8 +112,9 @@ Test(lobby, it_hangs) {
         char place[192];
 
         coordinator->begin();
-        relay = relay_new(coordinator->url(), RELAY_HANG);
         prepare(&b);
+        private_daemon_begin_space(&b); /* later it would wait for its time-out, 100 s */
+        relay = relay_new(coordinator->url(), RELAY_HANG);
         coordinator->setting_at(relay_url(relay), place);
         private_daemon_set(&b, "%s", place);
         private_daemon_set(&b, "%s.ttl=10min", coordinator->name);

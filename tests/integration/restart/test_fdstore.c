@@ -20,6 +20,7 @@
 
 #include "tests/integration/support/fdstore.h"
 #include "tests/support/collect.h"
+#include "tests/support/sanitized.h"
 
 TestSuite(fdstore, .timeout = 240);
 
@@ -87,7 +88,8 @@ static void skip_under_tsan(void) {
 #endif
 }
 
-static void under_load(int signal, int rounds) {
+static void under_load(int signal) {
+        const int rounds = sanitized() ? 5 : 20;
         struct arena *arena = arena_new(PARTS, 4 << 20);
         _Atomic int *stop = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
                                  -1, 0);
@@ -130,12 +132,12 @@ static void under_load(int signal, int rounds) {
         arena_free(arena);
 }
 
-Test(fdstore, killed_20_times_under_load) {
-        under_load(SIGKILL, 20);
+Test(fdstore, killed_again_and_again_under_load) {
+        under_load(SIGKILL);
 }
 
-Test(fdstore, restarted_20_times_under_load) {
-        under_load(SIGTERM, 20);
+Test(fdstore, restarted_again_and_again_under_load) {
+        under_load(SIGTERM);
 }
 
 struct wanted {
@@ -197,7 +199,7 @@ Test(fdstore, the_daemon_is_killed_at_every_store) {
         private_daemon_signal(&fdstore.daemon, SIGKILL, true);
         fdstore.daemon.binary = getenv("SFSHMD_FAULTS");
         cr_assert_not_null(fdstore.daemon.binary);
-        for (unsigned at = 1; at <= points; at++) {
+        for (unsigned at = 1; at <= points; at += sanitized() ? 4 : 1) {
                 char text[16];
                 int status = 0;
 

@@ -15,6 +15,7 @@
 
 #include "tests/support/collect.h"
 #include "tests/support/private_daemon.h"
+#include "tests/support/sanitized.h"
 
 TestSuite(U1, .timeout = 240);
 
@@ -62,7 +63,7 @@ Test(U1, daemon_killed_at_every_store_under_load) {
         private_daemon_signal(&d, SIGKILL, true);
         d.binary = getenv("SFSHMD_FAULTS");
         cr_assert_not_null(d.binary);
-        for (unsigned at = 1; at <= points; at++) {
+        for (unsigned at = 1; at <= points; at += sanitized() ? 4 : 1) {
                 char text[16];
                 int status = 0;
 

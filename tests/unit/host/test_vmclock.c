@@ -101,8 +101,8 @@ Test(vmclock, no_half_of_an_update_is_seen) {
 
         cr_assert_eq(vmclock_open(&vmclock, fixture.path), 0);
         cr_assert_eq(pthread_create(&thread, NULL, hypervisor, fixture.page), 0);
-        int64_t limit = until_ns(CLOCK_MONOTONIC) + INT64_C(60000000000);
-        while (seen < 20000 && until_ns(CLOCK_MONOTONIC) < limit) {
+        int64_t limit = until_ns(CLOCK_MONOTONIC) + INT64_C(3000000000);
+        while (seen == 0 || (seen < 20000 && until_ns(CLOCK_MONOTONIC) < limit)) {
                 struct vmclock_state state;
 
                 if (vmclock_read(vmclock, &state) < 0)
@@ -113,7 +113,6 @@ Test(vmclock, no_half_of_an_update_is_seen) {
         }
         atomic_store_explicit(&stop, true, memory_order_relaxed);
         pthread_join(thread, NULL);
-        cr_assert(seen > 0);
         vmclock_close(vmclock);
         vmclock_fixture_remove(&fixture);
 }
