@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "shm/clock.h"
@@ -217,6 +218,16 @@ static void line_of_the_clock(void) {
         line->guarded_base_ns += (int64_t)(YEAR_TICKS * (uint64_t)NS_PER_TICK);
 }
 
+/* On a machine where a restart takes longer than the reservation lasts, nothing is left of it
+ * to speak of. */
+static bool still_lasts(uint64_t t1) {
+        struct timespec now;
+
+        clock_gettime(CLOCK_REALTIME, &now);
+        return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000 -
+                       ledger_map->layout.epoch_unix_ms < (int64_t)t1;
+}
+
 static bool let_in(void *context) {
         return sfshm_open(context, d.socket, 0) == 0;
 }
@@ -247,7 +258,8 @@ Test(damaged_memory, of_every_kind) {
         private_daemon_set(&d, "reserve.standing=1s"); /* the fence is seconds ahead */
         private_daemon_start(&d);
         for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-                uint64_t before;
+                uint64_t before, t1;
+                bool lasts;
 
                 s = NULL;
                 cr_assert(wait_until(let_in, &s, 60000), "%s", cases[i].name);
@@ -256,12 +268,14 @@ Test(damaged_memory, of_every_kind) {
                 before = fence_on_disk();
                 ledger_map = map_ledger();
                 clock_map = map_segment("clock", CLOCK_SIZE);
+                t1 = last_slot(ledger_map)->t1;
                 cases[i].damage();
-                munmap(ledger_map, LEDGER_BYTES);
                 munmap(clock_map, CLOCK_SIZE);
                 take_left(s, arena, 0);
                 (void)truncate(d.log, 0);
                 private_daemon_start(&d);
+                lasts = still_lasts(t1);
+                munmap(ledger_map, LEDGER_BYTES);
                 sfshm_set_timeout(s, INT64_C(60000000000));
                 take(s, arena, 0);
                 sfshm_close(s);
@@ -272,7 +286,7 @@ Test(damaged_memory, of_every_kind) {
                 arena_expect_unique(arena);
                 cr_expect_leq(fence_on_disk(), before + RAISED_TICKS, "%s: the fence rose",
                               cases[i].name);
-                if (cases[i].event != NULL)
+                if (cases[i].event != NULL && lasts)
                         expect_log(cases[i].event);
                 sfshm_close(s);
         }
