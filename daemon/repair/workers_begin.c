@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "daemon/lease/fleet/commit.h"
+#include "daemon/lease/state/fleet_memory.h"
 #include "daemon/repair/above.h"
 #include "daemon/util/log.h"
 
@@ -21,26 +22,21 @@ static bool is_space(const char *text) {
 }
 
 int workers_begin_remembered(const char *state_dir, char ret[RECORD_HEX]) {
-        char path[4096], text[RECORD_HEX + 1] = "";
-        ssize_t n;
-        int fd;
+        struct fleet_memory memory = { .claims = 0 };
+        int fd = open(state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
 
-        snprintf(path, sizeof(path), "%s/fleet-space", state_dir);
-        fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-        if (fd < 0 && (errno == ENOENT || errno == ENOTDIR)) {
-                ret[0] = '\0';
-                return 0;
-        }
-        n = fd < 0 ? -errno : read(fd, text, sizeof(text) - 1);
+        if (fd >= 0)
+                r = fleet_memory_read(fd, &memory);
+        else if (errno != ENOENT && errno != ENOTDIR)
+                r = -errno;
         if (fd >= 0)
                 close(fd);
-        text[n > 0 ? n - 1 : 0] = '\0';
-        if (n < 0 || !is_space(text))
-                return log_failure(n < 0 ? (int)-n : EBADMSG, EVENT, "cannot read %s, which names "
-                                   "the space of this host: %s; run this as root or as the "
-                                   "daemon's user, or on another host", path,
-                                   n < 0 ? strerror((int)-n) : "it is damaged");
-        memcpy(ret, text, RECORD_HEX);
+        if (r < 0)
+                return log_failure(-r, EVENT, "cannot read %s/" FLEET_MEMORY_NAME ", which names the "
+                                   "space of this host: %s; run this as root or as the daemon's "
+                                   "user, or on another host", state_dir,
+                                   r == -EBADMSG ? "it is damaged" : strerror(-r));
+        memcpy(ret, memory.space, RECORD_HEX);
         return 0;
 }
 

@@ -71,7 +71,7 @@ static void copy(struct sim_host *host) {
                 return;
         host_crash(other);
         host_new_machine(other);
-        memcpy(other->nonce, host->nonce, RECORD_HEX);
+        other->memory = host->memory;
         memcpy(other->who.machine_id, host->who.machine_id, RECORD_HEX);
         other->count = host->count;
         if (fleet_chance(2))

@@ -93,7 +93,7 @@ static void boot(struct sim_host *host) {
 void host_new_directory(struct sim_host *host) {
         snprintf(host->who.directory, sizeof(host->who.directory), "1:%" PRIu64,
                  fleet_below(UINT64_C(1) << 40));
-        host->nonce[0] = '\0';
+        host->memory = (struct fleet_memory){ .claims = 0 };
         host->lineage = false;
 }
 
@@ -147,7 +147,7 @@ void host_start(struct sim_host *host) {
         };
         static const int64_t standing_ns[] = { 200 * MS, 15 * SECOND, INT64_MAX };
 
-        memcpy(parts.nonce, host->nonce, RECORD_HEX);
+        parts.memory = host->memory;
         cr_assert_eq(fleet_new(&host->fleet, &parts), 0);
         host->up = true;
         host->serving = host->stopping = host->over = host->crash_due = false;
@@ -220,8 +220,8 @@ static void serve(struct sim_host *host, const struct lease_grant *grant) {
         fleet_world.sum.claims++;
         host->crash_due = crashes_now(host, grant);
         if (host->crash_due && fleet_chance(2))
-                return; /* the nonce is not written */
-        memcpy(host->nonce, fleet_nonce(host->fleet), RECORD_HEX);
+                return; /* the claim is not remembered */
+        fleet_remember(host->fleet, &host->memory);
         if (host->crash_due && fleet_chance(2))
                 return; /* the shared memory is as it was */
         if (open_state(host, grant) < 0) {
@@ -339,7 +339,10 @@ static void renew(struct sim_host *host) {
                 host->retry_ns = 0;
                 host->fence = host->shm_fence = fence;
                 host_promise(host);
+                if (!fleet_chance(20)) /* a crash before, or a full disk */
+                        fleet_remember(host->fleet, &host->memory);
         } else if (r == -ESTALE) {
+                fleet_remember(host->fleet, &host->memory);
                 fleet_trace(host, "has lost its workers");
                 fleet_world.sum.lost++;
                 host->over = true;
@@ -364,6 +367,8 @@ static void stop(struct sim_host *host) {
         if (host->grown_hi > last)
                 last = host->grown_hi;
         host->shm_fence = last;
+        if (host->memory.fence_tick > last)
+                host->memory.fence_tick = last;
         (void)fleet_release(host->fleet, last);
         if (!host->ghost)
                 ended(host, soon());

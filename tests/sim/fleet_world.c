@@ -93,11 +93,11 @@ int log_failure_at(struct log_ratelimit *ratelimit, int error, const char *event
 
         (void)ratelimit;
         va_start(arguments, format);
-        if (fleet_world.loud)
-                vsnprintf(text, sizeof(text), format, arguments);
+        vsnprintf(text, sizeof(text), format, arguments);
         va_end(arguments);
-        if (fleet_world.loud)
-                fleet_trace(NULL, "  failure %s: %s", event, text);
+        fleet_trace(NULL, "  failure %s: %s", event, text);
+        if (strcmp(event, "coordinator-old") == 0)
+                fleet_fail("nobody put a copy back: %s", text);
         return -error;
 }
 

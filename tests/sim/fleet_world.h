@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "daemon/lease/fleet/fleet.h"
+#include "daemon/lease/fleet/old_copy.h"
 #include "daemon/lease/fleet/renew.h"
 #include "daemon/lease/fleet/resize.h"
 #include "tests/support/memory_coordinator.h"
@@ -51,7 +52,7 @@ struct sim_host {
         unsigned index;
         struct record_identity who;
         uint32_t region, count, max_count;
-        char nonce[RECORD_HEX]; /* on its disk */
+        struct fleet_memory memory; /* on its disk */
         /* clocks */
         int64_t base_true_ns, base_boot_ns; /* at the one the other was so much */
         int64_t rate_ppm;

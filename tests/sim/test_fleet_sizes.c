@@ -91,10 +91,10 @@ static uint64_t fence_of(const struct sim_host *host) {
         static struct record_host record;
         char key[FLEET_KEY_MAX];
         const char *text = memory_get(&fleet_world.memory,
-                                      fleet_key(key, 0, "host", host->nonce));
+                                      fleet_key(key, 0, "host", host->memory.nonce));
 
         cr_assert_not_null(text);
-        cr_assert_eq(record_host_parse(text, &fleet_world.rules.layout, host->nonce, &record), 0);
+        cr_assert_eq(record_host_parse(text, &fleet_world.rules.layout, host->memory.nonce, &record), 0);
         return record.fence_tick;
 }
 

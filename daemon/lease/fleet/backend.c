@@ -13,6 +13,7 @@
 
 #include "daemon/host/ids.h"
 #include "daemon/lease/fleet/fleet.h"
+#include "daemon/lease/fleet/old_copy.h"
 #include "daemon/lease/fleet/renew.h"
 #include "daemon/lease/fleet/resize.h"
 #include "daemon/lease/fleet/survey.h"
@@ -23,9 +24,6 @@
 #include "daemon/util/log.h"
 #include "daemon/util/time.h"
 
-#define NONCE_NAME "fleet-nonce"
-#define SPACE_NAME "fleet-space"
-#define NEW_NAME ".fleet-new"
 
 struct fleet_backend {
         const struct fleet_kind *kind;
@@ -35,53 +33,27 @@ struct fleet_backend {
         struct lease_counters counters;
         uint64_t local_fence_tick; /* of a `local` backend in this state directory; 0: none */
         int claim_error; /* of the last attempt that was no conflict */
-        bool disowned; /* the state directory no longer names the lost record */
+        bool forgets;    /* the state directory cannot be written */
+        bool disowned;   /* it no longer names the lost record */
 };
 
 /* ---- the state directory */
 
-static int read_name(const struct fleet_backend *b, const char *file, char ret[RECORD_HEX]) {
-        char text[RECORD_HEX + 1];
-        int fd = openat(b->dir.fd, file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-        ssize_t n;
+static int read_memory(const struct fleet_backend *b, struct fleet_memory *ret) {
+        int r = fleet_memory_read(b->dir.fd, ret);
 
-        if (fd < 0 && errno == ENOENT)
-                return 0;
-        n = fd < 0 ? -1 : read(fd, text, sizeof(text));
-        if (fd >= 0)
-                close(fd);
-        if (n < 0)
-                return log_failure(errno, "state", "cannot read %s/%s: %s; repair the disk",
-                                   b->dir.path, file, strerror(errno));
-        text[n < RECORD_HEX ? n : RECORD_HEX] = '\0';
-        if (n != RECORD_HEX || strspn(text, "0123456789abcdef") != RECORD_HEX - 1 ||
-            text[RECORD_HEX - 1] != '\n')
-                return log_failure(EBADMSG, "state-damaged", "%s/%s is damaged: what "
-                                   "this host had in %s is lost. Remove " NONCE_NAME " and "
-                                   SPACE_NAME "; this host then takes other worker IDs",
-                                   b->dir.path, file, b->kind->name);
-        memcpy(ret, text, RECORD_HEX - 1);
-        ret[RECORD_HEX - 1] = '\0';
+        if (r == -EPROTO)
+                return log_failure(EPROTO, "state-version", "%s/" FLEET_MEMORY_NAME " is of another "
+                                   "version of sfshmd: run that version", b->dir.path);
+        if (r == -EBADMSG)
+                return log_failure(EBADMSG, "state-damaged", "%s/" FLEET_MEMORY_NAME ", or an earlier "
+                                   "release's fleet-nonce or fleet-space, is damaged: what this host "
+                                   "had in %s is lost. Remove these files; this host then takes "
+                                   "other worker IDs", b->dir.path, b->kind->name);
+        if (r < 0)
+                return log_failure(-r, "state", "cannot read %s/" FLEET_MEMORY_NAME ": %s; repair the "
+                                   "disk", b->dir.path, strerror(-r));
         return 0;
-}
-
-static int write_name(int dir_fd, const char *file, const char *name) {
-        char text[RECORD_HEX + 1];
-        int fd = openat(dir_fd, NEW_NAME,
-                        O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-        int n = snprintf(text, sizeof(text), "%s\n", name), r = 0;
-
-        if (fd < 0)
-                return -errno;
-        errno = ENOSPC; /* the cause of a short write */
-        if (write(fd, text, (size_t)n) != n || fsync(fd) < 0)
-                r = -errno;
-        if (close(fd) < 0 && r == 0)
-                r = -errno;
-        if (r == 0 && (renameat(dir_fd, NEW_NAME, dir_fd, file) < 0 ||
-                       fsync(dir_fd) < 0))
-                r = -errno;
-        return r;
 }
 
 /* The fence of an earlier `local` backend: IDs of any worker up to it may be ours. */
@@ -167,9 +139,7 @@ static int make_fleet(struct fleet_backend *b, const struct config *config) {
         int r = identify_host(b, &parts.who);
 
         if (r == 0)
-                r = read_name(b, NONCE_NAME, parts.nonce);
-        if (r == 0)
-                r = read_name(b, SPACE_NAME, parts.space_name);
+                r = read_memory(b, &parts.memory);
         return r < 0 ? r : fleet_new(&b->fleet, &parts);
 }
 
@@ -203,17 +173,27 @@ static int forget_local_fence(const struct fleet_backend *b) {
         return 0;
 }
 
-/* The claim is done: tells the next daemon on this state directory. */
-static int remember_claim(struct fleet_backend *b) {
-        int r = write_name(b->dir.fd, SPACE_NAME, fleet_space_name(b->fleet));
+/* Tells the next daemon on this state directory. Of what is not remembered, an old copy of the
+ * coordinator is believed. */
+static int remember(struct fleet_backend *b, const struct fleet_memory *memory) {
+        int r = fleet_memory_write(b->dir.fd, memory);
 
-        /* the nonce comes last: it shows that the host had worker IDs of that space */
+        if (r < 0 && !b->forgets)
+                (void)log_failure(-r, "state", "cannot write %s/" FLEET_MEMORY_NAME ": %s; make room "
+                                  "or repair the disk", b->dir.path, strerror(-r));
+        b->forgets = r < 0;
+        return r;
+}
+
+/* The claim is done. */
+static int remember_claim(struct fleet_backend *b) {
+        struct fleet_memory memory;
+        int r;
+
+        fleet_remember(b->fleet, &memory);
+        r = remember(b, &memory);
         if (r == 0)
-                r = write_name(b->dir.fd, NONCE_NAME, fleet_nonce(b->fleet));
-        if (r < 0)
-                return log_failure(-r, "state", "cannot write %s/" NONCE_NAME ": %s; make room or "
-                                   "repair the disk", b->dir.path, strerror(-r));
-        r = directory_sign(&b->dir);
+                r = directory_sign(&b->dir);
         return r < 0 ? r : forget_local_fence(b);
 }
 
@@ -288,22 +268,16 @@ static int backend_claim(void *backend, struct lease_grant *ret) {
 
 /* ---- serving */
 
-/* The next daemon here must not take that record for its own: a copy of this daemon, with
- * the same machine, boot and directory, continues with it. The file then names a record
- * that does not exist, and still shows that there was one. */
-static void disown_record(struct fleet_backend *b) {
-        char nonce[RECORD_HEX];
-        int r;
+/* The next daemon here must not take a lost record for its own: a copy of this daemon, with
+ * the same machine, boot and directory, continues with it. The file then names no record,
+ * and still shows that there was one. */
+static void remember_renewal(struct fleet_backend *b) {
+        struct fleet_memory memory;
 
-        if (b->disowned || !fleet_lost(b->fleet))
+        fleet_remember(b->fleet, &memory);
+        if (b->disowned)
                 return;
-        fleet_draw(b->fleet, nonce);
-        r = write_name(b->dir.fd, NONCE_NAME, nonce);
-        b->disowned = r == 0;
-        if (r < 0)
-                log_event(LOG_LEVEL_ERROR, "state", "cannot write %s/" NONCE_NAME ": %s; it names "
-                          "worker IDs which another host has now: remove it before the next start "
-                          "of sfshmd", b->dir.path, strerror(-r));
+        b->disowned = remember(b, &memory) == 0 && fleet_lost(b->fleet);
 }
 
 static int backend_write_fence(void *backend, uint64_t fence_tick) {
@@ -312,15 +286,29 @@ static int backend_write_fence(void *backend, uint64_t fence_tick) {
 
         if (r == 0)
                 fleet_survey_renewed(b->fleet);
-        disown_record(b);
+        if (r == 0 || fleet_lost(b->fleet))
+                remember_renewal(b);
         return r;
+}
+
+/* Whatever becomes of the answer, the record may have that fence from now on. */
+static int remember_release(struct fleet_backend *b, uint64_t fence_tick) {
+        struct fleet_memory memory;
+
+        fleet_remember(b->fleet, &memory);
+        if (fence_tick < memory.fence_tick)
+                memory.fence_tick = fence_tick;
+        return remember(b, &memory);
 }
 
 static int backend_release(void *backend, uint64_t fence_tick) {
         struct fleet_backend *b = backend;
-        int r = fleet_release(b->fleet, fence_tick);
+        int r = remember_release(b, fence_tick);
 
-        disown_record(b);
+        if (r == 0)
+                r = fleet_release(b->fleet, fence_tick);
+        if (fleet_lost(b->fleet))
+                remember_renewal(b);
         return r;
 }
 

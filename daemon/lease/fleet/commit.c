@@ -65,7 +65,7 @@ void fleet_commit_record(struct fleet_commit *d, const struct record_host *recor
 }
 
 void fleet_commit_region(struct fleet_commit *d, const struct fleet_view *view,
-                         const struct worker_set *taken, const char *space_name) {
+                         const struct worker_set *taken) {
         struct record_contract contract = view->contract;
         struct record_used used = view->used;
 
@@ -77,7 +77,6 @@ void fleet_commit_region(struct fleet_commit *d, const struct fleet_view *view,
                 fleet_commit_check(d, "contract", view->contract_modified);
                 return;
         }
-        memcpy(contract.space, space_name, RECORD_HEX);
         worker_set_add(&contract.regions, d->space->region);
         fleet_commit_replace(d, "contract", view->contract_modified,
                              record_keep(view->contract_later, record_contract_text(&contract)));

@@ -29,9 +29,9 @@ void fleet_commit_record(struct fleet_commit *d, const struct record_host *recor
 /* Likewise, of another host: keeps what another release wrote there. */
 void fleet_commit_owner(struct fleet_commit *d, const struct fleet_owner *owner,
                         const struct record_host *record);
-/* Marks the workers as used, and the region as begun; `space_name` is for a new contract. */
+/* Marks the workers as used, and the region as begun. */
 void fleet_commit_region(struct fleet_commit *d, const struct fleet_view *view,
-                         const struct worker_set *taken, const char *space_name);
+                         const struct worker_set *taken);
 /* Takes the workers out of all records that have some. Returns the highest fence of those. */
 uint64_t fleet_commit_owners(struct fleet_commit *d, const struct fleet_view *view,
                              const struct worker_set *taken);

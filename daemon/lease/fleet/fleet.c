@@ -10,6 +10,7 @@
 #include "daemon/lease/fleet/choose.h"
 #include "daemon/lease/fleet/commit.h"
 #include "daemon/lease/fleet/internal.h"
+#include "daemon/lease/fleet/old_copy.h"
 #include "daemon/lease/fleet/survey.h"
 #include "daemon/lease/fleet/view_part.h"
 #include "daemon/lease/state/fence_file.h"
@@ -36,10 +37,6 @@ struct fleet *fleet_free(struct fleet *f) {
 
 const char *fleet_nonce(const struct fleet *f) {
         return f->record.nonce;
-}
-
-const char *fleet_space_name(const struct fleet *f) {
-        return f->space_name;
 }
 
 /* ---- what the metrics and the log say */
@@ -101,7 +98,7 @@ static const struct fleet_owner *find_own(const struct fleet *f, const struct fl
                 const struct record_host *record = owner->record;
 
                 if (strcmp(record->nonce, f->record.nonce) != 0 &&
-                    strcmp(record->nonce, f->parts.nonce) != 0)
+                    strcmp(record->nonce, f->parts.memory.nonce) != 0)
                         continue;
                 if (!is_whole_run(f, view, i))
                         continue;
@@ -109,7 +106,7 @@ static const struct fleet_owner *find_own(const struct fleet *f, const struct fl
                 if (memcmp(record->life, f->lives, FLEET_LIVES_LENGTH) == 0)
                         return owner;
                 /* the state directory is locked: the daemon that wrote it from there has ended */
-                if (strcmp(record->nonce, f->parts.nonce) != 0 ||
+                if (strcmp(record->nonce, f->parts.memory.nonce) != 0 ||
                     strcmp(record->who.machine_id, f->parts.who.machine_id) != 0 ||
                     strcmp(record->who.directory, f->parts.who.directory) != 0)
                         continue;
@@ -128,30 +125,7 @@ static int refuse_later(const struct fleet *f) {
         return log_failure(EPROTO, "coordinator-version", "the coordinator's key region/%" PRIu32
                            "/host/%s, this host's own, is of a later version of sfshmd: run that "
                            "version, or give this host an empty daemon.state_dir: it then takes "
-                           "other worker IDs", f->parts.space.region, f->parts.nonce);
-}
-
-/* If we had worker IDs here, the coordinator must know it. */
-static int check_memory(const struct fleet *f, const struct fleet_view *view) {
-        if (f->parts.nonce[0] == '\0')
-                return fleet_view_begun(view);
-        if (view->contract_modified != 0 && f->parts.space_name[0] != '\0' &&
-            strcmp(view->contract.space, f->parts.space_name) != 0)
-                return log_failure(ENOENT, "coordinator-other", "this host had worker IDs of another "
-                                   "coordinator or prefix, with the ID space %s; here it is %s: "
-                                   "hosts that still have worker IDs from there would issue the "
-                                   "same IDs. Correct the address and the prefix in the "
-                                   "configuration; or move all hosts together: stop all, wait for "
-                                   "workers.horizon, and begin with an empty daemon.state_dir each",
-                                   f->parts.space_name, view->contract.space);
-        if (view->contract_modified != 0)
-                return 0;
-        return log_failure(ENOENT, "coordinator-lost", "the coordinator has no key contract, but "
-                           "this host had worker IDs from it: it was emptied, or is another one. "
-                           "Correct its address and prefix in the configuration; or, as the "
-                           "daemon's user on one host, say 'sfshm workers --begin --above TIME' "
-                           "with a time that no ID has passed, now plus workers.horizon: all "
-                           "hosts continue then. See KEYS.md, Repairing");
+                           "other worker IDs", f->parts.space.region, f->parts.memory.nonce);
 }
 
 /* The session of an earlier attempt may have ended since; nothing can be written in it then. */
@@ -163,6 +137,10 @@ static int claim_session(struct fleet *f) {
         if (r == 0)
                 f->begun_ns = now_ns;
         return r == -ESTALE ? fleet_session_begin(f) : r;
+}
+
+static uint64_t later(uint64_t a, uint64_t b) {
+        return a > b ? a : b;
 }
 
 /* `own`: the record to continue with; NULL: the workers are new to us. */
@@ -179,9 +157,9 @@ static int commit_claim(struct fleet *f, const struct fleet_view *view,
         if (own != NULL)
                 memcpy(record->nonce, own->record->nonce, RECORD_HEX);
         record->workers = *taken;
-        record->fence_tick = fence_tick > f->parts.floor_tick ? fence_tick : f->parts.floor_tick;
-        if (record->fence_tick < not_before_tick)
-                record->fence_tick = not_before_tick;
+        record->fence_tick = later(later(fence_tick, f->parts.floor_tick), not_before_tick);
+        if (own != NULL) /* an old copy's, from which the operator has recovered, may be lower */
+                record->fence_tick = later(record->fence_tick, f->parts.memory.fence_tick);
         record->grown_tick = own != NULL ? own->record->grown_tick : 0;
         record->released = false;
         /* has this boot had the worker IDs since its shared memory was written? A record that was
@@ -195,7 +173,7 @@ static int commit_claim(struct fleet *f, const struct fleet_view *view,
         fleet_commit_record(&d, record, own != NULL ? own->modified : 0);
         fleet_session_write_life(f, &d);
         if (own == NULL) {
-                fleet_commit_region(&d, view, taken, f->space_name);
+                fleet_commit_region(&d, view, taken);
                 (void)fleet_commit_owners(&d, view, taken);
         } else {
                 fleet_commit_check(&d, "contract", view->contract_modified);
@@ -208,6 +186,9 @@ static int commit_claim(struct fleet *f, const struct fleet_view *view,
         f->modified = d.writes[0].modified;
         f->alive_modified = d.writes[1].modified;
         f->session = true;
+        memcpy(f->space, view->contract.space, RECORD_HEX);
+        f->recovered_unix_ms = (uint64_t)view->contract.recovered_unix_ms;
+        f->claims = own == NULL ? view->used.claims + 1 : f->parts.memory.claims;
         fleet_session_prolong(f, f->begun_ns);
         return 0;
 }
@@ -223,7 +204,7 @@ static int claim_new(struct fleet *f, const struct fleet_view *view) {
             fleet_choose(view, f->parts.count, now, recycle, &choice) < 0)
                 return refuse_none(f, view, now, recycle);
         /* the record of that name was ours, and lost workers while we tried to continue it */
-        if (strcmp(f->record.nonce, f->parts.nonce) == 0)
+        if (strcmp(f->record.nonce, f->parts.memory.nonce) == 0)
                 fleet_draw(f, f->record.nonce);
         for (uint32_t i = 0; i < f->parts.count; i++)
                 worker_set_add(&taken, choice.first + i);
@@ -232,11 +213,10 @@ static int claim_new(struct fleet *f, const struct fleet_view *view) {
 
 static int claim_run(struct fleet *f, const struct fleet_view *view) {
         const struct fleet_owner *own = find_own(f, view);
-        int r = check_memory(f, view);
+        int r = fleet_check_contract(f, view);
 
-        memcpy(f->space_name, view->contract.space, RECORD_HEX);
-        if (view->contract_modified == 0)
-                fleet_draw(f, f->space_name);
+        if (r == 0)
+                r = fleet_check_old_copy(f, view);
         if (r == 0 && own != NULL && own->later != NULL)
                 r = refuse_later(f);
         if (r < 0)
@@ -253,9 +233,9 @@ static int add_own(struct fleet *f, struct fleet_view *view) {
         const struct fleet_parts *p = &f->parts;
         int r = 0;
 
-        if (p->nonce[0] != '\0')
-                r = fleet_view_add_host(view, p->calls, p->coordinator, &p->space, p->nonce);
-        if (r == 0 && f->n_lives > 0 && strcmp(f->record.nonce, p->nonce) != 0)
+        if (p->memory.nonce[0] != '\0')
+                r = fleet_view_add_host(view, p->calls, p->coordinator, &p->space, p->memory.nonce);
+        if (r == 0 && f->n_lives > 0 && strcmp(f->record.nonce, p->memory.nonce) != 0)
                 r = fleet_view_add_host(view, p->calls, p->coordinator, &p->space,
                                         f->record.nonce);
         /* whether a session goes on decides only over the record of another boot */
@@ -268,7 +248,7 @@ static int add_own(struct fleet *f, struct fleet_view *view) {
 static int add_few(struct fleet *f, struct fleet_view *view) {
         const struct fleet_parts *p = &f->parts;
         struct fleet_choice choice;
-        int r = check_memory(f, view);
+        int r = fleet_check_contract(f, view);
 
         if (r == 0)
                 r = add_own(f, view);
@@ -329,7 +309,7 @@ int fleet_claim(struct fleet *f, struct lease_grant *ret) {
                                         worker_set_next(&f->record.workers, 0),
                         .worker_count = worker_set_count(&f->record.workers),
                         .fence_tick = f->record.fence_tick,
-                        .first_start = f->parts.nonce[0] == '\0',
+                        .first_start = f->parts.memory.nonce[0] == '\0',
                         .fence_of_run = true,
                         .taken_anew = f->others,
                         .above_tick = f->record.grown_tick,

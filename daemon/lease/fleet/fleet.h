@@ -45,6 +45,4 @@ struct fleet *fleet_free(struct fleet *fleet); /* does not tell the coordinator 
  * coordinator does not answer, try again; any other error: the claim is refused, and the
  * reason was logged. */
 int fleet_claim(struct fleet *fleet, struct lease_grant *ret);
-/* After a claim: what the next daemon needs to know. */
-const char *fleet_nonce(const struct fleet *fleet);
-const char *fleet_space_name(const struct fleet *fleet);
+const char *fleet_nonce(const struct fleet *fleet); /* of its record */

@@ -7,7 +7,8 @@
 struct fleet {
         struct fleet_parts parts;
         struct record_host record; /* ours, as last written */
-        char space_name[RECORD_HEX]; /* of the contract, as a claim found or drew it */
+        char space[RECORD_HEX]; /* of the contract, as our last claim found it */
+        uint64_t recovered_unix_ms, claims; /* of the contract and the region, at our last claim */
         /* how all lives of this daemon begin; see session.h */
         char lives[RECORD_HEX];
         uint32_t n_lives;

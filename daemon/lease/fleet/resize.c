@@ -76,7 +76,7 @@ static int grow_into(struct fleet *f, const struct fleet_view *view, uint32_t fi
         put_own(f, &d, &all);
         /* without a session the run would look like that of a dead host */
         fleet_commit_check(&d, fleet_commit_key(&d, "alive", f->record.life), f->alive_modified);
-        fleet_commit_region(&d, view, &taken, f->space_name);
+        fleet_commit_region(&d, view, &taken);
         (void)fleet_commit_owners(&d, view, &taken);
         return commit_run(f, &d, &all);
 }

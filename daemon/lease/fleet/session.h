@@ -11,6 +11,7 @@
 
 #include "daemon/lease/backend.h"
 #include "daemon/lease/fleet/commit.h"
+#include "daemon/lease/state/fleet_memory.h"
 
 struct fleet_environment {
         int64_t (*boot_ns)(void *context);     /* CLOCK_BOOTTIME */
@@ -28,9 +29,7 @@ struct fleet_parts {
         int64_t recycle_delay_ns;
         int64_t ttl_ns;
         struct record_identity who;
-        /* of the previous daemon with the same state directory; "": a first start */
-        char nonce[RECORD_HEX];
-        char space_name[RECORD_HEX]; /* likewise: the name of the ID space it was in */
+        struct fleet_memory memory; /* of the previous daemon with the same state directory */
         bool forgetful; /* any shared memory of the previous daemon is gone */
         /* this host may have issued IDs up to it with another backend, of any worker ID */
         uint64_t floor_tick;

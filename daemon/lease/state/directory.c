@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "daemon/lease/state/fence_file.h"
+#include "daemon/lease/state/fleet_memory.h"
 #include "daemon/util/log.h"
 
 #define LOCK_NAME "lock"
@@ -170,7 +171,8 @@ static bool is_evidence(const struct directory *dir, const char *name) {
         if (strcmp(name, LOCK_NAME) == 0)
                 return fstat(dir->lock_fd, &st) < 0 || st.st_size > 0;
         return strcmp(name, ".") != 0 && strcmp(name, "..") != 0 &&
-               strcmp(name, FENCE_FILE_NEW_NAME) != 0 && strcmp(name, "lost+found") != 0;
+               strcmp(name, FENCE_FILE_NEW_NAME) != 0 &&
+               strcmp(name, FLEET_MEMORY_NEW_NAME) != 0 && strcmp(name, "lost+found") != 0;
 }
 
 int directory_evidence(const struct directory *dir, char name[256]) {

@@ -140,3 +140,67 @@ Test(begin, U1_an_emptied_coordinator_is_refused_and_continued) {
         arena_free(arena);
         end();
 }
+
+/* The next "KEY VALUE" of a list, split; false: that was all. */
+static bool next_key(char **rest, char **key, char **value) {
+        *key = strsep(rest, "\n");
+        *value = *key != NULL ? strchr(*key, ' ') : NULL;
+        if (*value == NULL)
+                return false;
+        *(*value)++ = '\0';
+        return true;
+}
+
+/* What was there at the copy, and no other record. */
+static void put_back(const char *copied) {
+        char *now = coordinator->list("region/0/host/"), *copy = strdup(copied);
+        char *rest = now, *key, *value;
+
+        while (next_key(&rest, &key, &value))
+                if (strstr(copied, key) == NULL)
+                        coordinator->remove(key);
+        rest = copy;
+        while (next_key(&rest, &key, &value))
+                if (value[0] == '{' && strstr(key, "/alive/") == NULL)
+                        coordinator->put(key, value);
+        free(copy);
+        free(now);
+}
+
+/* U1: the copy is from before `b` joined, and `a` has renewed since. Without the refusal `b`
+ * would be given what it had, with the fence of nobody, and `a` would begin below its own.
+ * Red without fleet_check_old_copy(). */
+Test(begin, U1_an_old_copy_is_refused_and_continued) {
+        struct arena *arena = arena_new(5, 2000);
+        char *copy, time[32];
+
+        begin();
+        cr_assert_eq(RUN(&a, "workers", "--begin"), 0, "%s", result.err);
+        private_daemon_start(&a);
+        take(&a, arena, 0);
+        private_daemon_stop(&a);
+        copy = coordinator->list("");
+        private_daemon_start(&b);
+        take(&b, arena, 1);
+        private_daemon_start(&a);
+        take(&a, arena, 2);
+        private_daemon_signal(&b, SIGKILL, true);
+        private_daemon_signal(&a, SIGKILL, true);
+        put_back(copy);
+        expect_refused(&b, "event=coordinator-old");
+        expect_log(&b, "claims of the region is 1 there, and was 2 already");
+        expect_refused(&a, "event=coordinator-old");
+        expect_log(&a, "sfshm workers --begin --above TIME");
+        soon(time);
+        cr_assert_eq(RUN(&a, "workers", "--begin", "--above", time), 0, "%s", result.err);
+        remove(a.log);
+        remove(b.log);
+        cr_assert(wait_until(starts_in_the_end, &b, 60000));
+        cr_assert(wait_until(starts_in_the_end, &a, 60000));
+        take(&b, arena, 3);
+        take(&a, arena, 4);
+        arena_expect_unique(arena);
+        arena_free(arena);
+        free(copy);
+        end();
+}

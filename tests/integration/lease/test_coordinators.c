@@ -236,7 +236,7 @@ Test(coordinators, a_start_that_cannot_remember_its_worker_ids_gives_them_back) 
         begin();
         cr_assert_eq(mkdir(a.state, 0700), 0);
         cr_assert_eq(chown(a.state, a.uid, (gid_t)-1), 0);
-        snprintf(path, sizeof(path), "%s/.fleet-new", a.state);
+        snprintf(path, sizeof(path), "%s/fleet.new", a.state);
         cr_assert_eq(mkdir(path, 0700), 0);
         for (int i = 0; i < 2; i++) {
                 cr_assert_eq(private_daemon_start_fails(&a), 3);
@@ -407,7 +407,7 @@ Test(coordinators, a_host_that_was_alone_in_another_space_is_refused) {
 }
 
 /* Worker IDs of one prefix and of another make equal IDs: a host does not go from one to
- * the other by itself. Red without the comparison of space_name in check_memory(). */
+ * the other by itself. Red without the comparison of the names in fleet_check_contract(). */
 Test(coordinators, another_prefix_is_refused) {
         begin();
         private_daemon_start(&a);

@@ -90,7 +90,8 @@ static void put_region(uint32_t hosts) {
         for (uint32_t w = 0; w < hosts; w++)
                 worker_set_add(&workers, w);
         view.contract.layout = space.layout;
-        fleet_commit_region(&region, &view, &workers, "0123456789abcdef0123456789abcdef");
+        memcpy(view.contract.space, "0123456789abcdef0123456789abcdef", RECORD_HEX);
+        fleet_commit_region(&region, &view, &workers);
         cr_assert_eq(fleet_commit_send(&region, connection.calls, connection.coordinator), 0);
         for (uint32_t w = 0; w < hosts;)
                 w = put_some(w, hosts);

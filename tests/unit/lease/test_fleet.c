@@ -40,7 +40,7 @@ static void make(struct host *h, const char *directory, uint32_t count, const ch
         };
 
         snprintf(parts.who.directory, sizeof(parts.who.directory), "%s", directory);
-        snprintf(parts.nonce, sizeof(parts.nonce), "%s", nonce);
+        snprintf(parts.memory.nonce, sizeof(parts.memory.nonce), "%s", nonce);
         *h = (struct host){ .link = { .memory = &fleet_hosts.memory } };
         if (fleet_hosts.memory.revision == 0)
                 memory_begin_space(&fleet_hosts.memory, &parts.space.layout);

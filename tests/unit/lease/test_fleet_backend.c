@@ -74,5 +74,5 @@ Test(fleet_backend, a_state_directory_that_takes_nothing_ends_the_claim) {
         cr_expect(lease_claim(lease).over);
         cr_expect_eq(lease_claim(lease).error, -EPERM);
         cr_assert(lease_give_up(lease));
-        cr_assert_contains(capture_take(), "fleet-nonce: Permission denied; make room or repair");
+        cr_assert_contains(capture_take(), "/fleet: Permission denied; make room or repair");
 }

@@ -79,7 +79,7 @@ static void make(const struct fleet_space *space, const char *nonce) {
                 .counters = &fleet_hosts.counters,
         };
 
-        snprintf(parts.nonce, RECORD_HEX, "%s", nonce);
+        snprintf(parts.memory.nonce, RECORD_HEX, "%s", nonce);
         fleet_free(fleet);
         cr_assert_eq(fleet_new(&fleet, &parts), 0);
 }

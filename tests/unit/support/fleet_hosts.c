@@ -46,7 +46,7 @@ int fleet_host_claim(struct host *h, const char *name, uint32_t count) {
                 memory_begin_space(&fleet_hosts.memory, &parts.space.layout);
         snprintf(parts.who.host, sizeof(parts.who.host), "%s", name);
         snprintf(parts.who.directory, sizeof(parts.who.directory), "%s", name);
-        snprintf(parts.nonce, sizeof(parts.nonce), "%s", h->nonce);
+        snprintf(parts.memory.nonce, sizeof(parts.memory.nonce), "%s", h->nonce);
         if (h->fleet == NULL) {
                 h->link = (struct memory_host){ .memory = &fleet_hosts.memory };
                 cr_assert_eq(fleet_new(&h->fleet, &parts), 0);
