@@ -11,6 +11,7 @@
 #include "daemon/lease/fleet/commit.h"
 #include "daemon/lease/fleet/internal.h"
 #include "daemon/lease/fleet/old_copy.h"
+#include "daemon/lease/fleet/resize.h"
 #include "daemon/lease/fleet/survey.h"
 #include "daemon/lease/fleet/view_part.h"
 #include "daemon/lease/state/fence_file.h"
@@ -76,17 +77,19 @@ static int refuse_none(const struct fleet *f, const struct fleet_view *view, uin
                            census.resting, when, census.refused, census.free);
 }
 
-/* Is it a run of a length that we can continue with, and in no other record? */
-static bool is_whole_run(const struct fleet *f, const struct fleet_view *view, size_t owner) {
-        const struct worker_set *workers = &view->owners[owner].record->workers;
-        uint32_t first = worker_set_next(workers, 0), count = worker_set_count(workers);
+/* What a run can continue with: the first worker IDs of that record in a row which are in no
+ * other one, and no more than the configuration allows. The run may be shorter than that says:
+ * it grows while it serves. */
+static struct worker_set run_of(const struct fleet *f, const struct fleet_view *view,
+                                const struct fleet_owner *owner) {
+        const struct worker_set *workers = &owner->record->workers;
+        struct worker_set run = { .bits = { 0 } };
+        uint32_t first = worker_set_next(workers, 0), most = fleet_max_count(f);
 
-        if (count < f->parts.count || count > fleet_max_count(f))
-                return false;
-        for (uint32_t w = first; w < first + count; w++)
-                if (!worker_set_has(workers, w) || view->of_worker[w] != (int32_t)owner)
-                        return false;
-        return true;
+        for (uint32_t w = first; w - first < most && worker_set_has(workers, w) &&
+                                 view->of_worker[w] == (int32_t)(owner - view->owners); w++)
+                worker_set_add(&run, w);
+        return run;
 }
 
 /* Our own record, which an earlier attempt or the previous daemon has written. */
@@ -100,8 +103,8 @@ static const struct fleet_owner *find_own(const struct fleet *f, const struct fl
                 if (strcmp(record->nonce, f->record.nonce) != 0 &&
                     strcmp(record->nonce, f->parts.memory.nonce) != 0)
                         continue;
-                if (!is_whole_run(f, view, i))
-                        continue;
+                if (view->of_worker[worker_set_next(&record->workers, 0)] != (int32_t)i)
+                        continue; /* its first worker ID is in another record as well */
                 /* an attempt of ours was done; else a copy of this daemon wrote the record */
                 if (memcmp(record->life, f->lives, FLEET_LIVES_LENGTH) == 0)
                         return owner;
@@ -143,6 +146,17 @@ static uint64_t later(uint64_t a, uint64_t b) {
         return a > b ? a : b;
 }
 
+/* What the configuration no longer allows goes to a record of its own in the same commit. What
+ * clients hold of it ends at or below the fence that both records have. */
+static void give_back_rest(struct fleet *f, struct fleet_commit *d,
+                           const struct fleet_owner *own) {
+        struct worker_set rest = own->record->workers;
+
+        worker_set_subtract(&rest, &f->record.workers);
+        if (worker_set_count(&rest) > 0)
+                fleet_give_back(f, d, &rest, UINT64_MAX);
+}
+
 /* `own`: the record to continue with; NULL: the workers are new to us. */
 static int commit_claim(struct fleet *f, const struct fleet_view *view,
                         const struct fleet_owner *own, const struct worker_set *taken,
@@ -179,6 +193,7 @@ static int commit_claim(struct fleet *f, const struct fleet_view *view,
                 fleet_commit_check(&d, "contract", view->contract_modified);
                 if (own->alive)
                         fleet_commit_delete(&d, fleet_commit_key(&d, "alive", own->record->life));
+                give_back_rest(f, &d, own);
         }
         r = fleet_commit_send(&d, f->parts.calls, f->parts.coordinator);
         if (r < 0)
@@ -213,6 +228,7 @@ static int claim_new(struct fleet *f, const struct fleet_view *view) {
 
 static int claim_run(struct fleet *f, const struct fleet_view *view) {
         const struct fleet_owner *own = find_own(f, view);
+        struct worker_set run;
         int r = fleet_check_contract(f, view);
 
         if (r == 0)
@@ -223,7 +239,8 @@ static int claim_run(struct fleet *f, const struct fleet_view *view) {
                 return r;
         if (own == NULL)
                 return claim_new(f, view);
-        return commit_claim(f, view, own, &own->record->workers, own->record->fence_tick);
+        run = run_of(f, view, own);
+        return commit_claim(f, view, own, &run, own->record->fence_tick);
 }
 
 /* ---- what a claim reads */

@@ -122,8 +122,7 @@ static int grow_run(struct fleet *f, uint32_t count) {
 
 /* ---- shrinking */
 
-/* The record of released worker IDs: of the same host, without a session, and at rest. */
-static void put_rest(struct fleet *f, struct fleet_commit *d, const struct worker_set *given,
+void fleet_give_back(struct fleet *f, struct fleet_commit *d, const struct worker_set *given,
                      uint64_t last_tick) {
         struct record_host rest = f->record;
 
@@ -149,7 +148,7 @@ static int shrink_run(struct fleet *f, uint32_t count, uint64_t last_tick) {
                 worker_set_add(&given, w);
         }
         put_own(f, &d, &kept);
-        put_rest(f, &d, &given, last_tick);
+        fleet_give_back(f, &d, &given, last_tick);
         return commit_run(f, &d, &kept);
 }
 

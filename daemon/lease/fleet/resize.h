@@ -25,5 +25,9 @@ int fleet_grow(struct fleet *fleet, uint32_t count);
 /* Keeps the first `count` worker IDs of the run and gives the others back, in a record of
  * their own. IDs of those exist up to `last_tick` at most, and none will be issued above. */
 int fleet_shrink(struct fleet *fleet, uint32_t count, uint64_t last_tick);
+/* Puts these worker IDs, which our record has in no other write of this commit, into such a
+ * record. */
+void fleet_give_back(struct fleet *fleet, struct fleet_commit *d, const struct worker_set *given,
+                     uint64_t last_tick);
 /* How many worker IDs the run certainly has; above `ret_above_tick` all of them are ours. */
 uint32_t fleet_run(const struct fleet *fleet, uint64_t *ret_above_tick);

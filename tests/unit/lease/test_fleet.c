@@ -274,6 +274,66 @@ Test(fleet, a_session_that_outlives_its_end_is_not_waited_for) {
         cr_assert_eq(fleet_renew(a.fleet, NOW_TICK + 3000), 0);
 }
 
+static void restart(struct host *h, const struct host *before, uint32_t count, uint32_t most) {
+        max_count = most;
+        make(h, "1", count, fleet_nonce(before->fleet));
+        cr_assert_eq(fleet_claim(h->fleet, &h->grant), 0);
+}
+
+/* A full region: nobody else can have what the configuration changes. Red when a run must be
+ * of the configured length. */
+Test(fleet, own_worker_ids_come_first_whatever_the_count) {
+        struct host a, b, c;
+        struct fleet_view *view;
+        uint64_t tick;
+
+        claim(&a, "1", 3);
+        claim(&b, "2", 1);
+        cr_assert_eq(fleet_renew(a.fleet, 5000), 0);
+        restart(&c, &a, 1, 1); /* killed */
+        cr_assert_eq(c.grant.worker_first, 0);
+        cr_assert_eq(c.grant.worker_count, 1);
+        cr_assert_eq(c.grant.fence_tick, 5000);
+        cr_assert_not(c.grant.taken_anew);
+        view = fleet_hosts_look();
+        for (uint32_t w = 1; w < 3; w++) {
+                cr_assert_geq(view->of_worker[w], 0);
+                cr_assert(view->owners[view->of_worker[w]].record->released);
+                cr_assert_eq(view->owners[view->of_worker[w]].record->fence_tick, 5000);
+        }
+        fleet_view_free(view);
+        cr_assert_eq(fleet_renew(c.fleet, 6000), 0);
+        restart(&a, &c, 3, 4);
+        cr_assert_eq(a.grant.worker_first, 0);
+        cr_assert_eq(a.grant.worker_count, 1, "it grows later");
+        cr_assert_eq(fleet_grow(a.fleet, 3), -EBUSY, "clients may have IDs of them");
+        fleet_hosts.memory.now_ns += 5 * S;
+        cr_assert_eq(fleet_grow(a.fleet, 3), 0);
+        cr_assert_eq(fleet_run(a.fleet, &tick), 3);
+        cr_assert_eq(tick, 5000, "above what it had before");
+        cr_assert_eq(fleet_renew(b.fleet, 6000), 0);
+}
+
+/* The answer is lost: what was given back is given back once. */
+Test(fleet, a_run_that_is_shortened_at_a_start_is_so_once) {
+        struct host a, b;
+        struct fleet_view *view;
+
+        claim(&a, "1", 4);
+        max_count = 2;
+        make(&b, "1", 2, fleet_nonce(a.fleet));
+        b.link.commit_loss = MEMORY_ANSWER_LOST;
+        cr_assert_eq(fleet_claim(b.fleet, &b.grant), -ETIMEDOUT);
+        cr_assert_eq(fleet_claim(b.fleet, &b.grant), 0);
+        cr_assert_eq(b.grant.worker_count, 2);
+        view = fleet_hosts_look();
+        cr_assert_eq(view->n_owners, 2);
+        fleet_view_free(view);
+        capture_begin();
+        cr_assert_eq(fleet_renew(a.fleet, 5000), -ESTALE, "another daemon has the record");
+        cr_assert_contains(capture_take(), "lease-lost");
+}
+
 /* Session, fence and delay: no earlier, and no later. */
 Test(fleet, worker_ids_rest) {
         struct host a, b, c;
