@@ -11,8 +11,8 @@
 #include "daemon/lease/backoff.h"
 #include "daemon/lease/state/fence_file.h"
 #include "daemon/repair/above.h"
-#include "daemon/repair/workers_list.h"
 #include "daemon/repair/workers_release.h"
+#include "daemon/repair/workers_text.h"
 #include "daemon/util/log.h"
 
 #define EVENT "workers-release"
@@ -34,10 +34,10 @@ static int confirm_change(const char *question, bool yes) {
 }
 
 static void describe_owner(const struct workers_task *task, const struct fleet_owner *owner) {
-        const struct record_host *record = owner->record;
-        char *workers = worker_set_text(&record->workers), time[FENCE_TIME_SIZE];
+        const struct record_brief *record = owner->record;
+        char time[FENCE_TIME_SIZE];
 
-        printf("Worker IDs %s of ", workers != NULL ? workers : "?");
+        printf("Worker IDs %s of ", record->workers);
         workers_print_plain(stdout, record->who.host);
         printf(" (machine %.8s, pid %" PRId64 "), %s: IDs up to tick %" PRIu64 " (%s) may exist.\n",
                record->who.machine_id, record->who.pid, workers_state_name(workers_state_of(owner)),
@@ -46,7 +46,6 @@ static void describe_owner(const struct workers_task *task, const struct fleet_o
                 puts("Its session is alive and is ended. If sfshmd still runs there, it begins a new one, "
                      "or loses these\nworker IDs to a host that claims them first, and must then be "
                      "restarted.");
-        free(workers);
 }
 
 static int free_owners(const struct workers_task *task, const struct workers_release *release,

@@ -11,8 +11,9 @@
 #include "daemon/repair/above.h"
 #include "daemon/repair/release_command.h"
 #include "daemon/repair/workers_begin.h"
-#include "daemon/repair/workers_list.h"
+#include "daemon/repair/workers_json.h"
 #include "daemon/repair/workers_local.h"
+#include "daemon/repair/workers_text.h"
 #include "daemon/util/log.h"
 
 /* ---- listing */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
-/* The worker IDs of a region as text and as JSON. Pure, except for `out`. */
-#include <stdio.h>
-
+/* The worker IDs of a region, one line or object for each host that has some or was the last
+ * to have them: what both forms of the list, workers_text.h and workers_json.h, show. Pure. */
+#include "daemon/lease/fleet/choose.h"
 #include "daemon/lease/fleet/view.h"
 
 struct workers_list {
@@ -17,10 +17,19 @@ enum workers_state { WORKERS_HELD, WORKERS_DEAD, WORKERS_RELEASED, WORKERS_FREED
 enum workers_state workers_state_of(const struct fleet_owner *owner);
 const char *workers_state_name(enum workers_state state);
 
-/* 0 or -ENOMEM. */
-int workers_list_text(FILE *out, const struct workers_list *list);
-/* One object, on one line. */
-int workers_list_json(FILE *out, const struct workers_list *list);
+/* What an operator should look after, in a region that seems well. */
+bool workers_is_late(const struct workers_list *list, const struct fleet_owner *owner);
+bool workers_is_old(const struct fleet_owner *owner);
 
-/* Prints printable ASCII as it is and '?' for the rest, such as control sequences. */
-void workers_print_plain(FILE *out, const char *text);
+struct workers_rows {
+        const struct fleet_owner **owners; /* in the order of their first worker IDs */
+        char *refused, *unused;            /* worker IDs */
+        struct fleet_census census;
+        uint32_t full_percent;
+        uint64_t first_in_id; /* what worker ID 0 of the region is as the worker of an ID */
+};
+/* 0 or -ENOMEM. */
+int workers_rows_make(struct workers_rows *ret, const struct workers_list *list);
+void workers_rows_clear(struct workers_rows *rows);
+/* When another host may take them. */
+uint64_t workers_free_tick(const struct workers_list *list, const struct fleet_owner *owner);

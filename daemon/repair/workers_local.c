@@ -81,11 +81,11 @@ static void print_text(FILE *out, const struct local_run *run) {
         const struct config *config = run->config;
         int width = (int)strlen(run->workers);
 
-        fprintf(out, "region %" PRIu32 ": worker IDs %s by configuration (workers.backend = local); "
-                "those of other hosts are not known\n", config->region, run->workers);
+        fprintf(out, "region %" PRIu32 ": worker IDs %s by configuration (workers.backend = local)\n"
+                "Those of other hosts are not known.\n", config->region, run->workers);
         width = width < 7 ? 7 : width;
-        fprintf(out, "%-*s  %-7s  %7s  %7s  %-24s  %13s  %9s\n", width, "WORKERS", "STATE", "PID",
-                "UID", "FENCE", "TICK", "AHEAD_S");
+        fprintf(out, "%-*s  %-7s  %7s  %7s  %-24s  %9s\n", width, "WORKERS", "STATE", "PID",
+                "UID", "FENCE", "AHEAD_S");
         fprintf(out, "%-*s  %-7s", width, run->workers, run->held ? "held" : "unused");
         if (run->held && run->holder.pid > 0)
                 fprintf(out, "  %7d", run->holder.pid);
@@ -96,10 +96,9 @@ static void print_text(FILE *out, const struct local_run *run) {
         else
                 fprintf(out, "  %7s", "-");
         if (run->has_fence)
-                fprintf(out, "  %-24s  %13" PRIu64 "  %9.1f\n", run->fence, run->fence_tick,
-                        (double)run->ahead_ms / 1e3);
+                fprintf(out, "  %-24s  %9.1f\n", run->fence, (double)run->ahead_ms / 1e3);
         else
-                fprintf(out, "  %-24s  %13s  %9s\n", "-", "-", "-");
+                fprintf(out, "  %-24s  %9s\n", "-", "-");
 }
 
 static json_t *number_if(bool known, uint64_t value) {

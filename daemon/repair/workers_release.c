@@ -22,41 +22,44 @@ static int refuse_worker(const struct workers_release *release, uint32_t worker)
                            " was never used: it is free", worker, release->space.region);
 }
 
-static int refuse_alive(const struct workers_release *release, const struct record_host *record) {
-        char *workers = worker_set_text(&record->workers);
-        int r = log_failure(EBUSY, "workers-release", "worker IDs %s of region %" PRIu32 " are held "
+static int refuse_alive(const struct workers_release *release,
+                        const struct record_brief *record) {
+        return log_failure(EBUSY, "workers-release", "worker IDs %s of region %" PRIu32 " are held "
                             "by %s (pid %" PRId64 "), whose session is alive: stop sfshmd there. If "
                             "the host is dead, the session expires within the configured "
                             "ttl; --force ends it now",
-                            workers != NULL ? workers : "?", release->space.region,
-                            record->who.host, record->who.pid);
+                            record->workers, release->space.region, record->who.host,
+                            record->who.pid);
+}
 
-        free(workers);
-        return r;
+/* Those of `asked` are marked in `ret`, which has room for all. */
+static int mark_owners(const struct workers_release *release, bool force, bool *ret) {
+        const struct fleet_view *view = release->view;
+
+        for (uint32_t w = worker_set_next(&release->asked, 0); w < view->end;
+             w = worker_set_next(&release->asked, w + 1)) {
+                int32_t owner = view->of_worker[w];
+
+                if (owner < 0)
+                        return refuse_worker(release, w);
+                if (view->owners[owner].alive && !force)
+                        return refuse_alive(release, view->owners[owner].record);
+                ret[owner] = true;
+        }
+        return 0;
 }
 
 int workers_release_owners(const struct workers_release *release, bool force, size_t **ret,
                            size_t *ret_n) {
-        const struct fleet_view *view = release->view;
-        size_t *owners = calloc(view->n_owners + 1, sizeof(*owners)), n = 0;
-        int r = owners != NULL ? 0 : -ENOMEM;
+        size_t end = release->view->n_owners, n = 0;
+        bool *marked = calloc(end + 1, sizeof(*marked));
+        size_t *owners = calloc(end + 1, sizeof(*owners));
+        int r = marked != NULL && owners != NULL ? mark_owners(release, force, marked) : -ENOMEM;
 
-        for (uint32_t w = worker_set_next(&release->asked, 0); r == 0 && w < view->end;
-             w = worker_set_next(&release->asked, w + 1)) {
-                int32_t owner = view->of_worker[w];
-                bool listed = false;
-
-                if (owner < 0) {
-                        r = refuse_worker(release, w);
-                        break;
-                }
-                for (size_t i = 0; i < n; i++)
-                        listed |= owners[i] == (size_t)owner;
-                if (!listed && view->owners[owner].alive && !force)
-                        r = refuse_alive(release, view->owners[owner].record);
-                else if (!listed)
-                        owners[n++] = (size_t)owner;
-        }
+        for (size_t i = 0; r == 0 && i < end; i++)
+                if (marked[i])
+                        owners[n++] = i;
+        free(marked);
         if (r < 0) {
                 free(owners);
                 return r;
@@ -69,8 +72,9 @@ int workers_release_owners(const struct workers_release *release, bool force, si
 int workers_release_free(const struct workers_release *release, size_t owner) {
         const struct fleet_owner *seen = &release->view->owners[owner];
         struct fleet_commit d = { .space = &release->space };
-        struct record_host freed = *seen->record;
+        struct record_host freed;
 
+        record_brief_expand(seen->record, &freed);
         freed.freed = true;
         fleet_commit_owner(&d, seen, &freed);
         if (seen->alive)
@@ -96,7 +100,7 @@ static int check_hosts(const struct workers_release *release) {
                                    "with its session", view->strays[0].key, view->strays[0].value);
         for (size_t i = 0; i < view->n_owners; i++)
                 if (view->owners[i].alive &&
-                    worker_set_intersects(&view->owners[i].record->workers, &release->asked))
+                    record_brief_has_any(view->owners[i].record, &release->asked))
                         return refuse_alive(release, view->owners[i].record);
         return 0;
 }
@@ -145,17 +149,18 @@ int workers_release_fence(const struct workers_release *release, uint64_t fence_
         const struct fleet_view *view = release->view;
         struct fleet_commit d = { .space = &release->space };
         struct record_used used = view->used;
+        bool all = all_refused_asked(release);
         uint64_t highest_tick;
         int r;
 
         used.claims++; /* claims and repairs happen one after the other */
         fleet_commit_replace(&d, fleet_commit_key(&d, "used", ""), view->used_modified,
                              record_keep(view->used_later, record_used_text(&used)));
-        /* records that have some of them too, see mark_owner() in view.c */
+        /* records that have some of them too, see mark_worker() in view.c */
         highest_tick = fleet_commit_owners(&d, view, &release->asked);
         if (highest_tick > fence_tick)
                 fence_tick = highest_tick;
-        for (size_t i = 0; i < view->n_damaged && all_refused_asked(release); i++) {
+        for (size_t i = 0; all && i < view->n_damaged; i++) {
                 fleet_commit_check(&d, view->damaged[i].key, view->damaged[i].modified);
                 fleet_commit_delete(&d, view->damaged[i].key);
         }

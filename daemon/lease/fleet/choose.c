@@ -7,13 +7,15 @@
 /* A commit has room for the records of so many owners, beside four other keys. */
 #define OWNERS_MAX (COORDINATOR_COMMIT_MAX - 4)
 
-uint64_t fleet_free_tick(const struct record_host *record, uint64_t recycle_ticks) {
+uint64_t fleet_free_tick(uint64_t fence_tick, bool freed, uint64_t recycle_ticks) {
         uint64_t tick;
 
-        if (record->freed)
-                recycle_ticks = 0;
-        return __builtin_add_overflow(record->fence_tick, recycle_ticks, &tick) ||
+        return __builtin_add_overflow(fence_tick, freed ? 0 : recycle_ticks, &tick) ||
                                tick == UINT64_MAX ? UINT64_MAX : tick + 1;
+}
+
+static uint64_t free_tick_of(const struct record_brief *record, uint64_t recycle_ticks) {
+        return fleet_free_tick(record->fence_tick, record->freed, recycle_ticks);
 }
 
 /* -EBUSY, or 0 and the fence. */
@@ -26,13 +28,13 @@ static int check_worker(const struct fleet_view *view, uint32_t worker, uint64_t
                 return 0;
         if (owner == FLEET_REFUSED || view->owners[owner].alive)
                 return -EBUSY;
-        return now_tick >= fleet_free_tick(view->owners[owner].record, recycle_ticks) ? 0 : -EBUSY;
+        return now_tick >= free_tick_of(view->owners[owner].record, recycle_ticks) ? 0 : -EBUSY;
 }
 
 static bool released_by(const struct fleet_view *view, uint32_t worker,
                         const struct record_identity *who) {
         int32_t owner = view->of_worker[worker];
-        const struct record_host *record = owner >= 0 ? view->owners[owner].record : NULL;
+        const struct record_brief *record = owner >= 0 ? view->owners[owner].record : NULL;
 
         return record != NULL && record->released &&
                strcmp(record->who.machine_id, who->machine_id) == 0 &&
@@ -63,28 +65,79 @@ uint32_t fleet_extent(const struct fleet_view *view, uint32_t first, uint32_t mo
         return n;
 }
 
+/* A run of free worker IDs that moves through the region. As no commit takes more than
+ * OWNERS_MAX owners, few fences are higher than all behind them: those are kept, so that
+ * the highest of the run is known without looking at each again. */
+#define FENCES_MAX (2 * OWNERS_MAX) /* more than there are, of the run and one owner more */
+
+struct window {
+        const struct fleet_view *view;
+        uint32_t first, end;
+        uint32_t owners; /* never fewer than there are, which is enough */
+        struct { uint32_t worker; uint64_t tick; } fences[FENCES_MAX]; /* falling */
+        uint32_t head, tail;
+};
+
+static uint32_t begins_owner(const struct window *w, uint32_t worker) {
+        return w->view->of_worker[worker] >= 0 &&
+               (worker == w->first || w->view->of_worker[worker] != w->view->of_worker[worker - 1]);
+}
+
+static void window_add(struct window *w, uint64_t fence_tick) {
+        w->owners += begins_owner(w, w->end);
+        while (w->tail != w->head && w->fences[(w->tail - 1) % FENCES_MAX].tick <= fence_tick)
+                w->tail--;
+        w->fences[w->tail % FENCES_MAX].worker = w->end++;
+        w->fences[w->tail++ % FENCES_MAX].tick = fence_tick;
+}
+
+static void window_drop_first(struct window *w) {
+        const int32_t *of_worker = w->view->of_worker;
+
+        /* else that owner begins with the next one now, and counts as before */
+        if (w->end == w->first + 1 || of_worker[w->first] != of_worker[w->first + 1])
+                w->owners -= of_worker[w->first] >= 0;
+        w->first++;
+        while (w->head != w->tail && w->fences[w->head % FENCES_MAX].worker < w->first)
+                w->head++;
+}
+
+/* Takes one more worker ID in; where it is not free, the next run begins behind it. */
+static void window_move(struct window *w, uint32_t count, uint64_t now_tick,
+                        uint64_t recycle_ticks) {
+        uint64_t fence;
+
+        if (check_worker(w->view, w->end, now_tick, recycle_ticks, &fence) < 0) {
+                w->first = ++w->end;
+                w->owners = 0;
+                w->head = w->tail;
+                return;
+        }
+        window_add(w, fence);
+        while (w->end - w->first > count || w->owners > OWNERS_MAX)
+                window_drop_first(w);
+}
+
 int fleet_choose(const struct fleet_view *view, uint32_t count, uint64_t now_tick,
                  uint64_t recycle_ticks, struct fleet_choice *ret) {
         struct fleet_choice best = { .first = UINT32_MAX };
+        struct window w = { .view = view };
         bool best_aligned = false;
 
-        for (uint32_t first = 0; first < view->end && count <= view->end - first; first++) {
-                bool aligned = first % count == 0; /* leaves whole runs to other hosts */
-                uint64_t fence, own;
-                uint32_t n =
-                        fleet_extent(view, first, count, now_tick, recycle_ticks, NULL, &fence);
+        while (w.end < view->end) {
+                bool aligned; /* leaves whole runs to other hosts */
+                uint64_t fence;
 
-                if (n < count) {
-                        /* no run with a worker ID that is not free; else it has too many owners */
-                        if (check_worker(view, first + n, now_tick, recycle_ticks, &own) < 0)
-                                first += n;
+                window_move(&w, count, now_tick, recycle_ticks);
+                if (w.end - w.first < count)
                         continue;
-                }
+                aligned = w.first % count == 0;
+                fence = w.fences[w.head % FENCES_MAX].tick;
                 if (best.first != UINT32_MAX &&
                     (fence > best.fence_tick || (fence == best.fence_tick &&
                                                  (best_aligned || !aligned))))
                         continue;
-                best = (struct fleet_choice){ .first = first, .fence_tick = fence };
+                best = (struct fleet_choice){ .first = w.first, .fence_tick = fence };
                 best_aligned = aligned;
                 if (aligned && fence == 0)
                         break; /* none is better */
@@ -111,7 +164,7 @@ struct fleet_census fleet_census(const struct fleet_view *view, uint64_t now_tic
                         census.held++;
                 } else {
                         census.resting++;
-                        tick = fleet_free_tick(view->owners[owner].record, recycle_ticks);
+                        tick = free_tick_of(view->owners[owner].record, recycle_ticks);
                         if (tick < census.first_free_tick)
                                 census.first_free_tick = tick;
                 }

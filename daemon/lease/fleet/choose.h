@@ -3,9 +3,9 @@
 /* Which worker IDs of a region are free, and which run a claim takes. Pure. */
 #include "daemon/lease/fleet/view.h"
 
-/* The first tick at which the worker IDs of that record may be claimed, if its session is
- * over by then. */
-uint64_t fleet_free_tick(const struct record_host *record, uint64_t recycle_ticks);
+/* The first tick at which the worker IDs of a record with that fence may be claimed, if its
+ * session is over by then. */
+uint64_t fleet_free_tick(uint64_t fence_tick, bool freed, uint64_t recycle_ticks);
 
 struct fleet_choice {
         uint32_t first;

@@ -89,9 +89,9 @@ uint64_t fleet_commit_owners(struct fleet_commit *d, const struct fleet_view *vi
         for (size_t i = 0; i < view->n_owners; i++) {
                 struct record_host rest;
 
-                if (!worker_set_intersects(&view->owners[i].record->workers, taken))
+                if (!record_brief_has_any(view->owners[i].record, taken))
                         continue;
-                rest = *view->owners[i].record;
+                record_brief_expand(view->owners[i].record, &rest);
                 worker_set_subtract(&rest.workers, taken);
                 fleet_commit_owner(d, &view->owners[i], &rest);
                 if (rest.fence_tick > fence_tick)

@@ -82,11 +82,10 @@ static int refuse_none(const struct fleet *f, const struct fleet_view *view, uin
  * it grows while it serves. */
 static struct worker_set run_of(const struct fleet *f, const struct fleet_view *view,
                                 const struct fleet_owner *owner) {
-        const struct worker_set *workers = &owner->record->workers;
         struct worker_set run = { .bits = { 0 } };
-        uint32_t first = worker_set_next(workers, 0), most = fleet_max_count(f);
+        uint32_t first = owner->record->first, most = fleet_max_count(f);
 
-        for (uint32_t w = first; w - first < most && worker_set_has(workers, w) &&
+        for (uint32_t w = first; w - first < most && w < view->end &&
                                  view->of_worker[w] == (int32_t)(owner - view->owners); w++)
                 worker_set_add(&run, w);
         return run;
@@ -98,12 +97,12 @@ static const struct fleet_owner *find_own(const struct fleet *f, const struct fl
 
         for (size_t i = 0; i < view->n_owners; i++) {
                 const struct fleet_owner *owner = &view->owners[i];
-                const struct record_host *record = owner->record;
+                const struct record_brief *record = owner->record;
 
                 if (strcmp(record->nonce, f->record.nonce) != 0 &&
                     strcmp(record->nonce, f->parts.memory.nonce) != 0)
                         continue;
-                if (view->of_worker[worker_set_next(&record->workers, 0)] != (int32_t)i)
+                if (view->of_worker[record->first] != (int32_t)i)
                         continue; /* its first worker ID is in another record as well */
                 /* an attempt of ours was done; else a copy of this daemon wrote the record */
                 if (memcmp(record->life, f->lives, FLEET_LIVES_LENGTH) == 0)
@@ -150,11 +149,12 @@ static uint64_t later(uint64_t a, uint64_t b) {
  * clients hold of it ends at or below the fence that both records have. */
 static void give_back_rest(struct fleet *f, struct fleet_commit *d,
                            const struct fleet_owner *own) {
-        struct worker_set rest = own->record->workers;
+        struct record_host was;
 
-        worker_set_subtract(&rest, &f->record.workers);
-        if (worker_set_count(&rest) > 0)
-                fleet_give_back(f, d, &rest, UINT64_MAX);
+        record_brief_expand(own->record, &was);
+        worker_set_subtract(&was.workers, &f->record.workers);
+        if (worker_set_count(&was.workers) > 0)
+                fleet_give_back(f, d, &was.workers, UINT64_MAX);
 }
 
 /* `own`: the record to continue with; NULL: the workers are new to us. */

@@ -55,7 +55,7 @@ int fleet_check_contract(const struct fleet *f, const struct fleet_view *view) {
 
 /* Not old, though with a lower fence, is what a later daemon of this host or of a copy of its
  * machine has written, and the release of the daemon that a copied state directory is of. */
-static bool is_older(const struct fleet_memory *memory, const struct record_host *record) {
+static bool is_older(const struct fleet_memory *memory, const struct record_brief *record) {
         uint64_t since = (uint64_t)record->since_unix_ms;
 
         if (record->fence_tick >= memory->fence_tick)
@@ -63,7 +63,7 @@ static bool is_older(const struct fleet_memory *memory, const struct record_host
         return since < memory->since_unix_ms || (since == memory->since_unix_ms && !record->released);
 }
 
-static int check_own(const struct fleet_memory *memory, const struct record_host *record) {
+static int check_own(const struct fleet_memory *memory, const struct record_brief *record) {
         if (!is_older(memory, record))
                 return 0;
         return record->fence_tick < memory->fence_tick

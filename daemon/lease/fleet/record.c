@@ -272,6 +272,70 @@ int record_host_parse(const char *text, const struct id_layout *layout, const ch
 }
 
 char *record_alive_text(const struct record_host *host) {
-        return dump_object(json_pack("{s:i, s:s, s:s}", "version", RECORD_VERSION, "nonce",
-                                     host->nonce, "host", host->who.host));
+        return dump_object(json_pack("{s:i, s:s, s:s, s:s}", "version", RECORD_VERSION, "nonce",
+                                     host->nonce, "host", host->who.host, "sfshmd",
+                                     SFSHM_VERSION));
+}
+
+/* A quote within a string has a backslash before it, so this is a field. */
+void record_alive_daemon(const char *text, char ret[RECORD_DAEMON]) {
+        const char *at = strstr(text, "\"sfshmd\":\"");
+
+        ret[0] = '\0';
+        if (at != NULL)
+                (void)sscanf(at, "\"sfshmd\":\"%15[0-9A-Za-z.~+-]", ret);
+}
+
+/* ---- as a list keeps them */
+
+struct record_brief *record_brief_new(const struct record_host *record) {
+        char *workers = worker_set_text(&record->workers);
+        struct record_brief *kept =
+                workers != NULL ? malloc(sizeof(*kept) + strlen(workers) + 1) : NULL;
+
+        if (kept != NULL) {
+                *kept = (struct record_brief){
+                        .version = record->version,
+                        .released = record->released,
+                        .freed = record->freed,
+                        .who = record->who,
+                        .since_unix_ms = record->since_unix_ms,
+                        .fence_tick = record->fence_tick,
+                        .grown_tick = record->grown_tick,
+                        .renewals = record->renewals,
+                        .first = worker_set_next(&record->workers, 0),
+                        .count = worker_set_count(&record->workers),
+                };
+                memcpy(kept->nonce, record->nonce, RECORD_HEX);
+                memcpy(kept->life, record->life, RECORD_HEX);
+                memcpy(kept->workers, workers, strlen(workers) + 1);
+        }
+        free(workers);
+        return kept;
+}
+
+void record_brief_expand(const struct record_brief *kept, struct record_host *ret) {
+        *ret = (struct record_host){
+                .version = kept->version,
+                .released = kept->released,
+                .freed = kept->freed,
+                .who = kept->who,
+                .since_unix_ms = kept->since_unix_ms,
+                .fence_tick = kept->fence_tick,
+                .grown_tick = kept->grown_tick,
+                .renewals = kept->renewals,
+        };
+        memcpy(ret->nonce, kept->nonce, RECORD_HEX);
+        memcpy(ret->life, kept->life, RECORD_HEX);
+        (void)worker_set_parse(kept->workers, WORKER_SET_MAX, &ret->workers); /* it was written */
+}
+
+bool record_brief_has_any(const struct record_brief *brief, const struct worker_set *set) {
+        const char *text = brief->workers;
+        uint32_t first, last;
+
+        while (worker_set_range(&text, &first, &last))
+                if (worker_set_has_any(set, first, last))
+                        return true;
+        return false;
 }

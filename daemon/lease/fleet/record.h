@@ -19,6 +19,7 @@
 #define RECORD_VERSION_NEXT 2 /* read as well */
 #define RECORD_HEX 33u /* 16 bytes in hex, NUL */
 #define RECORD_NAME 65u
+#define RECORD_DAEMON 16u /* the version of an sfshmd */
 
 /* `contract`: what all hosts have in common, and which regions are in use. */
 struct record_contract {
@@ -64,6 +65,18 @@ struct record_host {
         uint64_t renewals;
 };
 
+/* The same as a list of its region keeps it: a set has 8 KiB, and the hosts may be 65,536. */
+struct record_brief {
+        int version;
+        char nonce[RECORD_HEX], life[RECORD_HEX];
+        bool released, freed;
+        struct record_identity who;
+        int64_t since_unix_ms;
+        uint64_t fence_tick, grown_tick, renewals;
+        uint32_t first, count; /* of `workers`: the lowest, and how many */
+        char workers[];        /* as worker_set_text() writes it */
+};
+
 char *record_contract_text(const struct record_contract *contract); /* malloc'ed, as all; or NULL */
 int record_contract_parse(const char *text, struct record_contract *ret);
 char *record_used_text(const struct record_used *used);
@@ -73,7 +86,13 @@ int record_used_parse(const char *text, uint32_t end, struct record_used *ret);
 char *record_host_text(const struct record_host *host, const struct id_layout *layout);
 int record_host_parse(const char *text, const struct id_layout *layout, const char *nonce,
                       struct record_host *ret);
+/* malloc'ed; NULL: no memory. */
+struct record_brief *record_brief_new(const struct record_host *record);
+void record_brief_expand(const struct record_brief *brief, struct record_host *ret);
+bool record_brief_has_any(const struct record_brief *brief, const struct worker_set *set);
 char *record_alive_text(const struct record_host *host);
+/* Which sfshmd has written that; "": it does not say. */
+void record_alive_daemon(const char *text, char ret[RECORD_DAEMON]);
 /* `text`, in place of the value `old`, which is of the next version: with the version of that
  * and its fields that this release does not know. `old` NULL: `text`. Frees `text`. */
 char *record_keep(const char *old, char *text);

@@ -74,7 +74,8 @@ struct look {
 
 static enum state state_of(const struct fleet *f, const struct look *look) {
         char key[FLEET_KEY_MAX];
-        uint64_t free_tick = fleet_free_tick(&look->record, fleet_recycle_ticks(f));
+        uint64_t free_tick = fleet_free_tick(look->record.fence_tick, look->record.freed,
+                                             fleet_recycle_ticks(f));
 
         if (coordinator_find(look->list, fleet_key(key, f->parts.space.region, "alive",
                                                    look->record.life)) != NULL)

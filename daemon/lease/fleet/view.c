@@ -100,19 +100,23 @@ int fleet_view_take_used(struct fleet_view *view, const struct coordinator_list 
 }
 
 /* With two records of one worker ID, nobody knows which fence is right: it is refused. */
-static void mark_owner(struct fleet_view *view, size_t owner) {
-        const struct record_host *record = view->owners[owner].record;
+static void mark_worker(struct fleet_view *view, uint32_t worker, size_t owner) {
+        int32_t *of = &view->of_worker[worker];
 
-        for (uint32_t w = worker_set_next(&record->workers, 0); w < view->end;
-             w = worker_set_next(&record->workers, w + 1)) {
-                if (view->of_worker[w] >= 0)
-                        log_event(LOG_LEVEL_WARNING, "coordinator-twice", "worker ID %" PRIu32 " is "
-                                  "refused: the coordinator has two hosts with it, %s and %s", w,
-                                  record->nonce,
-                                  view->owners[view->of_worker[w]].record->nonce);
-                view->of_worker[w] = view->of_worker[w] == FLEET_NEVER_USED ? (int32_t)owner :
-                                                                              FLEET_REFUSED;
-        }
+        if (*of >= 0)
+                log_event(LOG_LEVEL_WARNING, "coordinator-twice", "worker ID %" PRIu32 " is "
+                          "refused: the coordinator has two hosts with it, %s and %s", worker,
+                          view->owners[owner].record->nonce, view->owners[*of].record->nonce);
+        *of = *of == FLEET_NEVER_USED ? (int32_t)owner : FLEET_REFUSED;
+}
+
+void fleet_view_mark(struct fleet_view *view, size_t owner) {
+        const char *workers = view->owners[owner].record->workers;
+        uint32_t first, last;
+
+        while (worker_set_range(&workers, &first, &last))
+                for (; first <= last && first < view->end; first++)
+                        mark_worker(view, first, owner);
 }
 
 static int keep_odd(struct fleet_odd_key *ret, const struct coordinator_item *item, int error) {
@@ -129,31 +133,32 @@ static void free_odd(struct fleet_odd_key *keys, size_t n) {
         free(keys);
 }
 
+static int keep_damaged(struct fleet_view *view, const struct coordinator_item *item, int error) {
+        if (keep_odd(&view->damaged[view->n_damaged++], item, error) < 0)
+                return -ENOMEM;
+        log_event(LOG_LEVEL_WARNING, "coordinator-damaged", "the coordinator's key %s is "
+                  "%s: the worker IDs it stood for are refused. Put back its value by hand, or "
+                  "see sfshm fence --above",
+                  item->key, error == -EPROTO ? "of another version" : "damaged");
+        return 0;
+}
+
 int fleet_view_take_host(struct fleet_view *view, const struct coordinator_item *item,
                          const char *nonce, const struct fleet_space *space) {
         struct fleet_owner *owner = &view->owners[view->n_owners];
-        int r;
+        struct record_host record;
+        int r = record_host_parse(item->value, &space->layout, nonce, &record);
 
-        owner->record = malloc(sizeof(*owner->record));
-        if (owner->record == NULL)
-                return -ENOMEM;
-        r = record_host_parse(item->value, &space->layout, nonce, owner->record);
-        if (r < 0) {
-                free(owner->record);
-                if (r == -ENOMEM || keep_odd(&view->damaged[view->n_damaged++], item, r) < 0)
-                        return -ENOMEM;
-                log_event(LOG_LEVEL_WARNING, "coordinator-damaged", "the coordinator's key %s is "
-                          "%s: the worker IDs it stood for are refused. Put back its value by hand, or "
-                          "see sfshm fence --above",
-                          item->key, r == -EPROTO ? "of another version" : "damaged");
-                return 0;
-        }
-        if (keep_later(&owner->later, owner->record->version, item->value) < 0) {
+        if (r < 0)
+                return r == -ENOMEM ? r : keep_damaged(view, item, r);
+        owner->record = record_brief_new(&record);
+        if (owner->record == NULL ||
+            keep_later(&owner->later, record.version, item->value) < 0) {
                 free(owner->record);
                 return -ENOMEM;
         }
         owner->modified = item->modified;
-        mark_owner(view, view->n_owners++);
+        fleet_view_mark(view, view->n_owners++);
         return 0;
 }
 
@@ -188,8 +193,10 @@ static void mark_alive(struct fleet_view *view, const struct coordinator_list *l
                                                          owner->record->life));
 
                 owner->alive = item != NULL;
-                if (item != NULL)
-                        named[item - list->items] = true;
+                if (item == NULL)
+                        continue;
+                named[item - list->items] = true;
+                record_alive_daemon(item->value, owner->daemon);
         }
 }
 

@@ -14,10 +14,11 @@
 #define FLEET_REFUSED (-2) /* used, but no record has its fence */
 
 struct fleet_owner {
-        struct record_host *record;
+        struct record_brief *record;
         char *later; /* the value, if it is of the next version: see record_keep(); else NULL */
         int64_t modified;
         bool alive;
+        char daemon[RECORD_DAEMON]; /* which sfshmd lives there; "": unknown */
 };
 
 /* A key which the operator may have to repair. */
@@ -72,6 +73,8 @@ uint64_t fleet_tick_of(const struct id_layout *layout, int64_t unix_ms);
 /* For view_part.h: one key. */
 int fleet_view_take_used(struct fleet_view *view, const struct coordinator_list *list,
                          const struct fleet_space *space);
+/* Its worker IDs become those of view->owners[owner]. */
+void fleet_view_mark(struct fleet_view *view, size_t owner);
 /* There is room in `owners` and `damaged`. */
 int fleet_view_take_host(struct fleet_view *view, const struct coordinator_item *item,
                          const char *nonce, const struct fleet_space *space);

@@ -17,11 +17,13 @@ void worker_set_subtract(struct worker_set *set, const struct worker_set *other)
                 set->bits[i] &= ~other->bits[i];
 }
 
-bool worker_set_intersects(const struct worker_set *a, const struct worker_set *b) {
-        for (size_t i = 0; i < WORKER_SET_MAX / 64; i++)
-                if ((a->bits[i] & b->bits[i]) != 0)
-                        return true;
-        return false;
+bool worker_set_has_any(const struct worker_set *set, uint32_t first, uint32_t last) {
+        uint32_t at = first / 64;
+        uint64_t word = set->bits[at] >> first % 64 << first % 64;
+
+        while (word == 0 && ++at <= last / 64)
+                word = set->bits[at];
+        return word != 0 && at * 64 + (uint32_t)__builtin_ctzll(word) <= last;
 }
 
 uint32_t worker_set_count(const struct worker_set *set) {
@@ -88,6 +90,11 @@ static bool take_range(const char **text, uint32_t *ret_first, uint32_t *ret_las
                 return true;
         (*text)++;
         return take_number(text, ret_last) && *ret_last > *ret_first;
+}
+
+bool worker_set_range(const char **text, uint32_t *ret_first, uint32_t *ret_last) {
+        *text += **text == ',';
+        return **text != '\0' && take_range(text, ret_first, ret_last);
 }
 
 int worker_set_parse(const char *text, uint32_t end, struct worker_set *ret) {

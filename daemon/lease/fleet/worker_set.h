@@ -24,7 +24,8 @@ static inline void worker_set_remove(struct worker_set *set, uint32_t worker) {
 /* `set` becomes what either has; what only `set` has. */
 void worker_set_unite(struct worker_set *set, const struct worker_set *other);
 void worker_set_subtract(struct worker_set *set, const struct worker_set *other);
-bool worker_set_intersects(const struct worker_set *a, const struct worker_set *b);
+/* Has it one of `first` to `last`? */
+bool worker_set_has_any(const struct worker_set *set, uint32_t first, uint32_t last);
 uint32_t worker_set_count(const struct worker_set *set);
 /* The lowest at or above `from`; WORKER_SET_MAX: none. */
 uint32_t worker_set_next(const struct worker_set *set, uint32_t from);
@@ -33,3 +34,5 @@ uint32_t worker_set_next(const struct worker_set *set, uint32_t from);
 char *worker_set_text(const struct worker_set *set);
 /* Accepts only what worker_set_text() writes, with all worker IDs below `end`: 0 or -EBADMSG. */
 int worker_set_parse(const char *text, uint32_t end, struct worker_set *ret);
+/* The next range of a text that worker_set_text() has written; false: it was the last. */
+bool worker_set_range(const char **text, uint32_t *ret_first, uint32_t *ret_last);

@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/repair/workers_list.h"
+#include "daemon/repair/workers_json.h"
+#include "daemon/repair/workers_text.h"
 #include "tests/support/capture.h"
 #include "tests/unit/support/fleet_hosts.h"
 
@@ -65,17 +66,78 @@ Test(workers_list, tells_who_has_what_and_until_when) {
 
         make_three();
         text = show(workers_list_text, fleet_hosts_look());
-        cr_assert_contains(text, "region 0: of 4 worker IDs 1 are held, 1 rest, 0 are refused, "
-                                 "2 are free (3 never used)\n");
+        cr_assert_contains(text, "region 0 is 50 % full: 4 worker IDs\n"
+                                 "1 held, 1 resting, 0 refused, 2 free, never used: 3\n"
+                                 "WORKERS  STATE     PID  AHEAD_S    FREE  HOST\n");
         line = line_with(text, "dead");
-        cr_assert_contains(line, "0        dead      no     dead");
-        cr_assert_contains(line, "11111111  22222222       17  1970-01-01T00:00:01.000Z");
-        cr_assert_contains(line, "1970-01-01T00:00:34.000Z          34000       -7.0  "
-                                 "1970-01-01T00:00:44.001Z (in 4 s)");
+        cr_assert_contains(line, "0        dead       17     -7.0  in 4 s  dead");
         line = line_with(text, "1        released");
-        cr_assert(strcmp(line + strlen(line) - 5, "  now") == 0, "%s", line);
-        line = line_with(text, "2        held      yes    ?[2Jlives");
-        cr_assert_contains(line, "    600.0  -");
+        cr_assert(strcmp(line + strlen(line) - 15, "  now  released") == 0, "%s", line);
+        line = line_with(text, "2        held");
+        cr_assert_contains(line, "    600.0       -  ?[2Jlives");
+        free(text);
+}
+
+/* A host may be alive and useless, and one that was forgotten at an upgrade seems well. Red when
+ * `alive` alone decides, or versions are compared as text. */
+Test(workers_list, marks_hosts_to_look_after) {
+        struct memory_coordinator *memory = &fleet_hosts.memory;
+        const char *line;
+        char key[FLEET_KEY_MAX], *text;
+        struct fleet_view *view;
+
+        cr_assert_eq(fleet_host_claim(&a, "a", 1), 0);
+        cr_assert_eq(fleet_renew(a.fleet, NOW_TICK + 5000), 0);
+        fleet_hosts.memory.now_ns += 10 * S;
+        text = show(workers_list_text, fleet_hosts_look());
+        line = line_with(text, "0        held");
+        cr_assert_contains(line, "  late  a");
+        cr_assert_contains(text, "late: the session lives, but the fence has passed");
+        cr_assert_null(strstr(text, "old: "), "%s", text);
+        free(text);
+
+        view = fleet_hosts_look();
+        cr_assert_str_eq(view->owners[0].daemon, SFSHM_VERSION);
+        fleet_key(key, 0, "alive", view->owners[0].record->life);
+        fleet_view_free(view);
+        memory_put(memory, key, "{\"version\":1,\"nonce\":\"x\",\"host\":\"h\"}");
+        text = show(workers_list_text, fleet_hosts_look());
+        cr_assert_contains(line_with(text, "0        held"), "  late,old  a");
+        cr_assert_contains(text, "old: sfshmd there is older than " SFSHM_VERSION);
+        free(text);
+        text = show(workers_list_json, fleet_hosts_look());
+        cr_assert_contains(text, "\"daemon\":null,\"marks\":[\"late\",\"old\"]");
+        free(text);
+        memory_put(memory, key, "{\"version\":1,\"sfshmd\":\"10.0.0\"}");
+        text = show(workers_list_text, fleet_hosts_look());
+        cr_assert_null(strstr(text, "old: "), "%s", text);
+        free(text);
+}
+
+static void expect_80_columns(const char *text) {
+        for (const char *end; *text != '\0'; text = end + 1) {
+                end = strchr(text, '\n');
+                cr_expect_leq(end - text, 80, "%s", text);
+        }
+}
+
+/* Red when the host is printed as it is, or the widths are those of the heads. */
+Test(workers_list, fits_a_terminal) {
+        char name[RECORD_NAME] = "", *text;
+        struct fleet_view *view;
+
+        memset(name, 'x', RECORD_NAME - 1);
+        memcpy(name + RECORD_NAME - 5, "-end", 4);
+        cr_assert_eq(fleet_host_claim(&a, name, 1), 0);
+        cr_assert_eq(fleet_renew(a.fleet, NOW_TICK + 1000), 0);
+        fleet_hosts.memory.now_ns += INT64_C(100000000) * S;
+        view = fleet_hosts_look();
+        view->owners[0].record->who.pid = 4194304;
+        strcpy(view->owners[0].daemon, "0.0.1");
+        text = show(workers_list_text, view);
+        expect_80_columns(text);
+        cr_assert_contains(text, "~xx");
+        cr_assert_contains(text, "-end\n");
         free(text);
 }
 
@@ -87,8 +149,8 @@ Test(workers_list, names_what_is_to_be_repaired) {
         memory_put(&fleet_hosts.memory, fleet_key(key, 0, "host", fleet_nonce(c.fleet)),
                    "mistyped");
         text = show(workers_list_text, fleet_hosts_look());
-        cr_assert_contains(text, "2        refused   -      no fence is known: sfshm workers "
-                                 "--release 2 --above TIME\n");
+        cr_assert_contains(text, "2        refused   no fence is known: sfshm fence --above "
+                                 "TIME\n");
         cr_assert_contains(text, key);
         cr_assert_contains(text, ": damaged\n");
         cr_assert_contains(text, ": a host whose record cannot be read is or was alive: ");
@@ -134,7 +196,8 @@ Test(workers_list, an_unknown_state_is_damaged) {
         cr_assert_eq(fleet_host_claim(&a, "a", 1), 0);
         view = fleet_hosts_look();
         view->owners[0].record->freed = true;
-        text = record_host_text(view->owners[0].record, &space.layout);
+        record_brief_expand(view->owners[0].record, &record);
+        text = record_host_text(&record, &space.layout);
         cr_assert_eq(record_host_parse(text, &space.layout, fleet_nonce(a.fleet), &record), 0);
         cr_assert(record.freed && !record.released);
         memcpy(strstr(text, "freed"), "Freed", 5);
