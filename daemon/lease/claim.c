@@ -64,6 +64,12 @@ static int try(struct lease *lease) {
         return passes ? r : 0;
 }
 
+void claim_take_hurry(struct lease *lease) {
+        if (lease->hurry && lease->backend->refresh != NULL)
+                lease->backend->refresh(lease->state);
+        lease->hurry = false;
+}
+
 /* Called with the mutex. */
 static void wait_for_next(struct lease *lease, int64_t delay_ns) {
         struct timespec until = thread_deadline(backoff_jittered(delay_ns, backoff_random()));
@@ -73,7 +79,7 @@ static void wait_for_next(struct lease *lease, int64_t delay_ns) {
                 atomic_store_explicit(&lease->answer, lease->question, memory_order_relaxed);
         while (!lease->stop && !lease->hurry &&
                pthread_cond_timedwait(&lease->changed, &lease->mutex, &until) != ETIMEDOUT);
-        lease->hurry = false;
+        claim_take_hurry(lease);
 }
 
 bool claim_run(struct lease *lease) {

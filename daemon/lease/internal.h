@@ -33,12 +33,15 @@ struct lease {
         _Atomic int64_t horizon_ns;
         struct config config; /* as at the start: a reload writes to the other one meanwhile */
         struct lease_claim claim; /* under the mutex */
-        bool hurry;               /* under the mutex: the claim is tried again at once */
+        bool hurry; /* under the mutex: tried again at once, with passwords and keys read anew */
         bool over;        /* -ESTALE: another host has it. The thread's */
         int64_t retry_ns; /* the thread's: 0, or the wait before the next attempt */
         _Atomic uint64_t fence;
         _Atomic int error;
 };
+
+/* Called with the mutex, before a call of the backend: takes a lease_hurry(). In claim.c. */
+void claim_take_hurry(struct lease *lease);
 
 /* Makes the attempts of the claim, until there are worker IDs (true), or it is refused or
  * `stop`. In claim.c. */

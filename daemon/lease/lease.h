@@ -28,7 +28,8 @@ int lease_new(struct lease **ret, const struct lease_backend *backend,
 /* The eventfd signals each change. All but this, lease_fd(), lease_hurry() and the
  * watchdog's need worker IDs. */
 struct lease_claim lease_claim(struct lease *lease);
-void lease_hurry(struct lease *lease); /* tries at once: something may be better now */
+/* Tries at once what does not work, and reads passwords and keys anew. */
+void lease_hurry(struct lease *lease);
 /* Stops before the claim is over, or when it was refused. False: the thread hangs in the
  * coordinator, and keeps what it has; the process must end without freeing anything of it. */
 bool lease_give_up(struct lease *lease);

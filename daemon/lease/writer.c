@@ -84,7 +84,7 @@ static bool wait_for_work(struct lease *lease) {
                 /* a higher target changes what is written, not when it is written */
                 do
                         answer_watchdog(lease);
-                while (!lease->stop &&
+                while (!lease->stop && !lease->hurry &&
                        pthread_cond_timedwait(&lease->changed, &lease->mutex, &until) != ETIMEDOUT);
         }
         while (!lease->stop && (lease->over || !is_write_requested(lease))) {
@@ -105,6 +105,7 @@ static bool wait_for_work(struct lease *lease) {
                         break;
                 wait_until_due(lease, due_ns);
         }
+        claim_take_hurry(lease);
         return !lease->stop;
 }
 

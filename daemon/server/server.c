@@ -73,7 +73,6 @@ static void accept_ready(void *context, uint32_t events, int64_t now_ns) {
 static void apply_config(struct server *server) {
         if (server->protocol.wait != NULL) {
                 lease_set_horizon(server->lease, server->config->horizon_ns);
-                lease_hurry(server->lease);
                 server->told = false; /* the status may be that of the reload */
                 return;
         }
@@ -98,6 +97,7 @@ static void reload(struct server *server) {
                  time_ns(CLOCK_MONOTONIC) / 1000);
         (void)notify_send(text, NULL, 0);
         server->reload_refused = reload_config(server->reload) < 0;
+        lease_hurry(server->lease);
         if (!server->reload_refused)
                 apply_config(server);
         server_tell(server, server->reload_refused ?

@@ -57,6 +57,12 @@ void etcd_nodes_certify(const struct etcd_nodes *e, const char *name, const char
               name, name, name, name);
 }
 
+void etcd_nodes_new_authority(const struct etcd_nodes *e) {
+        make_authority(e);
+        etcd_nodes_certify(e, "server", "/O=test");
+        etcd_nodes_certify(e, "admin", "/O=test");
+}
+
 /* ---- nodes */
 
 static void run(const struct etcd_nodes *e, unsigned node) {
@@ -232,11 +238,8 @@ unsigned etcd_nodes_leader(const struct etcd_nodes *e) {
 
 void etcd_nodes_begin(struct etcd_nodes *e) {
         scratch_fast_directory(e->directory, "etcd", ROOM_BYTES);
-        if (e->tls) {
-                make_authority(e);
-                etcd_nodes_certify(e, "server", "/O=test");
-                etcd_nodes_certify(e, "admin", "/O=test");
-        }
+        if (e->tls)
+                etcd_nodes_new_authority(e);
         for (unsigned i = 0; i < e->n; i++) {
                 size_t used = strlen(e->endpoints);
 

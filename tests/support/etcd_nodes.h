@@ -43,5 +43,7 @@ char *etcd_nodes_ctl(const struct etcd_nodes *e, char *const arguments[]);
 
 /* NAME.pem and NAME.key in the directory, by our CA; the subject as "/CN=name". */
 void etcd_nodes_certify(const struct etcd_nodes *e, const char *name, const char *subject);
+/* Another CA, and what is signed by it; a node takes it at its next start. */
+void etcd_nodes_new_authority(const struct etcd_nodes *e);
 /* "DIRECTORY/NAME", good until 32 others were asked for. */
 const char *etcd_nodes_path(const struct etcd_nodes *e, const char *name);

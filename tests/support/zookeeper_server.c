@@ -232,21 +232,26 @@ static bool is_set(void *done) {
         return atomic_load_explicit((_Atomic int *)done, memory_order_acquire) != 0;
 }
 
+static void add_user(zhandle_t *handle, const char *user) {
+        _Atomic int done = 0;
+
+        if (user == NULL)
+                return;
+        cr_assert_eq(zoo_add_auth(handle, "digest", user, (int)strlen(user), user_is_known, &done),
+                     ZOK);
+        cr_assert(wait_until(is_set, &done, 30000));
+        cr_assert_eq(atomic_load_explicit(&done, memory_order_relaxed), 1);
+}
+
 static zhandle_t *client(const struct zookeeper_server *z, const char *user) {
         zhandle_t *handle;
-        _Atomic int done = 0;
 
         zoo_set_debug_level(ZOO_LOG_LEVEL_ERROR);
         handle = zookeeper_init2(z->hosts, ignore, SESSION_MS, NULL, NULL, ZOO_NO_LOG_CLIENTENV,
                                  say_nothing);
         cr_assert_not_null(handle);
         cr_assert(wait_until(connected, handle, 30000), "no connection to ZooKeeper");
-        if (user != NULL) {
-                cr_assert_eq(zoo_add_auth(handle, "digest", user, (int)strlen(user), user_is_known,
-                                          &done), ZOK);
-                cr_assert(wait_until(is_set, &done, 30000));
-                cr_assert_eq(atomic_load_explicit(&done, memory_order_relaxed), 1);
-        }
+        add_user(handle, user);
         return handle;
 }
 
@@ -345,4 +350,28 @@ int zookeeper_server_access(const struct zookeeper_server *z, const char *user, 
         code = zoo_get(handle, path, 0, value, &size, &stat);
         zookeeper_close(handle);
         return code;
+}
+
+static void give_below(zhandle_t *handle, const char *path) {
+        struct String_vector names = { .count = 0 };
+        int code = zoo_set_acl(handle, path, -1, &ZOO_CREATOR_ALL_ACL);
+
+        cr_assert(code == ZOK || code == ZNONODE, "%s: %s", path, zerror(code));
+        code = zoo_get_children(handle, path, 0, &names);
+        for (int i = 0; code == ZOK && i < names.count; i++) {
+                char below[512];
+
+                snprintf(below, sizeof(below), "%s/%s", path, names.data[i]);
+                give_below(handle, below);
+        }
+        deallocate_String_vector(&names);
+}
+
+void zookeeper_server_give(const struct zookeeper_server *z, const char *user, const char *other,
+                           const char *path) {
+        zhandle_t *handle = client(z, user);
+
+        add_user(handle, other);
+        give_below(handle, path);
+        zookeeper_close(handle);
 }

@@ -53,3 +53,6 @@ void zookeeper_server_put(const struct zookeeper_server *z, const char *path, co
 void zookeeper_server_delete(const struct zookeeper_server *z, const char *path); /* all below */
 /* What a read of it is answered: ZOK, ZNOAUTH ... */
 int zookeeper_server_access(const struct zookeeper_server *z, const char *user, const char *path);
+/* All nodes there belong to both users from now on; `user` may do that. `other` may be NULL. */
+void zookeeper_server_give(const struct zookeeper_server *z, const char *user, const char *other,
+                           const char *path);

@@ -357,6 +357,10 @@ static void etcd_disconnect(struct fleet_connection *connection) {
         free(connection->place);
 }
 
+static void etcd_refresh(struct fleet_connection *connection) {
+        etcd_http_refresh(((struct etcd_coordinator *)connection->coordinator)->http);
+}
+
 const struct fleet_kind fleet_kind_etcd = {
         .name = "etcd",
         .claim_event = "etcd-claim",
@@ -366,4 +370,5 @@ const struct fleet_kind fleet_kind_etcd = {
         .remedy = "check etcd and the network to it; sfshmd retries by itself",
         .connect = etcd_connect,
         .disconnect = etcd_disconnect,
+        .refresh = etcd_refresh,
 };

@@ -3,20 +3,18 @@
 
 #include <curl/curl.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "daemon/config/password_file.h"
 #include "daemon/lease/etcd/answer.h"
 #include "daemon/lease/etcd/endpoints.h"
 #include "daemon/util/log.h"
 #include "daemon/util/time.h"
 
 #define ANSWER_MAX (32u << 20)
-#define PASSWORD_MAX 256u
 #define TOKEN_MAX 4096u /* a signed one may be long */
 
 struct etcd_http {
@@ -28,6 +26,7 @@ struct etcd_http {
         char cluster[24];                        /* etcd's ID of it, as decimal text; "": not yet */
         char message[ETCD_MESSAGE];
         bool once;                               /* the request under way is sent once */
+        bool stale;                              /* token and connections are not used any more */
 };
 
 _Static_assert(ETCD_MESSAGE >= CURL_ERROR_SIZE, "room for libcurl's message");
@@ -128,6 +127,24 @@ int etcd_http_new(struct etcd_http **ret, const struct etcd_http_options *option
         set_up_curl(http);
         *ret = http;
         return 0;
+}
+
+void etcd_http_refresh(struct etcd_http *http) {
+        http->stale = true;
+}
+
+/* libcurl keeps connections with the certificate of then, and the CA for a day: another
+ * handle reads the files anew. */
+static void drop_credentials(struct etcd_http *http) {
+        CURL *fresh = http->stale ? curl_easy_init() : NULL;
+
+        if (fresh == NULL)
+                return;
+        curl_easy_cleanup(http->curl);
+        http->curl = fresh;
+        set_up_curl(http);
+        http->token[0] = '\0';
+        http->stale = false;
 }
 
 struct etcd_http *etcd_http_free(struct etcd_http *http) {
@@ -233,35 +250,12 @@ static int perform_request(struct etcd_http *http, size_t at, const char *path, 
 
 /* ---- user and password */
 
-/* Never truncated: that would be another password. */
-static int read_password(struct etcd_http *http, char password[PASSWORD_MAX]) {
-        int fd = open(http->options.password_file, O_RDONLY | O_CLOEXEC);
-        ssize_t n = fd < 0 ? -1 : read(fd, password, PASSWORD_MAX - 1);
-
-        if (n < 0)
-                snprintf(http->message, sizeof(http->message), "cannot read etcd.password_file "
-                         "%.100s: %s", http->options.password_file, strerror(errno));
-        if (fd >= 0)
-                close(fd);
-        if (n < 0)
-                return -EACCES;
-        password[n] = '\0';
-        n = (ssize_t)strcspn(password, "\r\n");
-        if (n > 0 && n < (ssize_t)PASSWORD_MAX - 1) {
-                password[n] = '\0';
-                return 0;
-        }
-        snprintf(http->message, sizeof(http->message), "the first line of etcd.password_file "
-                 "%.100s is empty or longer than a password may be, %u bytes",
-                 http->options.password_file, PASSWORD_MAX - 2);
-        return -EACCES;
-}
-
 static char *authenticate_body(struct etcd_http *http, int *ret_error) {
-        char password[PASSWORD_MAX] = "", *body = NULL;
+        char password[PASSWORD_SIZE] = "", *body = NULL;
         json_t *request = NULL;
 
-        *ret_error = read_password(http, password);
+        *ret_error = password_file_read("etcd.password_file", http->options.password_file, password,
+                                        http->message, sizeof(http->message));
         if (*ret_error == 0) {
                 request = json_pack("{s:s, s:s}", "name", http->options.username, "password",
                                     password);
@@ -338,6 +332,7 @@ static void tell_failure(struct etcd_http *http, size_t at, const char *path, in
         /* relaxed: a number for display */
         atomic_fetch_add_explicit(http->options.errors, 1, memory_order_relaxed);
         if (error == -EACCES) {
+                etcd_http_refresh(http);
                 etcd_endpoints_refuses(&http->endpoints, at, path, http->message);
                 return;
         }
@@ -363,6 +358,7 @@ int etcd_http_call(struct etcd_http *http, const char *path, json_t *request, bo
                                                   time_ns(CLOCK_MONOTONIC));
                 bool sent = false;
 
+                drop_credentials(http);
                 r = ask_endpoint(http, at, path, body, &sent, ret);
                 if (r == 0 || r == -EAGAIN)
                         tell_success(http, at, path);

@@ -22,6 +22,8 @@ struct etcd_http_options {
 /* The strings outlive it. Logs its errors. */
 int etcd_http_new(struct etcd_http **ret, const struct etcd_http_options *options);
 struct etcd_http *etcd_http_free(struct etcd_http *http);
+/* The next request reads password, key and certificates anew, as it does after a refusal. */
+void etcd_http_refresh(struct etcd_http *http);
 
 /*
  * Takes `request` over. 0 and the answer; -ETIMEDOUT, -EIO: it may have been carried out;

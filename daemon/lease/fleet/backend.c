@@ -312,6 +312,12 @@ static int backend_release(void *backend, uint64_t fence_tick) {
         return r;
 }
 
+static void backend_refresh(void *backend) {
+        struct fleet_backend *b = backend;
+
+        b->kind->refresh(&b->connection);
+}
+
 static int64_t backend_renew_due(void *backend) {
         return fleet_renew_due(((struct fleet_backend *)backend)->fleet);
 }
@@ -343,6 +349,7 @@ static uint32_t backend_run(void *backend, uint64_t *ret_above_tick) {
 const struct lease_backend fleet_backend = {
         .open = backend_open,
         .claim = backend_claim,
+        .refresh = backend_refresh,
         .write_fence = backend_write_fence,
         .close = backend_close,
         .place = backend_place,

@@ -25,6 +25,9 @@ struct fleet_kind {
         int (*connect)(const struct config *config, struct lease_counters *counters,
                        struct fleet_connection *ret);
         void (*disconnect)(struct fleet_connection *connection); /* may be zeroed or half-built */
+        /* Passwords, keys and certificates may have changed: the next call reads them anew. So it
+         * does after a refusal. */
+        void (*refresh)(struct fleet_connection *connection);
 };
 
 /* `kind` of its open() is needed. */

@@ -133,6 +133,10 @@ static void zookeeper_disconnect(struct fleet_connection *connection) {
         free(connection->place);
 }
 
+static void zookeeper_refresh(struct fleet_connection *connection) {
+        ((struct zookeeper_coordinator *)connection->coordinator)->session->doubt = true;
+}
+
 const struct fleet_kind fleet_kind_zookeeper = {
         .name = "zookeeper",
         .claim_event = "zookeeper-claim",
@@ -142,4 +146,5 @@ const struct fleet_kind fleet_kind_zookeeper = {
         .remedy = "check ZooKeeper and the network to it; sfshmd retries by itself",
         .connect = zookeeper_connect,
         .disconnect = zookeeper_disconnect,
+        .refresh = zookeeper_refresh,
 };

@@ -130,7 +130,7 @@ int zookeeper_handle_refuse(struct zookeeper_session *s, const char *path, const
         if (!s->refusing)
                 log_event(LOG_LEVEL_WARNING, "zookeeper-refused", "ZooKeeper refuses a request for "
                           "its node %s: %s%s", path, why, remedy);
-        s->refusing = true;
+        s->refusing = s->doubt = true;
         return -EACCES;
 }
 

@@ -27,6 +27,9 @@ struct zookeeper_session {
         struct zookeeper_request *requests; /* under the mutex: the library has them */
         zhandle_t *handle;                  /* NULL: none */
         bool has_user;                      /* with this handle */
+        char *user;                         /* "NAME:PASSWORD" as it was sent last; NULL: never */
+        bool doubt;                         /* the password may have changed */
+        char password_error[256];           /* as logged last; "": it can be read */
         clientid_t id;                      /* of the session; 0: there is none yet */
         int64_t ttl_ns;                     /* as granted to it */
         bool begun;                         /* it may be written in, until it ends */

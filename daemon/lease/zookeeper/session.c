@@ -2,15 +2,14 @@
 #include "daemon/lease/zookeeper/session.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "daemon/config/addresses.h"
+#include "daemon/config/password_file.h"
 #include "daemon/lease/zookeeper/handle.h"
 #include "daemon/lease/zookeeper/request.h"
 #include "daemon/util/log.h"
@@ -82,6 +81,12 @@ static void end_session(struct zookeeper_session *s) {
         s->begun = false;
 }
 
+static void free_user(char *user) {
+        if (user != NULL)
+                explicit_bzero(user, strlen(user));
+        free(user);
+}
+
 int zookeeper_session_new(struct zookeeper_session **ret, const struct zookeeper_options *options) {
         struct zookeeper_session *s = calloc(1, sizeof(*s));
         int r = s == NULL ? -ENOMEM : thread_condition_init(&s->changed);
@@ -106,6 +111,7 @@ struct zookeeper_session *zookeeper_session_free(struct zookeeper_session *s) {
         if (s == NULL)
                 return NULL;
         end_session(s);
+        free_user(s->user);
         pthread_cond_destroy(&s->changed);
         pthread_mutex_destroy(&s->mutex);
         free(s->hosts);
@@ -186,49 +192,73 @@ static int connect_session(struct zookeeper_session *s, int64_t deadline_ns) {
         return 0;
 }
 
-/* "USER:PASSWORD"; the file is read for each session, so that it may change. */
-static int read_credentials(const struct zookeeper_session *s, char text[512]) {
-        char password[256];
-        int fd = open(s->options.password_file, O_RDONLY | O_CLOEXEC);
-        ssize_t n = fd < 0 ? -1 : read(fd, password, sizeof(password) - 1);
+/* ---- the user */
 
-        if (fd >= 0)
-                close(fd);
-        if (n < 0)
-                return log_failure(EACCES, "zookeeper-password", "cannot read "
-                                   "zookeeper.password_file %s: %s", s->options.password_file,
-                                   strerror(errno));
-        password[n] = '\0';
-        password[strcspn(password, "\r\n")] = '\0';
-        snprintf(text, 512, "%s:%s", s->options.username, password);
+static int fail_password(struct zookeeper_session *s, const char *message) {
+        if (strcmp(s->password_error, message) != 0)
+                log_event(LOG_LEVEL_ERROR, "zookeeper-password", "%s", message);
+        snprintf(s->password_error, sizeof(s->password_error), "%s", message);
+        return -EACCES;
+}
+
+/* "NAME:PASSWORD", malloc'ed. */
+static int read_user(struct zookeeper_session *s, char **ret) {
+        char password[PASSWORD_SIZE], message[sizeof(s->password_error)];
+        int r = password_file_read("zookeeper.password_file", s->options.password_file, password,
+                                   message, sizeof(message));
+
+        if (r < 0)
+                return fail_password(s, message);
+        s->password_error[0] = '\0';
+        if (asprintf(ret, "%s:%s", s->options.username, password) < 0)
+                r = -ENOMEM;
         explicit_bzero(password, sizeof(password));
-        return 0;
+        return r;
+}
+
+/* A session keeps every user that it was ever told, and what it creates belongs to all of
+ * them: with another password another session begins. */
+static void look_at_password(struct zookeeper_session *s) {
+        char *user = NULL;
+
+        if (!s->doubt || !s->has_user || read_user(s, &user) < 0)
+                return;
+        s->doubt = false;
+        if (strcmp(user, s->user) != 0) {
+                log_event(LOG_LEVEL_NOTICE, "zookeeper-user", "zookeeper.password_file has another "
+                          "password: a new session begins with it");
+                end_session(s);
+        }
+        free_user(user);
 }
 
 /* ZooKeeper accepts any user: a wrong password shows only when a node is read. */
 static int add_user(struct zookeeper_session *s, int64_t deadline_ns) {
-        char text[512];
         struct zookeeper_request *request;
+        char *user = NULL;
         int r;
 
         if (s->has_user || !zookeeper_handle_has_user(s))
                 return 0;
-        r = read_credentials(s, text);
+        r = read_user(s, &user);
         if (r < 0)
                 return r;
-        request = zookeeper_request_user(s, text);
-        explicit_bzero(text, sizeof(text));
+        request = zookeeper_request_user(s, user);
         r = zookeeper_request_wait(request, deadline_ns);
         if (r == 0)
                 r = zookeeper_handle_error(s, request->code);
         s->has_user = r == 0;
+        s->doubt &= !s->has_user;
         zookeeper_request_free(request);
+        free_user(s->user);
+        s->user = user;
         return r;
 }
 
 int zookeeper_session_ready(struct zookeeper_session *s, int64_t deadline_ns) {
         int r;
 
+        look_at_password(s);
         do
                 r = connect_session(s, deadline_ns);
         while (r == -ESTALE && time_ns(CLOCK_MONOTONIC) < deadline_ns);

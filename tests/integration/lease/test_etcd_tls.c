@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,6 +60,14 @@ static void write_password(const char *text) {
 
         cr_assert_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
         close(fd);
+}
+
+static void copy(const char *from, const char *to) {
+        char command[2 * SCRATCH_MAX + 64];
+
+        snprintf(command, sizeof(command), "cp %s %s", etcd_nodes_path(&nodes, from),
+                 etcd_nodes_path(&nodes, to));
+        cr_assert_eq(system(command), 0, "%s", command);
 }
 
 static void ctl(char *const arguments[]) {
@@ -181,11 +190,7 @@ Test(etcd_tls, a_daemon_goes_on_over_the_end_of_its_tokens) {
         begin();
         enable_users();
         prepare(&d);
-        write_password("wrong\n");
-        private_daemon_waits(&d, "event=etcd-access");
-        expect_log(&d, "event=etcd-refused");
         write_password("secret\n");
-        forget_log(&d);
         private_daemon_start(&d);
         wait_for_renewals(&nodes, 3); /* every two to three seconds */
         cr_expect_eq(private_daemon_next(&d, &id), 0);
@@ -198,6 +203,48 @@ Test(etcd_tls, a_daemon_goes_on_over_the_end_of_its_tokens) {
         cr_expect_eq(private_daemon_next(&d, &id), 0, "up to the fence");
         CTL("user", "grant-role", "writer", "writes");
         wait_for_log(&d, "event=fence-recovered");
+        private_daemon_stop(&d);
+        private_daemon_remove(&d);
+        etcd_nodes_end(&nodes);
+}
+
+/* Nothing but the files changes while it waits and while it serves. */
+Test(etcd_tls, passwords_and_certificates_are_live) {
+        struct private_daemon d;
+        uint64_t id;
+
+        begin();
+        enable_users();
+        prepare(&d);
+        private_daemon_set(&d, "etcd.ca_file=%s", etcd_nodes_path(&nodes, "trusted.pem"));
+        copy("ca.pem", "trusted.pem");
+        write_password("secret\n");
+        private_daemon_begin_space(&d);
+        write_password("wrong\n");
+        private_daemon_spawn(&d);
+        wait_for_log(&d, "event=etcd-access");
+        expect_log(&d, "event=etcd-refused");
+        write_password("secret\n");
+        wait_for_log(&d, "event=start)");
+
+        CTL("user", "delete", "writer");
+        CTL("user", "add", "writer:other");
+        CTL("user", "grant-role", "writer", "writes");
+        wait_for_log(&d, "event=fence-write");
+        write_password("other\n");
+        wait_for_log(&d, "event=fence-recovered");
+        forget_log(&d);
+
+        etcd_nodes_kill(&nodes, 0);
+        etcd_nodes_new_authority(&nodes);
+        etcd_nodes_start(&nodes, 0);
+        etcd_nodes_wait(&nodes);
+        wait_for_log(&d, "must be signed by one in etcd.ca_file");
+        etcd_nodes_certify(&nodes, "host", "/O=test");
+        copy("ca.pem", "trusted.pem");
+        private_daemon_signal(&d, SIGHUP, false);
+        wait_for_log(&d, "event=fence-recovered");
+        cr_expect_eq(private_daemon_next(&d, &id), 0);
         private_daemon_stop(&d);
         private_daemon_remove(&d);
         etcd_nodes_end(&nodes);

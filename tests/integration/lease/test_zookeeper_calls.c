@@ -529,38 +529,3 @@ Test(zookeeper_calls, only_the_user_sees_and_changes_the_keys) {
         client_close(&wrong);
         tear_down();
 }
-
-/* Red when -EACCES is tried again like a coordinator that is away. */
-Test(zookeeper_calls, a_daemon_with_a_wrong_password_is_refused_with_words) {
-        struct private_daemon d[2];
-        char path[128], *log;
-        int64_t begin_ns;
-
-        set_up();
-        snprintf(path, sizeof(path), "%s/password", server.directory);
-        cr_assert_eq(chmod(server.directory, 0755), 0);
-        write_password(path, "secret");
-        for (size_t i = 0; i < 2; i++) {
-                private_daemon_prepare(&d[i]);
-                private_daemon_unset_first(&d[i]);
-                private_daemon_set(&d[i], "workers.backend=zookeeper");
-                private_daemon_set(&d[i], "zookeeper.hosts=%s", server.hosts);
-                private_daemon_set(&d[i], "zookeeper.ttl=60s");
-                private_daemon_set(&d[i], "zookeeper.username=ids");
-                private_daemon_set(&d[i], "zookeeper.password_file=%s", path);
-        }
-        private_daemon_start(&d[0]);
-        private_daemon_stop(&d[0]);
-        write_password(path, "wrong");
-        begin_ns = test_monotonic_ns();
-        private_daemon_waits(&d[1], "event=zookeeper-access");
-        cr_assert_lt(test_monotonic_ns() - begin_ns, 55 * SECOND);
-        log = private_daemon_log(&d[1]);
-        cr_assert_not_null(strstr(log, "denies access to this host: correct zookeeper.username and "
-                                       "zookeeper.password_file"), "%s", log);
-        cr_assert_null(strstr(log, "wrong"), "the password is in the log");
-        free(log);
-        for (size_t i = 0; i < 2; i++)
-                private_daemon_remove(&d[i]);
-        tear_down();
-}

@@ -308,6 +308,21 @@ Test(etcd_http, a_token_that_ended_is_renewed) {
         unlink(password_file);
 }
 
+/* Red without drop_credentials(): the token, and the connection with the certificate of
+ * then, go on. */
+Test(etcd_http, credentials_are_read_anew_when_told) {
+        with_user("secret", 6);
+        fake_http_json(fake_etcd_server, RANGE, 200, NOTHING);
+        fake_http_json(fake_etcd_server, "/v3/auth/authenticate", 200,
+                       "{" HEADER ",\"token\":\"first\"}");
+        cr_expect_eq(fake_etcd_list(), 0);
+        etcd_http_refresh(fake_etcd.http);
+        cr_expect_eq(fake_etcd_list(), 0);
+        cr_expect_eq(fake_etcd_list(), 0);
+        cr_expect_eq(fake_http_count(fake_etcd_server, "/v3/auth/authenticate"), 2);
+        unlink(password_file);
+}
+
 /* An election is no wrong password: then the start would be given up for ever. */
 Test(etcd_http, only_a_refusal_by_etcd_is_a_wrong_password) {
         with_user("secret", 6);
@@ -330,7 +345,7 @@ Test(etcd_http, only_a_refusal_by_etcd_is_a_wrong_password) {
 
 /* A password that is cut short is another one. */
 Test(etcd_http, a_password_that_cannot_be_read_is_not_guessed) {
-        char text[255];
+        char text[256];
 
         memset(text, 'x', sizeof(text));
         with_user(text, sizeof(text));
