@@ -173,17 +173,6 @@ static int segment_link(const struct segment *segment, const struct place *place
         return -error;
 }
 
-bool segment_exists(const char *shm, const char *name) {
-        struct place place;
-        bool found;
-
-        if (place_open(&place, shm, name) < 0)
-                return false;
-        found = faccessat(place.fd, place.file, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
-        place_close(&place);
-        return found;
-}
-
 int segment_publish(struct segment *segment, const char *shm, const char *name) {
         struct place place;
         int r;

@@ -34,8 +34,6 @@ int segment_open(struct segment *ret, const char *shm, const char *name, size_t 
 /* Atomic: the name always shows the old segment or the new one. Does nothing for an adopted
  * segment. Logs its errors. */
 int segment_publish(struct segment *segment, const char *shm, const char *name);
-/* Does anything have that name? */
-bool segment_exists(const char *shm, const char *name);
 void segment_close(struct segment *segment); /* unmaps and closes; the name stays */
 
 /* Locks it as long as a descriptor of this opening lives. -EBUSY: another process of our

@@ -107,19 +107,14 @@ bool adopt_ledger(const void *map, size_t size, const void *context) {
         const struct ledger_segment *ledger = map;
         const struct adopt *adopt = context;
 
-        if (memcmp(ledger->magic, LEDGER_MAGIC, sizeof(ledger->magic)) != 0 ||
-            ledger->version != LEDGER_VERSION || ledger->size != size ||
-            ledger->capacity != ADOPT_LEDGER_RECORDS ||
-            memcmp(ledger->boot_id, adopt->boot_id, sizeof(ledger->boot_id)) != 0 ||
-            ledger->layout.epoch_unix_ms != adopt->config->layout.epoch_unix_ms)
+        if (!ledger_look_reads(ledger, size, adopt->boot_id, &adopt->config->layout))
                 return false;
         if (concerns(adopt, ledger->worker_first, load_count(&ledger->worker_count)))
                 /* no promise ends above it (U3), so no record has to be read */
                 learn_fence(adopt, "ledger", &ledger->fence, &ledger->fence_inverse);
-        return !adopt->granted->taken_anew &&
-               same_layout(&ledger->layout, &adopt->config->layout) && adopt->has_ledger_id &&
-               same_run(adopt, ledger->worker_first) && load_count(&ledger->worker_count) > 0 &&
-               memcmp(ledger->lineage, adopt->ledger_id, LEDGER_ID_SIZE) == 0;
+        return !adopt->granted->taken_anew && same_run(adopt, ledger->worker_first) &&
+               ledger_look_continues(ledger, &adopt->config->layout,
+                                     adopt->has_ledger_id ? adopt->ledger_id : NULL);
 }
 
 bool adopt_statistics(const void *map, size_t size, const void *context) {

@@ -10,17 +10,11 @@
 
 #include "daemon/config/config.h"
 #include "daemon/lease/lease.h"
-#include "daemon/lease/state/ledger_id.h"
+#include "daemon/lease/state/ledger_look.h"
 #include "daemon/segment/segment.h"
 #include "shm/clock.h"
 #include "shm/ledger.h"
 #include "shm/statistics.h"
-
-/* The same for every configuration, so that the ledger stays adoptable; fewer in the
- * simulation of tests/sim. */
-#ifndef ADOPT_LEDGER_RECORDS
-#define ADOPT_LEDGER_RECORDS 16384u
-#endif
 
 struct adopt_findings {
         uint32_t other_ticker; /* the thread of a live ticker: another daemon uses the segments */

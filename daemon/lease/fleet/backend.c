@@ -20,7 +20,7 @@
 #include "daemon/lease/state/directory.h"
 #include "daemon/lease/state/fence_file.h"
 #include "daemon/lease/state/identity.h"
-#include "daemon/segment/segment.h"
+#include "daemon/lease/state/ledger_look.h"
 #include "daemon/util/log.h"
 #include "daemon/util/time.h"
 
@@ -132,7 +132,7 @@ static int make_fleet(struct fleet_backend *b, const struct config *config) {
                 .max_count = config->max_count,
                 .recycle_delay_ns = config->recycle_delay_ns,
                 .ttl_ns = b->connection.ttl_ns,
-                .forgetful = !segment_exists(config->shm, "ledger"),
+                .forgetful = !ledger_look_exists(config),
                 .floor_tick = b->local_fence_tick,
                 .counters = &b->counters,
         };

@@ -30,7 +30,9 @@ struct fleet_parts {
         int64_t ttl_ns;
         struct record_identity who;
         struct fleet_memory memory; /* of the previous daemon with the same state directory */
-        bool forgetful; /* any shared memory of the previous daemon is gone */
+        /* the ledger of the previous daemon is gone or cannot be adopted: who continues with its
+         * worker IDs must wait for their fence */
+        bool forgetful;
         /* this host may have issued IDs up to it with another backend, of any worker ID */
         uint64_t floor_tick;
         struct lease_counters *counters;

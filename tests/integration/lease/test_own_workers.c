@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* Which worker IDs a host takes that had some: its own first. Built once for each coordinator. */
 #include <criterion/criterion.h>
+#include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
+#include "shm/ledger.h"
 #include "tests/integration/support/daemon_log.h"
 #include "tests/support/coordinator.h"
 
@@ -57,6 +62,34 @@ static void change_count(int signal) {
         private_daemon_stop(&a);
         private_daemon_remove(&a);
         private_daemon_remove(&b);
+        coordinator->end();
+}
+
+/* Its ledger is damaged, or another version's: what clients hold of the own worker ID is not
+ * known. There are others, whose IDs nobody has. Red when any ledger that is there counts. */
+Test(own_workers, others_when_the_ledger_cannot_be_adopted) {
+        static const char *const damages[] = { "XXXXXXXX", LEDGER_MAGIC "\x7f" };
+        char path[160];
+
+        coordinator->begin();
+        prepare(&a);
+        private_daemon_set(&a, "id.layout=41/4/18");
+        private_daemon_start(&a);
+        snprintf(path, sizeof(path), "/dev/shm%s.ledger", a.shm);
+        for (size_t i = 0; i < sizeof(damages) / sizeof(damages[0]); i++) {
+                uint64_t before = next(&a);
+                int fd;
+
+                (void)private_daemon_signal(&a, SIGKILL, true);
+                fd = open(path, O_WRONLY | O_CLOEXEC);
+                cr_assert_eq(pwrite(fd, damages[i], strlen(damages[i]), 0),
+                             (ssize_t)strlen(damages[i]));
+                close(fd);
+                private_daemon_start(&a);
+                cr_assert_neq(next(&a) >> 18 & 15, before >> 18 & 15, "the fence is far ahead");
+        }
+        private_daemon_stop(&a);
+        private_daemon_remove(&a);
         coordinator->end();
 }
 
