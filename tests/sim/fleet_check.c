@@ -102,13 +102,15 @@ void tenure_promise(struct tenure *t, uint64_t hi) {
         }
 }
 
-bool tenure_covers(const struct tenure *t, const struct sim_host *host, uint32_t first,
-                   bool whole) {
-        if (t == NULL || t->region != host->region)
-                return false;
-        if (whole)
-                return t->first == first && t->count == host->count;
-        return t->first < first + host->count && first < t->first + t->count;
+bool tenure_continues(const struct tenure *t, const struct sim_host *host, uint32_t first,
+                      uint32_t count) {
+        return t != NULL && t->region == host->region && t->first == first && t->count == count;
+}
+
+bool tenure_meets(const struct tenure *t, const struct sim_host *host, uint32_t first,
+                  uint32_t count) {
+        return t != NULL && t->region == host->region && t->first < first + count &&
+               first < t->first + t->count;
 }
 
 /* ---- lost records */

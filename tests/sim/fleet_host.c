@@ -178,26 +178,32 @@ static uint32_t region_end(void) {
 
 /* It uses no more than what is its own for certain. */
 static void check_uses(const struct sim_host *host, uint32_t run) {
-        if (host->grown != NULL && host->count + host->grown->count > run)
-                fleet_fail("host %u uses %" PRIu32 " workers, and has %" PRIu32, host->index,
-                           host->count + host->grown->count, run);
+        uint32_t used = host->tenure->count + (host->grown != NULL ? host->grown->count : 0);
+
+        if (used > run)
+                fleet_fail("host %u uses %" PRIu32 " workers, and has %" PRIu32, host->index, used,
+                           run);
 }
 
 /* What startup/segments.c makes of the grant and of this boot's shared memory. */
 static int open_state(struct sim_host *host, const struct lease_grant *grant) {
         uint32_t first = grant->worker_first & (region_end() - 1);
+        /* its own run may have become shorter */
+        uint32_t count = grant->worker_count < host->count ? grant->worker_count : host->count;
         uint64_t known = grant->fence_tick;
-        bool goes_on = !grant->taken_anew && tenure_covers(host->tenure, host, first, true) &&
+        bool goes_on = !grant->taken_anew && tenure_continues(host->tenure, host, first, count) &&
                        host->lineage;
 
         check_granted(host, first, grant->worker_count);
-        if (tenure_covers(host->tenure, host, first, false) && host->shm_fence > known)
+        if (tenure_meets(host->tenure, host, first, count) && host->shm_fence > known)
                 known = host->shm_fence;
         if (!goes_on) {
-                host->tenure = tenure_new(host, first, host->count, known);
+                host->tenure = tenure_new(host, first, count, known);
                 host->grown = NULL;
                 host->grown_hi = 0;
         }
+        if (host->grown != NULL && count + host->grown->count > grant->worker_count)
+                host->grown = NULL;
         check_uses(host, grant->worker_count);
         host->lineage = true;
         host->fence = host->shm_fence = known;
@@ -283,14 +289,15 @@ static void use_grown(struct sim_host *host) {
         uint32_t run = fleet_run(host->fleet, &above_tick);
 
         check_uses(host, run);
-        if (host->grown != NULL || run <= host->count || now <= above_tick ||
+        if (host->grown != NULL || run <= host->tenure->count || now <= above_tick ||
             now <= host->tenure->lo || fleet_chance(3))
                 return;
         fleet_world.sum.grown++;
         fleet_trace(host, "uses %" PRIu32 " workers from tick %" PRIu64, run, now);
         if (host->grown_hi > lo)
                 lo = host->grown_hi; /* the ledger holds those */
-        host->grown = tenure_new(host, host->tenure->first + host->count, run - host->count, lo);
+        host->grown = tenure_new(host, host->tenure->first + host->tenure->count,
+                                 run - host->tenure->count, lo);
 }
 
 static void shrink(struct sim_host *host) {
@@ -303,7 +310,7 @@ static void shrink(struct sim_host *host) {
         if (host->grown_hi > last)
                 last = host->grown_hi;
         fleet_trace(host, "gives back, promised up to tick %" PRIu64, last);
-        fleet_world.sum.shrunk += fleet_shrink(host->fleet, host->count, last) == 0;
+        fleet_world.sum.shrunk += fleet_shrink(host->fleet, host->tenure->count, last) == 0;
 }
 
 /* serve_request() of lease/writer.c: what came of it shows in fleet_run(). */
@@ -311,14 +318,14 @@ static void resize(struct sim_host *host) {
         uint64_t above_tick;
 
         /* each attempt reads the region: more seldom where that is large */
-        if (host->max_count == host->count || !fleet_chance(2 + fleet_world.rules.hosts / 50) ||
+        if (host->max_count <= host->tenure->count || !fleet_chance(2 + fleet_world.rules.hosts / 50) ||
             guarded_tick(host) <= host->tenure->lo)
                 return; /* as long as it waits for the fence, too */
-        if (fleet_run(host->fleet, &above_tick) > host->count)
+        if (fleet_run(host->fleet, &above_tick) > host->tenure->count)
                 shrink(host);
         else if (fleet_grow(host->fleet, host->max_count) == 0 && !host->ghost)
-                check_granted(host, host->tenure->first + host->count,
-                              fleet_run(host->fleet, &above_tick) - host->count);
+                check_granted(host, host->tenure->first + host->tenure->count,
+                              fleet_run(host->fleet, &above_tick) - host->tenure->count);
 }
 
 static void renew(struct sim_host *host) {

@@ -59,7 +59,7 @@ struct sim_host {
         int64_t wall_ahead_ns;
         int64_t line_ns, line_boot_ns; /* the guarded clock, of this boot; 0: there is none */
         /* the shared memory of this boot */
-        struct tenure *tenure; /* of its first `count` worker IDs */
+        struct tenure *tenure; /* of its first worker IDs, `count` or what it has */
         struct tenure *grown;  /* of those beyond, while it uses them; else NULL */
         uint64_t grown_hi;     /* what was promised of those, ever */
         bool lineage; /* the state directory is that of the ledger */
@@ -166,8 +166,10 @@ void check_fleet_end(void);
 struct tenure *tenure_new(const struct sim_host *host, uint32_t first, uint32_t count,
                           uint64_t lo);
 void tenure_promise(struct tenure *tenure, uint64_t hi);
-bool tenure_covers(const struct tenure *tenure, const struct sim_host *host, uint32_t first,
-                   bool whole);
+bool tenure_continues(const struct tenure *tenure, const struct sim_host *host, uint32_t first,
+                      uint32_t count);
+bool tenure_meets(const struct tenure *tenure, const struct sim_host *host, uint32_t first,
+                  uint32_t count);
 /* The record that told their fence is gone: never to be handed out again. */
 void check_gone(uint32_t region, const struct worker_set *workers);
 void check_granted(const struct sim_host *host, uint32_t first, uint32_t count);
