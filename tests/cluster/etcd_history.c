@@ -15,7 +15,7 @@
 static char *text_of(const json_t *kv, const char *field) {
         const char *text = json_string_value(json_object_get(kv, field));
 
-        return base64_decode(text != NULL ? text : "");
+        return base64_decode(text != NULL ? text : "", text != NULL ? strlen(text) : 0);
 }
 
 /* Of one revision or several; false after the mark. */

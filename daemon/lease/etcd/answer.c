@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "daemon/lease/etcd/pairs.h"
+
 /* gRPC's codes */
 #define CODE_PERMISSION_DENIED 7
 #define CODE_UNAUTHENTICATED 16
@@ -104,7 +106,7 @@ static bool is_plain_error(const struct etcd_answer *answer) {
 }
 
 int etcd_answer_judge(const struct etcd_answer *answer, json_t **ret, char message[ETCD_MESSAGE]) {
-        json_t *object = json_loads(answer->text, 0, NULL);
+        json_t *object = etcd_pairs_load(answer->text);
         json_int_t code = 0;
         const char *why;
         int r;

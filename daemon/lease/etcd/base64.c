@@ -33,9 +33,8 @@ static void make_values(int8_t values[256]) {
                 values[(uint8_t)alphabet[i]] = i;
 }
 
-char *base64_decode(const char *text) {
-        size_t length = strlen(text), n = 0;
-        size_t data = length;
+char *base64_decode(const char *text, size_t length) {
+        size_t data = length, n = 0;
         int8_t values[256];
         char *bytes;
 

@@ -5,4 +5,4 @@
 
 char *base64_encode(const void *bytes, size_t size); /* malloc'ed; NULL: no memory */
 /* malloc'ed and NUL-terminated; NULL: no base64, or no memory. */
-char *base64_decode(const char *text);
+char *base64_decode(const char *text, size_t length);

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "daemon/lease/etcd/base64.h"
+#include "daemon/lease/etcd/pairs.h"
 #include "daemon/util/log.h"
 #include "daemon/util/time.h"
 
@@ -92,22 +93,19 @@ static int check_revision(struct etcd_coordinator *etcd, const json_t *answer,
 
 /* ---- list */
 
-static int take_item(const struct etcd_coordinator *etcd, const json_t *kv,
+static int take_item(const struct etcd_coordinator *etcd, const struct etcd_pair *pair,
                      struct coordinator_item *ret) {
-        const char *value64 = json_string_value(json_object_get(kv, "value"));
-        const char *key64 = json_string_value(json_object_get(kv, "key"));
-        char *key = key64 != NULL ? base64_decode(key64) : NULL;
-        char *value = base64_decode(value64 != NULL ? value64 : "");
+        char *key = base64_decode(pair->key.at, pair->key.length);
+        char *value = base64_decode(pair->value.at, pair->value.length);
         size_t prefix = strlen(etcd->prefix) + 1;
-        int64_t modified = parse_number(json_object_get(kv, "mod_revision"));
 
-        if (key == NULL || value == NULL || strlen(key) < prefix || modified <= 0) {
+        if (key == NULL || value == NULL || strlen(key) < prefix || pair->modified <= 0) {
                 free(key);
                 free(value);
                 return -EIO;
         }
         memmove(key, key + prefix, strlen(key + prefix) + 1);
-        *ret = (struct coordinator_item){ key, value, modified };
+        *ret = (struct coordinator_item){ key, value, pair->modified };
         return 0;
 }
 
@@ -120,37 +118,59 @@ struct pages {
         int64_t total;    /* keys in all of them */
 };
 
-/* A truncated answer must not look like missing keys. */
+/* A truncated answer must not look like missing keys. `n`: keys of this page. */
 static bool is_whole(const struct pages *p, const json_t *answer, size_t n) {
         int64_t left = parse_number(json_object_get(answer, "count"));
         bool more = json_is_true(json_object_get(answer, "more"));
 
-        if (left < (int64_t)n || (p->revision != 0 && left != p->total - (int64_t)p->list.n))
+        if (left < (int64_t)n || left != p->total - (int64_t)(p->list.n - n))
                 return false;
         return more ? n > 0 && left > (int64_t)n : left == (int64_t)n;
 }
 
-static int take_page(struct pages *p, const json_t *answer, bool *ret_more) {
-        const json_t *kvs = json_object_get(answer, "kvs");
-        size_t n = json_array_size(kvs);
+static int make_room(struct coordinator_list *list, size_t *size) {
         struct coordinator_item *items;
+
+        if (list->n < *size)
+                return 0;
+        *size = list->n + PAGE;
+        items = reallocarray(list->items, *size, sizeof(*items));
+        if (items == NULL)
+                return -ENOMEM;
+        list->items = items;
+        return 0;
+}
+
+static int take_items(struct pages *p, const char *kvs) {
+        size_t size = p->list.n;
+        struct etcd_pair pair;
+        int r;
+
+        while ((r = etcd_pairs_next(&kvs, &pair)) > 0) {
+                r = make_room(&p->list, &size);
+                if (r == 0)
+                        r = take_item(p->etcd, &pair, &p->list.items[p->list.n]);
+                if (r < 0)
+                        return r;
+                p->list.n++;
+        }
+        return r;
+}
+
+static int take_page(struct pages *p, const json_t *answer, bool *ret_more) {
+        const char *kvs = json_string_value(json_object_get(answer, "kvs"));
+        size_t before = p->list.n;
         int64_t revision = 0;
         int r = check_revision(p->etcd, answer, &revision);
 
-        if (r < 0 || !is_whole(p, answer, n))
-                return r < 0 ? r : -EIO;
-        if (p->revision == 0) {
+        if (r == 0 && p->revision == 0) {
                 p->revision = revision;
                 p->total = parse_number(json_object_get(answer, "count"));
         }
-        items = reallocarray(p->list.items, p->list.n + n + 1, sizeof(*items));
-        if (items == NULL)
-                return -ENOMEM;
-        p->list.items = items;
-        for (size_t i = 0; r == 0 && i < n; i++) {
-                r = take_item(p->etcd, json_array_get(kvs, i), &items[p->list.n]);
-                p->list.n += r == 0;
-        }
+        if (r == 0)
+                r = take_items(p, kvs != NULL ? kvs : "");
+        if (r == 0 && !is_whole(p, answer, p->list.n - before))
+                r = -EIO;
         *ret_more = json_is_true(json_object_get(answer, "more"));
         return r;
 }

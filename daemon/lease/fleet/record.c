@@ -288,6 +288,14 @@ void record_alive_daemon(const char *text, char ret[RECORD_DAEMON]) {
 
 /* ---- as a list keeps them */
 
+static uint32_t count_ranges(const char *workers) {
+        uint32_t first, last, n = 0;
+
+        while (worker_set_range(&workers, &first, &last))
+                n += last - first + 1;
+        return n;
+}
+
 struct record_brief *record_brief_new(const struct record_host *record) {
         char *workers = worker_set_text(&record->workers);
         struct record_brief *kept =
@@ -304,7 +312,7 @@ struct record_brief *record_brief_new(const struct record_host *record) {
                         .grown_tick = record->grown_tick,
                         .renewals = record->renewals,
                         .first = worker_set_next(&record->workers, 0),
-                        .count = worker_set_count(&record->workers),
+                        .count = count_ranges(workers),
                 };
                 memcpy(kept->nonce, record->nonce, RECORD_HEX);
                 memcpy(kept->life, record->life, RECORD_HEX);

@@ -97,17 +97,24 @@ bool worker_set_range(const char **text, uint32_t *ret_first, uint32_t *ret_last
         return **text != '\0' && take_range(text, ret_first, ret_last);
 }
 
-int worker_set_parse(const char *text, uint32_t end, struct worker_set *ret) {
-        struct worker_set set = { .bits = { 0 } };
+static bool is_list(const char *text, uint32_t end) {
         uint32_t first, last, next = 0; /* the lowest that may follow */
 
-        for (const char *p = text; *p != '\0'; next = last + 2) {
+        for (const char *p = text; *p != '\0'; next = last + 2)
                 if ((p != text && *p++ != ',') || !take_range(&p, &first, &last) || first < next ||
                     last >= end || last >= WORKER_SET_MAX)
-                        return -EBADMSG;
+                        return false;
+        return true;
+}
+
+int worker_set_parse(const char *text, uint32_t end, struct worker_set *ret) {
+        uint32_t first, last;
+
+        if (!is_list(text, end))
+                return -EBADMSG;
+        memset(ret, 0, sizeof(*ret));
+        while (worker_set_range(&text, &first, &last))
                 for (; first <= last; first++)
-                        worker_set_add(&set, first);
-        }
-        *ret = set;
+                        worker_set_add(ret, first);
         return 0;
 }

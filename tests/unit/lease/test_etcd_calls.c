@@ -42,6 +42,12 @@ Test(etcd_calls, a_list_is_whole_or_refused) {
                 ",\"kvs\":[{" KEY ",\"mod_revision\":\"-3\"}],\"count\":\"1\"",
                 ",\"kvs\":[{" KEY ",\"mod_revision\":3.5}],\"count\":\"1\"",
                 ",\"kvs\":[7],\"count\":\"1\"", ",\"kvs\":[],\"count\":true",
+                ",\"kvs\":[" GOOD GOOD "],\"count\":\"2\"", ",\"kvs\":[" GOOD,
+                ",\"kvs\":[{" KEY ",\"mod_revision\":\"3\",\"x\":{}}],\"count\":\"1\"",
+                ",\"kvs\":[{" KEY "\"mod_revision\":\"3\"}],\"count\":\"1\"",
+                ",\"kvs\":[{" KEY ",\"mod_revision\":\"3\"],\"count\":\"1\"",
+                ",\"kvs\":[{" KEY ",\"value\":\"]\",\"mod_revision\":\"3\"}],\"count\":\"1\"",
+                ",\"kvs\":[{" KEY ",\"mod_revision\":\"9223372036854775808\"}],\"count\":\"1\"",
         };
         struct coordinator_list list = { .n = 0 };
 
@@ -49,6 +55,8 @@ Test(etcd_calls, a_list_is_whole_or_refused) {
                 cr_expect_eq(list_of(bad[i]), -EIO, "%s", bad[i]);
         cr_expect_eq(list_of(""), 0, "defaults are left out: no keys");
         cr_expect_eq(list_of(",\"kvs\":[" GOOD "],\"count\":\"1\""), 0);
+        cr_expect_eq(list_of(", \"kvs\" : [ {" KEY ", \"mod_revision\" : 3 } ], \"count\" : 1"), 0,
+                     "as another gateway may write it");
         cr_expect_eq(list_of(",\"kvs\":[{" KEY ",\"mod_revision\":\"3\"}],\"count\":\"1\""), 0,
                      "an empty value is left out");
         cr_assert_eq(etcd_calls.list(&fake_etcd, "contract", &list), 0);
