@@ -43,7 +43,7 @@ static int list_region(struct workers_task *task, bool json) {
 
 static int list_all(struct workers_task *task, bool json) {
         struct worker_set regions;
-        int r = workers_task_look(task);
+        int r = workers_task_look_contract(task);
 
         if (r < 0)
                 return r;

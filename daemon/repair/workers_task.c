@@ -43,16 +43,25 @@ int workers_task_begin(struct workers_task *task, const struct config *config) {
         return task->kind->connect(config, &task->counters, &task->connection);
 }
 
-int workers_task_look(struct workers_task *task) {
+static int look(struct workers_task *task, int (*read)(struct fleet_view **,
+                                                       const struct coordinator_calls *, void *,
+                                                       const struct fleet_space *)) {
         int r;
 
         task->view = fleet_view_free(task->view);
-        r = fleet_view_read(&task->view, task->connection.calls, task->connection.coordinator,
-                            &task->space);
+        r = read(&task->view, task->connection.calls, task->connection.coordinator, &task->space);
         if (r == -EIO || r == -ETIMEDOUT)
                 return log_failure(-r, "workers", "%s does not answer, and nothing was changed: check "
                                    "%s", task->connection.place, task->kind->name);
         return workers_task_explain(task, r);
+}
+
+int workers_task_look(struct workers_task *task) {
+        return look(task, fleet_view_read);
+}
+
+int workers_task_look_contract(struct workers_task *task) {
+        return look(task, fleet_view_contract);
 }
 
 int workers_task_end(struct workers_task *task, int r) {

@@ -30,6 +30,8 @@ int64_t workers_unix_ms(void);
 int workers_task_begin(struct workers_task *task, const struct config *config);
 /* Reads the region of `space` into `view`, anew each time. */
 int workers_task_look(struct workers_task *task);
+/* The contract alone. */
+int workers_task_look_contract(struct workers_task *task);
 /* Returns `r`, or why the output failed. */
 int workers_task_end(struct workers_task *task, int r);
 /* Logs what the coordinator has not logged itself. Returns `r`. */
