@@ -17,9 +17,11 @@
 /* lease.c */
 #define RETRY_FIRST_NS (100 * MS)
 #define RETRY_LAST_NS (10 * SECOND)
-/* the backends' claim() */
+/* claim.c: of conflicts, and of what else may pass */
 #define PAUSE_FIRST_NS (20 * MS)
 #define PAUSE_LAST_NS (2 * SECOND)
+#define WAIT_FIRST_NS SECOND
+#define WAIT_LAST_NS MINUTE
 #define FORWARD_MAX_NS (30 * MINUTE) /* a step beyond it is held */
 #define FIRST_UNIX_NS (1000000 * SECOND)
 
@@ -153,7 +155,7 @@ void host_start(struct sim_host *host) {
         host->serving = host->stopping = host->over = host->crash_due = false;
         host->phase = HOST_CLAIMS;
         host->pause_ns = PAUSE_FIRST_NS;
-        host->retry_ns = 0;
+        host->retry_ns = host->wait_ns = 0;
         host->until_boot_ns = host_boot_ns(host) + fleet_world.rules.ttl_ns;
         host->standing_ns = standing_ns[fleet_below(3)];
         fleet_trace(host, "starts, boot %.8s", host->who.boot_id);
@@ -257,6 +259,12 @@ static void claim(struct sim_host *host) {
         fleet_world.sum.conflicts += r == -EAGAIN;
         if (r == -EBUSY)
                 check_exhausted(host);
+        if (r == -EBUSY && fleet_world.rules.waits) {
+                host->wait_ns = backoff_next(host->wait_ns, WAIT_FIRST_NS, WAIT_LAST_NS);
+                turn_at(host, host_after(host, backoff_jittered(host->wait_ns,
+                                                                fleet_below(INT64_MAX))));
+                return;
+        }
         if ((r != -EAGAIN && r != -EIO && r != -ETIMEDOUT) ||
             host_boot_ns(host) + pause_ns > host->until_boot_ns) {
                 fleet_trace(host, "does not start: %s", strerror(-r));

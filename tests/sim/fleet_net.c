@@ -150,6 +150,8 @@ static int call(struct sim_host *host, struct message *m) {
         if (host->ghost)
                 return -EIO;
         m->call = ++host->call;
+        fleet_world.sum.requests++;
+        fleet_world.sum.requests_of_claims += host->phase == HOST_CLAIMS;
         send_message(host, m);
         host->answer = NULL;
         fiber_wait();

@@ -31,6 +31,7 @@ struct fleet_rules {
         uint32_t counts;         /* runs of 1, 2, 4 ... up to it */
         int64_t ttl_ns, recycle_ns, horizon_ns;
         bool calm;               /* messages arrive, clocks are right, nobody interferes */
+        bool waits;              /* who finds none free asks again by itself, as a daemon does */
         int64_t clocks_within_ns; /* wall clocks, when they are not right */
         int64_t chaos_every_ns;  /* something happens to somebody; 0: nothing does */
         int64_t replace_every_ns; /* a host dies for good, and a new one comes; 0: never */
@@ -72,7 +73,7 @@ struct sim_host {
         struct lease_counters counters;
         uint64_t fence;         /* known to be durable */
         int64_t standing_ns;    /* promises reach so far; INT64_MAX: up to the fence */
-        int64_t retry_ns, pause_ns, until_boot_ns;
+        int64_t retry_ns, pause_ns, wait_ns, until_boot_ns;
         int claim_error; /* of the last attempt */
         int64_t stopped_until_ns; /* SIGSTOP, suspend, a virtual machine that is paused */
         /* the way to the coordinator */
@@ -87,7 +88,7 @@ struct sim_host {
 struct fleet_sum {
         uint64_t events, claims, claims_failed, exhausted, exhausted_checked, conflicts, renewals,
                 lost, grown, shrunk, crashes, reboots, stops, replaced, stalls, steps, copies, cuts, revoked,
-                damages, late, twice, tenures, refused;
+                damages, late, twice, tenures, refused, requests, requests_of_claims;
 };
 
 extern struct fleet_world {

@@ -263,3 +263,31 @@ Test(fleet_sizes, a_host_writes_once_in_a_third_of_the_ttl_at_most) {
         measure(&(struct load){ "1,000 hosts, begun within a second", 1000, 1, 10, 0 }, SECOND);
         measure(&(struct load){ "10,000 hosts in 16 regions", 10000, 1, 14, 4 }, MINUTE);
 }
+
+/* ---- hosts for which there are no worker IDs */
+
+#define TOO_MANY 100u
+
+/* Red when each attempt of a host that waits reads first what it can do without the region:
+ * 9 requests a second. They count from the first minute on, when the pauses are long. */
+Test(fleet_sizes, a_hundred_hosts_too_many_ask_five_times_a_second_at_most) {
+        const struct fleet_rules rules = {
+                .layout = { .tick_bits = 41, .worker_bits = 4, .sequence_bits = 18 },
+                .hosts = 16 + TOO_MANY, .counts = 1, .ttl_ns = 30 * SECOND,
+                .recycle_ns = 10 * MINUTE, .horizon_ns = 10 * MINUTE, .calm = true,
+                .waits = true, .begin_within_ns = MINUTE };
+        struct fleet_sum before;
+        double claims;
+
+        fleet_begin(1, &rules);
+        fleet_world_run(2 * MINUTE, UINT64_MAX);
+        before = fleet_world.sum;
+        fleet_world_run(2 * MINUTE + HOUR, UINT64_MAX);
+        cr_assert_eq(n_serving(), 16);
+        claims = (double)(fleet_world.sum.requests_of_claims - before.requests_of_claims);
+        fprintf(stderr, "%u hosts too many, an hour: %.2f requests a second of theirs, %.2f of "
+                "the 16 that serve\n", TOO_MANY, claims / 3600,
+                ((double)(fleet_world.sum.requests - before.requests) - claims) / 3600);
+        cr_assert_leq(claims, 5.0 * 3600);
+        fleet_end();
+}

@@ -278,22 +278,30 @@ static int add_few(struct fleet *f, struct fleet_view *view) {
         return r;
 }
 
-/* A list grows with the number of hosts. It is read where neither our own record nor worker
- * IDs that were never used are there to be taken. */
-static int read_view(struct fleet *f, struct fleet_view **ret) {
+/* 1: as add_few(). */
+static int read_few(struct fleet *f, struct fleet_view **ret) {
         const struct fleet_parts *p = &f->parts;
         struct fleet_view *view = NULL;
         int r = fleet_view_contract(&view, p->calls, p->coordinator, &p->space);
 
         if (r == 0)
                 r = add_few(f, view);
-        if (r == 0) {
-                fleet_survey_later(f, view);
-                *ret = view;
-                return 0;
+        if (r != 0) {
+                fleet_view_free(view);
+                return r;
         }
-        fleet_view_free(view);
-        if (r < 0)
+        fleet_survey_later(f, view);
+        *ret = view;
+        return 0;
+}
+
+/* A list grows with the number of hosts. It is read where neither our own record nor worker
+ * IDs that were never used are there to be taken; who waits for others' knows that. */
+static int read_view(struct fleet *f, struct fleet_view **ret) {
+        const struct fleet_parts *p = &f->parts;
+        int r = f->claim_error == -EBUSY ? 1 : read_few(f, ret);
+
+        if (r <= 0)
                 return r;
         r = fleet_view_read(ret, p->calls, p->coordinator, &p->space);
         if (r == 0)
