@@ -336,6 +336,34 @@ def begin_zookeeper(place):
     begin(place, ZooKeeper)
 
 
+def begin_kubernetes(place):
+    """The Job of the manifest, which runs again after etcd was emptied: hosts with a memory and
+    new ones continue above all IDs. Red when it draws a name, or says no --above."""
+    etcd = Etcd(place).start()
+    times = ["workers.horizon=4s", "reserve.standing=1s"]
+    old, new, job = (Daemon(place, name, etcd.settings() + times) for name in ("a", "b", "job"))
+    job.becomes_this_host()
+    with open(f"{SOURCE}/daemon/units/kubernetes.yaml", encoding="utf-8") as file:
+        script = re.search(r"exec /usr/bin/(sfshm workers.*?\n.*\n)", file.read())[1]
+    place.environment.update(AHEAD="12 seconds", SPACE="ADAPT")
+    assert "is no name of a space" in place.run(script, status=2)
+    place.environment["SPACE"] = "0123456789abcdef" * 2
+    place.run(script)
+    first = old.start().next()
+    old.process.kill()
+    old.process.wait()
+    place.run("etcdctl del --prefix /sfshm/")
+    old.start()
+    old.ends(3)
+    above_ms = int(time.time()) * 1000 + 12000 - 1735689600000  # since 2025
+    place.run(script)
+    for daemon in (new.start(), old.start()):
+        number = daemon.next()
+        assert number > first and number >> 22 >= above_ms, f"{number}, and before {first}"
+    for daemon in (new, old):
+        daemon.stop()
+
+
 def another_layout(place, kind=Etcd):
     """Red when the space begins below IDs of the old one."""
     coordinator = kind(place).start()
@@ -448,7 +476,8 @@ def etcd_from_snapshot(place):
 
 
 CASES = {f.__name__: f for f in (etcd_accounts, zookeeper_accounts, alert, nospace, begin,
-                                 begin_zookeeper, another_layout, another_layout_zookeeper,
+                                 begin_kubernetes, begin_zookeeper, another_layout,
+                                 another_layout_zookeeper,
                                  move_etcd, etcd_from_snapshot)}
 
 
