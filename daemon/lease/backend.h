@@ -70,6 +70,7 @@ struct lease_backend {
 
         /* The rest is for a lease which expires; else NULL. */
 
+        void (*survey)(void *backend); /* reads numbers for display; after each write_fence() */
         void (*refresh)(void *backend); /* the next call reads passwords and keys anew */
         /* When, on CLOCK_BOOTTIME, write_fence() is due although no higher fence was
          * requested; the fence is then workers.horizon ahead of the guarded clock. */

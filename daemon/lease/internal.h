@@ -20,6 +20,8 @@ struct lease {
         pthread_cond_t changed;
         uint64_t target;   /* the highest fence requested; under the mutex */
         bool stop;         /* under the mutex */
+        bool give_up;      /* under the mutex: nothing was promised, see lease_give_up() */
+        bool ended;        /* under the mutex: the thread has nothing more to do */
         struct lease_run run; /* under the mutex */
         struct lease_request {
                 uint32_t count;
@@ -47,6 +49,6 @@ void claim_take_hurry(struct lease *lease);
  * `stop`. In claim.c. */
 bool claim_run(struct lease *lease);
 
-/* The lease's thread, in writer.c: claims; then when the next fence is written, what it says, and what a
- * failed write leads to; until `stop` of this struct lease. Returns NULL. */
-void *writer_run(void *lease);
+/* What the lease's thread does, in writer.c: claims; then when the next fence is written, what it says, and what a
+ * failed write leads to; until `stop` of this struct lease. */
+void writer_run(struct lease *lease);

@@ -8,15 +8,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "daemon/lease/internal.h"
 #include "daemon/util/log.h"
 #include "daemon/util/thread.h"
+#include "daemon/util/time.h"
 
-/* For a request that is under way; the service manager waits for longer. */
-#define GIVE_UP_S 1
+/* For a request that is under way, and to give back what it claims; the service manager waits
+ * for longer. */
+#define GIVE_UP_NS (2 * NS_PER_S)
 
 static struct lease *lease_free(struct lease *lease) {
         if (lease->state)
@@ -54,6 +55,40 @@ static int lease_prepare(struct lease **ret, const struct lease_backend *backend
         return 0;
 }
 
+static void lower_fence(struct lease *lease, uint64_t last_tick) {
+        uint64_t fence_tick = last_tick == 0 ? lease->grant.fence_tick : last_tick;
+        int (*write)(void *, uint64_t) = lease->backend->release != NULL ?
+                                                 lease->backend->release :
+                                                 lease->backend->write_fence;
+        int r = write(lease->state, fence_tick);
+
+        if (r < 0)
+                log_event(LOG_LEVEL_WARNING, "fence-release",
+                          "cannot lower the fence in %s to the last promise: %s; nothing is "
+                          "lost, but after a reboot no ID is handed out until the clock has passed "
+                          "the fence of tick %" PRIu64,
+                          lease->backend->place(lease->state), strerror(-r), lease_fence(lease));
+}
+
+/* The lease's thread. What is claimed when nobody waits for it any more is given back here: the
+ * coordinator may hang by now. */
+static void *run(void *context) {
+        struct lease *lease = context;
+        bool give_back;
+
+        writer_run(lease);
+        pthread_mutex_lock(&lease->mutex);
+        give_back = lease->give_up && lease->claim.over && lease->claim.error == 0;
+        pthread_mutex_unlock(&lease->mutex);
+        if (give_back)
+                lower_fence(lease, 0);
+        pthread_mutex_lock(&lease->mutex);
+        lease->ended = true;
+        pthread_cond_broadcast(&lease->changed);
+        pthread_mutex_unlock(&lease->mutex);
+        return NULL;
+}
+
 int lease_new(struct lease **ret, const struct lease_backend *backend,
               const struct fleet_kind *kind, const struct config *config) {
         struct lease *lease = NULL;
@@ -73,7 +108,7 @@ int lease_new(struct lease **ret, const struct lease_backend *backend,
                 lease_free(lease);
                 return r;
         }
-        r = thread_start(&lease->thread, "sfshmd-lease", writer_run, lease);
+        r = thread_start(&lease->thread, "sfshmd-lease", run, lease);
         if (r < 0) {
                 lease_free(lease);
                 return log_failure(-r, "lease", "cannot start the lease's thread: %s",
@@ -81,21 +116,6 @@ int lease_new(struct lease **ret, const struct lease_backend *backend,
         }
         *ret = lease;
         return 0;
-}
-
-static void lower_fence(struct lease *lease, uint64_t last_tick) {
-        uint64_t fence_tick = last_tick == 0 ? lease->grant.fence_tick : last_tick;
-        int (*write)(void *, uint64_t) = lease->backend->release != NULL ?
-                                                 lease->backend->release :
-                                                 lease->backend->write_fence;
-        int r = write(lease->state, fence_tick);
-
-        if (r < 0)
-                log_event(LOG_LEVEL_WARNING, "fence-release",
-                          "cannot lower the fence in %s to the last promise: %s; nothing is "
-                          "lost, but after a reboot no ID is handed out until the clock has passed "
-                          "the fence of tick %" PRIu64,
-                          lease->backend->place(lease->state), strerror(-r), lease_fence(lease));
 }
 
 struct lease_claim lease_claim(struct lease *lease) {
@@ -114,24 +134,28 @@ void lease_hurry(struct lease *lease) {
         pthread_mutex_unlock(&lease->mutex);
 }
 
-static void tell_to_stop(struct lease *lease) {
+static void tell_to_stop(struct lease *lease, bool give_up) {
         pthread_mutex_lock(&lease->mutex);
         lease->stop = true;
+        lease->give_up = give_up;
         pthread_cond_signal(&lease->changed);
         pthread_mutex_unlock(&lease->mutex);
 }
 
 bool lease_give_up(struct lease *lease) {
-        struct timespec until;
+        struct timespec until = thread_deadline(GIVE_UP_NS);
+        bool ended;
 
-        tell_to_stop(lease);
-        clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_sec += GIVE_UP_S;
-        if (pthread_timedjoin_np(lease->thread, NULL, &until) != 0)
+        tell_to_stop(lease, true);
+        pthread_mutex_lock(&lease->mutex);
+        while (!lease->ended &&
+               pthread_cond_timedwait(&lease->changed, &lease->mutex, &until) != ETIMEDOUT)
+                ;
+        ended = lease->ended;
+        pthread_mutex_unlock(&lease->mutex);
+        if (!ended)
                 return false;
-        /* it was claimed while nobody looked: nothing was promised */
-        if (lease->claim.over && lease->claim.error == 0)
-                lower_fence(lease, 0);
+        pthread_join(lease->thread, NULL);
         lease_free(lease);
         return true;
 }
@@ -139,7 +163,7 @@ bool lease_give_up(struct lease *lease) {
 struct lease *lease_release(struct lease *lease, uint64_t last_tick) {
         if (!lease)
                 return NULL;
-        tell_to_stop(lease);
+        tell_to_stop(lease, false);
         pthread_join(lease->thread, NULL);
         lower_fence(lease, last_tick);
         return lease_free(lease);

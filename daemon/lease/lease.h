@@ -30,8 +30,9 @@ int lease_new(struct lease **ret, const struct lease_backend *backend,
 struct lease_claim lease_claim(struct lease *lease);
 /* Tries at once what does not work, and reads passwords and keys anew. */
 void lease_hurry(struct lease *lease);
-/* Stops before the claim is over, or when it was refused. False: the thread hangs in the
- * coordinator, and keeps what it has; the process must end without freeing anything of it. */
+/* Stops before anything was promised: gives back what was claimed. False: within two seconds the
+ * coordinator did not answer; the thread keeps what it has, and the process must end without
+ * freeing anything of it. */
 bool lease_give_up(struct lease *lease);
 /* Stops the thread, lowers the fence durably to `last_tick`, and closes. `last_tick` is
  * the highest tick ever promised; with 0 this daemon promised none, and the fence

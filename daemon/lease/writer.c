@@ -191,11 +191,24 @@ static int write_fence(struct lease *lease, uint64_t fence_tick) {
         return r;
 }
 
-void *writer_run(void *context) {
-        struct lease *lease = context;
+/* What others should not wait for. */
+static void survey(struct lease *lease) {
+        bool stop;
 
+        pthread_mutex_lock(&lease->mutex);
+        stop = lease->stop;
+        pthread_mutex_unlock(&lease->mutex);
+        if (stop || lease->backend->survey == NULL)
+                return;
+        /* relaxed, both: only the watchdog reads it */
+        atomic_store_explicit(&lease->in_backend, true, memory_order_relaxed);
+        lease->backend->survey(lease->state);
+        atomic_store_explicit(&lease->in_backend, false, memory_order_relaxed);
+}
+
+void writer_run(struct lease *lease) {
         if (!lease->claim.over && !claim_run(lease))
-                return NULL;
+                return;
         pthread_mutex_lock(&lease->mutex);
         while (wait_for_work(lease)) {
                 uint64_t target = next_fence(lease);
@@ -209,9 +222,10 @@ void *writer_run(void *context) {
                         take_success(lease, target);
                 /* fails only when the counter is full, and then it is readable anyway */
                 (void)eventfd_write(lease->event_fd, 1);
+                if (r == 0)
+                        survey(lease);
                 pthread_mutex_lock(&lease->mutex);
         }
         pthread_mutex_unlock(&lease->mutex);
-        return NULL;
 }
 

@@ -233,15 +233,12 @@ static void stop_clients(struct server *server) {
 }
 
 static void release_lease(struct server *server) {
-        struct lease_claim claim = { .over = true };
         uint64_t now_tick = tick_now(server);
 
-        if (server->lease != NULL)
-                claim = lease_claim(server->lease);
-        if (!claim.over || claim.error < 0)
+        if (server->lease == NULL)
+                return;
+        if (server->ledger == NULL)
                 server->stuck = !lease_give_up(server->lease);
-        else if (server->ledger == NULL)
-                lease_release(server->lease, 0);
         else
                 fence_release(&server->fence,
                               guard_above_fence(&server->segments.guard, now_tick) ? now_tick : 0);

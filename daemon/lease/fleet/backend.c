@@ -284,8 +284,6 @@ static int backend_write_fence(void *backend, uint64_t fence_tick) {
         struct fleet_backend *b = backend;
         int r = fleet_renew(b->fleet, fence_tick);
 
-        if (r == 0)
-                fleet_survey_renewed(b->fleet);
         if (r == 0 || fleet_lost(b->fleet))
                 remember_renewal(b);
         return r;
@@ -310,6 +308,10 @@ static int backend_release(void *backend, uint64_t fence_tick) {
         if (fleet_lost(b->fleet))
                 remember_renewal(b);
         return r;
+}
+
+static void backend_survey(void *backend) {
+        fleet_survey_renewed(((struct fleet_backend *)backend)->fleet);
 }
 
 static void backend_refresh(void *backend) {
@@ -350,6 +352,7 @@ const struct lease_backend fleet_backend = {
         .open = backend_open,
         .claim = backend_claim,
         .refresh = backend_refresh,
+        .survey = backend_survey,
         .write_fence = backend_write_fence,
         .close = backend_close,
         .place = backend_place,

@@ -354,3 +354,27 @@ Test(lease, a_reload_during_the_claim_changes_no_lock) {
         cr_expect_eq(worker_lock_new(&other, &before, 0, 1), -EEXIST);
         lease_release(lease, 0);
 }
+
+static int blocked_release(void *backend, uint64_t fence_tick) {
+        while (mock_blocked)
+                until_pause();
+        return mock_write(backend, fence_tick);
+}
+
+/* The coordinator hangs after a claim for which nobody waits any more. Red (it hangs too) when
+ * whoever gives up makes the release. */
+Test(lease, a_release_that_hangs_is_given_up) {
+        struct lease_backend slow = mock;
+        struct lease *lease = NULL;
+
+        slow.release = blocked_release;
+        cr_assert_eq(lease_new(&lease, &slow, (const struct fleet_kind *)(const void *)&mock,
+                               &config), 0);
+        UNTIL(lease_claim(lease).over);
+        mock_blocked = true;
+        cr_assert_not(lease_give_up(lease));
+        mock_blocked = false;
+        UNTIL(mock_writes == 1);
+        cr_expect_eq(mock_fence, 10);
+        cr_assert(lease_give_up(lease));
+}
