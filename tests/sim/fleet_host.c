@@ -153,6 +153,7 @@ void host_start(struct sim_host *host) {
         cr_assert_eq(fleet_new(&host->fleet, &parts), 0);
         host->up = true;
         host->serving = host->stopping = host->over = host->crash_due = false;
+        host->unconfirmed = false;
         host->phase = HOST_CLAIMS;
         host->pause_ns = PAUSE_FIRST_NS;
         host->retry_ns = host->wait_ns = 0;
@@ -196,7 +197,8 @@ static int open_state(struct sim_host *host, const struct lease_grant *grant) {
         bool goes_on = !grant->taken_anew && tenure_continues(host->tenure, host, first, count) &&
                        host->lineage;
 
-        check_granted(host, first, grant->worker_count);
+        if (!host->unconfirmed) /* up to its own fence, it does not matter what became of the record */
+                check_granted(host, first, grant->worker_count);
         if (tenure_meets(host->tenure, host, first, count) && host->shm_fence > known)
                 known = host->shm_fence;
         if (!goes_on) {
@@ -209,7 +211,9 @@ static int open_state(struct sim_host *host, const struct lease_grant *grant) {
         check_uses(host, grant->worker_count);
         host->lineage = true;
         host->fence = host->shm_fence = known;
-        return known > grant->fence_tick ? fleet_renew(host->fleet, known) : 0;
+        if (known == grant->fence_tick)
+                return 0;
+        return host->unconfirmed ? -EIO : fleet_renew(host->fleet, known);
 }
 
 /* More often where it is worst: a run that comes back while this boot still knows it. */
@@ -229,7 +233,8 @@ static void serve(struct sim_host *host, const struct lease_grant *grant) {
         host->crash_due = crashes_now(host, grant);
         if (host->crash_due && fleet_chance(2))
                 return; /* the claim is not remembered */
-        fleet_remember(host->fleet, &host->memory);
+        if (!host->unconfirmed)
+                fleet_remember(host->fleet, &host->memory);
         if (host->crash_due && fleet_chance(2))
                 return; /* the shared memory is as it was */
         if (open_state(host, grant) < 0) {
@@ -242,6 +247,15 @@ static void serve(struct sim_host *host, const struct lease_grant *grant) {
         turn_at(host, fleet_world.now_ns); /* it asks for a fence at once */
 }
 
+/* Without its ledger it would wait for the fence that it has. */
+static bool resumes(struct sim_host *host, int r, struct lease_grant *grant) {
+        host->unconfirmed = (r == -EIO || r == -ETIMEDOUT) && host->lineage &&
+                            host->tenure != NULL && host->tenure->first == host->memory.first &&
+                            fleet_resume(host->fleet, grant) == 0;
+        fleet_world.sum.resumed += host->unconfirmed;
+        return host->unconfirmed;
+}
+
 static void claim(struct sim_host *host) {
         struct lease_grant grant;
         int r = fleet_claim(host->fleet, &grant);
@@ -251,7 +265,7 @@ static void claim(struct sim_host *host) {
         if (host->ghost)
                 return;
         host->claim_error = r;
-        if (r == 0) {
+        if (r == 0 || resumes(host, r, &grant)) {
                 serve(host, &grant);
                 return;
         }
@@ -318,6 +332,8 @@ static void shrink(struct sim_host *host) {
         if (host->grown_hi > last)
                 last = host->grown_hi;
         fleet_trace(host, "gives back, promised up to tick %" PRIu64, last);
+        if (host->memory.count > host->tenure->count)
+                host->memory.count = host->tenure->count; /* written before it is sent */
         fleet_world.sum.shrunk += fleet_shrink(host->fleet, host->tenure->count, last) == 0;
 }
 
@@ -326,7 +342,7 @@ static void resize(struct sim_host *host) {
         uint64_t above_tick;
 
         /* each attempt reads the region: more seldom where that is large */
-        if (host->max_count <= host->tenure->count || !fleet_chance(2 + fleet_world.rules.hosts / 50) ||
+        if (host->unconfirmed || host->max_count <= host->tenure->count || !fleet_chance(2 + fleet_world.rules.hosts / 50) ||
             guarded_tick(host) <= host->tenure->lo)
                 return; /* as long as it waits for the fence, too */
         if (fleet_run(host->fleet, &above_tick) > host->tenure->count)
@@ -346,7 +362,12 @@ static void renew(struct sim_host *host) {
         ahead = guarded_tick(host) + (uint64_t)(fleet_world.rules.horizon_ns / MS);
         fence = ahead > host->fence ? ahead : host->fence;
         host_promise(host);
-        r = fleet_renew(host->fleet, fence);
+        r = host->unconfirmed ? fleet_confirm(host->fleet) : 0;
+        if (host->ghost)
+                return;
+        host->unconfirmed = host->unconfirmed && r < 0;
+        if (r == 0)
+                r = fleet_renew(host->fleet, fence);
         if (host->ghost)
                 return;
         if (r == 0) {
@@ -382,9 +403,12 @@ static void stop(struct sim_host *host) {
         if (host->grown_hi > last)
                 last = host->grown_hi;
         host->shm_fence = last;
-        if (host->memory.fence_tick > last)
-                host->memory.fence_tick = last;
-        (void)fleet_release(host->fleet, last);
+        if (!host->unconfirmed && (host->over || fleet_renew_reread(host->fleet) == 0) &&
+            !host->ghost) {
+                if (host->memory.fence_tick > last)
+                        host->memory.fence_tick = last;
+                (void)fleet_release(host->fleet, last);
+        }
         if (!host->ghost)
                 ended(host, soon());
 }

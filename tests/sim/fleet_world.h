@@ -14,6 +14,7 @@
 #include "daemon/lease/fleet/old_copy.h"
 #include "daemon/lease/fleet/renew.h"
 #include "daemon/lease/fleet/resize.h"
+#include "daemon/lease/fleet/resume.h"
 #include "tests/support/memory_coordinator.h"
 
 #define US INT64_C(1000)
@@ -60,6 +61,7 @@ struct sim_host {
         int64_t wall_ahead_ns;
         int64_t line_ns, line_boot_ns; /* the guarded clock, of this boot; 0: there is none */
         /* the shared memory of this boot */
+        bool unconfirmed; /* goes on with what it remembers, see fleet/resume.h */
         struct tenure *tenure; /* of its first worker IDs, `count` or what it has */
         struct tenure *grown;  /* of those beyond, while it uses them; else NULL */
         uint64_t grown_hi;     /* what was promised of those, ever */
@@ -87,8 +89,8 @@ struct sim_host {
 
 struct fleet_sum {
         uint64_t events, claims, claims_failed, exhausted, exhausted_checked, conflicts, renewals,
-                lost, grown, shrunk, crashes, reboots, stops, replaced, stalls, steps, copies, cuts, revoked,
-                damages, late, twice, tenures, refused, requests, requests_of_claims;
+                lost, grown, shrunk, resumed, crashes, reboots, stops, replaced, stalls, steps, copies,
+                cuts, revoked, damages, late, twice, tenures, refused, requests, requests_of_claims;
 };
 
 extern struct fleet_world {

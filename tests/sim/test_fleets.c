@@ -61,12 +61,12 @@ static void tell(const char *what) {
                 " attempts to claim that failed (%" PRIu64 " another was quicker, %" PRIu64
                 " none free, %" PRIu64 " otherwise refused), %" PRIu64 " leases lost, %" PRIu64
                 " runs grown, %" PRIu64 " shrunk, %" PRIu64 " stops, %" PRIu64 " crashes, %"
-                PRIu64 " reboots, %" PRIu64 " new machines, %" PRIu64 " copies, %" PRIu64
+                PRIu64 " resumed, %" PRIu64 " reboots, %" PRIu64 " new machines, %" PRIu64 " copies, %" PRIu64
                 " pauses, %" PRIu64 " steps, %" PRIu64 " cut off, %" PRIu64 " sessions revoked, %"
                 PRIu64 " keys damaged, %" PRIu64 " messages late, %" PRIu64 " twice\n",
                 what, s->events, s->tenures, s->renewals, s->claims_failed, s->conflicts,
                 s->exhausted, s->refused - s->exhausted, s->lost, s->grown, s->shrunk, s->stops,
-                s->crashes, s->reboots, s->replaced, s->copies,
+                s->crashes, s->resumed, s->reboots, s->replaced, s->copies,
                 s->stalls, s->steps, s->cuts, s->revoked, s->damages, s->late, s->twice);
 }
 

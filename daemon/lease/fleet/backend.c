@@ -16,6 +16,7 @@
 #include "daemon/lease/fleet/old_copy.h"
 #include "daemon/lease/fleet/renew.h"
 #include "daemon/lease/fleet/resize.h"
+#include "daemon/lease/fleet/resume.h"
 #include "daemon/lease/fleet/survey.h"
 #include "daemon/lease/state/directory.h"
 #include "daemon/lease/state/fence_file.h"
@@ -35,6 +36,7 @@ struct fleet_backend {
         int claim_error; /* of the last attempt that was no conflict */
         bool forgets;    /* the state directory cannot be written */
         bool disowned;   /* it no longer names the lost record */
+        bool unconfirmed; /* the worker IDs are those remembered; see resume.h */
 };
 
 /* ---- the state directory */
@@ -255,6 +257,10 @@ static int backend_claim(void *backend, struct lease_grant *ret) {
         struct lease_grant grant;
         int r = claim_run(b, &grant);
 
+        if ((r == -EIO || r == -ETIMEDOUT || r == -EACCES) && fleet_resume(b->fleet, ret) == 0) {
+                b->unconfirmed = true;
+                return 0;
+        }
         if (r < 0)
                 return r;
         r = remember_claim(b);
@@ -282,8 +288,11 @@ static void remember_renewal(struct fleet_backend *b) {
 
 static int backend_write_fence(void *backend, uint64_t fence_tick) {
         struct fleet_backend *b = backend;
-        int r = fleet_renew(b->fleet, fence_tick);
+        int r = b->unconfirmed ? fleet_confirm(b->fleet) : 0;
 
+        b->unconfirmed = b->unconfirmed && r < 0;
+        if (r == 0)
+                r = fleet_renew(b->fleet, fence_tick);
         if (r == 0 || fleet_lost(b->fleet))
                 remember_renewal(b);
         return r;
@@ -299,15 +308,20 @@ static int remember_release(struct fleet_backend *b, uint64_t fence_tick) {
         return remember(b, &memory);
 }
 
+/* Where the coordinator does not answer, the release is not tried: the fence stays as it is
+ * there and here, and the next daemon of this host goes on up to it. Once it is sent, only the
+ * lower one counts here. */
 static int backend_release(void *backend, uint64_t fence_tick) {
         struct fleet_backend *b = backend;
-        int r = remember_release(b, fence_tick);
+        int r = b->unconfirmed ? -EIO : fleet_lost(b->fleet) ? 0 : fleet_renew_reread(b->fleet);
 
+        if (r == 0)
+                r = remember_release(b, fence_tick);
         if (r == 0)
                 r = fleet_release(b->fleet, fence_tick);
         if (fleet_lost(b->fleet))
                 remember_renewal(b);
-        return r;
+        return r == -ESTALE ? 0 : r;
 }
 
 static void backend_survey(void *backend) {
@@ -337,11 +351,26 @@ static const char *backend_remedy(void *backend) {
 }
 
 static int backend_grow(void *backend, uint32_t count) {
-        return fleet_grow(((struct fleet_backend *)backend)->fleet, count);
+        struct fleet_backend *b = backend;
+
+        return b->unconfirmed ? -EAGAIN : fleet_grow(b->fleet, count);
+}
+
+/* The next daemon must not go on with what may be another host's by then. */
+static int remember_shrink(struct fleet_backend *b, uint32_t count) {
+        struct fleet_memory memory;
+
+        fleet_remember(b->fleet, &memory);
+        if (count < memory.count)
+                memory.count = count;
+        return remember(b, &memory);
 }
 
 static int backend_shrink(void *backend, uint32_t count, uint64_t last_tick) {
-        return fleet_shrink(((struct fleet_backend *)backend)->fleet, count, last_tick);
+        struct fleet_backend *b = backend;
+        int r = b->unconfirmed ? -EAGAIN : remember_shrink(b, count);
+
+        return r < 0 ? r : fleet_shrink(b->fleet, count, last_tick);
 }
 
 static uint32_t backend_run(void *backend, uint64_t *ret_above_tick) {

@@ -11,6 +11,7 @@
 #include "daemon/lease/fleet/commit.h"
 #include "daemon/lease/fleet/internal.h"
 #include "daemon/lease/fleet/old_copy.h"
+#include "daemon/lease/fleet/renew.h"
 #include "daemon/lease/fleet/resize.h"
 #include "daemon/lease/fleet/survey.h"
 #include "daemon/lease/fleet/view_part.h"
@@ -25,6 +26,9 @@ int fleet_new(struct fleet **ret, const struct fleet_parts *parts) {
         f->parts = *parts;
         f->record.who = parts->who;
         f->record.since_unix_ms = parts->environment.unix_ms(parts->environment.context);
+        /* an earlier time than the daemon's before would look like an old copy (old_copy.h) */
+        if ((uint64_t)f->record.since_unix_ms <= parts->memory.since_unix_ms)
+                f->record.since_unix_ms = (int64_t)parts->memory.since_unix_ms + 1;
         fleet_draw(f, f->record.nonce);
         fleet_draw(f, f->lives);
         *ret = f;
@@ -237,6 +241,7 @@ static int claim_run(struct fleet *f, const struct fleet_view *view) {
                 r = refuse_later(f);
         if (r < 0)
                 return r;
+        f->anew = own == NULL;
         if (own == NULL)
                 return claim_new(f, view);
         run = run_of(f, view, own);
@@ -342,5 +347,63 @@ int fleet_claim(struct fleet *f, struct lease_grant *ret) {
                 report_claim(f, ret);
         }
         fleet_view_free(view);
+        return r;
+}
+
+/* ---- confirming what this host remembered */
+
+static bool has_all(const struct worker_set *set, const struct worker_set *part) {
+        struct worker_set rest = *part;
+
+        worker_set_subtract(&rest, set);
+        return worker_set_count(&rest) == 0;
+}
+
+/* A recovery from an old copy says that what was claimed after a moment may have been given
+ * away twice, and the host has not seen it: it gives way. */
+static bool gives_way(const struct fleet *f, const struct fleet_view *view) {
+        return view->contract.claims_since_unix_ms != 0 &&
+               (uint64_t)view->contract.recovered_unix_ms > f->parts.memory.recovered_unix_ms;
+}
+
+static int confirm(struct fleet *f, const struct fleet_view *view) {
+        const struct fleet_owner *own = find_own(f, view);
+        struct worker_set run;
+        int r = fleet_check_contract(f, view);
+
+        if (r == 0)
+                r = fleet_check_old_copy(f, view);
+        if (r == 0 && own != NULL && own->later != NULL)
+                r = refuse_later(f);
+        if (r < 0)
+                return r;
+        if (own == NULL || gives_way(f, view))
+                return fleet_renew_lose(f, "another host has taken them while the coordinator was "
+                                        "away");
+        run = run_of(f, view, own);
+        if (!has_all(&run, &f->record.workers))
+                return fleet_renew_lose(f, "another host has taken some of them");
+        /* its fence is at or above the one that was remembered */
+        return commit_claim(f, view, own, &run, own->record->fence_tick);
+}
+
+static int try_to_confirm(struct fleet *f) {
+        struct fleet_view *view = NULL;
+        int r = read_view(f, &view);
+
+        if (r == 0)
+                r = confirm(f, view);
+        if (r < 0 && r != -EAGAIN)
+                f->begun = false; /* as in fleet_claim() */
+        fleet_view_free(view);
+        return r;
+}
+
+int fleet_confirm(struct fleet *f) {
+        int r = f->lost ? -ESTALE : -EAGAIN;
+
+        for (int i = 0; i < 3 && r == -EAGAIN; i++)
+                r = try_to_confirm(f);
+        fleet_count(r == 0 ? &f->parts.counters->claims : &f->parts.counters->failures);
         return r;
 }

@@ -12,6 +12,7 @@ struct fleet {
         /* how all lives of this daemon begin; see session.h */
         char lives[RECORD_HEX];
         uint32_t n_lives;
+        bool anew;   /* a claim has found that we have no run to continue with */
         bool others; /* another host may have had the worker IDs since a daemon of this boot had */
         int64_t modified, alive_modified; /* of host/NONCE and alive/LIFE, as far as known */
         struct worker_set resized; /* while `resizing`: the run which our commit may have made */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "daemon/lease/fleet/internal.h"
+#include "daemon/lease/fleet/resize.h"
 #include "daemon/util/log.h"
 
 static int refuse_other(const struct fleet *f, const struct fleet_view *view) {
@@ -94,6 +95,11 @@ void fleet_remember(const struct fleet *f, struct fleet_memory *ret) {
                 .claims = f->claims,
         };
         memcpy(ret->space, f->space, RECORD_HEX);
+        memcpy(ret->boot_id, f->parts.who.boot_id, RECORD_HEX);
+        memcpy(ret->directory, f->parts.who.directory, sizeof(ret->directory));
+        ret->region = f->parts.space.region;
+        ret->first = worker_set_next(&f->record.workers, 0);
+        ret->count = fleet_run(f, &ret->grown_tick);
         memcpy(ret->nonce, f->record.nonce, RECORD_HEX);
         if (f->lost)
                 fleet_memory_forget_record(ret);

@@ -28,6 +28,10 @@ static int lose_lease(struct fleet *f, const char *why) {
                            "those", why);
 }
 
+int fleet_renew_lose(struct fleet *f, const char *why) {
+        return lose_lease(f, why);
+}
+
 /* ---- after an answer that was lost, or a check that failed */
 
 /* Are these our workers, or those that our resize has left? (If it gave some back and

@@ -10,6 +10,8 @@
 int fleet_renew(struct fleet *fleet, uint64_t fence_tick);
 /* Another host, or a copy of this daemon, has the worker IDs: the record is not ours. */
 bool fleet_lost(const struct fleet *fleet);
+/* From now on that is so; logs it. -ESTALE. */
+int fleet_renew_lose(struct fleet *fleet, const char *why);
 /* When the next renewal is due, on CLOCK_BOOTTIME. */
 int64_t fleet_renew_due(const struct fleet *fleet);
 

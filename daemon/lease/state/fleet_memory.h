@@ -10,6 +10,11 @@
  *   nonce 91cc…              the host's record; all 0: it has none any more
  *   since-unix-ms N          of that record, as the coordinator confirmed it last
  *   fence-tick N
+ *   boot-id 5e01…            of the daemon that wrote it
+ *   directory DEVICE:INODE   likewise
+ *   region R
+ *   workers FIRST+COUNT      within the region: the run, as far as it certainly is ours
+ *   grown-tick N             of the record
  *   recovered-unix-ms N      of `contract`
  *   claims N                 of `used`, at this host's last claim
  *   checksum 0123456789abcdef
@@ -19,13 +24,18 @@
 
 #define FLEET_MEMORY_NAME "fleet"
 #define FLEET_MEMORY_NEW_NAME "fleet.new"
-#define FLEET_MEMORY_TEXT_MAX 512u
+#define FLEET_MEMORY_TEXT_MAX 640u
 #define FLEET_MEMORY_HEX 33u /* 16 bytes in hex, NUL */
+#define FLEET_MEMORY_DIRECTORY 65u
 
 struct fleet_memory {
         char space[FLEET_MEMORY_HEX]; /* "": nothing is remembered, a first start */
         char nonce[FLEET_MEMORY_HEX];
         uint64_t since_unix_ms, fence_tick; /* of the record */
+        char boot_id[FLEET_MEMORY_HEX];
+        char directory[FLEET_MEMORY_DIRECTORY];
+        uint32_t region, first, count; /* count 0: not remembered */
+        uint64_t grown_tick;
         uint64_t recovered_unix_ms, claims;
 };
 

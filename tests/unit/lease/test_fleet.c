@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "daemon/lease/fleet/internal.h"
+#include "daemon/lease/fleet/old_copy.h"
+#include "daemon/lease/fleet/resume.h"
 #include "tests/support/capture.h"
 #include "tests/unit/support/fleet_hosts.h"
 
@@ -332,6 +334,78 @@ Test(fleet, a_run_that_is_shortened_at_a_start_is_so_once) {
         capture_begin();
         cr_assert_eq(fleet_renew(a.fleet, 5000), -ESTALE, "another daemon has the record");
         cr_assert_contains(capture_take(), "lease-lost");
+}
+
+/* The next daemon of a host, while the coordinator does not answer. */
+static int restart_away(struct host *h, const struct host *before) {
+        make(h, "1", 1, "");
+        fleet_remember(before->fleet, &h->fleet->parts.memory);
+        h->link.away = true;
+        cr_assert_eq(fleet_claim(h->fleet, &h->grant), -EIO);
+        capture_begin();
+        return fleet_resume(h->fleet, &h->grant);
+}
+
+/* Red when what is remembered is not gone on with, or is not confirmed. */
+Test(fleet, a_restart_goes_on_without_its_coordinator) {
+        struct host a, b;
+
+        claim(&a, "1", 2);
+        cr_assert_eq(fleet_renew(a.fleet, NOW_TICK + 100000), 0);
+        cr_assert_eq(restart_away(&b, &a), 0);
+        cr_assert_contains(capture_take(), "lease-resumed");
+        cr_assert_eq(b.grant.worker_first, 0);
+        cr_assert_eq(b.grant.worker_count, 2);
+        cr_assert_eq(b.grant.fence_tick, NOW_TICK + 100000);
+        cr_assert_not(b.grant.taken_anew);
+        cr_assert_eq(fleet_confirm(b.fleet), -EIO);
+        b.link.away = false;
+        b.link.commit_loss = MEMORY_ANSWER_LOST;
+        cr_assert_eq(fleet_confirm(b.fleet), -ETIMEDOUT);
+        cr_assert_eq(fleet_confirm(b.fleet), 0);
+        cr_assert_eq(fleet_renew(b.fleet, NOW_TICK + 200000), 0);
+}
+
+/* Red when the fence of another host is not looked for. */
+Test(fleet, what_was_gone_on_with_may_be_another_hosts_by_then) {
+        struct host a, b, c;
+
+        claim(&a, "1", 4);
+        cr_assert_eq(fleet_renew(a.fleet, NOW_TICK + 60000), 0);
+        cr_assert_eq(restart_away(&b, &a), 0);
+        fleet_hosts.memory.now_ns += 80 * S;
+        claim(&c, "2", 4);
+        cr_assert_geq(c.grant.fence_tick, b.grant.fence_tick);
+        b.link.away = false;
+        capture_begin();
+        cr_assert_eq(fleet_confirm(b.fleet), -ESTALE);
+        cr_assert_contains(capture_take(), "lease-lost");
+        cr_assert_eq(fleet_renew(c.fleet, NOW_TICK + 1000), 0);
+}
+
+/* Each by itself: another boot, another directory, no ledger, a fence that is over. */
+Test(fleet, what_is_not_ours_for_certain_is_not_gone_on_with) {
+        struct host a, b;
+
+        claim(&a, "1", 1);
+        cr_assert_eq(fleet_renew(a.fleet, NOW_TICK + 60000), 0);
+        cr_assert_eq(restart_away(&b, &a), 0);
+        b.fleet->parts.memory.boot_id[0] ^= 1;
+        cr_assert_eq(fleet_resume(b.fleet, &b.grant), -ENOENT);
+        b.fleet->parts.memory.boot_id[0] ^= 1;
+        b.fleet->parts.memory.directory[0] ^= 1;
+        cr_assert_eq(fleet_resume(b.fleet, &b.grant), -ENOENT);
+        b.fleet->parts.memory.directory[0] ^= 1;
+        b.fleet->parts.memory.region++;
+        cr_assert_eq(fleet_resume(b.fleet, &b.grant), -ENOENT);
+        b.fleet->parts.memory.region--;
+        b.fleet->parts.forgetful = true;
+        cr_assert_eq(fleet_resume(b.fleet, &b.grant), -ENOENT);
+        b.fleet->parts.forgetful = false;
+        cr_assert_eq(fleet_resume(b.fleet, &b.grant), 0);
+        fleet_hosts.memory.now_ns += 60 * S;
+        cr_assert_eq(fleet_resume(b.fleet, &b.grant), -ENOENT);
+        (void)capture_take();
 }
 
 /* Session, fence and delay: no earlier, and no later. */

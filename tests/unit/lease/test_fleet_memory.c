@@ -20,6 +20,12 @@ static const struct fleet_memory some = {
         .nonce = "fedcba9876543210fedcba9876543210",
         .since_unix_ms = UINT64_C(1764547200000),
         .fence_tick = UINT64_MAX,
+        .boot_id = "00112233445566778899aabbccddeeff",
+        .directory = "65025:18446744073709551615",
+        .region = 7,
+        .first = 65535,
+        .count = 65536,
+        .grown_tick = 99,
         .recovered_unix_ms = 7,
         .claims = UINT64_MAX,
 };
@@ -27,7 +33,10 @@ static const struct fleet_memory some = {
 static bool same(const struct fleet_memory *a, const struct fleet_memory *b) {
         return strcmp(a->space, b->space) == 0 && strcmp(a->nonce, b->nonce) == 0 &&
                a->since_unix_ms == b->since_unix_ms && a->fence_tick == b->fence_tick &&
-               a->recovered_unix_ms == b->recovered_unix_ms && a->claims == b->claims;
+               strcmp(a->boot_id, b->boot_id) == 0 && strcmp(a->directory, b->directory) == 0 &&
+               a->region == b->region && a->first == b->first && a->count == b->count &&
+               a->grown_tick == b->grown_tick && a->recovered_unix_ms == b->recovered_unix_ms &&
+               a->claims == b->claims;
 }
 
 Test(fleet_memory, what_is_written_is_read) {
