@@ -213,6 +213,25 @@ Test(fleet_scale, the_metrics_need_no_room_for_all_records) {
 #endif
 }
 
+/* All 65,536 must fit into a pod of 256 MiB. Red when each keeps a set of worker IDs, 8 KiB. */
+Test(fleet_scale, a_list_has_room_for_all_hosts) {
+        const struct fleet_space space = space_of(14);
+        struct fleet_view *view = NULL;
+        long peak;
+
+        put_region(&space, 16384);
+        peak = peak_kib();
+        cr_assert_eq(fleet_view_read(&view, &memory_calls, &link, &space), 0);
+        cr_expect_eq(view->n_owners, 16384);
+        cr_expect_str_eq(view->owners[view->of_worker[16383]].record->workers, "16383");
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+        cr_expect_lt(peak_kib() - peak, 50 << 10, "%ld KiB", peak_kib() - peak);
+#else
+        (void)peak;
+#endif
+        fleet_view_free(view);
+}
+
 /* Another contract is refused before anything else is read. */
 Test(fleet_scale, a_refusal_needs_no_list) {
         const struct fleet_space space = space_of(16), other = space_of(14);
