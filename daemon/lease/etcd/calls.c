@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/lease/etcd/answer.h"
 #include "daemon/lease/etcd/base64.h"
 #include "daemon/lease/etcd/pairs.h"
 #include "daemon/util/log.h"
@@ -68,6 +69,18 @@ static json_t *format_key(const struct etcd_coordinator *etcd, const char *key, 
         return value;
 }
 
+/* Revisions of two clusters cannot be compared. */
+static void look_at_cluster(struct etcd_coordinator *etcd, const json_t *answer) {
+        const char *cluster = etcd_answer_cluster(answer);
+
+        if (strcmp(etcd->cluster, cluster) == 0)
+                return;
+        snprintf(etcd->cluster, sizeof(etcd->cluster), "%s", cluster);
+        etcd->clusters++;
+        etcd->revision = 0;
+        etcd->old_copy = false;
+}
+
 /* Our calls come one after the other and are linearizable: an answer that is older than
  * an earlier one comes from an etcd that has lost data, perhaps fences. */
 static int check_revision(struct etcd_coordinator *etcd, const json_t *answer,
@@ -75,6 +88,7 @@ static int check_revision(struct etcd_coordinator *etcd, const json_t *answer,
         const json_t *header = json_object_get(answer, "header");
         int64_t revision = parse_number(json_object_get(header, "revision"));
 
+        look_at_cluster(etcd, answer);
         if (revision <= 0 || etcd->old_copy)
                 return -EIO;
         if (revision < etcd->revision) {
@@ -115,6 +129,7 @@ struct pages {
         const char *prefix;
         struct coordinator_list list;
         int64_t revision; /* of all pages; 0: there was none yet */
+        unsigned clusters; /* of the etcd, at the first page */
         int64_t total;    /* keys in all of them */
 };
 
@@ -163,7 +178,10 @@ static int take_page(struct pages *p, const json_t *answer, bool *ret_more) {
         int64_t revision = 0;
         int r = check_revision(p->etcd, answer, &revision);
 
+        if (r == 0 && p->revision != 0 && p->clusters != p->etcd->clusters)
+                r = -EAGAIN; /* another cluster gave this one */
         if (r == 0 && p->revision == 0) {
+                p->clusters = p->etcd->clusters;
                 p->revision = revision;
                 p->total = parse_number(json_object_get(answer, "count"));
         }

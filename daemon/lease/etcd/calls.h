@@ -8,6 +8,8 @@ struct etcd_coordinator {
         struct etcd_http *http;
         const char *prefix; /* "/sfshm" */
         int64_t lease;      /* etcd's ID of the session; 0: none */
+        char cluster[24];   /* etcd's ID of it; the rest is of this one */
+        unsigned clusters;  /* how many there were */
         int64_t revision;   /* the highest of etcd's that was seen */
         bool old_copy;      /* it went back; for ever */
 };

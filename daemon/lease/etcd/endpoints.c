@@ -110,6 +110,36 @@ void etcd_endpoints_serves(struct etcd_endpoints *endpoints, size_t at, const ch
                 endpoints->list[i].told = false;
 }
 
+static bool is_gone(const struct etcd_endpoints *endpoints, const char *cluster) {
+        for (size_t i = 0; i < endpoints->n; i++) {
+                const struct etcd_endpoint *e = &endpoints->list[i];
+
+                if (strcmp(e->cluster, cluster) != 0 &&
+                    (e->cluster[0] != '\0' || e->pause_ns == 0))
+                        return false;
+        }
+        return true;
+}
+
+bool etcd_endpoints_belongs(struct etcd_endpoints *endpoints, size_t at, const char *cluster) {
+        struct etcd_endpoint *endpoint = &endpoints->list[at];
+        bool known = endpoints->cluster[0] != '\0';
+
+        if (strlen(cluster) >= sizeof(endpoint->cluster))
+                return false;
+        strcpy(endpoint->cluster, cluster);
+        if (strcmp(endpoints->cluster, cluster) == 0)
+                return true;
+        if (known && !is_gone(endpoints, cluster))
+                return false;
+        if (known)
+                log_event(LOG_LEVEL_WARNING, "etcd-cluster", "etcd at %s is of cluster %s now, of %s "
+                          "before, and so is every endpoint that answers: the daemon goes on with "
+                          "it", endpoint->url, cluster, endpoints->cluster);
+        strcpy(endpoints->cluster, cluster);
+        return true;
+}
+
 size_t etcd_endpoints_left_out(const struct etcd_endpoints *endpoints) {
         size_t n = 0;
 

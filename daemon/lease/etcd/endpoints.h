@@ -15,11 +15,14 @@
 
 #include "daemon/config/addresses.h"
 
+#define ETCD_CLUSTER_MAX 24u /* etcd's ID of a cluster, as decimal text */
+
 struct etcd_endpoint {
         char url[ADDRESS_LENGTH_MAX + 1]; /* without a slash at its end */
         int64_t open_ns;  /* no request before, CLOCK_MONOTONIC */
         int64_t pause_ns; /* the last pause; 0: it works */
         bool told;        /* its failure was logged in this incident */
+        char cluster[ETCD_CLUSTER_MAX]; /* of its last answer; "": it answered nothing, or never */
 };
 
 struct etcd_incident {
@@ -31,6 +34,7 @@ struct etcd_endpoints {
         struct etcd_endpoint list[ADDRESSES_MAX];
         size_t n, current;
         struct etcd_incident away, refused;
+        char cluster[ETCD_CLUSTER_MAX]; /* whose answers count; "": not known yet */
 };
 
 /* `text` has passed addresses_check_urls(). The first one to be asked is drawn. */
@@ -50,5 +54,12 @@ void etcd_endpoints_refuses(struct etcd_endpoints *endpoints, size_t at, const c
 /* Makes it the current one, and closes its breaker. */
 void etcd_endpoints_serves(struct etcd_endpoints *endpoints, size_t at, const char *path,
                            int64_t now_ns);
+/*
+ * That endpoint answers, and is of that cluster. True if its answer counts: two clusters at
+ * once, as of a wrong address, would give out the same worker IDs twice. Another cluster than
+ * before counts as soon as every endpoint has answered that it is of that one, or answers
+ * nothing: then the old one is gone.
+ */
+bool etcd_endpoints_belongs(struct etcd_endpoints *endpoints, size_t at, const char *cluster);
 /* How many have an open breaker. */
 size_t etcd_endpoints_left_out(const struct etcd_endpoints *endpoints);

@@ -23,7 +23,6 @@ struct etcd_http {
         struct etcd_endpoints endpoints;
         char token[TOKEN_MAX];                   /* "": none */
         char authorization[TOKEN_MAX + 20];      /* the header with it */
-        char cluster[24];                        /* etcd's ID of it, as decimal text; "": not yet */
         char message[ETCD_MESSAGE];
         bool once;                               /* the request under way is sent once */
         bool stale;                              /* token and connections are not used any more */
@@ -183,21 +182,19 @@ static int judge_failure(struct etcd_http *http, CURLcode code) {
         return *what == ':' ? -EACCES : -EIO;
 }
 
-/* Two clusters would give out the same worker IDs twice. */
-static int check_cluster(struct etcd_http *http, const json_t *answer) {
+static int check_cluster(struct etcd_http *http, size_t at, const json_t *answer) {
         const char *cluster = etcd_answer_cluster(answer);
 
-        if (http->cluster[0] == '\0' && strlen(cluster) < sizeof(http->cluster))
-                strcpy(http->cluster, cluster);
-        if (strcmp(http->cluster, cluster) == 0)
+        if (etcd_endpoints_belongs(&http->endpoints, at, cluster))
                 return 0;
-        snprintf(http->message, sizeof(http->message), "it is of cluster %.24s, and another "
-                 "endpoint, or itself before, of cluster %s: etcd.endpoints must name the members "
-                 "of one. If it was set up again, stop all daemons first", cluster, http->cluster);
+        snprintf(http->message, sizeof(http->message), "it is of cluster %.23s, and another "
+                 "endpoint of cluster %s: etcd.endpoints must name the members of one", cluster,
+                 http->endpoints.cluster);
         return -EIO;
 }
 
-static int judge_answer(struct etcd_http *http, const struct answer *answer, json_t **ret) {
+static int judge_answer(struct etcd_http *http, size_t at, const struct answer *answer,
+                        json_t **ret) {
         struct etcd_answer said = { .text = answer->text != NULL ? answer->text : "" };
         json_t *object = NULL;
         int r;
@@ -209,7 +206,7 @@ static int judge_answer(struct etcd_http *http, const struct answer *answer, jso
         said.redirect = said.redirect != NULL ? said.redirect : "";
         r = etcd_answer_judge(&said, &object, http->message);
         if (r == 0)
-                r = check_cluster(http, object);
+                r = check_cluster(http, at, object);
         if (r < 0)
                 json_decref(object);
         else
@@ -240,9 +237,10 @@ static int perform_request(struct etcd_http *http, size_t at, const char *path, 
         set_body(http, &sent);
         curl_easy_setopt(http->curl, CURLOPT_WRITEDATA, &answer);
         http->message[0] = '\0';
+        http->endpoints.list[at].cluster[0] = '\0';
         code = curl_easy_perform(http->curl);
         *ret_sent |= !never_sent(code);
-        r = code == CURLE_OK ? judge_answer(http, &answer, ret) : judge_failure(http, code);
+        r = code == CURLE_OK ? judge_answer(http, at, &answer, ret) : judge_failure(http, code);
         curl_slist_free_all(headers);
         free(answer.text);
         return r;

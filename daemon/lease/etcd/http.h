@@ -30,7 +30,7 @@ void etcd_http_refresh(struct etcd_http *http);
  * -EACCES: nothing was done, since access is denied, or a certificate is missing or not
  * trusted; -EAGAIN: nothing was done, the revision asked for is gone. With `once` it is sent to one endpoint at most; without, as for a request that
  * changes nothing, the other endpoints are tried as well. Failures are logged when they
- * begin and when they end. All answers come from one cluster.
+ * begin and when they end. All answers come from one cluster at a time, see endpoints.h.
  */
 int etcd_http_call(struct etcd_http *http, const char *path, json_t *request, bool once,
                    json_t **ret);
