@@ -21,6 +21,8 @@ struct lease {
         uint64_t target;   /* the highest fence requested; under the mutex */
         bool stop;         /* under the mutex */
         bool give_up;      /* under the mutex: nothing was promised, see lease_give_up() */
+        bool release;      /* under the mutex: at its end the thread lowers the fence */
+        uint64_t last_tick; /* to this; under the mutex */
         bool ended;        /* under the mutex: the thread has nothing more to do */
         struct lease_run run; /* under the mutex */
         struct lease_request {

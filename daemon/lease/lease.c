@@ -15,8 +15,8 @@
 #include "daemon/util/thread.h"
 #include "daemon/util/time.h"
 
-/* For a request that is under way, and to give back what it claims; the service manager waits
- * for longer. */
+/* For a request that is under way, and to give back what it has or claims; the service manager
+ * waits for longer. */
 #define GIVE_UP_NS (2 * NS_PER_S)
 
 static struct lease *lease_free(struct lease *lease) {
@@ -70,18 +70,21 @@ static void lower_fence(struct lease *lease, uint64_t last_tick) {
                           lease->backend->place(lease->state), strerror(-r), lease_fence(lease));
 }
 
-/* The lease's thread. What is claimed when nobody waits for it any more is given back here: the
- * coordinator may hang by now. */
+/* The lease's thread. What it has at its end, or claims when nobody waits for it any more, is
+ * given back here: the coordinator may hang by now. */
 static void *run(void *context) {
         struct lease *lease = context;
+        uint64_t last_tick;
         bool give_back;
 
         writer_run(lease);
         pthread_mutex_lock(&lease->mutex);
-        give_back = lease->give_up && lease->claim.over && lease->claim.error == 0;
+        give_back = lease->release ||
+                    (lease->give_up && lease->claim.over && lease->claim.error == 0);
+        last_tick = lease->last_tick;
         pthread_mutex_unlock(&lease->mutex);
         if (give_back)
-                lower_fence(lease, 0);
+                lower_fence(lease, last_tick);
         pthread_mutex_lock(&lease->mutex);
         lease->ended = true;
         pthread_cond_broadcast(&lease->changed);
@@ -134,28 +137,30 @@ void lease_hurry(struct lease *lease) {
         pthread_mutex_unlock(&lease->mutex);
 }
 
-static void tell_to_stop(struct lease *lease, bool give_up) {
-        pthread_mutex_lock(&lease->mutex);
-        lease->stop = true;
-        lease->give_up = give_up;
-        pthread_cond_signal(&lease->changed);
-        pthread_mutex_unlock(&lease->mutex);
-}
-
-bool lease_give_up(struct lease *lease) {
+/* False: the thread hangs. A disk is waited for. */
+static bool stop_thread(struct lease *lease, bool forever) {
         struct timespec until = thread_deadline(GIVE_UP_NS);
         bool ended;
 
-        tell_to_stop(lease, true);
         pthread_mutex_lock(&lease->mutex);
-        while (!lease->ended &&
+        lease->stop = true;
+        pthread_cond_broadcast(&lease->changed);
+        while (!lease->ended && !forever &&
                pthread_cond_timedwait(&lease->changed, &lease->mutex, &until) != ETIMEDOUT)
                 ;
-        ended = lease->ended;
+        ended = lease->ended || forever;
         pthread_mutex_unlock(&lease->mutex);
-        if (!ended)
+        if (ended)
+                pthread_join(lease->thread, NULL);
+        return ended;
+}
+
+bool lease_give_up(struct lease *lease) {
+        pthread_mutex_lock(&lease->mutex);
+        lease->give_up = true;
+        pthread_mutex_unlock(&lease->mutex);
+        if (!stop_thread(lease, false))
                 return false;
-        pthread_join(lease->thread, NULL);
         lease_free(lease);
         return true;
 }
@@ -163,10 +168,16 @@ bool lease_give_up(struct lease *lease) {
 struct lease *lease_release(struct lease *lease, uint64_t last_tick) {
         if (!lease)
                 return NULL;
-        tell_to_stop(lease, false);
-        pthread_join(lease->thread, NULL);
-        lower_fence(lease, last_tick);
-        return lease_free(lease);
+        pthread_mutex_lock(&lease->mutex);
+        lease->release = true;
+        lease->last_tick = last_tick;
+        pthread_mutex_unlock(&lease->mutex);
+        if (stop_thread(lease, lease->backend->release == NULL))
+                return lease_free(lease);
+        log_event(LOG_LEVEL_WARNING, "fence-release", "%s does not answer: the worker IDs are not "
+                  "given back; this host goes on with them at its next start",
+                  lease->backend->place(lease->state));
+        return lease;
 }
 
 int lease_persist(struct lease *lease, uint64_t fence_tick) {

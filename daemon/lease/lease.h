@@ -36,7 +36,8 @@ void lease_hurry(struct lease *lease);
 bool lease_give_up(struct lease *lease);
 /* Stops the thread, lowers the fence durably to `last_tick`, and closes. `last_tick` is
  * the highest tick ever promised; with 0 this daemon promised none, and the fence
- * becomes the one it found. Returns NULL. */
+ * becomes the one it found. Returns NULL; or `lease`, if the coordinator did not answer within
+ * two seconds: see lease_give_up(). */
 struct lease *lease_release(struct lease *lease, uint64_t last_tick);
 
 /* At the start, before anything is granted: makes durable what the shared memory knows

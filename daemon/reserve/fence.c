@@ -105,11 +105,12 @@ bool fence_refusal(const struct fence *fence, uint64_t now_tick, char text[FENCE
 /* The fence comes down in all three places, in the state directory last: if it is not
  * written there, or we are killed before, the next start takes the highest. In the other
  * order the state directory would look like an old copy of itself. */
-void fence_release(struct fence *fence, uint64_t now_tick) {
+bool fence_release(struct fence *fence, uint64_t now_tick) {
         uint64_t last = ledger_last_promise(fence->ledger);
 
         last = now_tick == 0 ? 0 : last > now_tick ? last : now_tick;
         if (last != 0)
                 ledger_lower_fence(fence->ledger, last);
         fence->lease = lease_release(fence->lease, last);
+        return fence->lease == NULL;
 }

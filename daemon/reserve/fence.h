@@ -65,6 +65,6 @@ bool fence_refusal(const struct fence *fence, uint64_t now_tick, char text[FENCE
  * the lease is released. Nothing was ever promised above ledger_last_promise(), and what
  * the ledger has forgotten had run out before `now_tick`. 0 for `now_tick` says that
  * the clock waited for the fence found at the start: then nothing was promised at all,
- * and the fence stays where it was.
+ * and the fence stays where it was. False: the coordinator hangs, see lease_release().
  */
-void fence_release(struct fence *fence, uint64_t now_tick);
+bool fence_release(struct fence *fence, uint64_t now_tick);

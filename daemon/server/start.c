@@ -240,8 +240,9 @@ static void release_lease(struct server *server) {
         if (server->ledger == NULL)
                 server->stuck = !lease_give_up(server->lease);
         else
-                fence_release(&server->fence,
-                              guard_above_fence(&server->segments.guard, now_tick) ? now_tick : 0);
+                server->stuck = !fence_release(&server->fence,
+                                               guard_above_fence(&server->segments.guard, now_tick)
+                                                       ? now_tick : 0);
 }
 
 void server_stop(struct server *server) {

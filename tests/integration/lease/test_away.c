@@ -155,3 +155,23 @@ Test(away, a_coordinator_that_hangs_delays_nobody) {
         cr_expect_not(log_says(&d, "has not answered"));
         end();
 }
+
+/* With this ttl a request may take 40 s. Red when the main thread makes the release. */
+Test(away, a_stop_waits_for_no_coordinator_that_hangs) {
+        int64_t began_ns;
+        uint64_t id;
+
+        begin();
+        private_daemon_set(&d, "%s.ttl=120s", coordinator->name);
+        private_daemon_start(&d);
+        cr_assert_eq(private_daemon_next(&d, &id), 0);
+        relay_set(relay, RELAY_HANG);
+        began_ns = test_monotonic_ns();
+        private_daemon_stop(&d);
+        cr_expect_lt(test_monotonic_ns() - began_ns, INT64_C(20000000000));
+        expect_log(&d, "event=fence-release");
+        relay_set(relay, RELAY_PASS);
+        private_daemon_start(&d);
+        cr_assert_eq(private_daemon_next(&d, &id), 0);
+        end();
+}

@@ -378,3 +378,21 @@ Test(lease, a_release_that_hangs_is_given_up) {
         cr_expect_eq(mock_fence, 10);
         cr_assert(lease_give_up(lease));
 }
+
+/* The same at a clean stop. */
+Test(lease, a_clean_stop_waits_for_no_hanging_coordinator) {
+        struct lease_backend slow = mock;
+        struct lease *lease = NULL;
+
+        slow.release = blocked_release;
+        cr_assert_eq(lease_new(&lease, &slow, (const struct fleet_kind *)(const void *)&mock,
+                               &config), 0);
+        UNTIL(lease_claim(lease).over);
+        mock_blocked = true;
+        capture_begin();
+        cr_assert_eq(lease_release(lease, 50), lease);
+        cr_assert_contains(capture_take(), "event=fence-release");
+        mock_blocked = false;
+        UNTIL(mock_fence == 50);
+        cr_assert_null(lease_release(lease, 50));
+}
