@@ -407,7 +407,8 @@ static void stop(struct sim_host *host) {
             !host->ghost) {
                 if (host->memory.fence_tick > last)
                         host->memory.fence_tick = last;
-                (void)fleet_release(host->fleet, last);
+                if (fleet_release(host->fleet, last) == 0 && !host->ghost && !fleet_chance(20))
+                        fleet_remember(host->fleet, &host->memory);
         }
         if (!host->ghost)
                 ended(host, soon());

@@ -319,7 +319,7 @@ static int backend_release(void *backend, uint64_t fence_tick) {
                 r = remember_release(b, fence_tick);
         if (r == 0)
                 r = fleet_release(b->fleet, fence_tick);
-        if (fleet_lost(b->fleet))
+        if (r == 0 || fleet_lost(b->fleet))
                 remember_renewal(b);
         return r == -ESTALE ? 0 : r;
 }

@@ -212,6 +212,14 @@ static int commit_claim(struct fleet *f, const struct fleet_view *view,
         return 0;
 }
 
+/* An old copy may not know that this host itself has issued IDs of these. */
+static bool had_any(const struct fleet *f, uint32_t first, uint32_t count) {
+        const struct fleet_memory *memory = &f->parts.memory;
+
+        return memory->region == f->parts.space.region && first < memory->first + memory->count &&
+               memory->first < first + count;
+}
+
 static int claim_new(struct fleet *f, const struct fleet_view *view) {
         uint64_t recycle = fleet_recycle_ticks(f);
         uint64_t now = fleet_tick_now(f);
@@ -227,6 +235,8 @@ static int claim_new(struct fleet *f, const struct fleet_view *view) {
                 fleet_draw(f, f->record.nonce);
         for (uint32_t i = 0; i < f->parts.count; i++)
                 worker_set_add(&taken, choice.first + i);
+        if (had_any(f, choice.first, f->parts.count))
+                choice.fence_tick = later(choice.fence_tick, f->parts.memory.fence_tick);
         return commit_claim(f, view, NULL, &taken, choice.fence_tick);
 }
 

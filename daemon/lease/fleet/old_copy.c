@@ -54,24 +54,17 @@ int fleet_check_contract(const struct fleet *f, const struct fleet_view *view) {
                        : 0;
 }
 
-/* Not old, though with a lower fence, is what a later daemon of this host or of a copy of its
- * machine has written, and the release of the daemon that a copied state directory is of. */
-static bool is_older(const struct fleet_memory *memory, const struct record_brief *record) {
+/* Each daemon of a state directory says a later `since`, and counts its writes in `renewals`. The
+ * fence does not tell: a release, which the copy may lack, lowers it. */
+static int check_own(const struct fleet_memory *memory, const struct record_brief *record) {
         uint64_t since = (uint64_t)record->since_unix_ms;
 
-        if (record->fence_tick >= memory->fence_tick)
-                return record->fence_tick == memory->fence_tick && since < memory->since_unix_ms;
-        return since < memory->since_unix_ms || (since == memory->since_unix_ms && !record->released);
-}
-
-static int check_own(const struct fleet_memory *memory, const struct record_brief *record) {
-        if (!is_older(memory, record))
-                return 0;
-        return record->fence_tick < memory->fence_tick
-                       ? refuse_old("the fence_tick of this host", record->fence_tick,
-                                    memory->fence_tick)
-                       : refuse_old("the since_unix_ms of this host",
-                                    (uint64_t)record->since_unix_ms, memory->since_unix_ms);
+        if (since < memory->since_unix_ms)
+                return refuse_old("the since_unix_ms of this host", since, memory->since_unix_ms);
+        if (since == memory->since_unix_ms && record->renewals < memory->renewals)
+                return refuse_old("the number of renewals of this host", record->renewals,
+                                  memory->renewals);
+        return 0;
 }
 
 int fleet_check_old_copy(const struct fleet *f, const struct fleet_view *view) {
@@ -90,6 +83,7 @@ int fleet_check_old_copy(const struct fleet *f, const struct fleet_view *view) {
 void fleet_remember(const struct fleet *f, struct fleet_memory *ret) {
         *ret = (struct fleet_memory){
                 .since_unix_ms = (uint64_t)f->record.since_unix_ms,
+                .renewals = f->written_renewals,
                 .fence_tick = f->written_fence,
                 .recovered_unix_ms = f->recovered_unix_ms,
                 .claims = f->claims,

@@ -268,6 +268,8 @@ static int release_record(struct fleet *f, uint64_t fence_tick) {
         f->record.fence_tick = fence_tick > f->record.grown_tick ? fence_tick :
                                                                     f->record.grown_tick;
         f->record.released = true;
+        if (f->record.renewals > 0) /* 0: it has never served; a claim relies on that */
+                f->record.renewals++; /* a copy from before it is older */
         r = commit_release(f);
         if (r != -EAGAIN && !fleet_renew_is_unknown(r))
                 return r;
@@ -287,6 +289,8 @@ int fleet_release(struct fleet *f, uint64_t fence_tick) {
         if (r == -EAGAIN)
                 r = release_record(f, fence_tick);
         if (r == 0) {
+                f->written_renewals = f->record.renewals;
+                f->written_fence = f->record.fence_tick;
                 (void)f->parts.calls->session_end(f->parts.coordinator); /* expires anyway */
                 log_event(LOG_LEVEL_INFO, "lease-released", "the worker IDs are given back, with the "
                           "fence of tick %" PRIu64, fence_tick);

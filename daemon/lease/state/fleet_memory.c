@@ -17,23 +17,24 @@ static const char *const earlier_files[] = { "fleet-space", "fleet-nonce" };
 
 void fleet_memory_forget_record(struct fleet_memory *memory) {
         memcpy(memory->nonce, NO_RECORD, sizeof(NO_RECORD));
-        memory->since_unix_ms = memory->fence_tick = memory->grown_tick = 0;
+        memory->since_unix_ms = memory->renewals = memory->fence_tick = memory->grown_tick = 0;
         memory->first = memory->count = 0;
 }
 
 size_t fleet_memory_encode(const struct fleet_memory *memory, char text[FLEET_MEMORY_TEXT_MAX]) {
         int size = snprintf(text, FLEET_MEMORY_TEXT_MAX,
                             MAGIC_LINE "space %s\nnonce %s\nsince-unix-ms %" PRIu64
-                                       "\nfence-tick %" PRIu64 "\nboot-id %s\ndirectory %s"
+                                       "\nrenewals %" PRIu64 "\nfence-tick %" PRIu64
+                                       "\nboot-id %s\ndirectory %s"
                                        "\nregion %" PRIu32 "\nworkers %" PRIu32 "+%" PRIu32
                                        "\ngrown-tick %" PRIu64 "\nrecovered-unix-ms %" PRIu64
                                        "\nclaims %" PRIu64 "\n",
                             memory->space, memory->nonce, memory->since_unix_ms,
-                            memory->fence_tick, memory->boot_id, memory->directory,
+                            memory->renewals, memory->fence_tick, memory->boot_id, memory->directory,
                             memory->region, memory->first, memory->count, memory->grown_tick,
                             memory->recovered_unix_ms, memory->claims);
 
-        /* the longest text there can be has 500 bytes: it always fits */
+        /* the longest text there can be has 530 bytes: it always fits */
         size += snprintf(text + size, FLEET_MEMORY_TEXT_MAX - (size_t)size,
                          "checksum %016" PRIx64 "\n", small_file_sum(text, (size_t)size));
         return (size_t)size;
@@ -47,13 +48,14 @@ static bool is_hex(const char *text) {
 static bool scan_text(const char *text, struct fleet_memory *ret) {
         return sscanf(text,
                       MAGIC_LINE "space %32[0-9a-f] nonce %32[0-9a-f] since-unix-ms %" SCNu64
-                                 " fence-tick %" SCNu64 " boot-id %32[0-9a-f] directory %64[0-9:]"
+                                 " renewals %" SCNu64 " fence-tick %" SCNu64
+                                 " boot-id %32[0-9a-f] directory %64[0-9:]"
                                  " region %" SCNu32 " workers %" SCNu32 "+%" SCNu32
                                  " grown-tick %" SCNu64 " recovered-unix-ms %" SCNu64
                                  " claims %" SCNu64,
-                      ret->space, ret->nonce, &ret->since_unix_ms, &ret->fence_tick,
+                      ret->space, ret->nonce, &ret->since_unix_ms, &ret->renewals, &ret->fence_tick,
                       ret->boot_id, ret->directory, &ret->region, &ret->first, &ret->count,
-                      &ret->grown_tick, &ret->recovered_unix_ms, &ret->claims) == 12 &&
+                      &ret->grown_tick, &ret->recovered_unix_ms, &ret->claims) == 13 &&
                is_hex(ret->space) && is_hex(ret->nonce) && is_hex(ret->boot_id);
 }
 

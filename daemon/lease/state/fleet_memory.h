@@ -9,6 +9,7 @@
  *   space 4a3d…              the ID space
  *   nonce 91cc…              the host's record; all 0: it has none any more
  *   since-unix-ms N          of that record, as the coordinator confirmed it last
+ *   renewals N
  *   fence-tick N
  *   boot-id 5e01…            of the daemon that wrote it
  *   directory DEVICE:INODE   likewise
@@ -31,7 +32,7 @@
 struct fleet_memory {
         char space[FLEET_MEMORY_HEX]; /* "": nothing is remembered, a first start */
         char nonce[FLEET_MEMORY_HEX];
-        uint64_t since_unix_ms, fence_tick; /* of the record */
+        uint64_t since_unix_ms, renewals, fence_tick; /* of the record */
         char boot_id[FLEET_MEMORY_HEX];
         char directory[FLEET_MEMORY_DIRECTORY];
         uint32_t region, first, count; /* count 0: not remembered */

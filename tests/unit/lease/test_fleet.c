@@ -753,3 +753,37 @@ Test(fleet, what_is_given_back_is_claimed_above_its_fence) {
         cr_assert_eq(fleet_grow(a.fleet, 4), -EBUSY);
         cr_assert_eq(fleet_renew(a.fleet, NOW_TICK + 600000), 0);
 }
+
+/* U1: in the copy it still has the worker IDs, which another host may have claimed after the
+ * stop. Red when only fences are compared: the stop lowers the one that is remembered. */
+Test(fleet, U1_a_copy_from_before_a_clean_stop_is_refused) {
+        struct fleet_memory memory;
+        struct host a;
+        char key[FLEET_KEY_MAX], *copy;
+
+        claim(&a, "1", 2);
+        cr_assert_eq(fleet_renew(a.fleet, NOW_TICK + 1000), 0);
+        fleet_key(key, 0, "host", fleet_nonce(a.fleet));
+        copy = strdup(memory_get(&fleet_hosts.memory, key));
+        cr_assert_eq(fleet_release(a.fleet, NOW_TICK), 0);
+        fleet_remember(a.fleet, &memory);
+        memory_put(&fleet_hosts.memory, key, copy);
+        make(&a, "1", 2, "");
+        a.fleet->parts.memory = memory;
+        capture_begin();
+        cr_expect_eq(fleet_claim(a.fleet, &a.grant), -EBADMSG);
+        cr_assert_contains(capture_take(), "event=coordinator-old");
+        free(copy);
+}
+
+/* U1: in the copy it never had them, and they look as if nobody had. */
+Test(fleet, U1_its_own_worker_ids_are_claimed_above_the_fence_that_it_remembers) {
+        struct host a;
+
+        make(&a, "1", 2, "33333333333333333333333333333333");
+        a.fleet->parts.memory.first = 1;
+        a.fleet->parts.memory.count = 1;
+        a.fleet->parts.memory.fence_tick = NOW_TICK + 5000;
+        cr_assert_eq(fleet_claim(a.fleet, &a.grant), 0);
+        cr_expect_geq(a.grant.fence_tick, NOW_TICK + 5000);
+}

@@ -19,6 +19,7 @@ static const struct fleet_memory some = {
         .space = "0123456789abcdef0123456789abcdef",
         .nonce = "fedcba9876543210fedcba9876543210",
         .since_unix_ms = UINT64_C(1764547200000),
+        .renewals = UINT64_MAX,
         .fence_tick = UINT64_MAX,
         .boot_id = "00112233445566778899aabbccddeeff",
         .directory = "65025:18446744073709551615",
@@ -32,7 +33,8 @@ static const struct fleet_memory some = {
 
 static bool same(const struct fleet_memory *a, const struct fleet_memory *b) {
         return strcmp(a->space, b->space) == 0 && strcmp(a->nonce, b->nonce) == 0 &&
-               a->since_unix_ms == b->since_unix_ms && a->fence_tick == b->fence_tick &&
+               a->since_unix_ms == b->since_unix_ms && a->renewals == b->renewals &&
+               a->fence_tick == b->fence_tick &&
                strcmp(a->boot_id, b->boot_id) == 0 && strcmp(a->directory, b->directory) == 0 &&
                a->region == b->region && a->first == b->first && a->count == b->count &&
                a->grown_tick == b->grown_tick && a->recovered_unix_ms == b->recovered_unix_ms &&
