@@ -116,8 +116,11 @@ Test(by_hand, a_damaged_record_is_put_back) {
         begin();
         private_daemon_start(&d);
         cr_assert_eq(private_daemon_next(&d, &id), 0);
+        /* or it renews in between, and what is put back is not what it wrote last */
+        private_daemon_signal(&d, SIGSTOP, false);
         key = only("region/0/host/", &value);
         coordinator->put(key, "mistyped");
+        private_daemon_signal(&d, SIGCONT, false);
         wait_for_log(&d, "own, is damaged or of another version: put back its value by hand");
         coordinator->put(key, value);
         wait_for_log(&d, "event=fence-recovered");
