@@ -69,8 +69,13 @@ static int attach_once(struct sfshm *s, int64_t deadline_ns, struct attachment *
 /*
  * A full backlog (-EAGAIN) drains as soon as the daemon serves it. A daemon that hangs up
  * before it answers is being restarted, or has no descriptor left for the moment; then nobody
- * may listen for a while either.
+ * may listen for a while either. The last attempt may have no time left for its answer.
  */
+static bool may_pass(int error, bool hung_up) {
+        return error == -EAGAIN || error == -ECONNRESET || error == -ETIMEDOUT ||
+               (hung_up && (error == -ECONNREFUSED || error == -ENOENT));
+}
+
 static int attach(struct sfshm *s, struct attachment **ret) {
         int64_t deadline_ns = clock_monotonic_ns() + OPEN_WITHIN_NS, pause_ns = 0;
         bool hung_up = false;
@@ -80,8 +85,7 @@ static int attach(struct sfshm *s, struct attachment **ret) {
                 int64_t again_ns = clock_monotonic_ns() + clock_next_pause(&pause_ns);
 
                 hung_up |= r == -ECONNRESET;
-                if (r != -EAGAIN && r != -ECONNRESET &&
-                    !(hung_up && (r == -ECONNREFUSED || r == -ENOENT)))
+                if (!may_pass(r, hung_up))
                         return r;
                 if (again_ns >= deadline_ns)
                         return hung_up ? -ECONNRESET : -ETIMEDOUT;

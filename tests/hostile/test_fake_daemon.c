@@ -92,6 +92,7 @@ static int64_t boot_ns(void) {
  * message, before it answers one. */
 static unsigned hang_ups;
 static bool hangs_up_after; /* it has answered */
+static bool is_silent;      /* it never answers */
 
 /* A child which answers one connection, or (`for_ever`) whoever comes until it is
  * killed. A WELCOME's time has to be one between HELLO and now: it is added to
@@ -119,7 +120,8 @@ static pid_t serve(struct answer *answer, bool for_ever) {
                         _exit(2);
                 if (answer->message.header.type == WIRE_WELCOME)
                         answer->message.welcome.boot_ns = boot_ns() + off_ns;
-                send_answer(socket, answer);
+                if (!is_silent)
+                        send_answer(socket, answer);
                 if (hangs_up_after)
                         close(socket);
         } while (for_ever && getppid() != 1);
@@ -202,6 +204,21 @@ Test(hostile_fake_daemon, hangs_up) {
         cr_expect_null(s);
         attacker_kill(pid);
         hang_ups = 0;
+}
+
+/* The attempt under way when the time is over. Red when its own time-out is what is told. */
+Test(hostile_fake_daemon, hangs_up_and_then_is_silent) {
+        struct answer answer = refusal_of(EDQUOT);
+        sfshm *s = NULL;
+        pid_t pid;
+
+        hang_ups = 1;
+        is_silent = true;
+        pid = serve(&answer, true);
+        cr_expect_eq(sfshm_open(&s, path, 0), -ECONNRESET);
+        attacker_kill(pid);
+        hang_ups = 0;
+        is_silent = false;
 }
 
 /* What the daemon has none of is not missing here. Red when refusal() passes the numbers on. */
