@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "daemon/lease/fleet/commit.h"
+#include "daemon/lease/keys/commit.h"
 #include "daemon/lease/state/fleet_memory.h"
 #include "daemon/repair/above.h"
 #include "daemon/util/log.h"

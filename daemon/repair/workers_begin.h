@@ -9,7 +9,7 @@
  * It writes the key `contract` and nothing else, on condition that it is what was read. So
  * it works while daemons run and come up.
  */
-#include "daemon/lease/fleet/view.h"
+#include "daemon/lease/keys/view.h"
 
 struct workers_begin {
         const struct coordinator_calls *calls;

@@ -3,7 +3,7 @@
 /* The worker IDs of a region, one line or object for each host that has some or was the last
  * to have them: what both forms of the list, workers_text.h and workers_json.h, show. Pure. */
 #include "daemon/lease/fleet/choose.h"
-#include "daemon/lease/fleet/view.h"
+#include "daemon/lease/keys/view.h"
 
 struct workers_list {
         const struct fleet_view *view;

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/lease/fleet/commit.h"
+#include "daemon/lease/keys/commit.h"
 #include "daemon/util/log.h"
 
 /* ---- freeing */

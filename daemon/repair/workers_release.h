@@ -13,7 +13,7 @@
  * - Only worker IDs without a known fence get one by hand, from an operator who says up to
  *   where their IDs may exist, and not while a host is alive which may have them.
  */
-#include "daemon/lease/fleet/view.h"
+#include "daemon/lease/keys/view.h"
 
 struct workers_release {
         const struct coordinator_calls *calls;

@@ -4,7 +4,7 @@
  * there. It needs no state directory, and takes no lock of one. */
 #include "daemon/config/config.h"
 #include "daemon/lease/fleet/backend.h"
-#include "daemon/lease/fleet/view.h"
+#include "daemon/lease/keys/view.h"
 
 struct workers_request { /* see workers.h */
         bool json, all_regions;

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/lease/fleet/record.h"
+#include "daemon/lease/keys/record.h"
 
 #define HOSTS "/sfshm/region/0/host/"
 #define RECORDS_MAX 256u

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/lease/fleet/record.h"
+#include "daemon/lease/keys/record.h"
 
 static void *grown(void *array, size_t n, size_t *size, size_t item) {
         if (n < *size)

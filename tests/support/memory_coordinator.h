@@ -5,7 +5,7 @@
  * when a request reaches it: good for thousands of hosts. Above that, `memory_calls`
  * for one host: what is lost, and what was lost and arrives later. One thread.
  */
-#include "daemon/lease/fleet/coordinator.h"
+#include "daemon/lease/keys/coordinator.h"
 #include "shm/id.h"
 
 struct memory_key {

@@ -6,7 +6,7 @@
  * coordinator adds how to connect, and names for messages.
  */
 #include "daemon/lease/backend.h"
-#include "daemon/lease/fleet/coordinator.h"
+#include "daemon/lease/keys/coordinator.h"
 
 struct fleet_connection {
         const struct coordinator_calls *calls;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /* Which worker IDs of a region are free, and which run a claim takes. Pure. */
-#include "daemon/lease/fleet/view.h"
+#include "daemon/lease/keys/view.h"
 
 /* The first tick at which the worker IDs of a record with that fence may be claimed, if its
  * session is over by then. */

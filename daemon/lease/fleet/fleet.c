@@ -8,13 +8,13 @@
 #include <string.h>
 
 #include "daemon/lease/fleet/choose.h"
-#include "daemon/lease/fleet/commit.h"
+#include "daemon/lease/keys/commit.h"
 #include "daemon/lease/fleet/internal.h"
 #include "daemon/lease/fleet/old_copy.h"
 #include "daemon/lease/fleet/renew.h"
 #include "daemon/lease/fleet/resize.h"
 #include "daemon/lease/fleet/survey.h"
-#include "daemon/lease/fleet/view_part.h"
+#include "daemon/lease/keys/view_part.h"
 #include "daemon/lease/state/fence_file.h"
 #include "daemon/util/log.h"
 

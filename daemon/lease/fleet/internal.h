@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /* A fleet as the steps of the algorithm share it. */
-#include "daemon/lease/fleet/record.h"
+#include "daemon/lease/keys/record.h"
 #include "daemon/lease/fleet/session.h"
 
 struct fleet {

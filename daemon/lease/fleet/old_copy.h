@@ -12,7 +12,7 @@
  * `recovered`, and with it the fence of every later claim: then the lower values are right.
  */
 #include "daemon/lease/fleet/session.h"
-#include "daemon/lease/fleet/view.h"
+#include "daemon/lease/keys/view.h"
 
 /* Of the contract alone. All are 0, or -ENOENT or -EBADMSG, logged. */
 int fleet_check_contract(const struct fleet *f, const struct fleet_view *view);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /* The lease is renewed and released; what a commit has done whose answer was lost. */
-#include "daemon/lease/fleet/record.h"
+#include "daemon/lease/keys/record.h"
 #include "daemon/lease/fleet/session.h"
 
 /* Shows that the host is alive and makes the fence durable, in one commit; the fence

@@ -7,10 +7,10 @@
 #include <string.h>
 
 #include "daemon/lease/fleet/choose.h"
-#include "daemon/lease/fleet/commit.h"
+#include "daemon/lease/keys/commit.h"
 #include "daemon/lease/fleet/internal.h"
 #include "daemon/lease/fleet/renew.h"
-#include "daemon/lease/fleet/view_part.h"
+#include "daemon/lease/keys/view_part.h"
 
 #define ATTEMPTS 3
 

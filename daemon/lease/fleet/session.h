@@ -10,7 +10,7 @@
 #include <stdatomic.h>
 
 #include "daemon/lease/backend.h"
-#include "daemon/lease/fleet/commit.h"
+#include "daemon/lease/keys/commit.h"
 #include "daemon/lease/state/fleet_memory.h"
 
 struct fleet_environment {

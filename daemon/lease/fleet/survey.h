@@ -2,7 +2,7 @@
 #pragma once
 /* How many worker IDs of the region are in each state, for the metrics. */
 #include "daemon/lease/fleet/session.h"
-#include "daemon/lease/fleet/view.h"
+#include "daemon/lease/keys/view.h"
 
 /* What a claim has read. */
 void fleet_survey_count(struct fleet *fleet, const struct fleet_view *view);

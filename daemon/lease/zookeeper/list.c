@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/lease/fleet/coordinator.h"
+#include "daemon/lease/keys/coordinator.h"
 #include "daemon/lease/zookeeper/request.h"
 #include "daemon/lease/zookeeper/session.h"
 #include "daemon/util/time.h"

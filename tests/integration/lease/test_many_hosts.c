@@ -12,7 +12,7 @@
 #include "daemon/config/config.h"
 #include "daemon/lease/backends.h"
 #include "daemon/lease/fleet/backend.h"
-#include "daemon/lease/fleet/commit.h"
+#include "daemon/lease/keys/commit.h"
 #include "tests/integration/support/daemon_log.h"
 #include "tests/support/coordinator.h"
 #include "tests/support/private_daemon.h"

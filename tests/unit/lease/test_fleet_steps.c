@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "daemon/lease/fleet/choose.h"
-#include "daemon/lease/fleet/commit.h"
+#include "daemon/lease/keys/commit.h"
 #include "daemon/repair/workers_release.h"
 #include "tests/unit/support/single_step.h"
 

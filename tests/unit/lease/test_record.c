@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/lease/fleet/record.h"
-#include "daemon/lease/fleet/view.h"
+#include "daemon/lease/keys/record.h"
+#include "daemon/lease/keys/view.h"
 #include "daemon/repair/workers_release.h"
 #include "tests/support/capture.h"
 #include "tests/unit/support/fleet_hosts.h"

@@ -4,7 +4,7 @@
 #include "daemon/lease/fleet/fleet.h"
 #include "daemon/lease/fleet/renew.h"
 #include "daemon/lease/fleet/resize.h"
-#include "daemon/lease/fleet/view.h"
+#include "daemon/lease/keys/view.h"
 #include "tests/support/memory_coordinator.h"
 
 #define S INT64_C(1000000000)

@@ -4,8 +4,8 @@
  * A region as the coordinator shows it: who holds or held which worker IDs, up to which
  * fence. Reading logs each key that it refuses, by name.
  */
-#include "daemon/lease/fleet/coordinator.h"
-#include "daemon/lease/fleet/record.h"
+#include "daemon/lease/keys/coordinator.h"
+#include "daemon/lease/keys/record.h"
 
 #define FLEET_KEY_MAX 80u
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "daemon/lease/fleet/commit.h"
+#include "daemon/lease/keys/commit.h"
 
 #include <errno.h>
 #include <stdlib.h>

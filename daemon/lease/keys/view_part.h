@@ -5,7 +5,7 @@
  * with their number: what fleet_view_contract() has read, its own record, and which worker IDs
  * were ever used.
  */
-#include "daemon/lease/fleet/view.h"
+#include "daemon/lease/keys/view.h"
 
 /* Adds the record of that name, if there is one; nobody looked whether its host is alive. */
 int fleet_view_add_host(struct fleet_view *view, const struct coordinator_calls *calls,

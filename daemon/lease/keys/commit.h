@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /* A commit under construction, for claims, renewals, resizes and repairs. */
-#include "daemon/lease/fleet/coordinator.h"
-#include "daemon/lease/fleet/view.h"
+#include "daemon/lease/keys/coordinator.h"
+#include "daemon/lease/keys/view.h"
 
 /* All but `space` is zero at first. Owns its texts until it is sent. */
 struct fleet_commit {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "daemon/lease/fleet/record.h"
+#include "daemon/lease/keys/record.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "daemon/lease/fleet/view.h"
+#include "daemon/lease/keys/view.h"
 
 #include <errno.h>
 #include <inttypes.h>

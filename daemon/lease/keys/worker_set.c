@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "daemon/lease/fleet/worker_set.h"
+#include "daemon/lease/keys/worker_set.h"
 
 #include <errno.h>
 #include <inttypes.h>

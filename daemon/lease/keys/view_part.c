@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "daemon/lease/fleet/view_part.h"
+#include "daemon/lease/keys/view_part.h"
 
 #include <errno.h>
 #include <stdlib.h>

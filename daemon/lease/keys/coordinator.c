@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "daemon/lease/fleet/coordinator.h"
+#include "daemon/lease/keys/coordinator.h"
 
 #include <errno.h>
 #include <stdlib.h>

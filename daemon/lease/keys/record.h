@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "daemon/lease/fleet/worker_set.h"
+#include "daemon/lease/keys/worker_set.h"
 #include "shm/id.h"
 
 #define RECORD_VERSION 1      /* as written */
