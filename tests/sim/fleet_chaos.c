@@ -36,7 +36,7 @@ static void stop_process(struct sim_host *host) {
         /* a virtual machine: its boot clock stands still as well */
         host->base_boot_ns = host_boot_ns(host) - ns - ns / 1000000 * host->rate_ppm;
         host->base_true_ns = fleet_world.now_ns;
-        if (fleet_chance(2))
+        if (fleet_chance(2) && fleet_world.rules.attack_every_ns == 0)
                 host->wall_ahead_ns -= ns;
         fleet_trace(host, "is a virtual machine that is paused");
 }
@@ -73,7 +73,8 @@ static void copy(struct sim_host *host) {
         host_new_machine(other);
         other->memory = host->memory;
         memcpy(other->who.machine_id, host->who.machine_id, RECORD_HEX);
-        other->count = host->count;
+        other->known = host->known;
+        other->configured = host->configured;
         if (fleet_chance(2))
                 memcpy(other->who.directory, host->who.directory, RECORD_NAME);
         else if (fleet_chance(2))
@@ -159,7 +160,7 @@ static bool gone(const struct memory_key *key) {
         if (nonce == NULL || record_host_parse(key->value, &fleet_world.rules.layout, nonce + 6,
                                                &record) < 0)
                 return false;
-        check_gone((uint32_t)strtoul(key->key + strlen("region/"), NULL, 10), &record.workers);
+        check_gone((uint32_t)strtoul(key->key + strlen("region/"), NULL, 10), &record);
         return true;
 }
 
@@ -184,7 +185,7 @@ static void damage(void) {
         char *name;
 
         /* all regions have begun, and most worker IDs remain */
-        if (memory->n_keys == 0 || fleet_world.now_ns < fleet_world.rules.begin_within_ns + MINUTE ||
+        if (memory->n_keys == 0 || fleet_world.rules.attack_every_ns != 0 || fleet_world.now_ns < fleet_world.rules.begin_within_ns + MINUTE ||
             fleet_world.sum.damages * 8 > fleet_world.rules.hosts + 8)
                 return;
         key = memory->keys[fleet_below(memory->n_keys)];

@@ -19,7 +19,7 @@
 struct history {
         struct tenure **tenures;
         size_t n;
-        bool gone;
+        char gone[RECORD_HEX]; /* the record that was lost, with its fence; "": none */
 };
 
 static struct history *histories;
@@ -68,7 +68,8 @@ struct tenure *tenure_new(const struct sim_host *host, uint32_t first, uint32_t 
         struct tenure *t = malloc(sizeof(*t));
 
         cr_assert_not_null(t);
-        *t = (struct tenure){ host->region, first, count, host->index, lo, lo };
+        *t = (struct tenure){ .region = host->region, .first = first, .count = count,
+                              .host = host->index, .lo = lo, .hi = lo };
         tenures = grown(tenures, n_tenures);
         tenures[n_tenures++] = t;
         for (uint32_t w = first; w < first + count; w++) {
@@ -81,7 +82,17 @@ struct tenure *tenure_new(const struct sim_host *host, uint32_t first, uint32_t 
         return t;
 }
 
+/* Of the ticks after `known`. */
+static uint64_t overlap(const struct tenure *t, const struct tenure *other, uint64_t known) {
+        uint64_t lo = other->lo > known ? other->lo : known;
+        uint64_t hi = other->hi < t->hi ? other->hi : t->hi;
+
+        return other->lo < other->hi && lo < hi ? hi - lo : 0;
+}
+
 void tenure_promise(struct tenure *t, uint64_t hi) {
+        uint64_t known = t->hi;
+
         if (hi <= t->hi)
                 return;
         t->hi = hi;
@@ -91,8 +102,9 @@ void tenure_promise(struct tenure *t, uint64_t hi) {
                 for (size_t i = 0; i < h->n; i++) {
                         const struct tenure *other = h->tenures[i];
 
-                        if (other != t && other->lo < other->hi && other->lo < t->hi &&
-                            t->lo < other->hi)
+                        uint64_t twice = other != t ? overlap(t, other, known) : 0;
+
+                        if (twice > 0 && !attack_excuses(t, other, twice))
                                 fleet_fail("worker %" PRIu32 " of region %" PRIu32 ": host %u has "
                                            "the ticks after %" PRIu64 " up to %" PRIu64 ", host %u "
                                            "those after %" PRIu64 " up to %" PRIu64, w, t->region,
@@ -115,15 +127,35 @@ bool tenure_meets(const struct tenure *t, const struct sim_host *host, uint32_t 
 
 /* ---- lost records */
 
-void check_gone(uint32_t region, const struct worker_set *workers) {
-        for (uint32_t w = worker_set_next(workers, 0); w < region_end();
-             w = worker_set_next(workers, w + 1))
-                history_of(region, w)->gone = true;
+void check_gone(uint32_t region, const struct record_host *record) {
+        for (uint32_t w = worker_set_next(&record->workers, 0); w < region_end();
+             w = worker_set_next(&record->workers, w + 1))
+                memcpy(history_of(region, w)->gone, record->nonce, RECORD_HEX);
+}
+
+static void check_back(uint32_t region, const struct record_host *record) {
+        for (uint32_t w = worker_set_next(&record->workers, 0); w < region_end();
+             w = worker_set_next(&record->workers, w + 1))
+                if (strcmp(history_of(region, w)->gone, record->nonce) == 0)
+                        history_of(region, w)->gone[0] = '\0';
+}
+
+void check_written(const struct coordinator_commit *commit) {
+        static struct record_host record;
+
+        for (size_t i = 0; i < commit->n_writes; i++) {
+                const char *key = commit->writes[i].key, *nonce = strstr(key, "/host/");
+
+                if (nonce != NULL && commit->writes[i].value != NULL &&
+                    record_host_parse(commit->writes[i].value, &fleet_world.rules.layout,
+                                      nonce + strlen("/host/"), &record) == 0)
+                        check_back((uint32_t)strtoul(key + strlen("region/"), NULL, 10), &record);
+        }
 }
 
 void check_granted(const struct sim_host *host, uint32_t first, uint32_t count) {
         for (uint32_t w = first; w < first + count; w++)
-                if (history_of(host->region, w)->gone)
+                if (history_of(host->region, w)->gone[0] != '\0')
                         fleet_fail("host %u has worker %" PRIu32 " of region %" PRIu32
                                    ", whose fence was lost", host->index, w, host->region);
 }

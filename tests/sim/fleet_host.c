@@ -85,7 +85,8 @@ static void boot(struct sim_host *host) {
         draw_hex(host->who.boot_id);
         host->base_true_ns = fleet_world.now_ns;
         host->base_boot_ns = (int64_t)fleet_below(1000) * MS;
-        host->rate_ppm = fleet_world.rules.calm ? (int64_t)fleet_below(101) - 50 :
+        host->rate_ppm = fleet_world.rules.calm || fleet_world.rules.attack_every_ns != 0 ?
+                                                  (int64_t)fleet_below(101) - 50 :
                                                   (int64_t)fleet_below(60001) - 30000;
         host->line_ns = 0;
         host->tenure = host->grown = NULL;
@@ -96,6 +97,7 @@ void host_new_directory(struct sim_host *host) {
         snprintf(host->who.directory, sizeof(host->who.directory), "1:%" PRIu64,
                  fleet_below(UINT64_C(1) << 40));
         host->memory = (struct fleet_memory){ .claims = 0 };
+        host->known = (struct fleet_knowledge){ .recovered_ms = 0 };
         host->lineage = false;
 }
 
@@ -140,7 +142,7 @@ void host_start(struct sim_host *host) {
                 .coordinator = host,
                 .environment = { boot_clock, wall_clock, draw, host },
                 .space = { fleet_world.rules.layout, host->region },
-                .count = host->count,
+                .count = host->configured,
                 .max_count = host->max_count,
                 .recycle_delay_ns = fleet_world.rules.recycle_ns,
                 .ttl_ns = fleet_world.rules.ttl_ns,
@@ -150,6 +152,7 @@ void host_start(struct sim_host *host) {
         static const int64_t standing_ns[] = { 200 * MS, 15 * SECOND, INT64_MAX };
 
         parts.memory = host->memory;
+        host->count = host->configured;
         cr_assert_eq(fleet_new(&host->fleet, &parts), 0);
         host->up = true;
         host->serving = host->stopping = host->over = host->crash_due = false;
@@ -188,6 +191,62 @@ static void check_uses(const struct sim_host *host, uint32_t run) {
                            run);
 }
 
+/* What the coordinator has confirmed. */
+static void note_commit(const struct sim_host *host, struct tenure *t) {
+        if (t == NULL)
+                return;
+        t->point = host->seen;
+        t->done_ns = host->seen_ns;
+}
+
+static void note_start(struct sim_host *host, struct tenure *t) {
+        if (t == NULL)
+                return;
+        note_commit(host, t);
+        t->start = host->seen;
+        t->start_ns = host->seen_ns;
+        t->knew = host->seen_knew;
+        t->claimed_unix_ms = host->known.claimed_unix_ms;
+}
+
+static void remember(struct sim_host *host) {
+        fleet_remember(host->fleet, &host->memory);
+        host->known.point = host->seen;
+        host->known.released = false;
+        host->known.recovered_ms = host->memory.recovered_unix_ms;
+}
+
+/* Others could claim what it has, before it said that it goes on. */
+static void note_claimed(struct sim_host *host, uint64_t fence) {
+        int64_t unix_ms = host_wall_ns(host) / MS;
+
+        if (fence < fleet_tick_of(&fleet_world.rules.layout, unix_ms))
+                host->known.claimed_unix_ms = unix_ms;
+}
+
+/* Or that it has taken up its own record. */
+static void remember_claim(struct sim_host *host) {
+        bool again = strcmp(host->memory.nonce, fleet_nonce(host->fleet)) == 0;
+
+        note_claimed(host, again ? host->memory.fence_tick : 0);
+        remember(host);
+}
+
+/* Nothing that was promised is ahead: IDs begin now, not where the last ones ended. */
+static bool has_paused(struct sim_host *host) {
+        uint64_t now = guarded_tick(host);
+
+        return fleet_world.rules.attack_every_ns != 0 && host->tenure != NULL &&
+               now > host->tenure->hi && now > host->grown_hi;
+}
+
+/* Strictly above the fence; but what an old copy forgot is no duplicate of what comes later. */
+static uint64_t begins_above(struct sim_host *host, uint64_t fence) {
+        uint64_t now = guarded_tick(host);
+
+        return fleet_world.rules.attack_every_ns != 0 && now > fence ? now : fence;
+}
+
 /* What startup/segments.c makes of the grant and of this boot's shared memory. */
 static int open_state(struct sim_host *host, const struct lease_grant *grant) {
         uint32_t first = grant->worker_first & (region_end() - 1);
@@ -195,19 +254,23 @@ static int open_state(struct sim_host *host, const struct lease_grant *grant) {
         uint32_t count = grant->worker_count < host->count ? grant->worker_count : host->count;
         uint64_t known = grant->fence_tick;
         bool goes_on = !grant->taken_anew && tenure_continues(host->tenure, host, first, count) &&
-                       host->lineage;
+                       host->lineage && !has_paused(host);
 
         if (!host->unconfirmed) /* up to its own fence, it does not matter what became of the record */
                 check_granted(host, first, grant->worker_count);
         if (tenure_meets(host->tenure, host, first, count) && host->shm_fence > known)
                 known = host->shm_fence;
         if (!goes_on) {
-                host->tenure = tenure_new(host, first, count, known);
+                host->tenure = tenure_new(host, first, count, begins_above(host, known));
                 host->grown = NULL;
                 host->grown_hi = 0;
         }
         if (host->grown != NULL && count + host->grown->count > grant->worker_count)
                 host->grown = NULL;
+        if (!host->unconfirmed) { /* else it goes on with what it was told before */
+                note_start(host, host->tenure);
+                note_start(host, host->grown);
+        }
         check_uses(host, grant->worker_count);
         host->lineage = true;
         host->fence = host->shm_fence = known;
@@ -230,11 +293,13 @@ static void serve(struct sim_host *host, const struct lease_grant *grant) {
                     "%s", grant->worker_count, grant->worker_first, grant->fence_tick,
                     grant->taken_anew ? ", anew" : "");
         fleet_world.sum.claims++;
+        if (grant->worker_count < host->count)
+                host->count = grant->worker_count;
         host->crash_due = crashes_now(host, grant);
         if (host->crash_due && fleet_chance(2))
                 return; /* the claim is not remembered */
         if (!host->unconfirmed)
-                fleet_remember(host->fleet, &host->memory);
+                remember_claim(host);
         if (host->crash_due && fleet_chance(2))
                 return; /* the shared memory is as it was */
         if (open_state(host, grant) < 0) {
@@ -258,6 +323,7 @@ static bool resumes(struct sim_host *host, int r, struct lease_grant *grant) {
 
 static void claim(struct sim_host *host) {
         struct lease_grant grant;
+        int64_t asked_ns = fleet_world.now_ns;
         int r = fleet_claim(host->fleet, &grant);
         int64_t pause_ns = host->pause_ns / 2 +
                            (int64_t)fleet_below((uint64_t)host->pause_ns / 2 + 1);
@@ -273,6 +339,8 @@ static void claim(struct sim_host *host) {
         fleet_world.sum.conflicts += r == -EAGAIN;
         if (r == -EBUSY)
                 check_exhausted(host);
+        else
+                attack_refused(host, asked_ns);
         if (r == -EBUSY && fleet_world.rules.waits) {
                 host->wait_ns = backoff_next(host->wait_ns, WAIT_FIRST_NS, WAIT_LAST_NS);
                 turn_at(host, host_after(host, backoff_jittered(host->wait_ns,
@@ -320,6 +388,8 @@ static void use_grown(struct sim_host *host) {
                 lo = host->grown_hi; /* the ledger holds those */
         host->grown = tenure_new(host, host->tenure->first + host->tenure->count,
                                  run - host->tenure->count, lo);
+        note_start(host, host->grown);
+        host->grown->start_ns = host->grew_ns; /* which was before it is used */
 }
 
 static void shrink(struct sim_host *host) {
@@ -340,11 +410,16 @@ static void shrink(struct sim_host *host) {
 /* serve_request() of lease/writer.c: what came of it shows in fleet_run(). */
 static void resize(struct sim_host *host) {
         uint64_t above_tick;
+        int64_t asked_ns = fleet_world.now_ns;
 
         /* each attempt reads the region: more seldom where that is large */
         if (host->unconfirmed || host->max_count <= host->tenure->count || !fleet_chance(2 + fleet_world.rules.hosts / 50) ||
             guarded_tick(host) <= host->tenure->lo)
                 return; /* as long as it waits for the fence, too */
+        if (fleet_run(host->fleet, &above_tick) <= host->tenure->count) {
+                host->grew_ns = asked_ns;
+                note_claimed(host, 0); /* from now on it may have */
+        }
         if (fleet_run(host->fleet, &above_tick) > host->tenure->count)
                 shrink(host);
         else if (fleet_grow(host->fleet, host->max_count) == 0 && !host->ghost)
@@ -373,12 +448,17 @@ static void renew(struct sim_host *host) {
         if (r == 0) {
                 fleet_world.sum.renewals++;
                 host->retry_ns = 0;
+                note_claimed(host, host->fence);
                 host->fence = host->shm_fence = fence;
+                note_commit(host, host->tenure);
+                note_commit(host, host->grown);
                 host_promise(host);
                 if (!fleet_chance(20)) /* a crash before, or a full disk */
-                        fleet_remember(host->fleet, &host->memory);
+                        remember(host);
         } else if (r == -ESTALE) {
+                attack_lost(host);
                 fleet_remember(host->fleet, &host->memory);
+                host->known.recovered_ms = host->memory.recovered_unix_ms;
                 fleet_trace(host, "has lost its workers");
                 fleet_world.sum.lost++;
                 host->over = true;
@@ -407,8 +487,9 @@ static void stop(struct sim_host *host) {
             !host->ghost) {
                 if (host->memory.fence_tick > last)
                         host->memory.fence_tick = last;
+                host->known.released = true;
                 if (fleet_release(host->fleet, last) == 0 && !host->ghost && !fleet_chance(20))
-                        fleet_remember(host->fleet, &host->memory);
+                        remember(host);
         }
         if (!host->ghost)
                 ended(host, soon());

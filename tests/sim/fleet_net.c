@@ -27,6 +27,11 @@ struct message {
         int result;
         struct coordinator_list list;
         uint64_t changes;
+        /* of a commit */
+        bool claims, knew;
+        struct fleet_knowledge known; /* to its sender's disk */
+        struct fleet_point point;     /* what it was done at */
+        int64_t done_ns;
 };
 
 struct message *message_free(struct message *m) {
@@ -67,6 +72,18 @@ static bool loses(int64_t until_ns) {
 
 /* ---- at the coordinator */
 
+static int commit_done(struct message *m) {
+        int r = memory_commit(&fleet_world.memory, m->session, &m->late->commit);
+
+        if (r < 0)
+                return r;
+        check_written(&m->late->commit);
+        m->knew = attack_committed(&m->late->commit, &m->known, m->claims);
+        m->point = attack_now();
+        m->done_ns = fleet_world.now_ns;
+        return 0;
+}
+
 static int done(struct message *m) {
         struct memory_coordinator *memory = &fleet_world.memory;
 
@@ -76,7 +93,7 @@ static int done(struct message *m) {
                         return m->result;
                 return memory_list(memory, m->prefix, &m->list);
         case MESSAGE_COMMIT:
-                return memory_commit(memory, m->session, &m->late->commit);
+                return commit_done(m);
         case MESSAGE_BEGIN:
                 m->session = memory_session_begin(memory, m->ttl_ns);
                 return 0;
@@ -184,7 +201,14 @@ static int commit_call(void *coordinator, const struct coordinator_commit *commi
         int r;
 
         m->late = memory_late_new(commit);
+        m->claims = host->phase == HOST_CLAIMS;
+        m->known = host->known;
         r = call(host, m);
+        if (r == 0) {
+                host->seen = m->point;
+                host->seen_ns = m->done_ns;
+                host->seen_knew = m->knew;
+        }
         for (size_t i = 0; r == 0 && i < commit->n_writes; i++)
                 commit->writes[i].modified = m->late->writes[i].modified;
         message_free(m);

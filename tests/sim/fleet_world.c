@@ -96,7 +96,8 @@ int log_failure_at(struct log_ratelimit *ratelimit, int error, const char *event
         vsnprintf(text, sizeof(text), format, arguments);
         va_end(arguments);
         fleet_trace(NULL, "  failure %s: %s", event, text);
-        if (strcmp(event, "coordinator-old") == 0)
+        snprintf(fleet_world.failure, sizeof(fleet_world.failure), "%s", event);
+        if (strcmp(event, "coordinator-old") == 0 && fleet_world.rules.attack_every_ns == 0)
                 fleet_fail("nobody put a copy back: %s", text);
         return -error;
 }
@@ -186,6 +187,10 @@ static void happen(const struct fleet_event *event) {
                 chaos_replace();
         else if (event->kind == EVENT_REPAIR)
                 chaos_repair();
+        else if (event->kind == EVENT_ATTACK)
+                attack();
+        else if (event->kind == EVENT_OPERATOR)
+                attack_operator();
         else
                 happen_to(&fleet_world.hosts[event->host], event);
 }
@@ -209,7 +214,8 @@ void fleet_begin(uint64_t seed, const struct fleet_rules *rules) {
                                             .churn_until_ns = INT64_MAX };
         for (int i = 0; i < 8; i++)
                 (void)fleet_below(2);
-        memory_begin_space(&fleet_world.memory, &rules->layout);
+        memory_begin_space(&fleet_world.memory, &rules->layout, 0);
+        attack_begin();
         check_fleet_begin();
         fleet_world.hosts = calloc(rules->hosts, sizeof(*fleet_world.hosts));
         cr_assert_not_null(fleet_world.hosts);
@@ -219,10 +225,11 @@ void fleet_begin(uint64_t seed, const struct fleet_rules *rules) {
 
                 host->index = i;
                 host->region = i & ((1u << rules->layout.region_bits) - 1);
-                host->count = 1;
-                while (host->count < rules->counts && fleet_chance(2))
-                        host->count *= 2;
-                host->max_count = rules->calm ? host->count : host->count << fleet_below(3);
+                host->configured = 1;
+                while (host->configured < rules->counts && fleet_chance(2))
+                        host->configured *= 2;
+                host->max_count = rules->calm ? host->configured
+                                              : host->configured << fleet_below(3);
                 host_new_machine(host);
                 fleet_schedule(at_ns, EVENT_START, i, host->life, NULL);
         }
@@ -243,6 +250,7 @@ void fleet_end(void) {
         queue.size = 0;
         fiber_end();
         chaos_end();
+        attack_end();
         check_fleet_end();
         memory_end(&fleet_world.memory);
         free(fleet_world.hosts);

@@ -37,6 +37,24 @@ struct fleet_rules {
         int64_t chaos_every_ns;  /* something happens to somebody; 0: nothing does */
         int64_t replace_every_ns; /* a host dies for good, and a new one comes; 0: never */
         int64_t begin_within_ns; /* all of them */
+        /* the coordinator is copied, put back to a copy, emptied; 0: never. Clocks are right
+         * within clocks_within_ns then, and no key is damaged */
+        int64_t attack_every_ns;
+};
+
+/* A moment in what the coordinator has been told. What it is told after it was put back to a
+ * copy is another branch, which goes on from the revision of the copy. */
+struct fleet_point {
+        unsigned branch;
+        int64_t revision;
+};
+
+/* What is on the disk of a host. */
+struct fleet_knowledge {
+        struct fleet_point point; /* the last commit that was confirmed */
+        bool released;            /* then it was stopped: a lower fence was sent */
+        uint64_t recovered_ms;    /* how often the space had been recovered then */
+        int64_t claimed_unix_ms;  /* when it claimed its worker IDs */
 };
 
 /* Ticks (lo, hi] of a run which one owner promised or may promise. */
@@ -44,6 +62,13 @@ struct tenure {
         uint32_t region, first, count; /* `first` within the region */
         unsigned host;
         uint64_t lo, hi;
+        /* what its host knows of the coordinator; see fleet_attack.c */
+        struct fleet_point point; /* of its last commit */
+        int64_t done_ns;          /* when that was done */
+        struct fleet_point start; /* of the claim, by which its present daemon began */
+        int64_t start_ns;
+        bool knew;                /* then that the coordinator was put back */
+        int64_t claimed_unix_ms;  /* by the clock of its host; starts since have taken it up */
 };
 
 struct message;
@@ -53,7 +78,8 @@ enum host_phase { HOST_CLAIMS, HOST_SERVES, HOST_STOPS };
 struct sim_host {
         unsigned index;
         struct record_identity who;
-        uint32_t region, count, max_count;
+        uint32_t region, configured, max_count;
+        uint32_t count; /* which it begins with: fewer, if its own run is shorter */
         struct fleet_memory memory; /* on its disk */
         /* clocks */
         int64_t base_true_ns, base_boot_ns; /* at the one the other was so much */
@@ -85,12 +111,19 @@ struct sim_host {
         uint64_t call;          /* the number of that call */
         struct message *answer;
         uint64_t seen_changes;  /* of the coordinator, when it last listed a region */
+        struct fleet_point seen; /* its last commit that was confirmed */
+        int64_t seen_ns;         /* when that was done */
+        int64_t grew_ns;         /* when it asked for what its run has grown by */
+        bool seen_knew;
+        struct fleet_knowledge known; /* of what is remembered */
 };
 
 struct fleet_sum {
         uint64_t events, claims, claims_failed, exhausted, exhausted_checked, conflicts, renewals,
                 lost, grown, shrunk, resumed, crashes, reboots, stops, replaced, stalls, steps, copies,
-                cuts, revoked, damages, late, twice, tenures, refused, requests, requests_of_claims;
+                cuts, revoked, damages, late, twice, tenures, refused, requests, requests_of_claims,
+                kept_copies, put_back, wiped, braked, recovered, gave_way, refused_old, excused,
+                slept;
 };
 
 extern struct fleet_world {
@@ -103,6 +136,8 @@ extern struct fleet_world {
         int64_t memory_base_ns, memory_at_ns, memory_ppm; /* its clock */
         int64_t outage_ns; /* nothing reaches it until then */
         int64_t churn_until_ns; /* no replacing after it; INT64_MAX */
+        unsigned branch;       /* of the coordinator */
+        char failure[32];      /* the event that was logged last */
         struct fleet_sum sum;
 } fleet_world;
 
@@ -116,7 +151,7 @@ void fleet_fail(const char *format, ...) __attribute__((format(printf, 1, 2), no
 
 /* fleet_world.c: time */
 enum fleet_event_kind { EVENT_START, EVENT_TURN, EVENT_ARRIVE, EVENT_ANSWER, EVENT_TIMEOUT,
-                        EVENT_CHAOS, EVENT_REPLACE, EVENT_REPAIR };
+                        EVENT_CHAOS, EVENT_REPLACE, EVENT_REPAIR, EVENT_ATTACK, EVENT_OPERATOR };
 struct fleet_event {
         int64_t at_ns;
         uint64_t order;
@@ -163,6 +198,23 @@ void chaos_end(void);
 /* All is well from now on, and in time everybody is: who can be. */
 void chaos_settle(void);
 
+/* fleet_attack.c: a coordinator that is put back to an old copy, or emptied */
+void attack_begin(void);
+void attack_end(void);
+void attack(void);
+void attack_operator(void);
+void attack_stop(void); /* no more of them; the operator goes on */
+/* A commit was done. `claims`: by a daemon that starts, and remembers `known`. Did that one
+ * remember more than the coordinator's past? */
+bool attack_committed(const struct coordinator_commit *commit,
+                      const struct fleet_knowledge *known, bool claims);
+struct fleet_point attack_now(void);
+/* Two owners of the same ticks: nobody could know. */
+bool attack_excuses(const struct tenure *a, const struct tenure *b, uint64_t ticks);
+/* The host was refused; or has lost its worker IDs: it had to be so. */
+void attack_refused(const struct sim_host *host, int64_t asked_ns);
+void attack_lost(const struct sim_host *host);
+
 /* fleet_check.c */
 void check_fleet_begin(void);
 void check_fleet_end(void);
@@ -174,7 +226,9 @@ bool tenure_continues(const struct tenure *tenure, const struct sim_host *host, 
 bool tenure_meets(const struct tenure *tenure, const struct sim_host *host, uint32_t first,
                   uint32_t count);
 /* The record that told their fence is gone: never to be handed out again. */
-void check_gone(uint32_t region, const struct worker_set *workers);
+void check_gone(uint32_t region, const struct record_host *record);
+/* A lost record is there again: its host, which knows its fence, has written it. */
+void check_written(const struct coordinator_commit *commit);
 void check_granted(const struct sim_host *host, uint32_t first, uint32_t count);
 /* They serve and renew, or no run is free. */
 void check_settled(void);

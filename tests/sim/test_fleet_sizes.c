@@ -246,7 +246,7 @@ static void measure(const struct load *load, int64_t begin_within_ns) {
 
         fleet_begin(load->hosts, &rules);
         for (uint32_t i = 0; i < load->hosts; i++)
-                fleet_world.hosts[i].count = load->count;
+                fleet_world.hosts[i].configured = load->count;
         all_serve();
         tell_start(load);
         tell_load(load);

@@ -247,9 +247,11 @@ void memory_put(struct memory_coordinator *m, const char *key, const char *value
         write_key(m, key, value, 0);
 }
 
-void memory_begin_space(struct memory_coordinator *memory, const struct id_layout *layout) {
+void memory_begin_space(struct memory_coordinator *memory, const struct id_layout *layout,
+                        uint64_t horizon_ms) {
         const struct record_contract contract = { .space = "11111111111111111111111111111111",
-                                                  .layout = *layout };
+                                                  .layout = *layout,
+                                                  .horizon_ms = horizon_ms };
         char *text = record_contract_text(&contract);
 
         memory_put(memory, "contract", text);
@@ -262,6 +264,53 @@ void memory_end(struct memory_coordinator *m) {
         free(m->keys);
         free(m->sessions);
         *m = (struct memory_coordinator){ .keys = NULL };
+}
+
+/* ---- backups */
+
+static void copy_keys(struct memory_coordinator *to, const struct memory_coordinator *from) {
+        for (size_t i = 0; i < from->n_keys; i++) {
+                const struct memory_key *key = from->keys[i];
+
+                to->revision = key->modified;
+                write_key(to, key->key, key->value, key->session);
+        }
+        to->revision = from->revision;
+}
+
+struct memory_coordinator memory_copy(const struct memory_coordinator *m) {
+        struct memory_coordinator copy = *m;
+
+        copy.keys = NULL;
+        copy.n_keys = copy.keys_size = copy.sessions_size = copy.n_living = 0;
+        copy.sessions = NULL;
+        copy.bytes = 0;
+        copy_keys(&copy, m);
+        for (; copy.n_living < m->n_living; copy.n_living++) {
+                copy.sessions = grown(copy.sessions, copy.n_living, &copy.sessions_size,
+                                      sizeof(*copy.sessions));
+                copy.sessions[copy.n_living] = m->sessions[copy.n_living];
+        }
+        return copy;
+}
+
+void memory_put_back(struct memory_coordinator *m, const struct memory_coordinator *copy) {
+        struct memory_coordinator from = memory_copy(copy);
+
+        while (m->n_keys > 0)
+                delete_at(m, m->n_keys - 1);
+        free(m->keys);
+        free(m->sessions);
+        m->keys = from.keys;
+        m->n_keys = from.n_keys;
+        m->keys_size = from.keys_size;
+        m->sessions = from.sessions;
+        m->n_living = from.n_living;
+        m->sessions_size = from.sessions_size;
+        m->revision = from.revision;
+        m->bytes = from.bytes;
+        m->n_changes++;
+        memory_restart(m);
 }
 
 /* ---- late ones */

@@ -58,8 +58,15 @@ const char *memory_get(const struct memory_coordinator *memory, const char *pref
 /* As a person would; NULL deletes. */
 void memory_put(struct memory_coordinator *memory, const char *key, const char *value);
 /* As sfshm workers --begin does. */
-void memory_begin_space(struct memory_coordinator *memory, const struct id_layout *layout);
+void memory_begin_space(struct memory_coordinator *memory, const struct id_layout *layout,
+                        uint64_t horizon_ms);
 void memory_end(struct memory_coordinator *memory);
+
+/* A backup: its keys, sessions and revision; to be ended. */
+struct memory_coordinator memory_copy(const struct memory_coordinator *memory);
+/* The coordinator starts on the backup's data: revisions come again, for other writes. Sessions
+ * have their full time, and their numbers do not come again. */
+void memory_put_back(struct memory_coordinator *memory, const struct memory_coordinator *copy);
 
 /* A commit with copies of all of it; to be freed. */
 struct memory_late {

@@ -78,28 +78,24 @@ static void look_at_cluster(struct etcd_coordinator *etcd, const json_t *answer)
         snprintf(etcd->cluster, sizeof(etcd->cluster), "%s", cluster);
         etcd->clusters++;
         etcd->revision = 0;
-        etcd->old_copy = false;
 }
 
 /* Our calls come one after the other and are linearizable: an answer that is older than
- * an earlier one comes from an etcd that has lost data, perhaps fences. */
+ * an earlier one comes from an etcd that has lost data. What of it is ours shows in the keys, and
+ * is dealt with there (lease/fleet/brake.h). */
 static int check_revision(struct etcd_coordinator *etcd, const json_t *answer,
                           int64_t *ret_revision) {
         const json_t *header = json_object_get(answer, "header");
         int64_t revision = parse_number(json_object_get(header, "revision"));
 
         look_at_cluster(etcd, answer);
-        if (revision <= 0 || etcd->old_copy)
+        if (revision <= 0)
                 return -EIO;
-        if (revision < etcd->revision) {
-                etcd->old_copy = true;
-                return log_failure(EIO, "etcd-old-copy", "etcd's revision went back from %" PRId64
-                                   " to %" PRId64 ": it was put back from an old copy, or "
-                                   "etcd.endpoints names members of two clusters, and its fences "
-                                   "may be too low. Nothing is written there until sfshmd is "
-                                   "restarted: stop the daemons of all hosts, wait for "
-                                   "workers.horizon, start them", etcd->revision, revision);
-        }
+        if (revision < etcd->revision)
+                log_event(LOG_LEVEL_ERROR, "etcd-old-copy", "etcd's revision went back from %" PRId64
+                          " to %" PRId64 ": it was put back to an old copy, and this host looks "
+                          "whether its worker IDs are still there; or etcd.endpoints names members "
+                          "of two clusters: correct it then", etcd->revision, revision);
         etcd->revision = revision;
         *ret_revision = revision;
         return 0;
@@ -178,8 +174,9 @@ static int take_page(struct pages *p, const json_t *answer, bool *ret_more) {
         int64_t revision = 0;
         int r = check_revision(p->etcd, answer, &revision);
 
-        if (r == 0 && p->revision != 0 && p->clusters != p->etcd->clusters)
-                r = -EAGAIN; /* another cluster gave this one */
+        if (r == 0 && p->revision != 0 &&
+            (p->clusters != p->etcd->clusters || revision < p->revision))
+                r = -EAGAIN; /* another cluster gave this one, or an older copy */
         if (r == 0 && p->revision == 0) {
                 p->clusters = p->etcd->clusters;
                 p->revision = revision;

@@ -10,8 +10,7 @@ struct etcd_coordinator {
         int64_t lease;      /* etcd's ID of the session; 0: none */
         char cluster[24];   /* etcd's ID of it; the rest is of this one */
         unsigned clusters;  /* how many there were */
-        int64_t revision;   /* the highest of etcd's that was seen */
-        bool old_copy;      /* it went back; for ever */
+        int64_t revision;   /* etcd's, at the last answer */
 };
 
 /* Of a struct etcd_coordinator. */

@@ -45,7 +45,4 @@ struct fleet *fleet_free(struct fleet *fleet); /* does not tell the coordinator 
  * coordinator does not answer, try again; any other error: the claim is refused, and the
  * reason was logged. */
 int fleet_claim(struct fleet *fleet, struct lease_grant *ret);
-/* After fleet_resume(): puts the run that the host remembers into a new session. -ESTALE: it is
- * another host's; else as fleet_renew(). */
-int fleet_confirm(struct fleet *fleet);
 const char *fleet_nonce(const struct fleet *fleet); /* of its record */

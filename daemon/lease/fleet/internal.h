@@ -7,8 +7,11 @@
 struct fleet {
         struct fleet_parts parts;
         struct record_host record; /* ours, as last written */
-        char space[RECORD_HEX]; /* of the contract, as our last claim found it */
-        uint64_t recovered_unix_ms, claims; /* of the contract and the region, at our last claim */
+        struct record_contract contract; /* as we found or wrote it last */
+        int64_t contract_modified;
+        int trouble;     /* of the contract, at the last look: it was told */
+        uint64_t claims; /* of the region, at our last claim; 0: in an earlier copy */
+        int64_t claimed_unix_ms; /* the run, or what it has grown by; see brake.h */
         /* how all lives of this daemon begin; see session.h */
         char lives[RECORD_HEX];
         uint32_t n_lives;
@@ -19,12 +22,15 @@ struct fleet {
         bool resizing;
         int claim_error;      /* of the last attempt that was no conflict */
         bool lost;            /* another host has the worker IDs */
+        bool doubted;         /* or may have: the next start holds against the coordinator what we know */
         bool session;         /* alive/LIFE exists, as far as is known */
         bool begun;           /* there is a session to write alive/LIFE with */
         bool uncertain;       /* a commit may be done already, or later */
         int64_t uncertain_ns; /* when the first of those was sent */
         bool late;            /* a commit may be done after its record was read again */
-        uint64_t written_renewals, written_fence; /* of our last known commit */
+        /* our record as the last known commit wrote it */
+        int64_t written_since;
+        uint64_t written_renewals, written_fence;
         uint32_t region_hosts, until_survey; /* see survey.h; 0: none was begun */
         int64_t ttl_ns;       /* as granted */
         int64_t begun_ns;     /* when the session was asked for */

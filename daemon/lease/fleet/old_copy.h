@@ -16,7 +16,19 @@
 
 /* Of the contract alone. All are 0, or -ENOENT or -EBADMSG, logged. */
 int fleet_check_contract(const struct fleet *f, const struct fleet_view *view);
-/* Of what else the view has: our record was looked for, `used` may have been read. */
+/* Of what else the view has: our record was looked for, `used` may have been read. -EAGAIN: the
+ * contract has changed since; else as above, or the error of the coordinator. */
 int fleet_check_old_copy(const struct fleet *f, const struct fleet_view *view);
+/* Is that an older record than our last one? Each daemon of a state directory says a later
+ * `since`, and counts its writes in `renewals`. The fence does not tell: a release, which the copy
+ * may lack, lowers it. */
+bool fleet_is_behind(const struct record_brief *record, int64_t since_unix_ms, uint64_t renewals);
+/* Of the contract, when a running host looks again: 0, or -ENOENT, logged once. It serves up to
+ * its fence then, and writes nothing: another coordinator may answer. */
+int fleet_check_running(struct fleet *f, const struct fleet_view *view);
+/* What a renewal holds against the coordinator from now on. */
+void fleet_know_contract(struct fleet *f, const struct fleet_view *view);
+/* When the last confirmed commit was sent. */
+int64_t fleet_confirmed_unix_ms(const struct fleet *f);
 /* What the next daemon of this host must know, as of the last confirmed commit. */
 void fleet_remember(const struct fleet *f, struct fleet_memory *ret);

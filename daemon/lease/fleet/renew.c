@@ -5,7 +5,10 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "daemon/lease/fleet/brake.h"
 #include "daemon/lease/fleet/internal.h"
+#include "daemon/lease/fleet/old_copy.h"
+#include "daemon/lease/keys/view_part.h"
 #include "daemon/util/log.h"
 
 int64_t fleet_renew_due(const struct fleet *f) {
@@ -14,22 +17,6 @@ int64_t fleet_renew_due(const struct fleet *f) {
 
 bool fleet_lost(const struct fleet *f) {
         return f->lost;
-}
-
-bool fleet_renew_is_unknown(int error) {
-        return error == -ETIMEDOUT || error == -EIO;
-}
-
-static int lose_lease(struct fleet *f, const char *why) {
-        f->lost = true;
-        fleet_count(&f->parts.counters->lost);
-        return log_failure(ESTALE, "lease-lost", "this host has lost its worker IDs: %s. sfshmd "
-                           "stops; after a restart it takes others, and clients continue with "
-                           "those", why);
-}
-
-int fleet_renew_lose(struct fleet *f, const char *why) {
-        return lose_lease(f, why);
 }
 
 /* ---- after an answer that was lost, or a check that failed */
@@ -50,19 +37,20 @@ static bool is_as_written(const struct fleet *f, const struct record_host *found
  * what we have not; one of the two finds that out here, and stops. */
 static int adopt_record(struct fleet *f, const struct record_host *found, int64_t modified) {
         if (!are_our_workers(f, found) || memcmp(found->life, f->lives, FLEET_LIVES_LENGTH) != 0)
-                return lose_lease(f, "another daemon has written their record");
+                return fleet_session_lose(f, "another daemon has written their record");
         if (!f->late && !is_as_written(f, found))
-                return lose_lease(
+                return fleet_session_lose(
                         f, "a copy of this daemon, or the operator, has written their record; if "
                            "this machine was cloned, let only one of the two run");
         if (modified != f->modified) {
                 f->late = false; /* commits on their way check for the old revision */
-                f->written_renewals = found->renewals;
-                f->written_fence = found->fence_tick;
+                fleet_session_wrote(f, found->renewals, found->fence_tick);
         }
         if (f->uncertain && modified != f->modified)
                 f->sent_ns = f->uncertain_ns; /* or later */
         f->modified = modified;
+        if (worker_set_count(&found->workers) > worker_set_count(&f->record.workers))
+                fleet_session_claimed(f);
         if (memcmp(&f->record.workers, &found->workers, sizeof(found->workers)) != 0)
                 f->resizing = false; /* it was done */
         f->record.workers = found->workers;
@@ -75,35 +63,8 @@ static int adopt_record(struct fleet *f, const struct record_host *found, int64_
         return 0;
 }
 
-static int reread_host(struct fleet *f, struct record_host *found) {
-        struct coordinator_list list = { .n = 0 };
-        char key[FLEET_KEY_MAX];
-        const struct coordinator_item *item;
-        int r = f->parts.calls->list(f->parts.coordinator,
-                                     fleet_key(key, f->parts.space.region, "host",
-                                               f->record.nonce), &list);
-
-        if (r < 0)
-                return r;
-        item = coordinator_find(&list, key);
-        r = item == NULL ? lose_lease(f, "their record is gone")
-                         : record_host_parse(item->value, &f->parts.space.layout, f->record.nonce,
-                                             found);
-        /* a later release would have written it, and we do not know all that it says */
-        if (r == 0 && found->version != RECORD_VERSION)
-                r = -EPROTO;
-        if (r == -EBADMSG || r == -EPROTO)
-                (void)log_failure(-r, "coordinator-damaged", "the coordinator's key %s, this host's "
-                                  "own, is damaged or of another version: put back its value by "
-                                  "hand", key);
-        else if (r == 0)
-                r = adopt_record(f, found, item->modified);
-        coordinator_list_clear(&list);
-        return r;
-}
-
 /* Of the last session only: earlier ones are not renewed any more. */
-static int reread_alive(struct fleet *f, const struct record_host *found) {
+static int reread_alive(struct fleet *f, const char *life) {
         struct coordinator_list list = { .n = 0 };
         char key[FLEET_KEY_MAX];
         const struct coordinator_item *item;
@@ -117,20 +78,71 @@ static int reread_alive(struct fleet *f, const struct record_host *found) {
         if (f->session && item == NULL)
                 fleet_session_expire(f, "the coordinator has no sign of life of this host any more");
         /* the key of a session that cannot be renewed may exist for a while */
-        f->session = f->begun && item != NULL && strcmp(found->life, f->record.life) == 0;
+        f->session = f->begun && item != NULL && strcmp(life, f->record.life) == 0;
         f->alive_modified = item != NULL ? item->modified : 0;
         coordinator_list_clear(&list);
         return 0;
 }
 
-int fleet_renew_reread(struct fleet *f) {
-        struct record_host found;
-        int r = reread_host(f, &found);
+/* A later release would have written it, and we do not know all that it says. */
+static int refuse_odd(const struct fleet *f, const struct fleet_view *view) {
+        int r = view->n_damaged > 0                                       ? view->damaged[0].error
+                : view->n_owners > 0 && view->owners[0].later != NULL ? -EPROTO
+                                                                          : 0;
+
+        return r == 0 ? 0 : log_failure(-r, "coordinator-damaged", "the coordinator's key region/%"
+                                        PRIu32 "/host/%s, this host's own, is damaged or of another "
+                                        "version: put back its value by hand",
+                                        f->parts.space.region, f->record.nonce);
+}
+
+int fleet_renew_look(struct fleet *f, struct fleet_view **ret) {
+        const struct fleet_parts *p = &f->parts;
+        struct fleet_view *view = NULL;
+        int r = fleet_view_contract(&view, p->calls, p->coordinator, &p->space);
 
         if (r == 0)
-                r = reread_alive(f, &found);
+                r = fleet_check_running(f, view);
+        if (r == 0)
+                r = fleet_view_add_host(view, p->calls, p->coordinator, &p->space,
+                                        f->record.nonce);
+        if (r == 0)
+                r = refuse_odd(f, view);
+        if (r < 0)
+                fleet_view_free(view);
+        else
+                *ret = view;
+        return r;
+}
+
+static int take_look(struct fleet *f, const struct fleet_view *view) {
+        const struct fleet_owner *own = fleet_view_host(view, f->record.nonce);
+        struct record_host found;
+        int r = fleet_brake_gives_way(f, view);
+
+        if (r < 0)
+                return r;
+        if (fleet_brake_is_due(f, view)) {
+                r = fleet_brake(f, view);
+                return r < 0 ? r : reread_alive(f, f->record.life);
+        }
+        record_brief_expand(own->record, &found);
+        r = adopt_record(f, &found, own->modified);
+        if (r < 0)
+                return r;
+        fleet_know_contract(f, view);
+        return reread_alive(f, own->record->life);
+}
+
+int fleet_renew_reread(struct fleet *f) {
+        struct fleet_view *view = NULL;
+        int r = fleet_renew_look(f, &view);
+
+        if (r == 0)
+                r = take_look(f, view);
         if (r == 0)
                 f->uncertain = false;
+        fleet_view_free(view);
         return r;
 }
 
@@ -142,6 +154,7 @@ static int commit_host(struct fleet *f, bool revive) {
         int r;
 
         fleet_commit_record(&d, &f->record, f->modified);
+        fleet_commit_check(&d, "contract", f->contract_modified); /* whoever brakes writes it */
         if (revive)
                 fleet_session_write_life(f, &d);
         else
@@ -154,18 +167,6 @@ static int commit_host(struct fleet *f, bool revive) {
         if (revive)
                 f->alive_modified = d.writes[1].modified;
         return 0;
-}
-
-int fleet_renew_settle(struct fleet *f, int r, int64_t sent_ns) {
-        if (r == 0) {
-                fleet_session_prolong(f, sent_ns);
-                f->resizing = false; /* done, or it fails: its revision is the old one */
-        } else if (fleet_renew_is_unknown(r)) {
-                if (!f->uncertain)
-                        f->uncertain_ns = sent_ns;
-                f->uncertain = f->late = true;
-        }
-        return r;
 }
 
 static void report_renewal(const struct fleet *f, int64_t sent_ns) {
@@ -186,7 +187,7 @@ static int take_renewal(struct fleet *f, int r, int64_t sent_ns) {
                 f->session = true;
                 report_renewal(f, sent_ns);
         }
-        return fleet_renew_settle(f, r, sent_ns);
+        return fleet_session_settle(f, r, sent_ns);
 }
 
 /* The session has ended and nobody has taken the workers: the record is still ours. */
@@ -229,7 +230,9 @@ static int try_renewal(struct fleet *f) {
 
         if (r < 0)
                 return r;
-        r = renew_session(f);
+        r = fleet_brake_tell_horizon(f);
+        if (r == 0)
+                r = renew_session(f);
         if (r != -EAGAIN)
                 return r;
         r = fleet_renew_reread(f);
@@ -271,9 +274,9 @@ static int release_record(struct fleet *f, uint64_t fence_tick) {
         if (f->record.renewals > 0) /* 0: it has never served; a claim relies on that */
                 f->record.renewals++; /* a copy from before it is older */
         r = commit_release(f);
-        if (r != -EAGAIN && !fleet_renew_is_unknown(r))
+        if (r != -EAGAIN && !fleet_session_is_unknown(r))
                 return r;
-        f->late |= fleet_renew_is_unknown(r);
+        f->late |= fleet_session_is_unknown(r);
         r = fleet_renew_reread(f);
         return r < 0 || f->record.released ? r : -EAGAIN;
 }
@@ -289,8 +292,7 @@ int fleet_release(struct fleet *f, uint64_t fence_tick) {
         if (r == -EAGAIN)
                 r = release_record(f, fence_tick);
         if (r == 0) {
-                f->written_renewals = f->record.renewals;
-                f->written_fence = f->record.fence_tick;
+                fleet_session_wrote(f, f->record.renewals, f->record.fence_tick);
                 (void)f->parts.calls->session_end(f->parts.coordinator); /* expires anyway */
                 log_event(LOG_LEVEL_INFO, "lease-released", "the worker IDs are given back, with the "
                           "fence of tick %" PRIu64, fence_tick);

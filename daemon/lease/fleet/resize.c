@@ -18,13 +18,6 @@ static uint32_t run_count(const struct fleet *f) {
         return worker_set_count(&f->record.workers);
 }
 
-uint32_t fleet_run(const struct fleet *f, uint64_t *ret_above_tick) {
-        uint32_t count = run_count(f), resized = worker_set_count(&f->resized);
-
-        *ret_above_tick = f->record.grown_tick;
-        return f->resizing && resized < count ? resized : count;
-}
-
 static uint64_t later_tick(uint64_t a, uint64_t b) {
         return a > b ? a : b;
 }
@@ -45,17 +38,20 @@ static int commit_run(struct fleet *f, struct fleet_commit *d, const struct work
 
         f->resized = *workers;
         f->resizing = true;
-        r = fleet_renew_settle(f, fleet_commit_send(d, f->parts.calls, f->parts.coordinator),
-                               f->sent_ns);
+        r = fleet_session_settle(f, fleet_commit_send(d, f->parts.calls, f->parts.coordinator),
+                                 f->sent_ns);
         if (r == 0) {
+                if (worker_set_count(workers) > run_count(f))
+                        fleet_session_claimed(f);
                 f->record.workers = *workers;
                 f->modified = d->writes[0].modified;
+                f->contract_modified = fleet_commit_modified(d, "contract", f->contract_modified);
                 return 0;
         }
         sent = r;
-        if (!fleet_renew_is_unknown(r))
+        if (!fleet_session_is_unknown(r))
                 f->resizing = false;
-        if (!fleet_renew_is_unknown(r) && r != -EAGAIN)
+        if (!fleet_session_is_unknown(r) && r != -EAGAIN)
                 return r;
         r = fleet_renew_reread(f);
         if (r < 0)
@@ -68,6 +64,7 @@ static int commit_run(struct fleet *f, struct fleet_commit *d, const struct work
 static int grow_into(struct fleet *f, const struct fleet_view *view, uint32_t first, uint32_t n) {
         struct worker_set taken = { .bits = { 0 } }, all = f->record.workers;
         struct fleet_commit d = { .space = &f->parts.space };
+        int r;
 
         for (uint32_t w = first; w < first + n; w++) {
                 worker_set_add(&taken, w);
@@ -78,7 +75,10 @@ static int grow_into(struct fleet *f, const struct fleet_view *view, uint32_t fi
         fleet_commit_check(&d, fleet_commit_key(&d, "alive", f->record.life), f->alive_modified);
         fleet_commit_region(&d, view, &taken);
         (void)fleet_commit_owners(&d, view, &taken);
-        return commit_run(f, &d, &all);
+        r = commit_run(f, &d, &all);
+        if (r == 0)
+                f->claims = view->used.claims + 1;
+        return r;
 }
 
 /* The region is listed only where the worker ID that follows was used. */
@@ -105,6 +105,11 @@ static int grow_run(struct fleet *f, uint32_t count) {
 
         if (r < 0)
                 return r;
+        if (view->contract_modified != f->contract_modified) {
+                fleet_view_free(view); /* as before a renewal, which looks whether all is ours */
+                r = fleet_renew_reread(f);
+                return r < 0 ? r : -EAGAIN;
+        }
         n = fleet_extent(view, end, count - run_count(f), fleet_tick_now(f), recycle, &f->parts.who,
                          &fence);
         if (n == 0) {
@@ -148,6 +153,7 @@ static int shrink_run(struct fleet *f, uint32_t count, uint64_t last_tick) {
                 worker_set_add(&given, w);
         }
         put_own(f, &d, &kept);
+        fleet_commit_check(&d, "contract", f->contract_modified);
         fleet_give_back(f, &d, &given, last_tick);
         return commit_run(f, &d, &kept);
 }

@@ -29,5 +29,3 @@ int fleet_shrink(struct fleet *fleet, uint32_t count, uint64_t last_tick);
  * record. */
 void fleet_give_back(struct fleet *fleet, struct fleet_commit *d, const struct worker_set *given,
                      uint64_t last_tick);
-/* How many worker IDs the run certainly has; above `ret_above_tick` all of them are ours. */
-uint32_t fleet_run(const struct fleet *fleet, uint64_t *ret_above_tick);

@@ -8,9 +8,12 @@
  * in their record, and that is never below the one remembered here. A higher one is remembered
  * after the coordinator has confirmed it, a lower one (of a release) and a shorter run (of a
  * shrink) before they are sent. Nothing is promised above the remembered fence, and no run
- * grows or shrinks, before fleet_confirm() of fleet.h has put the record into a new session.
+ * grows or shrinks, before fleet_confirm() has put the record into a new session.
  */
 #include "daemon/lease/fleet/session.h"
 
 /* -ENOENT: nothing that can be gone on with is remembered. */
 int fleet_resume(struct fleet *fleet, struct lease_grant *ret);
+/* After that: puts the run into a session of this daemon. -ESTALE: it is another host's; else as
+ * fleet_renew(). */
+int fleet_confirm(struct fleet *fleet);

@@ -41,6 +41,7 @@ struct fleet_parts {
 struct fleet;
 
 int64_t fleet_boot_ns(const struct fleet *f);
+int64_t fleet_unix_ms(const struct fleet *f);
 uint64_t fleet_tick_now(const struct fleet *f); /* by the wall clock */
 uint64_t fleet_recycle_ticks(const struct fleet *f);
 uint32_t fleet_max_count(const struct fleet *f);
@@ -56,5 +57,19 @@ int fleet_session_begin(struct fleet *f);
 int64_t fleet_session_deadline_ns(const struct fleet *f);
 /* A commit that was sent at that time is done; the session's TTL began then or later. */
 void fleet_session_prolong(struct fleet *f, int64_t sent_ns);
+/* Takes the result `r` of a commit, and remembers what a failure leaves open. `sent_ns`:
+ * when the session's TTL began, if the commit is done. Returns `r`. */
+int fleet_session_settle(struct fleet *f, int r, int64_t sent_ns);
+bool fleet_session_is_unknown(int error); /* the commit may have been done */
+/* How many worker IDs the run certainly has; above `ret_above_tick` all of them are ours. */
+uint32_t fleet_run(const struct fleet *f, uint64_t *ret_above_tick);
+/* Our record is known to have these. */
+void fleet_session_wrote(struct fleet *f, uint64_t renewals, uint64_t fence_tick);
+/* From now on, for brake.h, the run was claimed now. */
+void fleet_session_claimed(struct fleet *f);
+/* Another host may have had the worker IDs since our last commit. */
+bool fleet_session_fence_has_passed(const struct fleet *f);
+/* Another host has the worker IDs: this one stops. Returns -ESTALE. */
+int fleet_session_lose(struct fleet *f, const char *why);
 /* The session is over, by the coordinator or by our clock. */
 void fleet_session_expire(struct fleet *f, const char *why);

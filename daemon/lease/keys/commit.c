@@ -64,22 +64,37 @@ void fleet_commit_record(struct fleet_commit *d, const struct record_host *recor
         fleet_commit_owner(d, &ours, record);
 }
 
-void fleet_commit_region(struct fleet_commit *d, const struct fleet_view *view,
-                         const struct worker_set *taken) {
-        struct record_contract contract = view->contract;
+void fleet_commit_used(struct fleet_commit *d, const struct fleet_view *view,
+                       const struct worker_set *taken, uint64_t claims) {
         struct record_used used = view->used;
 
         worker_set_unite(&used.workers, taken);
-        used.claims++;
+        used.claims = claims;
         fleet_commit_replace(d, fleet_commit_key(d, "used", ""), view->used_modified,
                              record_keep(view->used_later, record_used_text(&used)));
-        if (worker_set_has(&contract.regions, d->space->region)) {
+}
+
+void fleet_commit_contract(struct fleet_commit *d, const struct fleet_view *view,
+                           const struct record_contract *contract) {
+        char *was = record_contract_text(&view->contract), *is = record_contract_text(contract);
+
+        if (was != NULL && is != NULL && strcmp(was, is) == 0) {
+                free(is);
                 fleet_commit_check(d, "contract", view->contract_modified);
-                return;
+        } else {
+                fleet_commit_replace(d, "contract", view->contract_modified,
+                                     record_keep(view->contract_later, is));
         }
+        free(was);
+}
+
+void fleet_commit_region(struct fleet_commit *d, const struct fleet_view *view,
+                         const struct worker_set *taken) {
+        struct record_contract contract = view->contract;
+
         worker_set_add(&contract.regions, d->space->region);
-        fleet_commit_replace(d, "contract", view->contract_modified,
-                             record_keep(view->contract_later, record_contract_text(&contract)));
+        fleet_commit_used(d, view, taken, view->used.claims + 1);
+        fleet_commit_contract(d, view, &contract);
 }
 
 uint64_t fleet_commit_owners(struct fleet_commit *d, const struct fleet_view *view,
@@ -98,6 +113,13 @@ uint64_t fleet_commit_owners(struct fleet_commit *d, const struct fleet_view *vi
                         fence_tick = rest.fence_tick;
         }
         return fence_tick;
+}
+
+int64_t fleet_commit_modified(const struct fleet_commit *d, const char *key, int64_t modified) {
+        for (size_t i = 0; i < d->n_writes; i++)
+                if (strcmp(d->writes[i].key, key) == 0)
+                        return d->writes[i].modified;
+        return modified;
 }
 
 int fleet_commit_send(struct fleet_commit *d, const struct coordinator_calls *calls,

@@ -29,12 +29,20 @@ void fleet_commit_record(struct fleet_commit *d, const struct record_host *recor
 /* Likewise, of another host: keeps what another release wrote there. */
 void fleet_commit_owner(struct fleet_commit *d, const struct fleet_owner *owner,
                         const struct record_host *record);
-/* Marks the workers as used, and the region as begun. */
+/* Marks the workers as used, in a claim of that number. */
+void fleet_commit_used(struct fleet_commit *d, const struct fleet_view *view,
+                       const struct worker_set *taken, uint64_t claims);
+/* Writes the contract, if it is not the one of the view, else checks that. */
+void fleet_commit_contract(struct fleet_commit *d, const struct fleet_view *view,
+                           const struct record_contract *contract);
+/* Both, for the next claim: the region is begun. */
 void fleet_commit_region(struct fleet_commit *d, const struct fleet_view *view,
                          const struct worker_set *taken);
 /* Takes the workers out of all records that have some. Returns the highest fence of those. */
 uint64_t fleet_commit_owners(struct fleet_commit *d, const struct fleet_view *view,
                              const struct worker_set *taken);
+/* The revision of that key after the commit; `modified` if it was not written. */
+int64_t fleet_commit_modified(const struct fleet_commit *d, const char *key, int64_t modified);
 /* Once. */
 int fleet_commit_send(struct fleet_commit *d, const struct coordinator_calls *calls,
                       void *coordinator);

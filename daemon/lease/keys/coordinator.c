@@ -34,6 +34,8 @@ const char *coordinator_error_text(int error) {
                 return "the coordinator denies access to this host";
         case EAGAIN:
                 return "other hosts keep changing what is read there";
+        case ENOENT:
+                return "the coordinator does not have the ID space of this host";
         case ESTALE:
                 return "the coordinator has given the worker IDs to another host";
         default:

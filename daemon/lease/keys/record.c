@@ -109,6 +109,7 @@ static int add_recovery(json_t *object, const struct record_contract *contract) 
 char *record_contract_text(const struct record_contract *contract) {
         char *regions = worker_set_text(&contract->regions), layout[32];
         json_t *object;
+        int r = 0;
 
         snprintf(layout, sizeof(layout), "%u/%u/%u", contract->layout.tick_bits,
                  contract->layout.worker_bits, contract->layout.sequence_bits);
@@ -117,7 +118,10 @@ char *record_contract_text(const struct record_contract *contract) {
                            (int)contract->layout.region_bits, "epoch_unix_ms",
                            (json_int_t)contract->layout.epoch_unix_ms, "regions", regions);
         free(regions);
-        if (add_recovery(object, contract) == 0)
+        if (contract->horizon_ms != 0)
+                r = json_object_set_new(object, "horizon_ms",
+                                        json_integer((json_int_t)contract->horizon_ms));
+        if ((r | add_recovery(object, contract)) == 0)
                 return dump_object(object);
         json_decref(object);
         return NULL;
@@ -126,18 +130,18 @@ char *record_contract_text(const struct record_contract *contract) {
 int record_contract_parse(const char *text, struct record_contract *ret) {
         struct record_contract contract = { .layout = { 0 } };
         const char *space, *layout, *regions, *time;
-        json_int_t epoch, recovered_ms = 0, not_before = 0, since_ms = 0;
+        json_int_t epoch, recovered_ms = 0, not_before = 0, since_ms = 0, horizon_ms = 0;
         int bits, r;
         json_t *object = load_object(text, &r);
 
         if (!object)
                 return r;
-        if (unpack(object, "{s:i, s:s, s:s, s:i, s:I, s:s, s?I, s?I, s?s, s?I}", "version",
+        if (unpack(object, "{s:i, s:s, s:s, s:i, s:I, s:s, s?I, s?I, s?s, s?I, s?I}", "version",
                    &contract.version, "space", &space, "layout", &layout, "region_bits", &bits,
                    "epoch_unix_ms", &epoch, "regions", &regions, "recovered_unix_ms",
                    &recovered_ms, "not_before_tick", &not_before, "not_before_time", &time,
-                   "claims_since_unix_ms", &since_ms) == 0 &&
-            recovered_ms >= 0 && recovered_ms < INT64_MAX && since_ms >= 0 && not_before >= 0 &&
+                   "claims_since_unix_ms", &since_ms, "horizon_ms", &horizon_ms) == 0 &&
+            horizon_ms >= 0 && recovered_ms >= 0 && recovered_ms < INT64_MAX && since_ms >= 0 && not_before >= 0 &&
             copy_hex(contract.space, space) &&
             id_layout_parse(layout, &contract.layout) == 0 &&
             (uint64_t)not_before < id_tick_max(&contract.layout) && bits >= 0 &&
@@ -148,6 +152,7 @@ int record_contract_parse(const char *text, struct record_contract *ret) {
                 contract.recovered_unix_ms = recovered_ms;
                 contract.not_before_tick = (uint64_t)not_before;
                 contract.claims_since_unix_ms = since_ms;
+                contract.horizon_ms = (uint64_t)horizon_ms;
                 *ret = contract;
                 r = 0;
         }

@@ -32,6 +32,7 @@ struct record_contract {
         uint64_t not_before_tick;  /* every claim begins above it */
         /* what was claimed between then and the recovery came from an old copy; 0: nothing */
         int64_t claims_since_unix_ms;
+        uint64_t horizon_ms; /* a fence of any host is at most so far ahead of now */
 };
 
 /* `region/R/used`: every claim writes it, so claims of a region happen one after the other. */

@@ -23,6 +23,13 @@ uint64_t fleet_tick_of(const struct id_layout *layout, int64_t unix_ms) {
                        0 : (uint64_t)tick;
 }
 
+const struct fleet_owner *fleet_view_host(const struct fleet_view *view, const char *nonce) {
+        for (size_t i = 0; i < view->n_owners; i++)
+                if (strcmp(view->owners[i].record->nonce, nonce) == 0)
+                        return &view->owners[i];
+        return NULL;
+}
+
 static int refuse_key(int error, const char *key) {
         if (error == -EPROTO)
                 return log_failure(EPROTO, "coordinator-version", "the coordinator's key %s is of "

@@ -64,6 +64,9 @@ int fleet_view_contract(struct fleet_view **ret, const struct coordinator_calls 
 int fleet_view_begun(const struct fleet_view *view);
 struct fleet_view *fleet_view_free(struct fleet_view *view);
 
+/* The record of that name; NULL: the view has none. */
+const struct fleet_owner *fleet_view_host(const struct fleet_view *view, const char *nonce);
+
 /* "region/0/host/NONCE" and so on; `name` may be "". Returns `key`. */
 const char *fleet_key(char key[FLEET_KEY_MAX], uint32_t region, const char *kind,
                       const char *name);

@@ -18,6 +18,7 @@ static const char *const earlier_files[] = { "fleet-space", "fleet-nonce" };
 void fleet_memory_forget_record(struct fleet_memory *memory) {
         memcpy(memory->nonce, NO_RECORD, sizeof(NO_RECORD));
         memory->since_unix_ms = memory->renewals = memory->fence_tick = memory->grown_tick = 0;
+        memory->confirmed_unix_ms = memory->claimed_unix_ms = 0;
         memory->first = memory->count = 0;
 }
 
@@ -25,16 +26,18 @@ size_t fleet_memory_encode(const struct fleet_memory *memory, char text[FLEET_ME
         int size = snprintf(text, FLEET_MEMORY_TEXT_MAX,
                             MAGIC_LINE "space %s\nnonce %s\nsince-unix-ms %" PRIu64
                                        "\nrenewals %" PRIu64 "\nfence-tick %" PRIu64
+                                       "\nconfirmed-unix-ms %" PRIu64
                                        "\nboot-id %s\ndirectory %s"
                                        "\nregion %" PRIu32 "\nworkers %" PRIu32 "+%" PRIu32
-                                       "\ngrown-tick %" PRIu64 "\nrecovered-unix-ms %" PRIu64
-                                       "\nclaims %" PRIu64 "\n",
+                                       "\ngrown-tick %" PRIu64 "\nclaimed-unix-ms %" PRIu64
+                                       "\nrecovered-unix-ms %" PRIu64 "\nclaims %" PRIu64 "\n",
                             memory->space, memory->nonce, memory->since_unix_ms,
-                            memory->renewals, memory->fence_tick, memory->boot_id, memory->directory,
-                            memory->region, memory->first, memory->count, memory->grown_tick,
+                            memory->renewals, memory->fence_tick, memory->confirmed_unix_ms,
+                            memory->boot_id, memory->directory, memory->region, memory->first,
+                            memory->count, memory->grown_tick, memory->claimed_unix_ms,
                             memory->recovered_unix_ms, memory->claims);
 
-        /* the longest text there can be has 530 bytes: it always fits */
+        /* the longest text there can be has 555 bytes: it always fits */
         size += snprintf(text + size, FLEET_MEMORY_TEXT_MAX - (size_t)size,
                          "checksum %016" PRIx64 "\n", small_file_sum(text, (size_t)size));
         return (size_t)size;
@@ -49,13 +52,15 @@ static bool scan_text(const char *text, struct fleet_memory *ret) {
         return sscanf(text,
                       MAGIC_LINE "space %32[0-9a-f] nonce %32[0-9a-f] since-unix-ms %" SCNu64
                                  " renewals %" SCNu64 " fence-tick %" SCNu64
+                                 " confirmed-unix-ms %" SCNu64
                                  " boot-id %32[0-9a-f] directory %64[0-9:]"
                                  " region %" SCNu32 " workers %" SCNu32 "+%" SCNu32
-                                 " grown-tick %" SCNu64 " recovered-unix-ms %" SCNu64
-                                 " claims %" SCNu64,
+                                 " grown-tick %" SCNu64 " claimed-unix-ms %" SCNu64
+                                 " recovered-unix-ms %" SCNu64 " claims %" SCNu64,
                       ret->space, ret->nonce, &ret->since_unix_ms, &ret->renewals, &ret->fence_tick,
-                      ret->boot_id, ret->directory, &ret->region, &ret->first, &ret->count,
-                      &ret->grown_tick, &ret->recovered_unix_ms, &ret->claims) == 13 &&
+                      &ret->confirmed_unix_ms, ret->boot_id, ret->directory, &ret->region,
+                      &ret->first, &ret->count, &ret->grown_tick, &ret->claimed_unix_ms,
+                      &ret->recovered_unix_ms, &ret->claims) == 15 &&
                is_hex(ret->space) && is_hex(ret->nonce) && is_hex(ret->boot_id);
 }
 

@@ -11,11 +11,13 @@
  *   since-unix-ms N          of that record, as the coordinator confirmed it last
  *   renewals N
  *   fence-tick N
+ *   confirmed-unix-ms N      when that commit was sent
  *   boot-id 5e01…            of the daemon that wrote it
  *   directory DEVICE:INODE   likewise
  *   region R
  *   workers FIRST+COUNT      within the region: the run, as far as it certainly is ours
  *   grown-tick N             of the record
+ *   claimed-unix-ms N        the run, or what it has grown by
  *   recovered-unix-ms N      of `contract`
  *   claims N                 of `used`, at this host's last claim
  *   checksum 0123456789abcdef
@@ -37,6 +39,7 @@ struct fleet_memory {
         char directory[FLEET_MEMORY_DIRECTORY];
         uint32_t region, first, count; /* count 0: not remembered */
         uint64_t grown_tick;
+        uint64_t confirmed_unix_ms, claimed_unix_ms;
         uint64_t recovered_unix_ms, claims;
 };
 

@@ -188,7 +188,7 @@ Test(begin, U1_an_old_copy_is_refused_and_continued) {
         private_daemon_signal(&a, SIGKILL, true);
         put_back(copy);
         expect_refused(&b, "event=coordinator-old");
-        expect_log(&b, "claims of the region is 1 there, and was 2 already");
+        expect_log(&b, "claims of the region: 1 there, 2 before");
         expect_refused(&a, "event=coordinator-old");
         expect_log(&a, "sfshm workers --begin --above TIME");
         soon(time);

@@ -45,7 +45,7 @@ static void make(struct host *h, const char *directory, uint32_t count, const ch
         snprintf(parts.memory.nonce, sizeof(parts.memory.nonce), "%s", nonce);
         *h = (struct host){ .link = { .memory = &fleet_hosts.memory } };
         if (fleet_hosts.memory.revision == 0)
-                memory_begin_space(&fleet_hosts.memory, &parts.space.layout);
+                memory_begin_space(&fleet_hosts.memory, &parts.space.layout, HORIZON_MS);
         cr_assert_eq(fleet_new(&h->fleet, &parts), 0);
         made[n_made++] = h->fleet;
 }
@@ -606,6 +606,7 @@ Test(fleet, the_run_grows_above_what_a_recovery_says) {
         uint64_t above_tick;
 
         claim(&a, "1", 1);
+        cr_assert_eq(fleet_renew(a.fleet, NOW_TICK + 1000), 0);
         continue_above(NOW_TICK + 5000);
         cr_assert_eq(fleet_grow(a.fleet, 2), 0);
         cr_assert_eq(fleet_run(a.fleet, &above_tick), 2);

@@ -46,7 +46,7 @@ static const struct fleet_kind kind = {
 static void set_up(void) {
         state_fixture_begin();
         state_fixture.config.shm = (char *)"/sfshm-none";
-        memory_begin_space(&memory, &state_fixture.config.layout);
+        memory_begin_space(&memory, &state_fixture.config.layout, 0);
         if (geteuid() == 0) {
                 cr_assert_eq(chown(state_fixture.base, UID, (gid_t)-1), 0);
                 cr_assert_eq(seteuid(UID), 0);

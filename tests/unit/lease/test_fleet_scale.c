@@ -51,7 +51,7 @@ static void put_host(const struct fleet_space *space, uint32_t worker) {
 
 /* A region in which so many worker IDs were used, each by one host that lives. */
 static void put_region(const struct fleet_space *space, uint32_t hosts) {
-        struct record_contract contract = { .layout = space->layout };
+        struct record_contract contract = { .layout = space->layout, .horizon_ms = HORIZON_MS };
         struct record_used used = { .claims = hosts };
         char *text;
 

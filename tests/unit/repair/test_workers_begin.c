@@ -140,6 +140,11 @@ static void continue_above(uint64_t tick) {
         cr_assert_eq(workers_begin(&begin, &contract), 0);
 }
 
+static void end_remembered(struct host *h) {
+        fleet_remember(h->fleet, &h->memory);
+        fleet_host_end(h);
+}
+
 /* U1: its record may be an old copy's, whose worker IDs another host has had since. Red when
  * only a claim of other worker IDs begins above it. */
 Test(workers_begin, a_host_of_the_space_begins_above_it) {
@@ -148,20 +153,19 @@ Test(workers_begin, a_host_of_the_space_begins_above_it) {
         cr_assert_eq(workers_begin(&begin, &contract), 0);
         cr_assert_eq(fleet_host_claim(&a, "a", 1), 0);
         cr_assert_eq(fleet_renew(a.fleet, NOW_TICK + 100), 0);
-        snprintf(a.nonce, sizeof(a.nonce), "%s", fleet_nonce(a.fleet));
-        fleet_host_end(&a);
+        end_remembered(&a);
         continue_above(7000);
         cr_assert_eq(fleet_host_claim(&a, "a", 1), 0);
-        cr_expect_str_eq(fleet_nonce(a.fleet), a.nonce, "its own run");
+        cr_expect_str_eq(fleet_nonce(a.fleet), a.memory.nonce, "its own run");
         cr_expect_eq(a.grant.fence_tick, 7000);
         cr_expect(a.grant.taken_anew, "the shared memory does not know the other host's IDs");
-        fleet_host_end(&a);
+        end_remembered(&a);
 
         /* it has begun above it by now */
         cr_assert_eq(fleet_host_claim(&a, "a", 1), 0);
         cr_expect_eq(a.grant.fence_tick, 7000);
         cr_assert_eq(fleet_renew(a.fleet, 7001), 0);
-        fleet_host_end(&a);
+        end_remembered(&a);
         cr_assert_eq(fleet_host_claim(&a, "a", 1), 0);
         cr_expect_eq(a.grant.fence_tick, 7001);
         cr_expect_not(a.grant.taken_anew);

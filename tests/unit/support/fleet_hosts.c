@@ -43,12 +43,15 @@ int fleet_host_claim(struct host *h, const char *name, uint32_t count) {
         };
 
         if (fleet_hosts.memory.revision == 0)
-                memory_begin_space(&fleet_hosts.memory, &parts.space.layout);
+                memory_begin_space(&fleet_hosts.memory, &parts.space.layout, HORIZON_MS);
         snprintf(parts.who.host, sizeof(parts.who.host), "%s", name);
         snprintf(parts.who.directory, sizeof(parts.who.directory), "%s", name);
-        snprintf(parts.memory.nonce, sizeof(parts.memory.nonce), "%s", h->nonce);
+        parts.memory = h->memory;
+        if (h->nonce[0] != '\0')
+                snprintf(parts.memory.nonce, sizeof(parts.memory.nonce), "%s", h->nonce);
         if (h->fleet == NULL) {
-                h->link = (struct memory_host){ .memory = &fleet_hosts.memory };
+                h->link = (struct memory_host){ .memory = &fleet_hosts.memory,
+                                                .away = h->starts_away };
                 cr_assert_eq(fleet_new(&h->fleet, &parts), 0);
         }
         return fleet_claim(h->fleet, &h->grant);
