@@ -78,23 +78,22 @@ bool peer_parse_cgroup(const char *text, char *ret, size_t size) {
         return true;
 }
 
-/* A whole small file of /proc/PID as a string; false if it does not fit. */
+/* A whole small file of /proc/PID as a string; false if it does not fit. The kernel makes it
+ * for the first read, and it stands between HELLO and WELCOME: there is no second one. */
 static bool read_proc(pid_t pid, const char *name, char *ret, size_t size) {
         char path[64];
-        size_t length = 0;
-        ssize_t n = -1;
+        ssize_t n;
         int fd;
 
         snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
         fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
         if (fd < 0)
                 return false;
-        while (length < size && (n = read(fd, ret + length, size - length)) > 0)
-                length += (size_t)n;
+        n = read(fd, ret, size);
         close(fd);
-        if (n < 0 || length >= size)
+        if (n < 0 || (size_t)n >= size)
                 return false;
-        ret[length] = '\0';
+        ret[n] = '\0';
         return true;
 }
 
