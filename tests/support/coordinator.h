@@ -12,6 +12,7 @@ struct test_coordinator {
         void (*begin)(void);
         void (*start)(void); /* again, with its data */
         void (*stop)(void);
+        void (*signal)(int number); /* SIGSTOP: it hangs */
         void (*end)(void);
         /* The settings of a daemon which takes its worker IDs from it. */
         void (*configure)(struct private_daemon *d);

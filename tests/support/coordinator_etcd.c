@@ -25,6 +25,10 @@ static void stop(void) {
         etcd_nodes_kill(&etcd, 0);
 }
 
+static void signal_it(int number) {
+        etcd_nodes_signal(&etcd, 0, number);
+}
+
 static void end(void) {
         etcd_nodes_end(&etcd);
 }
@@ -98,6 +102,7 @@ const struct test_coordinator test_etcd = {
         .begin = begin,
         .start = start,
         .stop = stop,
+        .signal = signal_it,
         .end = end,
         .configure = configure,
         .url = url,

@@ -22,6 +22,10 @@ static void stop(void) {
         zookeeper_server_stop(&zookeeper);
 }
 
+static void signal_it(int number) {
+        zookeeper_server_signal_node(&zookeeper, 0, number);
+}
+
 static void end(void) {
         zookeeper_server_end(&zookeeper);
 }
@@ -89,6 +93,7 @@ const struct test_coordinator test_zookeeper = {
         .begin = begin,
         .start = start,
         .stop = stop,
+        .signal = signal_it,
         .end = end,
         .configure = configure,
         .url = url,

@@ -396,6 +396,10 @@ static void etcd_refresh(struct fleet_connection *connection) {
         etcd_http_refresh(((struct etcd_coordinator *)connection->coordinator)->http);
 }
 
+static void etcd_hurry(struct fleet_connection *connection, int64_t until_ns) {
+        etcd_http_hurry(((struct etcd_coordinator *)connection->coordinator)->http, until_ns);
+}
+
 const struct fleet_kind fleet_kind_etcd = {
         .name = "etcd",
         .claim_event = "etcd-claim",
@@ -406,4 +410,5 @@ const struct fleet_kind fleet_kind_etcd = {
         .connect = etcd_connect,
         .disconnect = etcd_disconnect,
         .refresh = etcd_refresh,
+        .hurry = etcd_hurry,
 };

@@ -25,6 +25,7 @@ struct etcd_http {
         char authorization[TOKEN_MAX + 20];      /* the header with it */
         char message[ETCD_MESSAGE];
         bool once;                               /* the request under way is sent once */
+        int64_t until_ns;                        /* see etcd_http_hurry() */
         bool stale;                              /* token and connections are not used any more */
 };
 
@@ -93,7 +94,6 @@ static void set_up_curl(struct etcd_http *http) {
         curl_easy_setopt(http->curl, CURLOPT_NOSIGNAL, 1L);
         curl_easy_setopt(http->curl, CURLOPT_NOPROXY, "*");
         curl_easy_setopt(http->curl, CURLOPT_ERRORBUFFER, http->message);
-        curl_easy_setopt(http->curl, CURLOPT_TIMEOUT_MS, (long)(o->timeout_ns / NS_PER_MS));
         curl_easy_setopt(http->curl, CURLOPT_WRITEFUNCTION, receive_answer);
         curl_easy_setopt(http->curl, CURLOPT_READFUNCTION, give_body);
         curl_easy_setopt(http->curl, CURLOPT_TCP_NODELAY, 1L);
@@ -126,6 +126,19 @@ int etcd_http_new(struct etcd_http **ret, const struct etcd_http_options *option
         set_up_curl(http);
         *ret = http;
         return 0;
+}
+
+void etcd_http_hurry(struct etcd_http *http, int64_t until_ns) {
+        http->until_ns = until_ns;
+}
+
+static long timeout_ms(const struct etcd_http *http) {
+        int64_t ns = http->options.timeout_ns;
+        int64_t left_ns = http->until_ns - time_ns(CLOCK_MONOTONIC);
+
+        if (http->until_ns != 0 && left_ns < ns)
+                ns = left_ns;
+        return ns > NS_PER_MS ? (long)(ns / NS_PER_MS) : 1; /* 0 would be none at all */
 }
 
 void etcd_http_refresh(struct etcd_http *http) {
@@ -236,6 +249,7 @@ static int perform_request(struct etcd_http *http, size_t at, const char *path, 
         curl_easy_setopt(http->curl, CURLOPT_HTTPHEADER, headers);
         set_body(http, &sent);
         curl_easy_setopt(http->curl, CURLOPT_WRITEDATA, &answer);
+        curl_easy_setopt(http->curl, CURLOPT_TIMEOUT_MS, timeout_ms(http));
         http->message[0] = '\0';
         http->endpoints.list[at].cluster[0] = '\0';
         code = curl_easy_perform(http->curl);

@@ -22,6 +22,8 @@ struct etcd_http_options {
 /* The strings outlive it. Logs its errors. */
 int etcd_http_new(struct etcd_http **ret, const struct etcd_http_options *options);
 struct etcd_http *etcd_http_free(struct etcd_http *http);
+/* Until then, on CLOCK_MONOTONIC, all requests have ended; 0: no limit but their own. */
+void etcd_http_hurry(struct etcd_http *http, int64_t until_ns);
 /* The next request reads password, key and certificates anew, as it does after a refusal. */
 void etcd_http_refresh(struct etcd_http *http);
 

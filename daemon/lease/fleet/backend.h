@@ -28,6 +28,9 @@ struct fleet_kind {
         /* Passwords, keys and certificates may have changed: the next call reads them anew. So it
          * does after a refusal. */
         void (*refresh)(struct fleet_connection *connection);
+        /* Until then, on CLOCK_MONOTONIC, all that follows has an answer or has failed with
+         * -ETIMEDOUT; 0: each request has its own time-out again. */
+        void (*hurry)(struct fleet_connection *connection, int64_t until_ns);
 };
 
 /* `kind` of its open() is needed. */

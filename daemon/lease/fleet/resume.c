@@ -18,7 +18,7 @@
 
 /* Of this boot, this directory and this configuration, and the ledger that knows what clients
  * hold is there. `anew`: the coordinator has said that they are not ours any more. */
-static bool is_usable(const struct fleet *f) {
+bool fleet_can_resume(const struct fleet *f) {
         const struct fleet_memory *memory = &f->parts.memory;
         const struct record_identity *who = &f->parts.who;
 
@@ -63,7 +63,7 @@ int fleet_resume(struct fleet *f, struct lease_grant *ret) {
         const struct id_layout *layout = &f->parts.space.layout;
         char time[FENCE_TIME_SIZE];
 
-        if (!is_usable(f))
+        if (!fleet_can_resume(f))
                 return -ENOENT;
         take_record(f);
         take_knowledge(f);

@@ -12,7 +12,9 @@
  */
 #include "daemon/lease/fleet/session.h"
 
-/* -ENOENT: nothing that can be gone on with is remembered. */
+/* Is there anything remembered that can be gone on with? */
+bool fleet_can_resume(const struct fleet *fleet);
+/* -ENOENT: there is not. */
 int fleet_resume(struct fleet *fleet, struct lease_grant *ret);
 /* After that: puts the run into a session of this daemon. -ESTALE: it is another host's; else as
  * fleet_renew(). */

@@ -137,6 +137,10 @@ static void zookeeper_refresh(struct fleet_connection *connection) {
         ((struct zookeeper_coordinator *)connection->coordinator)->session->doubt = true;
 }
 
+static void zookeeper_hurry(struct fleet_connection *connection, int64_t until_ns) {
+        ((struct zookeeper_coordinator *)connection->coordinator)->until_ns = until_ns;
+}
+
 const struct fleet_kind fleet_kind_zookeeper = {
         .name = "zookeeper",
         .claim_event = "zookeeper-claim",
@@ -147,4 +151,5 @@ const struct fleet_kind fleet_kind_zookeeper = {
         .connect = zookeeper_connect,
         .disconnect = zookeeper_disconnect,
         .refresh = zookeeper_refresh,
+        .hurry = zookeeper_hurry,
 };

@@ -120,7 +120,10 @@ void zookeeper_handle_answered(struct zookeeper_session *s, int64_t sent_ns, boo
 /* ---- the coordinator */
 
 int64_t zookeeper_handle_deadline_ns(const struct zookeeper_coordinator *zookeeper) {
-        return time_ns(CLOCK_MONOTONIC) + zookeeper->timeout_ns;
+        int64_t deadline_ns = time_ns(CLOCK_MONOTONIC) + zookeeper->timeout_ns;
+
+        return zookeeper->until_ns == 0 || deadline_ns < zookeeper->until_ns ?
+                       deadline_ns : zookeeper->until_ns;
 }
 
 int zookeeper_handle_refuse(struct zookeeper_session *s, const char *path, const char *why,

@@ -63,6 +63,7 @@ struct zookeeper_coordinator {
         struct zookeeper_session *session;
         const char *prefix; /* "/sfshm" */
         int64_t timeout_ns; /* of one call */
+        int64_t until_ns;   /* no call lasts longer, on CLOCK_MONOTONIC; 0: no limit */
 };
 
 int64_t zookeeper_handle_deadline_ns(const struct zookeeper_coordinator *zookeeper);

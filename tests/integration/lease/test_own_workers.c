@@ -35,8 +35,15 @@ static uint64_t next(const struct private_daemon *d) {
         return id;
 }
 
+/* The figures of docs/fleet.md: a client without a reservation, from the signal on. */
+static void tell(const char *what, int64_t begun_ns) {
+        fprintf(stderr, "%s, %s: %lld ms without an ID\n", coordinator->name, what,
+                (long long)(test_monotonic_ns() - begun_ns) / 1000000);
+}
+
 static void restart(struct private_daemon *d, int signal, unsigned count) {
         uint64_t before = next(d);
+        int64_t begun_ns = test_monotonic_ns();
 
         if (signal == SIGTERM)
                 private_daemon_stop(d);
@@ -45,6 +52,7 @@ static void restart(struct private_daemon *d, int signal, unsigned count) {
         private_daemon_set(d, "workers.count=%u", count);
         private_daemon_start(d);
         cr_assert_gt(next(d), before);
+        tell(count == 1 ? "workers.count 2 to 1" : "workers.count 1 to 2", begun_ns);
 }
 
 static void change_count(int signal) {
@@ -78,6 +86,7 @@ Test(own_workers, others_when_the_ledger_cannot_be_adopted) {
         snprintf(path, sizeof(path), "/dev/shm%s.ledger", a.shm);
         for (size_t i = 0; i < sizeof(damages) / sizeof(damages[0]); i++) {
                 uint64_t before = next(&a);
+                int64_t begun_ns = test_monotonic_ns();
                 int fd;
 
                 (void)private_daemon_signal(&a, SIGKILL, true);
@@ -87,6 +96,7 @@ Test(own_workers, others_when_the_ledger_cannot_be_adopted) {
                 close(fd);
                 private_daemon_start(&a);
                 cr_assert_neq(next(&a) >> 18 & 15, before >> 18 & 15, "the fence is far ahead");
+                tell("a ledger that cannot be adopted", begun_ns);
         }
         private_daemon_stop(&a);
         private_daemon_remove(&a);
