@@ -281,6 +281,10 @@ static bool must_give_way(int64_t claimed_unix_ms) {
                claimed_unix_ms + WAY_MARGIN_MS > contract.claims_since_unix_ms;
 }
 
+bool attack_has_recovered(const struct sim_host *host) {
+        return recovered_now() > (int64_t)host->known.recovered_ms;
+}
+
 /* `new` is on the path, and the other one's worker IDs are in no record of it. */
 static bool could_not_know(const struct tenure *new) {
         int64_t recovered_ns = present()->recovered_ns;

@@ -224,9 +224,10 @@ static void note_claimed(struct sim_host *host, uint64_t fence) {
                 host->known.claimed_unix_ms = unix_ms;
 }
 
-/* Or that it has taken up its own record. */
-static void remember_claim(struct sim_host *host) {
-        bool again = strcmp(host->memory.nonce, fleet_nonce(host->fleet)) == 0;
+/* Or that it has taken up its own record; anew after a recovery, that is a claim. */
+static void remember_claim(struct sim_host *host, bool anew) {
+        bool again = strcmp(host->memory.nonce, fleet_nonce(host->fleet)) == 0 &&
+                     !(anew && attack_has_recovered(host));
 
         note_claimed(host, again ? host->memory.fence_tick : 0);
         remember(host);
@@ -299,7 +300,7 @@ static void serve(struct sim_host *host, const struct lease_grant *grant) {
         if (host->crash_due && fleet_chance(2))
                 return; /* the claim is not remembered */
         if (!host->unconfirmed)
-                remember_claim(host);
+                remember_claim(host, grant->taken_anew);
         if (host->crash_due && fleet_chance(2))
                 return; /* the shared memory is as it was */
         if (open_state(host, grant) < 0) {

@@ -213,6 +213,8 @@ struct fleet_point attack_now(void);
 bool attack_excuses(const struct tenure *a, const struct tenure *b, uint64_t ticks);
 /* The host was refused; or has lost its worker IDs: it had to be so. */
 void attack_refused(const struct sim_host *host, int64_t asked_ns);
+/* Since what that host knows? */
+bool attack_has_recovered(const struct sim_host *host);
 void attack_lost(const struct sim_host *host);
 
 /* fleet_check.c */

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "daemon/lease/fleet/brake.h"
 #include "daemon/lease/fleet/internal.h"
 #include "daemon/lease/fleet/old_copy.h"
 #include "daemon/lease/fleet/resize.h"
@@ -40,6 +41,22 @@ static bool is_recovered(const struct fleet *f, const struct fleet_view *view) {
         return (uint64_t)view->contract.recovered_unix_ms > f->parts.memory.recovered_unix_ms;
 }
 
+/* Nobody may claim them before their fence has passed, so nobody has, whatever copies were put
+ * back; but who claimed them from a copy may be there beside another one. What is remembered may
+ * be too low where it could not be written; the shared memory of this boot knows better. */
+static bool were_ours(const struct fleet *f, const struct fleet_view *view,
+                      const struct fleet_owner *own) {
+        const struct fleet_memory *memory = &f->parts.memory;
+
+        return own != NULL && strcmp(own->record->nonce, memory->nonce) == 0 &&
+               strcmp(memory->boot_id, f->parts.who.boot_id) == 0 && !f->parts.forgetful &&
+               memory->fence_tick >= fleet_tick_now(f) &&
+               (!is_recovered(f, view) ||
+                !fleet_brake_doubts(&view->contract, (int64_t)memory->claimed_unix_ms,
+                                    !fleet_is_behind(own->record, (int64_t)memory->since_unix_ms,
+                                                     memory->renewals)));
+}
+
 /* What later starts hold against the coordinator. */
 static void know_claim(struct fleet *f, const struct fleet_view *view,
                        const struct fleet_owner *own) {
@@ -50,9 +67,7 @@ static void know_claim(struct fleet *f, const struct fleet_view *view,
         else
                 f->claims = is_recovered(f, view) ? 0 : memory->claims;
         fleet_session_claimed(f);
-        /* it was ours all the time: nobody may claim it before its fence has passed */
-        if (own != NULL && strcmp(own->record->nonce, memory->nonce) == 0 &&
-            memory->fence_tick >= fleet_tick_now(f))
+        if (were_ours(f, view, own))
                 f->claimed_unix_ms = (int64_t)memory->claimed_unix_ms;
 }
 
@@ -60,6 +75,7 @@ int fleet_take(struct fleet *f, const struct fleet_view *view, const struct flee
                const struct worker_set *taken, uint64_t fence_tick) {
         struct fleet_commit d = { .space = &f->parts.space };
         struct record_host *record = &f->record;
+        bool recovered = is_recovered(f, view) && !were_ours(f, view, own);
         int r = claim_session(f);
 
         if (r < 0)
@@ -68,7 +84,7 @@ int fleet_take(struct fleet *f, const struct fleet_view *view, const struct flee
                 memcpy(record->nonce, own->record->nonce, RECORD_HEX);
         record->workers = *taken;
         record->fence_tick = later(fence_tick, f->parts.floor_tick);
-        if (own == NULL || is_recovered(f, view))
+        if (own == NULL || recovered)
                 record->fence_tick = later(record->fence_tick, view->contract.not_before_tick);
         if (own != NULL) /* an old copy's, from which the operator has recovered, may be lower */
                 record->fence_tick = later(record->fence_tick, f->parts.memory.fence_tick);
@@ -77,7 +93,7 @@ int fleet_take(struct fleet *f, const struct fleet_view *view, const struct flee
         /* has this boot had the worker IDs since its shared memory was written? A record that was
          * never renewed may be that of a daemon which did not get that far; and where an old copy
          * was put back since, the claims may be missing that came after it */
-        f->others = own == NULL || own->record->renewals == 0 || is_recovered(f, view) ||
+        f->others = own == NULL || own->record->renewals == 0 || recovered ||
                     strcmp(own->record->who.boot_id, f->parts.who.boot_id) != 0;
         record->renewals = f->others ? 0 : own->record->renewals + 1;
         fleet_session_next_life(f);

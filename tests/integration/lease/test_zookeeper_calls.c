@@ -36,7 +36,7 @@ static void client_open(struct client *c, const char *username, const char *pass
                                                    &c->errors };
 
         c->errors = 0;
-        c->zookeeper = (struct zookeeper_coordinator){ NULL, "/a/1/sfshm", 10 * SECOND };
+        c->zookeeper = (struct zookeeper_coordinator){ NULL, "/a/1/sfshm", 10 * SECOND, 0 };
         cr_assert_eq(zookeeper_session_new(&c->zookeeper.session, &options), 0);
 }
 
@@ -415,7 +415,7 @@ Test(zookeeper_calls, a_connection_that_breaks_ends_no_session) {
         snprintf(url, sizeof(url), "http://%s", server.hosts);
         relay = relay_new(url, RELAY_PASS);
         options.hosts = relay_url(relay) + strlen("http://");
-        c.zookeeper = (struct zookeeper_coordinator){ NULL, "/a/1/sfshm", 60 * SECOND };
+        c.zookeeper = (struct zookeeper_coordinator){ NULL, "/a/1/sfshm", 60 * SECOND, 0 };
         cr_assert_eq(zookeeper_session_new(&c.zookeeper.session, &options), 0);
         cr_assert_eq(zookeeper_calls.session_begin(&c.zookeeper, 10 * SECOND, &ttl_ns), 0);
         cr_assert_eq(put_session(&c, "alive/1"), 0);

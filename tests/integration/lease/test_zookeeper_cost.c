@@ -19,7 +19,7 @@ TestSuite(zookeeper_cost, .timeout = 200);
 
 static struct zookeeper_server server;
 static _Atomic int64_t errors;
-static struct zookeeper_coordinator zookeeper = { NULL, "/sfshm", 10 * SECOND };
+static struct zookeeper_coordinator zookeeper = { NULL, "/sfshm", 10 * SECOND, 0 };
 
 static void begin(void) {
         struct zookeeper_options options = { .ttl_ns = 10 * SECOND, .username = "",
