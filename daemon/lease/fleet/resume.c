@@ -46,7 +46,8 @@ static void take_record(struct fleet *f) {
 /* As the daemon knew it that wrote the memory. */
 static void take_knowledge(struct fleet *f) {
         const struct fleet_memory *memory = &f->parts.memory;
-        int64_t ago_ms = fleet_unix_ms(f) - (int64_t)memory->confirmed_unix_ms;
+        uint64_t now_ms = (uint64_t)fleet_unix_ms(f), up_ms = (uint64_t)fleet_boot_ns(f) / NS_PER_MS;
+        uint64_t ago_ms = now_ms - memory->confirmed_unix_ms; /* huge where it is later than now */
 
         memcpy(f->contract.space, memory->space, RECORD_HEX);
         f->contract.recovered_unix_ms = (int64_t)memory->recovered_unix_ms;
@@ -55,8 +56,8 @@ static void take_knowledge(struct fleet *f) {
         f->written_since = (int64_t)memory->since_unix_ms;
         f->written_renewals = memory->renewals;
         f->written_fence = memory->fence_tick;
-        if (ago_ms >= 0 && ago_ms < fleet_boot_ns(f) / NS_PER_MS)
-                f->sent_ns = fleet_boot_ns(f) - ago_ms * NS_PER_MS;
+        if (ago_ms < up_ms)
+                f->sent_ns = (int64_t)(up_ms - ago_ms) * NS_PER_MS;
 }
 
 int fleet_resume(struct fleet *f, struct lease_grant *ret) {
