@@ -355,10 +355,14 @@ int memory_deliver(struct memory_host *host) {
 
 static int commit_call(void *coordinator, const struct coordinator_commit *commit) {
         struct memory_host *host = coordinator;
-        enum memory_loss loss = host->away ? MEMORY_AWAY : host->commit_loss;
+        bool due = host->commits_before == 0;
+        enum memory_loss loss = host->away ? MEMORY_AWAY : due ? host->commit_loss : MEMORY_WELL;
         int r;
 
-        host->commit_loss = MEMORY_WELL;
+        if (due)
+                host->commit_loss = MEMORY_WELL;
+        else
+                host->commits_before--;
         if (loss == MEMORY_AWAY)
                 return -EIO;
         if (loss == MEMORY_REQUEST_LATE) {

@@ -89,7 +89,8 @@ enum memory_loss {
 struct memory_host {
         struct memory_coordinator *memory;
         unsigned session;
-        enum memory_loss commit_loss; /* of the next commit alone */
+        enum memory_loss commit_loss; /* of the next commit alone, */
+        unsigned commits_before;      /* or of the one after so many */
         bool away;                    /* everything is lost */
         struct memory_late *late;
 };
