@@ -3,10 +3,13 @@
  * space; sfshm workers --begin does, while daemons are started again and again. Built once
  * for each coordinator, as SFSHM_TEST_COORDINATOR says. */
 #include <criterion/criterion.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
 
 #include "tests/integration/support/daemon_log.h"
@@ -20,6 +23,7 @@ TestSuite(begin, .timeout = 200);
 static const struct test_coordinator *const coordinator = &SFSHM_TEST_COORDINATOR;
 static struct private_daemon a, b;
 static struct tool_result result;
+static atomic_bool over;
 
 static void prepare(struct private_daemon *d) {
         private_daemon_prepare(d);
@@ -68,6 +72,33 @@ static void take(const struct private_daemon *d, struct arena *arena, size_t par
         sfshm_close(s);
 }
 
+/* Restart=always, in a thread that ends after all else: its daemons end with it. */
+static void *keep_up(void *context) {
+        struct private_daemon *d = context;
+
+        for (; !over; nanosleep(&(struct timespec){ .tv_nsec = 50000000 }, NULL)) {
+                if (d->pid != 0 && waitpid(d->pid, NULL, WNOHANG) == d->pid)
+                        d->pid = 0;
+                if (d->pid == 0)
+                        private_daemon_spawn(d);
+        }
+        return NULL;
+}
+
+static void keep_both_up(pthread_t threads[2]) {
+        over = false;
+        remove(a.log);
+        remove(b.log);
+        cr_assert_eq(pthread_create(&threads[0], NULL, keep_up, &a), 0);
+        cr_assert_eq(pthread_create(&threads[1], NULL, keep_up, &b), 0);
+}
+
+static void let_both_end(pthread_t threads[2]) {
+        over = true;
+        cr_assert_eq(pthread_join(threads[0], NULL), 0);
+        cr_assert_eq(pthread_join(threads[1], NULL), 0);
+}
+
 /* Red when a claim draws a space of its own. */
 Test(begin, U1_an_empty_prefix_is_refused_until_the_operator_begins) {
         char *keys;
@@ -112,6 +143,7 @@ static void soon(char text[32]) {
  * ones are started again and again meanwhile, and issue no ID twice. */
 Test(begin, U1_an_emptied_coordinator_is_refused_and_continued) {
         struct arena *arena = arena_new(3, 2000);
+        pthread_t threads[2];
         char time[32];
 
         begin();
@@ -123,6 +155,7 @@ Test(begin, U1_an_emptied_coordinator_is_refused_and_continued) {
         expect_refused(&b, "event=coordinator-empty");
         expect_refused(&a, "event=coordinator-lost");
         expect_log(&a, "sfshm workers --begin --above TIME");
+        keep_both_up(threads);
         cr_assert_eq(RUN(&a, "workers", "--begin"), 3);
         expect("say --above");
         soon(time);
@@ -130,12 +163,11 @@ Test(begin, U1_an_emptied_coordinator_is_refused_and_continued) {
         expect("--force does it nevertheless");
         cr_assert_eq(RUN(&a, "workers", "--begin", "--above", time), 0, "%s", result.err);
         expect("every claim begins above tick");
-        remove(a.log);
-        remove(b.log);
-        cr_assert(wait_until(starts_in_the_end, &b, 60000));
-        cr_assert(wait_until(starts_in_the_end, &a, 60000));
+        wait_for_log(&a, "event=start)");
+        wait_for_log(&b, "event=start)");
         take(&b, arena, 1);
         take(&a, arena, 2);
+        let_both_end(threads);
         arena_expect_unique(arena);
         arena_free(arena);
         end();
@@ -172,6 +204,7 @@ static void put_back(const char *copied) {
  * Red without fleet_check_old_copy(). */
 Test(begin, U1_an_old_copy_is_refused_and_continued) {
         struct arena *arena = arena_new(5, 2000);
+        pthread_t threads[2];
         char *copy, time[32];
 
         begin();
@@ -191,14 +224,14 @@ Test(begin, U1_an_old_copy_is_refused_and_continued) {
         expect_log(&b, "claims of the region: 1 there, 2 before");
         expect_refused(&a, "event=coordinator-old");
         expect_log(&a, "sfshm workers --begin --above TIME");
+        keep_both_up(threads);
         soon(time);
         cr_assert_eq(RUN(&a, "workers", "--begin", "--above", time), 0, "%s", result.err);
-        remove(a.log);
-        remove(b.log);
-        cr_assert(wait_until(starts_in_the_end, &b, 60000));
-        cr_assert(wait_until(starts_in_the_end, &a, 60000));
+        wait_for_log(&a, "event=start)");
+        wait_for_log(&b, "event=start)");
         take(&b, arena, 3);
         take(&a, arena, 4);
+        let_both_end(threads);
         arena_expect_unique(arena);
         arena_free(arena);
         free(copy);
