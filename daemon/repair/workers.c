@@ -82,6 +82,7 @@ static int begin_asked(const struct workers_task *task, const struct workers_req
                                        .space = task->space,
                                        .remembered = remembered,
                                        .named = request->space,
+                                       .horizon_ms = (uint64_t)task->config->horizon_ns / NS_PER_MS,
                                        .unix_ms = workers_unix_ms() };
         int r = workers_begin_remembered(task->config->state_dir, remembered);
 

@@ -149,6 +149,7 @@ static int begin_space(const struct workers_begin *begin, const struct fleet_vie
         if (known || n_keys > 0)
                 continue_space(begin, contract);
         contract->not_before_tick = begin->above_tick;
+        record_contract_raise_horizon(contract, begin->horizon_ms);
         fleet_commit_replace(&d, "contract", view->contract_modified,
                              record_keep(view->contract_later, record_contract_text(contract)));
         return fleet_commit_send(&d, begin->calls, begin->coordinator);

@@ -20,6 +20,7 @@ struct workers_begin {
         const char *named;      /* --space; NULL: none */
         uint64_t above_tick;    /* 0: none */
         uint64_t least_tick;    /* of a space whose IDs exist; 0: any, by --force */
+        uint64_t horizon_ms;    /* of this host */
         int64_t unix_ms;
         char drawn[RECORD_HEX]; /* the name of a new space: random */
 };

@@ -93,6 +93,7 @@ Test(old_copies, U1_while_a_host_restarts) {
         host_start(b);
         host_expect_ids(a);
         host_expect_ids(b);
+        cluster_expect_renewals(&c); /* so that the copy is an older one for both */
         private_daemon_signal(&b->daemon, SIGKILL, true);
         private_daemon_signal(&a->daemon, SIGSTOP, false);
         put_back();

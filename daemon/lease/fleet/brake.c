@@ -9,7 +9,6 @@
 #include "daemon/lease/state/fence_file.h"
 #include "daemon/util/log.h"
 
-#define HORIZON_STEP_MS UINT64_C(10000) /* so that it is seldom written */
 #define CLOCKS_APART_MS (INT64_C(60) * 1000) /* between two hosts */
 
 static uint64_t later(uint64_t a, uint64_t b) {
@@ -43,7 +42,7 @@ int fleet_brake_tell_horizon(struct fleet *f) {
                 return -EAGAIN;
         }
         contract = view->contract;
-        contract.horizon_ms = (ahead_ms / HORIZON_STEP_MS + 1) * HORIZON_STEP_MS;
+        record_contract_raise_horizon(&contract, ahead_ms);
         fleet_commit_contract(&d, view, &contract);
         r = fleet_commit_send(&d, f->parts.calls, f->parts.coordinator);
         if (r == 0)
@@ -61,12 +60,9 @@ bool fleet_brake_is_due(const struct fleet *f, const struct fleet_view *view) {
                fleet_is_behind(own->record, f->written_since, f->written_renewals);
 }
 
-bool fleet_brake_doubts(const struct record_contract *contract, int64_t claimed_unix_ms,
-                        bool as_written) {
-        int64_t margin_ms = as_written ? CLOCKS_APART_MS : 0;
-
+bool fleet_brake_doubts(const struct record_contract *contract, int64_t claimed_unix_ms) {
         return contract->claims_since_unix_ms != 0 &&
-               claimed_unix_ms > contract->claims_since_unix_ms - margin_ms;
+               claimed_unix_ms > contract->claims_since_unix_ms - CLOCKS_APART_MS;
 }
 
 /* The next start must not believe an older copy either. */
@@ -80,7 +76,7 @@ int fleet_brake_gives_way(struct fleet *f, const struct fleet_view *view) {
 
         if (contract->recovered_unix_ms <= f->contract.recovered_unix_ms)
                 return 0;
-        if (fleet_brake_doubts(contract, f->claimed_unix_ms, !fleet_brake_is_due(f, view)))
+        if (!fleet_brake_is_due(f, view) && fleet_brake_doubts(contract, f->claimed_unix_ms))
                 return lose(f, view, "they were claimed from an old copy of the coordinator, and "
                                      "another host may have them");
         if (fleet_session_fence_has_passed(f))

@@ -37,10 +37,9 @@ bool fleet_brake_is_due(const struct fleet *f, const struct fleet_view *view);
 /* Brakes; 0: our record is there again. -ESTALE: another host has our worker IDs, logged. Else
  * as a commit. */
 int fleet_brake(struct fleet *f, const struct fleet_view *view);
-/* May what was claimed then come from the old copy that was recovered from last? If the record
- * there is not as its host has written it, then only from one that was put back before. */
-bool fleet_brake_doubts(const struct record_contract *contract, int64_t claimed_unix_ms,
-                        bool as_written);
+/* May what was claimed then come from the old copy that was recovered from last? Not if the
+ * record there is missing, or older than its host wrote it. */
+bool fleet_brake_doubts(const struct record_contract *contract, int64_t claimed_unix_ms);
 /* Asked before all else: has somebody braked since we claimed, so that our claim may come from
  * an old copy, or that others had our worker IDs? 0, or -ESTALE, logged. */
 int fleet_brake_gives_way(struct fleet *f, const struct fleet_view *view);

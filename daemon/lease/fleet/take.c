@@ -52,9 +52,8 @@ static bool were_ours(const struct fleet *f, const struct fleet_view *view,
                strcmp(memory->boot_id, f->parts.who.boot_id) == 0 && !f->parts.forgetful &&
                memory->fence_tick >= fleet_tick_now(f) &&
                (!is_recovered(f, view) ||
-                !fleet_brake_doubts(&view->contract, (int64_t)memory->claimed_unix_ms,
-                                    !fleet_is_behind(own->record, (int64_t)memory->since_unix_ms,
-                                                     memory->renewals)));
+                fleet_is_behind(own->record, (int64_t)memory->since_unix_ms, memory->renewals) ||
+                !fleet_brake_doubts(&view->contract, (int64_t)memory->claimed_unix_ms));
 }
 
 /* What later starts hold against the coordinator. */

@@ -11,6 +11,8 @@
 
 #include "daemon/lease/state/fence_file.h"
 
+#define HORIZON_STEP_MS UINT64_C(10000)
+
 #define SIZE_COMPACT (JSON_COMPACT | JSON_ENSURE_ASCII)
 
 uint32_t record_region_end(const struct id_layout *layout) {
@@ -125,6 +127,11 @@ char *record_contract_text(const struct record_contract *contract) {
                 return dump_object(object);
         json_decref(object);
         return NULL;
+}
+
+void record_contract_raise_horizon(struct record_contract *contract, uint64_t ahead_ms) {
+        if (ahead_ms > contract->horizon_ms)
+                contract->horizon_ms = (ahead_ms / HORIZON_STEP_MS + 1) * HORIZON_STEP_MS;
 }
 
 int record_contract_parse(const char *text, struct record_contract *ret) {

@@ -80,6 +80,9 @@ struct record_brief {
 
 char *record_contract_text(const struct record_contract *contract); /* malloc'ed, as all; or NULL */
 int record_contract_parse(const char *text, struct record_contract *ret);
+/* So that a fence so far ahead is not further than that says: in steps, so that it is seldom
+ * written. */
+void record_contract_raise_horizon(struct record_contract *contract, uint64_t ahead_ms);
 char *record_used_text(const struct record_used *used);
 /* `end`: worker IDs of the region. */
 int record_used_parse(const char *text, uint32_t end, struct record_used *ret);
