@@ -129,16 +129,16 @@ static bool file_says(const char *path, const char *part) {
         return strstr(text, part) != NULL;
 }
 
-/* Another host may have done it; else it may be done later, if the coordinator is away or denies
- * access. */
-void private_daemon_begin_space(struct private_daemon *d) {
+/* Another host may have done it. */
+static bool begins_space(void *context) {
         static const char *const words[] = { "--workers", "--begin", NULL };
+        struct private_daemon *d = context;
         char path[sizeof(d->log) + 8];
         pid_t child;
         int status = 0;
 
         if (d->begun || !has_coordinator(d))
-                return;
+                return true;
         snprintf(path, sizeof(path), "%s.begin", d->log);
         remove(path);
         child = fork();
@@ -148,13 +148,18 @@ void private_daemon_begin_space(struct private_daemon *d) {
         cr_assert_eq(waitpid(child, &status, 0), child);
         d->begun = (WIFEXITED(status) && WEXITSTATUS(status) == 0) || file_says(path, "was begun");
         remove(path);
+        return d->begun;
+}
+
+void private_daemon_begin_space(struct private_daemon *d) {
+        cr_assert(wait_until(begins_space, d, START_LIMIT_MS), "no space can be begun");
 }
 
 void private_daemon_spawn(struct private_daemon *d) {
         static const char *const none[] = { NULL };
 
         cr_assert_eq(d->pid, 0, "it runs already");
-        private_daemon_begin_space(d);
+        (void)begins_space(d); /* later, if the coordinator is away or denies access */
         d->pid = fork();
         cr_assert_geq(d->pid, 0);
         if (d->pid == 0)
@@ -245,6 +250,7 @@ static bool died(const struct private_daemon *d) {
 }
 
 void private_daemon_start(struct private_daemon *d) {
+        private_daemon_begin_space(d);
         private_daemon_spawn(d);
         if (!wait_until(answers_or_died, d, START_LIMIT_MS) || died(d)) {
                 char *log = private_daemon_log(d);
