@@ -72,16 +72,18 @@ static void take(const struct private_daemon *d, struct arena *arena, size_t par
         sfshm_close(s);
 }
 
-/* Restart=always, in a thread that ends after all else: its daemons end with it. */
+/* Restart=always, in a thread that ends after all else: its daemon ends with it. */
 static void *keep_up(void *context) {
-        struct private_daemon *d = context;
+        struct private_daemon d = *(const struct private_daemon *)context;
 
         for (; !over; nanosleep(&(struct timespec){ .tv_nsec = 50000000 }, NULL)) {
-                if (d->pid != 0 && waitpid(d->pid, NULL, WNOHANG) == d->pid)
-                        d->pid = 0;
-                if (d->pid == 0)
-                        private_daemon_spawn(d);
+                if (d.pid != 0 && waitpid(d.pid, NULL, WNOHANG) == d.pid)
+                        d.pid = 0;
+                if (d.pid == 0)
+                        private_daemon_spawn(&d);
         }
+        if (d.pid != 0)
+                (void)private_daemon_signal(&d, SIGKILL, true);
         return NULL;
 }
 
