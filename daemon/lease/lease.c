@@ -150,8 +150,8 @@ static bool stop_thread(struct lease *lease, bool forever) {
                 ;
         ended = lease->ended || forever;
         pthread_mutex_unlock(&lease->mutex);
-        if (ended)
-                pthread_join(lease->thread, NULL);
+        /* one that hangs is left behind: the process ends while it runs */
+        (void)(ended ? pthread_join(lease->thread, NULL) : pthread_detach(lease->thread));
         return ended;
 }
 
@@ -174,8 +174,9 @@ struct lease *lease_release(struct lease *lease, uint64_t last_tick) {
         pthread_mutex_unlock(&lease->mutex);
         if (stop_thread(lease, lease->backend->release == NULL))
                 return lease_free(lease);
-        log_event(LOG_LEVEL_WARNING, "fence-release", "%s does not answer: the worker IDs are not "
-                  "given back; this host goes on with them at its next start",
+        log_event(LOG_LEVEL_WARNING, "fence-release", "%s has not answered for 2 s: whether the "
+                  "worker IDs are given back is not known; if not, this host goes on with them at "
+                  "its next start",
                   lease->backend->place(lease->state));
         return lease;
 }
