@@ -466,29 +466,31 @@ static bool is_over(void *until_ns) {
         return test_monotonic_ns() >= *(const int64_t *)until_ns;
 }
 
-/* The daemon waits for its predecessor's fence, and holds for 4 s whoever comes. For some
- * that ends just when the wait does, before the next fence is written. Red when those are
- * told that there is no position left, as they were. */
-Test(hostile_crowds, who_waits_for_the_fence_hears_of_it) {
-        enum { CROWD = 200 };
-        int sockets[CROWD], first, welcome = 0;
+/* A daemon that waits for its predecessor's fence; the first who comes hears for how long. */
+static int start_waiting(int *ret_first) {
         union wire_message message;
         char ledger[160];
-        int64_t at_ns;
 
-        private_daemon_prepare(&d);
-        private_daemon_set(&d, "reserve.standing=2s");
         private_daemon_start(&d);
         sfshm_close(private_daemon_open(&d, 0)); /* for which it has raised the fence */
         private_daemon_signal(&d, SIGKILL, true);
         snprintf(ledger, sizeof(ledger), "/dev/shm%s.ledger", d.shm);
         cr_assert_eq(unlink(ledger), 0);
         private_daemon_start(&d);
-        say_hello(&first);
-        hear(first, &message);
+        say_hello(ret_first);
+        hear(*ret_first, &message);
         cr_assert_eq(message.header.type, WIRE_REFUSED, "the wait was too short for the test");
         cr_assert_eq(message.refused.error, ETIME);
-        at_ns = test_monotonic_ns() + (message.refused.retry_after_ms - 4010) * INT64_C(1000000);
+        return (int)message.refused.retry_after_ms;
+}
+
+/* How many of a crowd which comes 4 s before the wait ends are welcome. */
+static int welcome_of_a_crowd(int wait_ms) {
+        enum { CROWD = 200 };
+        int64_t at_ns = test_monotonic_ns() + (wait_ms - 4010) * INT64_C(1000000);
+        union wire_message message;
+        int sockets[CROWD], welcome = 0;
+
         for (int i = 0; i < CROWD; i++, at_ns += 200000) {
                 cr_assert(wait_until(is_over, &at_ns, 60000));
                 say_hello(&sockets[i]);
@@ -502,9 +504,26 @@ Test(hostile_crowds, who_waits_for_the_fence_hears_of_it) {
                         welcome++;
                 close(sockets[i]);
         }
+        return welcome;
+}
+
+/* The daemon waits for its predecessor's fence, and holds for 4 s whoever comes. For some
+ * that ends just when the wait does, before the next fence is written. Red when those are
+ * told that there is no position left, as they were. A loaded machine may miss the moment:
+ * then once more. */
+Test(hostile_crowds, who_waits_for_the_fence_hears_of_it) {
+        int welcome = 0;
+
+        private_daemon_prepare(&d);
+        private_daemon_set(&d, "reserve.standing=2s");
+        for (int i = 0; welcome == 0 && i < 5; i++) {
+                int first, wait_ms = start_waiting(&first);
+
+                welcome = welcome_of_a_crowd(wait_ms);
+                close(first);
+                private_daemon_stop(&d);
+        }
         cr_expect_gt(welcome, 0);
-        close(first);
-        private_daemon_stop(&d);
         private_daemon_remove(&d);
 }
 
