@@ -6,9 +6,9 @@
 #include <time.h>
 
 #include "libclient/tools/command.h"
-#include "libclient/tools/daemon_socket.h"
-#include "libclient/tools/print.h"
-#include "libclient/tools/take.h"
+#include "libclient/observe/daemon_socket.h"
+#include "libclient/observe/print.h"
+#include "libclient/observe/take.h"
 #include "shm/isotime.h"
 
 /* Returns the exit status. */

@@ -6,11 +6,11 @@
 #include <unistd.h>
 
 #include "libclient/tools/command.h"
-#include "libclient/tools/daemon_socket.h"
-#include "libclient/tools/find.h"
+#include "libclient/observe/daemon_socket.h"
+#include "libclient/observe/find.h"
 #include "libclient/tools/id_line.h"
-#include "libclient/tools/number.h"
-#include "libclient/tools/print.h"
+#include "libclient/observe/number.h"
+#include "libclient/observe/print.h"
 #include "shm/isotime.h"
 
 #define ID_MAX ((uint64_t)INT64_MAX)

@@ -4,10 +4,10 @@
 #include <stdbool.h>
 
 #include "libclient/tools/command.h"
-#include "libclient/tools/daemon_socket.h"
+#include "libclient/observe/daemon_socket.h"
 #include "libclient/tools/id_line.h"
-#include "libclient/tools/print.h"
-#include "libclient/tools/sample.h"
+#include "libclient/observe/print.h"
+#include "libclient/observe/sample.h"
 
 #define CHUNK 4096u /* IDs per request: a tick of one worker */
 

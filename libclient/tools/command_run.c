@@ -25,7 +25,7 @@
 #include <unistd.h>
 
 #include "libclient/tools/command.h"
-#include "libclient/tools/print.h"
+#include "libclient/observe/print.h"
 
 #define DIRECTORY "/dev/shm/sfshm-run-XXXXXX"
 #define PATH_SIZE 64 /* of what is in it */

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "libclient/tools/command.h"
-#include "libclient/tools/print.h"
+#include "libclient/observe/print.h"
 
 #define WORDS_MAX 20u /* of the arguments but --set, with the NULL */
 #define BUILT_AT "/libclient/tools/" /* where this tool is in a build directory, */

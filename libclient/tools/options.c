@@ -5,8 +5,8 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "libclient/tools/number.h"
-#include "libclient/tools/print.h"
+#include "libclient/observe/number.h"
+#include "libclient/observe/print.h"
 #include "shm/id.h"
 #include "shm/isotime.h"
 

@@ -6,7 +6,7 @@
 
 #include "libclient/tools/command.h"
 #include "libclient/tools/options.h"
-#include "libclient/tools/print.h"
+#include "libclient/observe/print.h"
 #include "shm/process/process.h"
 
 #define LAYOUT \

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <inttypes.h>
 
-#include "libclient/tools/print.h"
+#include "libclient/observe/print.h"
 #include "libclient/tools/stat/stat.h"
 #include "shm/isotime.h"
 

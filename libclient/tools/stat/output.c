@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "libclient/tools/print.h"
+#include "libclient/observe/print.h"
 #include "libclient/tools/stat/stat.h"
 
 static int fail(struct stat_output *output, const char *what) {

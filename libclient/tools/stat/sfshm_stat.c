@@ -5,11 +5,12 @@
 #include <string.h>
 #include <time.h>
 
-#include "libclient/tools/daemon_socket.h"
-#include "libclient/tools/number.h"
-#include "libclient/tools/print.h"
+#include "libclient/observe/daemon_socket.h"
+#include "libclient/observe/number.h"
+#include "libclient/observe/print.h"
+#include "libclient/observe/prometheus.h"
 #include "libclient/tools/stat/stat.h"
-#include "libclient/tools/take.h"
+#include "libclient/observe/take.h"
 #include "shm/process/process.h"
 
 #define INTERVAL_MIN_NS INT64_C(10000000)
@@ -73,7 +74,7 @@ static int show_sample(const struct settings *settings, const struct sample *sam
         if (stat_output_open(&output, settings->output) != 0)
                 return SAMPLE_EXIT_FAILED;
         if (settings->prometheus) {
-                stat_print_prometheus(output.file, sample);
+                prometheus_print(output.file, sample);
         } else if (settings->json) {
                 stat_print_json(output.file, sample, rates, settings->clients);
         } else if (rates != NULL) {

@@ -4,7 +4,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-#include "libclient/tools/sample.h"
+#include "libclient/observe/sample.h"
 
 /* The summary, without an interval. `clients`: with a line for each client. */
 void stat_print_summary(FILE *out, const struct sample *sample, bool clients);
@@ -39,12 +39,3 @@ struct stat_output {
 /* Both return 0, or 1 after printing an error. */
 int stat_output_open(struct stat_output *ret, const char *path);
 int stat_output_close(struct stat_output *output);
-
-/* The Prometheus text exposition format, with every metric of shm/statistics.h. */
-void stat_print_prometheus(FILE *out, const struct sample *sample);
-
-/* Prints value / divisor exactly, in decimals. The divisor is a power of ten. */
-void stat_print_scaled(FILE *out, int64_t value, int64_t divisor);
-/* Prints at most `size` bytes, up to a NUL. A byte that could control a terminal or end a label
- * becomes '?'. */
-void stat_print_plain(FILE *out, const char *text, size_t size);

@@ -4,29 +4,13 @@
 #include <string.h>
 #include <time.h>
 
+#include "libclient/observe/print.h"
 #include "libclient/tools/stat/stat.h"
 #include "shm/isotime.h"
 
 #define TICKS_PER_S 1000
 #define S_PER_DAY 86400
 #define WORKERS_LISTED 16u /* idle workers are listed if there are at most so many */
-
-void stat_print_plain(FILE *out, const char *text, size_t size) {
-        for (size_t i = 0; i < size && text[i] != '\0'; i++)
-                fputc(text[i] >= 0x20 && text[i] < 0x7f && !strchr("\"\\", text[i]) ? text[i] : '?',
-                      out);
-}
-
-void stat_print_scaled(FILE *out, int64_t value, int64_t divisor) {
-        uint64_t magnitude = value < 0 ? -(uint64_t)value : (uint64_t)value;
-        uint64_t rest = magnitude % (uint64_t)divisor, digit = (uint64_t)divisor / 10;
-
-        fprintf(out, "%s%" PRIu64, value < 0 ? "-" : "", magnitude / (uint64_t)divisor);
-        if (rest > 0)
-                fputc('.', out);
-        for (; rest > 0; rest %= digit, digit /= 10)
-                fputc('0' + (int)(rest / digit), out);
-}
 
 static double mean(double total, double n) {
         return n > 0 ? total / n : 0;
@@ -93,7 +77,7 @@ void stat_print_clients(FILE *out, const struct sample *sample) {
                         " %8" PRIu32 " %20" PRIu64 " %12" PRIu64 " %9.0f  ",
                         c->client, c->pid, c->uid, c->lanes, c->standing_width, c->elastic_width,
                         c->ids, c->overflows, wait_us);
-                stat_print_plain(out, c->comm, sizeof(c->comm));
+                print_plain(out, c->comm, sizeof(c->comm));
                 fputc('\n', out);
         }
 }
@@ -103,7 +87,7 @@ static void print_daemon(FILE *out, const struct sample *sample) {
 
         isotime_format(sample->statistics.header.counters.start_unix_ms, since);
         fputs("daemon     sfshmd ", out);
-        stat_print_plain(out, sample->daemon_version, sizeof(sample->daemon_version));
+        print_plain(out, sample->daemon_version, sizeof(sample->daemon_version));
         fprintf(out, ", pid %" PRId64 ", since %s; %s", sample->pid, since,
                 sample_state_names[sample->state].words);
         if (sample->resume_ms != SAMPLE_UNKNOWN)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Numbers on the command line of the tools, which are programs, not a library: the
  * module is compiled in here. */
-#include "libclient/tools/number.c"
+#include "libclient/observe/number.c"
 
 #include <criterion/criterion.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "libclient/tools/daemon_socket.h"
+#include "libclient/observe/daemon_socket.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "libclient/tools/segments.h"
+#include "libclient/observe/segments.h"
 #include "shm/clock.h"
 #include "shm/pages.h"
 

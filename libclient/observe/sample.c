@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "libclient/tools/sample.h"
+#include "libclient/observe/sample.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
-/* Prints errors, quoted text and JSON strings for both tools. */
+/* Prints errors, and text that is safe where it goes, for all tools. */
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -22,6 +22,13 @@ const char *print_quoted(const char *text, size_t length, char ret[PRINT_QUOTED_
 /* Prints a JSON string with its quotes: at most `size` bytes of `text`, which may end earlier
  * with a NUL. Bytes outside ASCII become \u00NN. */
 void print_json_string(FILE *out, const char *text, size_t size);
+
+/* Prints at most `size` bytes, up to a NUL. A byte that could control a terminal or end a label
+ * becomes '?'. */
+void print_plain(FILE *out, const char *text, size_t size);
+
+/* Prints value / divisor exactly, in decimals. The divisor is a power of ten. */
+void print_scaled(FILE *out, int64_t value, int64_t divisor);
 
 /* Flushes. Returns 0, or 1 after printing that the output could not be written. */
 int print_finish(FILE *out);

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "libclient/tools/segments.h"
+#include "libclient/observe/segments.h"
 
 enum sample_state {
         SAMPLE_UNCLEAR, /* this user cannot ask it, or the release does not tell */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "libclient/tools/segments.h"
+#include "libclient/observe/segments.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "libclient/tools/number.h"
+#include "libclient/observe/number.h"
 
 #include <errno.h>
 #include <string.h>

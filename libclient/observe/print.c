@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-#include "libclient/tools/print.h"
+#include "libclient/observe/print.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -70,6 +71,23 @@ void print_json_string(FILE *out, const char *text, size_t size) {
                         fprintf(out, "\\u%04x", c);
         }
         fputc('"', out);
+}
+
+void print_plain(FILE *out, const char *text, size_t size) {
+        for (size_t i = 0; i < size && text[i] != '\0'; i++)
+                fputc(text[i] >= 0x20 && text[i] < 0x7f && !strchr("\"\\", text[i]) ? text[i] : '?',
+                      out);
+}
+
+void print_scaled(FILE *out, int64_t value, int64_t divisor) {
+        uint64_t magnitude = value < 0 ? -(uint64_t)value : (uint64_t)value;
+        uint64_t rest = magnitude % (uint64_t)divisor, digit = (uint64_t)divisor / 10;
+
+        fprintf(out, "%s%" PRIu64, value < 0 ? "-" : "", magnitude / (uint64_t)divisor);
+        if (rest > 0)
+                fputc('.', out);
+        for (; rest > 0; rest %= digit, digit /= 10)
+                fputc('0' + (int)(rest / digit), out);
 }
 
 int print_finish(FILE *out) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "libclient/tools/find.h"
+#include "libclient/observe/find.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,7 +10,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "libclient/tools/daemon_socket.h"
+#include "libclient/observe/daemon_socket.h"
 #include "shm/locator.h"
 
 /* ---- the clock segment */

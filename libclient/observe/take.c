@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "libclient/tools/take.h"
+#include "libclient/observe/take.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -8,9 +8,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "libclient/tools/daemon_socket.h"
-#include "libclient/tools/find.h"
-#include "libclient/tools/print.h"
+#include "libclient/observe/daemon_socket.h"
+#include "libclient/observe/find.h"
+#include "libclient/observe/print.h"
 
 #define REFRESH_WAIT_NS INT64_C(200000000)
 #define NS_PER_MS 1000000

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /* Takes a sample of a daemon: finds it, asks it, reads its segments. */
-#include "libclient/tools/sample.h"
+#include "libclient/observe/sample.h"
 
 /* Which daemon. With `shm` it is not asked, and `socket` is ignored. */
 struct take_target {

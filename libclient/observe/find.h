@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "libclient/tools/segments.h"
+#include "libclient/observe/segments.h"
 #include "shm/wire.h"
 
 enum found {

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
+#include "libclient/observe/prometheus.h"
+
 #include <inttypes.h>
 #include <string.h>
 
-#include "libclient/tools/stat/stat.h"
+#include "libclient/observe/print.h"
 
 #define NS_PER_SECOND INT64_C(1000000000)
 
@@ -44,7 +46,7 @@ static void print_counter(FILE *out, const char *name, const char *type, int64_t
         if (help[0] != '\0') /* the first one of its name */
                 print_about(out, name, type, help);
         fprintf(out, "%s ", name);
-        stat_print_scaled(out, value, divisor);
+        print_scaled(out, value, divisor);
         fputc('\n', out);
 }
 
@@ -69,13 +71,13 @@ static void print_histogram(FILE *out, enum metric metric, const uint64_t bucket
                 count += buckets[i];
                 fprintf(out, "%s_bucket{le=\"", name);
                 if (i < n - 1)
-                        stat_print_scaled(out, (int64_t)bounds[i], NS_PER_SECOND);
+                        print_scaled(out, (int64_t)bounds[i], NS_PER_SECOND);
                 else
                         fputs("+Inf", out);
                 fprintf(out, "\"} %" PRIu64 "\n", count);
         }
         fprintf(out, "%s_sum ", name);
-        stat_print_scaled(out, sum_ns, NS_PER_SECOND);
+        print_scaled(out, sum_ns, NS_PER_SECOND);
         fprintf(out, "\n%s_count %" PRIu64 "\n", name, count);
 }
 
@@ -85,7 +87,7 @@ static void print_age(FILE *out, const struct sample *sample) {
         if (age_ms == SAMPLE_UNKNOWN)
                 return;
         fprintf(out, "%s ", print_metric(out, METRIC_AGE)->name);
-        stat_print_scaled(out, age_ms, 1000);
+        print_scaled(out, age_ms, 1000);
         fputc('\n', out);
 }
 
@@ -96,7 +98,7 @@ static void print_build(FILE *out, const struct sample *sample) {
                 return;
         about = print_metric(out, METRIC_BUILD);
         fprintf(out, "%s{%s=\"", about->name, about->label);
-        stat_print_plain(out, sample->daemon_version, sizeof(sample->daemon_version));
+        print_plain(out, sample->daemon_version, sizeof(sample->daemon_version));
         fputs("\"} 1\n", out);
 }
 
@@ -139,7 +141,7 @@ static void print_state(FILE *out, const struct sample *sample) {
 
 /* The last statistics of a dead daemon are shown as well: sfshm_up and their age say what
  * they are, and its counters do not vanish for the time of a restart. */
-void stat_print_prometheus(FILE *out, const struct sample *sample) {
+void prometheus_print(FILE *out, const struct sample *sample) {
         fprintf(out, "%s %d\n", print_metric(out, METRIC_UP)->name, sample_is_up(sample));
         print_age(out, sample);
         print_build(out, sample);
