@@ -24,6 +24,7 @@ LIBRARIES = {
     "libsystemd": re.compile(r"systemd/"),
     "libcurl": re.compile(r"curl/"),
     "jansson": re.compile(r"jansson\.h"),
+    "libmicrohttpd": re.compile(r"microhttpd\.h"),
     "libzookeeper": re.compile(r"zookeeper/"),
 }
 LIBC = re.compile(
@@ -39,6 +40,7 @@ ONE_FILE = {
     "daemon/main": "a program",
     "libclient/tools/sfshm": "a program",
     "libclient/tools/stat/sfshm_stat": "a program",
+    "libclient/exporter/sfshm_exporter": "a program",
     "daemon/ledger/entry": "types which the parts of the ledger share",
     "daemon/util/thread": "one inline function for each call of the system",
     "daemon/util/time": "one inline function for each call of the system",
