@@ -1,23 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /* sfshm-stat(1): shows what the host's sfshmd does, and whether it is alive. */
-#include <errno.h>
 #include <getopt.h>
 #include <string.h>
-#include <time.h>
 
 #include "libclient/observe/daemon_socket.h"
+#include "libclient/observe/interval.h"
 #include "libclient/observe/number.h"
 #include "libclient/observe/print.h"
 #include "libclient/observe/prometheus.h"
 #include "libclient/tools/stat/stat.h"
 #include "libclient/observe/take.h"
+#include "libclient/tools/top/top.h"
 #include "shm/process/process.h"
-
-#define INTERVAL_MIN_NS INT64_C(10000000)
-#define INTERVAL_MAX_NS (INT64_C(31536000) * 1000000000) /* a year */
 
 static const char usage[] =
         "Usage: sfshm-stat [OPTION]... [INTERVAL [COUNT]]\n"
+        "       sfshm-stat --top [--batch] [--socket PATH | --shm NAME|DIR] [INTERVAL [COUNT]]\n"
         "       sfshm-stat --check [--socket PATH | --shm NAME|DIR]\n"
         "\n"
         "Shows what sfshmd does: once in full, or in one line at once and one after every\n"
@@ -29,6 +27,8 @@ static const char usage[] =
         "      --check           one sentence, and the exit status of a monitoring plugin:\n"
         "                        0 OK, 1 warning, 2 critical, 3 unknown\n"
         "      --clients         show every client as well\n"
+        "      --top             a full screen of state, workers and clients; h shows its keys\n"
+        "      --batch           with --top: print frames, without a terminal\n"
         "  -t, --time            begin each line with the time\n"
         "      --socket PATH     the daemon's socket ($SFSHM_SOCKET or its default)\n"
         "      --shm NAME|DIR    segments without a socket: no daemon is asked\n"
@@ -45,6 +45,8 @@ static const struct option long_options[] = {
         { "check", no_argument, NULL, 'k' },
         { "clients", no_argument, NULL, 'c' },
         { "time", no_argument, NULL, 't' },
+        { "top", no_argument, NULL, 'T' },
+        { "batch", no_argument, NULL, 'b' },
         { "shm", required_argument, NULL, 'm' },
         { "socket", required_argument, NULL, 's' },
         { "help", no_argument, NULL, 'h' },
@@ -53,7 +55,7 @@ static const struct option long_options[] = {
 };
 
 struct settings {
-        bool json, prometheus, check, clients, time;
+        bool json, prometheus, check, clients, time, top, batch;
         bool done; /* the status is final */
         const char *shm, *socket, *output;
         struct take_target target;
@@ -88,30 +90,10 @@ static int show_sample(const struct settings *settings, const struct sample *sam
         return stat_output_close(&output);
 }
 
-static int64_t monotonic_ns(void) {
-        struct timespec now;
-
-        clock_gettime(CLOCK_MONOTONIC, &now);
-        return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
-/* Sleeps until one interval after *at_ns, and sets *at_ns to that time. An interval that was
- * missed, because this process was stopped, is not made up for. */
-static void sleep_interval(int64_t *at_ns, int64_t interval_ns) {
-        int64_t now = monotonic_ns();
-        struct timespec until;
-
-        *at_ns = *at_ns + interval_ns < now ? now : *at_ns + interval_ns;
-        until = (struct timespec){ .tv_sec = (time_t)(*at_ns / 1000000000),
-                                   .tv_nsec = (long)(*at_ns % 1000000000) };
-        while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) == EINTR)
-                ;
-}
-
 /* The first line, of *sample, is shown at once and has no rates. Segments are opened each time:
  * a daemon may start, stop and come back. */
 static int show_intervals(const struct settings *settings, struct sample *sample) {
-        int64_t at_ns = monotonic_ns();
+        int64_t at_ns = interval_now_ns();
         struct rates rates = { .known = false };
         int status = show_sample(settings, sample, &rates, 0);
 
@@ -120,7 +102,7 @@ static int show_intervals(const struct settings *settings, struct sample *sample
              line++) {
                 struct sample after;
 
-                sleep_interval(&at_ns, settings->interval_ns);
+                interval_sleep(&at_ns, settings->interval_ns);
                 take_sample(&settings->target, &after);
                 rates_between(sample, &after, &rates);
                 status = show_sample(settings, &after, &rates, line);
@@ -155,17 +137,25 @@ static int show_check(struct settings *settings) {
         return print_finish(stdout) != 0 ? STAT_CHECK_UNKNOWN : check;
 }
 
+static int show_top(const struct settings *settings) {
+        const struct top_settings top = {
+                .target = settings->target,
+                .interval_ns = settings->interval_ns > 0 ? settings->interval_ns : TOP_INTERVAL_NS,
+                .count = settings->count,
+        };
+
+        return settings->batch ? top_batch(&top, stdout)
+                               : print_usage_error("this build has no screen: --top needs --batch");
+}
+
 static int read_words(struct settings *settings, char *words[], int n) {
         char quoted[PRINT_QUOTED_SIZE];
 
         if (n > 2)
                 return print_usage_error("%s is one argument too many: [INTERVAL [COUNT]]",
                                          print_quoted(words[2], strlen(words[2]), quoted));
-        if (n > 0 &&
-            (number_parse_seconds(words[0], &settings->interval_ns) < 0 ||
-             settings->interval_ns < INTERVAL_MIN_NS || settings->interval_ns > INTERVAL_MAX_NS))
-                return print_usage_error("INTERVAL: %s is not a number of seconds from 0.01 to "
-                                         "31536000",
+        if (n > 0 && interval_parse(words[0], &settings->interval_ns) < 0)
+                return print_usage_error("INTERVAL: %s is not " INTERVAL_FORM,
                                          print_quoted(words[0], strlen(words[0]), quoted));
         if (n > 1 && (number_parse(words[1], strlen(words[1]), &settings->count) < 0 ||
                       settings->count == 0))
@@ -194,6 +184,12 @@ static int set_option(struct settings *settings, int code) {
         case 't':
                 settings->time = true;
                 return 0;
+        case 'T':
+                settings->top = true;
+                return 0;
+        case 'b':
+                settings->batch = true;
+                return 0;
         case 'm':
                 settings->shm = optarg;
                 return 0;
@@ -217,6 +213,11 @@ static int check_settings(struct settings *settings) {
                 return print_usage_error("--json and --prometheus exclude each other");
         if (settings->output != NULL && !settings->prometheus)
                 return print_usage_error("--output is for --prometheus");
+        if (settings->batch && !settings->top)
+                return print_usage_error("--batch is for --top");
+        if (settings->top && (settings->json || settings->prometheus || settings->check ||
+                              settings->clients || settings->time))
+                return print_usage_error("--top takes only --batch, --socket or --shm");
         if (settings->check && (settings->json || settings->prometheus || settings->clients ||
                                 settings->interval_ns != 0 || settings->time))
                 return print_usage_error("--check takes only --socket or --shm");
@@ -237,6 +238,8 @@ static int run(struct settings *settings, int argc, char *argv[]) {
                 status = check_settings(settings);
         if (status != 0 || settings->done)
                 return status;
+        if (settings->top)
+                return show_top(settings);
         return settings->check ? show_check(settings) : show(settings);
 }
 
