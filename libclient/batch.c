@@ -67,11 +67,11 @@ int sfshm_next_batch(sfshm *s, uint64_t *ids, size_t n) {
                 int r = wait_claim(s, whole ? n : 1, n - done, true, &deadline, &c);
 
                 if (r < 0)
-                        return r;
+                        return wait_end(s, &deadline, r);
                 fill(ids + done, &c, c.position_bits);
                 done += c.count;
         }
-        return 0;
+        return wait_end(s, &deadline, 0);
 }
 
 int sfshm_next_span(sfshm *s, uint32_t want, uint64_t *ret_first, uint32_t *ret_count) {
@@ -81,7 +81,7 @@ int sfshm_next_span(sfshm *s, uint32_t want, uint64_t *ret_first, uint32_t *ret_
 
         if (want == 0)
                 return -EINVAL;
-        r = wait_claim(s, 1, want, false, &deadline, &c);
+        r = wait_end(s, &deadline, wait_claim(s, 1, want, false, &deadline, &c));
         if (r < 0)
                 return r;
         *ret_first = claim_first_id(&c);

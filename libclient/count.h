@@ -17,5 +17,19 @@ void count_finished(const struct attachment *a, uint32_t lane, uint64_t cursor);
 void count_begun(const struct attachment *a, uint32_t lane, const struct rectangle *r,
                  uint32_t offset, uint64_t full_ticks);
 
-/* Counts a call that found its tick full, and its wait. */
-void count_overflow(const struct attachment *a, uint32_t lane, int64_t waited_ns);
+/* Counts a call that found its tick full, and how long it waited for the next one. */
+void count_overflow(const struct attachment *a, uint32_t lane, enum overflow_outcome outcome,
+                    int64_t waited_ns);
+
+/* Counts all that a call waited for one reason. */
+void count_wait(const struct attachment *a, enum wait_reason reason, int64_t waited_ns);
+
+/*
+ * Around the moment in which a handle changes from `a` to another attachment: what `a` has
+ * counted stays in the handle. What slow calls add to it later is missing there. In between
+ * sfshm_get_counters() reads again; in a child that was forked in between it gives up soon
+ * and may miss what was counted before. One thread at a time.
+ */
+struct sfshm;
+void count_carry_begin(struct sfshm *s);
+void count_carry_end(struct sfshm *s, const struct attachment *a);

@@ -9,6 +9,12 @@
 #include "libclient/process.h"
 #include "libclient/sfshm.h"
 
+#define COUNT_WORDS (sizeof(struct sfshm_counters) / sizeof(uint64_t))
+union count_words {
+        struct sfshm_counters counters;
+        uint64_t words[COUNT_WORDS];
+};
+
 struct sfshm {
         /* The newest attachment. Stored (seq_cst) once it is complete, see lanes_begin();
          * loaded (acquire) by each call. */
@@ -28,4 +34,7 @@ struct sfshm {
         struct process *process;
         struct attachment_space space;
         char *address;
+        /* Of the attachments before, see count.h. `carrying` is odd while they are added to. */
+        _Atomic uint32_t carrying;
+        _Atomic uint64_t carried[COUNT_WORDS];
 };

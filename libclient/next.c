@@ -21,7 +21,7 @@ static __attribute__((noinline, cold)) int next_slow(struct sfshm *s, struct att
                 reattach_upkeep(s, a, boot_ns);
                 return 0;
         }
-        r = wait_claim(s, 1, 1, false, &deadline, &c);
+        r = wait_end(s, &deadline, wait_claim(s, 1, 1, false, &deadline, &c));
         if (r < 0)
                 return r;
         *ret_id = claim_first_id(&c);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "libclient/clock.h"
+#include "libclient/count.h"
 #include "libclient/handle.h"
 #include "libclient/handshake.h"
 #include "libclient/lane.h"
@@ -69,8 +70,10 @@ static void switch_to(struct sfshm *s, struct attachment *a, struct attachment *
         attachment_follow(fresh, a);
         /* a child that is forked here still finds the old one, and closes this socket */
         s->pending = fresh->socket;
+        count_carry_begin(s);
         /* seq_cst: see lanes_begin(). Release: `fresh` is complete before anybody loads it. */
         atomic_store_explicit(&s->attachment, fresh, memory_order_seq_cst);
+        count_carry_end(s, a);
         s->pending = OWN_SOCKET_NONE;
         lanes_begin(fresh);
 }

@@ -86,6 +86,33 @@ int sfshm_decode(const struct sfshm_layout *l, uint64_t id, struct sfshm_parts *
  * such time; -EINVAL: bad layout. */
 int sfshm_first_id(const struct sfshm_layout *l, int64_t unix_ms, uint64_t *ret_id);
 
+/* How long calls waited for one reason: calls that waited, the sum, and how many of them
+ * waited up to each of bounds_ns (and longer than the bound before). */
+#define SFSHM_WAIT_BUCKETS 44
+struct sfshm_waits {
+        uint64_t count;
+        uint64_t total_ns;
+        uint64_t buckets[SFSHM_WAIT_BUCKETS];
+};
+
+/* What a handle has counted since it was opened. It may grow at its end. */
+struct sfshm_counters {
+        uint64_t ids;               /* allocated */
+        uint64_t overflows_waited;  /* found their tick used up, and waited for the next one */
+        uint64_t overflows_again;   /* ... and returned -EAGAIN */
+        uint64_t overflows_timeout; /* ... and waited in vain */
+        uint64_t reattaches;        /* times that it attached again */
+        struct sfshm_waits overflow; /* waits for the next tick */
+        struct sfshm_waits grant;    /* for a reservation */
+        struct sfshm_waits attach;   /* for a daemon that was away */
+        struct sfshm_waits clock;    /* for a clock that held IDs back */
+        uint64_t bounds_ns[SFSHM_WAIT_BUCKETS]; /* upper bounds; the last is UINT64_MAX */
+};
+
+/* Read the handle's counters: `size` is sizeof(*ret), and what this library does not know of
+ * it becomes 0. Relatives after fork() count together. -EINVAL: size is 0. */
+int sfshm_get_counters(const sfshm *s, struct sfshm_counters *ret, size_t size);
+
 /* Describe an error of this library in English. Never NULL. */
 const char *sfshm_strerror(int error);
 

@@ -34,6 +34,21 @@ static int64_t deadline_ns(struct deadline *d) {
         return d->at_ns;
 }
 
+/* A wait that began at a reading of CLOCK_BOOTTIME is over. */
+static void note_wait(struct deadline *d, enum wait_reason reason, int64_t since_boot_ns) {
+        d->waited_ns[reason] += clock_boottime_ns() - since_boot_ns;
+}
+
+int wait_end(const struct sfshm *s, const struct deadline *d, int result) {
+        for (unsigned i = 0; i < WAIT_REASONS; i++)
+                if (d->waited_ns[i] > 0)
+                        /* acquire: as in each call. On an attachment that is retired now it
+                         * counts for nothing */
+                        count_wait(atomic_load_explicit(&s->attachment, memory_order_acquire), i,
+                                   d->waited_ns[i]);
+        return result;
+}
+
 /* -EAGAIN; a retry makes sense once CLOCK_BOOTTIME has advanced from boot_ns to at_ns. */
 static int again(struct sfshm *s, int64_t boot_ns, int64_t at_ns) {
         int64_t left = at_ns > boot_ns ? at_ns - boot_ns : 0;
@@ -111,6 +126,7 @@ static int attach_again(struct sfshm *s, struct attachment *a, struct deadline *
         if (clock_monotonic_ns() >= deadline_ns(d))
                 return -ETIMEDOUT;
         reattach_wait(s, r, deadline_ns(d), &d->pause_ns);
+        note_wait(d, WAIT_ATTACH, boot_ns);
         return 0;
 }
 
@@ -134,6 +150,7 @@ static int no_slot(struct sfshm *s, struct attachment *a, uint32_t lane, uint64_
         uint32_t state = atomic_load_explicit(&attachment_clock(a)->state, memory_order_relaxed);
         uint64_t begins;
         int64_t left;
+        int r;
 
         if (lane_widest(a, lane, tick, &begins) != 0)
                 return 0;
@@ -144,18 +161,22 @@ static int no_slot(struct sfshm *s, struct attachment *a, uint32_t lane, uint64_
         want(s, a, lane, count, boot_ns);
         if (d->timeout_ns == 0)
                 return again(s, boot_ns, boot_ns + 1000000);
-        if (begins - tick <= GRANT_NEAR_TICKS)
-                return clock_wait(a, begins, deadline_ns(d));
+        if (begins - tick <= GRANT_NEAR_TICKS) {
+                r = clock_wait(a, begins, deadline_ns(d));
+                note_wait(d, WAIT_GRANT, boot_ns);
+                return r;
+        }
         left = d->timeout_ns < 0 ? INT64_MAX : deadline_ns(d) - clock_monotonic_ns();
         if (left <= 0)
                 return state == CLOCK_STATE_WAITING ? -ETIME : -ETIMEDOUT;
         wait_for_grant(a, seen, left, d);
+        note_wait(d, state == CLOCK_STATE_WAITING ? WAIT_CLOCK : WAIT_GRANT, boot_ns);
         return 0;
 }
 
 static int full(struct sfshm *s, struct attachment *a, uint32_t lane, uint64_t count,
                 struct deadline *d, uint64_t tick, int64_t boot_ns) {
-        int64_t waited;
+        bool stands;
         int r;
 
         /* The daemon sees the overflows of a lane that uses an elastic reservation. Any
@@ -163,18 +184,18 @@ static int full(struct sfshm *s, struct attachment *a, uint32_t lane, uint64_t c
         if (!lane_on_elastic(a, lane, tick))
                 want(s, a, lane, count, boot_ns);
         if (d->timeout_ns == 0) {
-                count_overflow(a, lane, 0);
+                count_overflow(a, lane, OVERFLOW_AGAIN, 0);
                 return again(s, boot_ns, clock_boot_of(a, tick + 1));
         }
         r = clock_wait(a, tick + 1, deadline_ns(d));
-        waited = clock_boottime_ns() - boot_ns;
-        count_overflow(a, lane, waited);
         /* Not an ordinary overflow if the clock policy lets no tick come for now. Relaxed: the
-         * reason chooses the error and decides nothing else. */
-        if (r == -ETIMEDOUT && clock_stands(atomic_load_explicit(&attachment_clock(a)->reason,
-                                                                 memory_order_relaxed)))
-                return -ETIME;
-        return r;
+         * reason chooses error and counter, and decides nothing else. */
+        stands = r < 0 && clock_stands(atomic_load_explicit(&attachment_clock(a)->reason,
+                                                            memory_order_relaxed));
+        count_overflow(a, lane, r < 0 ? OVERFLOW_TIMEOUT : OVERFLOW_WAITED,
+                       clock_boottime_ns() - boot_ns);
+        note_wait(d, stands ? WAIT_CLOCK : WAIT_OVERFLOW, boot_ns);
+        return r == -ETIMEDOUT && stands ? -ETIME : r;
 }
 
 /* The lane is full, or has no valid slot: waits, and holds the attachment meanwhile. */

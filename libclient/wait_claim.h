@@ -6,11 +6,12 @@
 #include "libclient/handle.h"
 #include "libclient/lane.h"
 
-/* How long a call may wait. The clock is read at the first wait. */
+/* How long a call may wait, and how long it has waited. The clock is read at the first wait. */
 struct deadline {
         int64_t timeout_ns; /* -1: without limit; 0: not at all */
         int64_t at_ns; /* CLOCK_MONOTONIC; 0: not read yet */
         int64_t pause_ns; /* see clock_next_pause() */
+        int64_t waited_ns[WAIT_REASONS];
 };
 
 struct deadline deadline_of(const struct sfshm *s);
@@ -22,3 +23,5 @@ struct deadline deadline_of(const struct sfshm *s);
  */
 int wait_claim(struct sfshm *s, uint64_t min, uint64_t max, bool reach_back,
                struct deadline *deadline, struct claim *ret);
+/* At the end of a call: counts what it has waited. Returns `result`. */
+int wait_end(const struct sfshm *s, const struct deadline *deadline, int result);

@@ -17,7 +17,8 @@ const char *clock_reason_name(uint32_t reason) {
                                              "stuck", "end",      "cloned", "workers",
                                              "coordinator", "access" };
 
-        return reason < sizeof(names) / sizeof(names[0]) ? names[reason] : "?";
+        _Static_assert(sizeof(names) / sizeof(names[0]) == CLOCK_REASONS, "a name for each reason");
+        return reason < CLOCK_REASONS ? names[reason] : "?";
 }
 
 int64_t clock_line_at(const struct clock_line *line, int64_t boot_ns) {

@@ -75,6 +75,7 @@ enum clock_reason {
         CLOCK_REASON_COORDINATOR = 12, /* the coordinator does not answer */
         CLOCK_REASON_ACCESS = 13,      /* it denies access */
 };
+#define CLOCK_REASONS 14u
 /* "waiting", "rollback", ...; "?" for a number that this code does not know. */
 const char *clock_state_name(uint32_t state);
 const char *clock_reason_name(uint32_t reason);

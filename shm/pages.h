@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "shm/cursor.h"
+#include "shm/metrics.h"
 #include "shm/slot.h"
 
 #define GRANTS_MAGIC "sfshmgrt"
@@ -79,7 +80,20 @@ _Static_assert(offsetof(struct lane_words, ids) == 64, "lane: ids");
 _Static_assert(offsetof(struct lane_words, overflows) == 72, "lane: overflows");
 _Static_assert(offsetof(struct lane_words, overflow_wait_ns) == 80, "lane: overflow_wait_ns");
 
-/* Upper bounds of the overflow wait histogram, in ns. One more bucket lies above. */
+/* What a call waited for. */
+enum wait_reason {
+        WAIT_OVERFLOW, /* its lane's tick was used up */
+        WAIT_GRANT,    /* its lane had no valid reservation */
+        WAIT_ATTACH,   /* the daemon was away */
+        WAIT_CLOCK,    /* the daemon's clock held IDs back */
+        WAIT_REASONS,
+};
+
+/* How a call ended that found its lane's tick used up. */
+enum overflow_outcome { OVERFLOW_WAITED, OVERFLOW_AGAIN, OVERFLOW_TIMEOUT, OVERFLOW_OUTCOMES };
+
+/* Libraries before waits were counted by reason count here: calls that found their tick full,
+ * by how long they waited for the next one, up to these bounds and above; -EAGAIN as no wait. */
 #define OVERFLOW_BUCKETS 12u
 static const uint64_t overflow_bucket_ns[OVERFLOW_BUCKETS - 1] = {
         50000, 100000, 200000, 500000, 1000000, 2000000,
@@ -87,8 +101,11 @@ static const uint64_t overflow_bucket_ns[OVERFLOW_BUCKETS - 1] = {
 };
 
 struct cursors_page {
-        _Atomic uint64_t overflow_wait[OVERFLOW_BUCKETS]; /* calls, by how long they waited */
-        uint8_t reserved[2048 - 8 * OVERFLOW_BUCKETS];
+        _Atomic uint64_t overflow_wait[OVERFLOW_BUCKETS];
+        uint8_t reserved0[8];
+        _Atomic uint64_t overflows[OVERFLOW_OUTCOMES]; /* by outcome */
+        struct histogram waits[WAIT_REASONS]; /* a call counts once for each reason it had */
+        uint8_t reserved[2048 - 128 - WAIT_REASONS * sizeof(struct histogram)];
         /* 2048 */
         struct lane_words lanes[]; /* grants_page.lanes of them, then: */
         /* _Atomic uint64_t worker_ids[grants_page.worker_counters]: IDs by worker,
@@ -96,11 +113,22 @@ struct cursors_page {
 };
 _Static_assert(sizeof(struct cursors_page) == 2048, "cursors: header");
 _Static_assert(offsetof(struct cursors_page, overflow_wait) == 0, "cursors: overflow_wait");
+_Static_assert(offsetof(struct cursors_page, overflows) == 104, "cursors: overflows");
+_Static_assert(offsetof(struct cursors_page, waits) == 128, "cursors: waits");
 _Static_assert(offsetof(struct cursors_page, lanes) == 2048, "cursors: lanes");
 
 static inline uint32_t grants_page_size(uint32_t lanes) {
         return (uint32_t)sizeof(struct grants_page) +
                lanes * (uint32_t)(SLOTS_PER_LANE * sizeof(struct slot));
+}
+/*
+ * Behind that: what the daemon's statistics have counted of this client, so that the next
+ * daemon goes on from there. No library reads it. Pages of daemons before have no such part.
+ */
+#define GRANTS_COUNTED (6u + WAIT_REASONS * (METRICS_BUCKETS + 1)) /* and one for each worker */
+static inline uint32_t grants_page_size_counted(uint32_t lanes, uint32_t worker_counters) {
+        return grants_page_size(lanes) +
+               (GRANTS_COUNTED + worker_counters) * (uint32_t)sizeof(uint64_t);
 }
 static inline uint32_t cursors_worker_ids_offset(uint32_t lanes) {
         return (uint32_t)sizeof(struct cursors_page) + lanes * (uint32_t)sizeof(struct lane_words);

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -28,7 +29,8 @@ struct account_amounts client_shape_amounts(const struct client_shape *shape) {
                 [ACCOUNT_CLIENTS] = 1,
                 [ACCOUNT_LANES] = shape->n_lanes,
                 [ACCOUNT_BYTES] =
-                        whole_pages(grants_page_size(shape->n_lanes)) +
+                        whole_pages(grants_page_size_counted(shape->n_lanes,
+                                                             shape->worker_counters)) +
                         whole_pages(cursors_page_size(shape->n_lanes, shape->worker_counters)),
         } };
 }
@@ -79,7 +81,8 @@ int client_new(struct client **ret, const struct client_shape *shape) {
         if (client == NULL)
                 return -ENOMEM;
         client->amounts = client_shape_amounts(shape);
-        r = segment_memfd(&client->grants, "sfshm-grants", grants_page_size(shape->n_lanes));
+        r = segment_memfd(&client->grants, "sfshm-grants",
+                          grants_page_size_counted(shape->n_lanes, shape->worker_counters));
         if (r == 0)
                 r = segment_memfd(&client->cursors, "sfshm-cursors",
                                   cursors_page_size(shape->n_lanes, shape->worker_counters));
@@ -96,20 +99,34 @@ int client_new(struct client **ret, const struct client_shape *shape) {
 /* The page can be trusted: its mode and owner let only the daemon write it. */
 static bool page_matches(const struct grants_page *page, uint64_t id, uint32_t n_lanes) {
         return memcmp(page->magic, GRANTS_MAGIC, sizeof(page->magic)) == 0 &&
-               page->version == PAGES_VERSION && page->size == grants_page_size(n_lanes) &&
-               page->client == id && page->lanes == n_lanes &&
+               page->version == PAGES_VERSION && page->client == id && page->lanes == n_lanes &&
                page->worker_counters <= WORKER_COUNTERS_MAX &&
+               (page->size == grants_page_size(n_lanes) ||
+                page->size == grants_page_size_counted(n_lanes, page->worker_counters)) &&
                page->cursors_size == cursors_page_size(n_lanes, page->worker_counters);
+}
+
+/* With what an earlier daemon has counted in it, or without. */
+static int adopt_grants(struct client *client, int fd) {
+        uint32_t least = grants_page_size(client->n_lanes);
+        uint32_t most = grants_page_size_counted(client->n_lanes, WORKER_COUNTERS_MAX);
+        struct stat st;
+
+        if (fstat(fd, &st) < 0)
+                return -errno;
+        return st.st_size < least || st.st_size > most
+                       ? -EBADMSG
+                       : segment_memfd_adopt(&client->grants, fd, (size_t)st.st_size);
 }
 
 static int adopt_pages(struct client *client, int grants_fd, int cursors_fd) {
         const struct grants_page *page;
-        int r = segment_memfd_adopt(&client->grants, grants_fd, grants_page_size(client->n_lanes));
+        int r = adopt_grants(client, grants_fd);
 
         if (r < 0)
                 return r;
         page = client->grants.map;
-        r = page_matches(page, client->id, client->n_lanes)
+        r = page->size == client->grants.size && page_matches(page, client->id, client->n_lanes)
                     ? segment_memfd_adopt(&client->cursors, cursors_fd, page->cursors_size)
                     : -EBADMSG;
         if (r < 0)
@@ -241,4 +258,13 @@ int client_read_lane(const struct client *client, uint32_t lane, struct client_c
         make_plausible(client, &counters);
         *ret = counters;
         return 0;
+}
+
+uint64_t *client_counted(const struct client *client, uint32_t *ret_workers) {
+        struct grants_page *page = client->grants.map;
+
+        *ret_workers = page->worker_counters;
+        if (page->size < grants_page_size_counted(page->lanes, page->worker_counters))
+                return NULL;
+        return (uint64_t *)((uintptr_t)page + grants_page_size(page->lanes));
 }

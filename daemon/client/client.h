@@ -98,6 +98,10 @@ int client_read_lane(const struct client *client, uint32_t lane, struct client_c
  * cannot be read. */
 uint64_t client_cursor_tick(const struct client *client, uint32_t lane);
 
+/* What the statistics have counted of it, GRANTS_COUNTED + *ret_workers numbers in its grants
+ * page; NULL: the page is of an earlier daemon that had no room for them. */
+uint64_t *client_counted(const struct client *client, uint32_t *ret_workers);
+
 static inline struct grants_page *client_grants(const struct client *client) {
         return client->grants.map;
 }

@@ -37,6 +37,7 @@ struct ticker {
         _Atomic uint32_t answer;  /* the last question seen */
         _Atomic uint64_t count;
         _Atomic uint64_t late;
+        struct histogram lateness;
         void (*on_run)(void *context); /* ledger thread only */
         void *on_run_context;
         int step_fd; /* an eventfd: the thread writes, the owner reads */
@@ -95,7 +96,7 @@ static void prefer_punctuality(void) {
 }
 
 /* Never publishes a lower tick than before, whatever the line says. */
-static void advance(struct ticker *ticker, uint64_t tick, uint32_t latch) {
+static void advance(struct ticker *ticker, uint64_t tick, uint32_t latch, int64_t late_ns) {
         /* after a pause, or with a new line, no tick was skipped */
         bool continues = ticker->published != CLOCK_NOW_INVALID && latch == ticker->last_latch;
 
@@ -104,9 +105,11 @@ static void advance(struct ticker *ticker, uint64_t tick, uint32_t latch) {
                 return;
         ticker_publish(ticker, tick);
         atomic_fetch_add_explicit(&ticker->count, 1, memory_order_relaxed);
-        if (continues)
+        if (continues) {
                 atomic_fetch_add_explicit(&ticker->late, tick - ticker->last_tick - 1,
                                           memory_order_relaxed);
+                histogram_add(&ticker->lateness, late_ns);
+        }
         ticker->last_tick = tick;
 }
 
@@ -141,7 +144,8 @@ static void run_one_tick(struct ticker *ticker) {
                 sleep_until(boot_ns + NS_PER_TICK);
                 return;
         }
-        advance(ticker, tick, reading.sequence);
+        advance(ticker, tick, reading.sequence,
+                boot_ns - clock_line_boot_of(&reading.line, tick));
         look_for_step(ticker, boot_ns);
         next_ns = clock_line_boot_of(&reading.line, tick + 1);
         sleep_until(next_ns < boot_ns + SLEEP_MAX_NS ? next_ns : boot_ns + SLEEP_MAX_NS);
@@ -287,6 +291,10 @@ uint64_t ticker_count(const struct ticker *ticker) {
 uint64_t ticker_late_count(const struct ticker *ticker) {
         /* relaxed: see ticker_count() */
         return atomic_load_explicit(&ticker->late, memory_order_relaxed);
+}
+
+const struct histogram *ticker_lateness(const struct ticker *ticker) {
+        return &ticker->lateness;
 }
 
 const struct clock_segment *ticker_clock(const struct ticker *ticker) {

@@ -13,6 +13,7 @@
 
 #include "daemon/clock/wall_clock.h"
 #include "shm/clock.h"
+#include "shm/metrics.h"
 
 struct ticker;
 
@@ -34,6 +35,8 @@ int ticker_step_fd(const struct ticker *ticker);
 bool ticker_stepped(const struct ticker *ticker);
 
 uint64_t ticker_count(const struct ticker *ticker);      /* ticks published */
+/* How late after their beginning ticks were published. Any thread. */
+const struct histogram *ticker_lateness(const struct ticker *ticker);
 uint64_t ticker_late_count(const struct ticker *ticker); /* ticks skipped by waking late */
 const struct clock_segment *ticker_clock(const struct ticker *ticker);
 bool ticker_running(const struct ticker *ticker);

@@ -161,6 +161,9 @@ static bool timekeeper_publish(struct timekeeper *keeper) {
         keeper->state = state;
         keeper->reason = reason;
         keeper->incidents = guard->rollbacks + guard->holds;
+        if (guard->rollbacks != keeper->rollbacks)
+                keeper->rollback_unix_ms = time_ns(CLOCK_REALTIME) / NS_PER_MS;
+        keeper->rollbacks = guard->rollbacks;
         again = publish_line(keeper);
         publish_state(keeper);
         if (news) {

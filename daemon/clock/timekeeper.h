@@ -39,6 +39,8 @@ struct timekeeper {
         const char *stuck; /* the sentence of timekeeper_set_stuck() */
         int64_t alarmed_boot_ns; /* when the log last warned of the layout's end; 0: never */
         uint64_t incidents;   /* rollbacks and holds that were reported */
+        uint64_t rollbacks;
+        int64_t rollback_unix_ms; /* when the last one was found; 0: none was */
 };
 
 /* The caller has filled in the pointers, and nothing else. */

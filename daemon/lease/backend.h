@@ -40,12 +40,12 @@ struct lease_run {
 /* What a backend with a coordinator counts; relaxed atomics. */
 struct lease_counters {
         _Atomic int64_t claims, renewals, failures, coordinator_errors;
-        /* of claims with a faster host; worker IDs that another one has now. Those of the earlier
-         * daemons of this boot are added at the start */
+        /* of claims with a faster host; worker IDs that another one has now */
         _Atomic int64_t conflicts, lost;
         _Atomic int64_t expiry_unix_ms; /* 0: the lease does not expire */
         _Atomic int64_t breakers;       /* endpoints whose circuit breaker is open */
-        _Atomic int64_t expirations, renewal_ns, renewal[RENEWAL_BUCKETS];
+        _Atomic int64_t expirations;
+        struct histogram renewal;
         _Atomic int64_t waits;          /* claims that found nothing free */
         _Atomic int64_t held, resting, refused, free; /* worker IDs, see fleet/survey.h */
 };

@@ -35,6 +35,7 @@ struct lease {
         _Atomic bool in_backend; /* the thread is in one of the backend's calls */
         const struct clock_segment *clock; /* to renew by; NULL: not yet. Under the mutex */
         _Atomic int64_t horizon_ns;
+        struct histogram fence_writes;
         struct config config; /* as at the start: a reload writes to the other one meanwhile */
         struct lease_claim claim; /* under the mutex */
         bool hurry; /* under the mutex: tried again at once, with passwords and keys read anew */

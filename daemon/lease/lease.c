@@ -309,13 +309,10 @@ const struct lease_counters *lease_counters(const struct lease *lease) {
         return lease->backend->counters != NULL ? lease->backend->counters(lease->state) : NULL;
 }
 
-void lease_continue_conflicts(struct lease *lease, int64_t races, int64_t lost) {
-        struct lease_counters *counters =
-                lease->backend->counters != NULL ? lease->backend->counters(lease->state) : NULL;
+const struct histogram *lease_fence_writes(const struct lease *lease) {
+        return &lease->fence_writes;
+}
 
-        if (counters == NULL || races < 0 || lost < 0)
-                return;
-        /* relaxed, both: numbers for display */
-        atomic_fetch_add_explicit(&counters->conflicts, races, memory_order_relaxed);
-        atomic_fetch_add_explicit(&counters->lost, lost, memory_order_relaxed);
+int64_t lease_horizon_ns(const struct lease *lease) {
+        return atomic_load_explicit(&lease->horizon_ns, memory_order_relaxed); /* as it is set */
 }

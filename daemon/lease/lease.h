@@ -76,8 +76,9 @@ const char *lease_place(const struct lease *lease); /* where the fence is kept, 
 const char *lease_remedy(const struct lease *lease);
 /* NULL where nothing is counted. */
 const struct lease_counters *lease_counters(const struct lease *lease);
-/* Adds what the earlier daemons have counted. */
-void lease_continue_conflicts(struct lease *lease, int64_t races, int64_t lost);
+/* How long writes of the fence took. Any thread. */
+const struct histogram *lease_fence_writes(const struct lease *lease);
+int64_t lease_horizon_ns(const struct lease *lease); /* any thread */
 
 /* For the watchdog, see watchdog.h; `lease` is a struct lease. While the backend works
  * the thread counts as alive: a disk or coordinator that hangs is reported otherwise,

@@ -180,12 +180,15 @@ static void serve_request(struct lease *lease) {
 }
 
 static int write_fence(struct lease *lease, uint64_t fence_tick) {
+        int64_t begun_ns;
         int r;
 
         /* relaxed, both: only the watchdog reads it */
         atomic_store_explicit(&lease->in_backend, true, memory_order_relaxed);
         serve_request(lease);
+        begun_ns = time_ns(CLOCK_BOOTTIME);
         r = lease->backend->write_fence(lease->state, fence_tick);
+        histogram_add(&lease->fence_writes, time_ns(CLOCK_BOOTTIME) - begun_ns);
         look_at_run(lease);
         atomic_store_explicit(&lease->in_backend, false, memory_order_relaxed);
         return r;

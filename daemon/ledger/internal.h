@@ -31,6 +31,7 @@ struct ledger {
         uint32_t *free_places; /* a stack of records neither open nor resting */
         uint32_t n_free, n_open;
         uint64_t n_counts;
+        uint64_t expired; /* rectangles, since the start */
 };
 
 /*

@@ -89,7 +89,12 @@ static void run_out(void *context, const struct live_rectangle *live) {
         struct ledger *ledger = context;
 
         ledger->places[live->record].n_live--;
+        ledger->expired++;
         ledger_rest(ledger, live->record);
+}
+
+uint64_t ledger_expired(const struct ledger *ledger) {
+        return ledger->expired;
 }
 
 void ledger_set_now(struct ledger *ledger, uint64_t now_tick) {

@@ -42,6 +42,8 @@ void ledger_resize_run(struct ledger *ledger, uint32_t run_width);
 uint64_t ledger_end(const struct ledger *ledger);
 /* For withdrawals. */
 void ledger_set_clock(struct ledger *ledger, struct ledger_clock clock);
+/* Rectangles that have run out since the start. */
+uint64_t ledger_expired(const struct ledger *ledger);
 /* Forgets what has run out. Call it with the current tick before a round of grants. */
 void ledger_set_now(struct ledger *ledger, uint64_t now_tick);
 

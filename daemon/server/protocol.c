@@ -21,10 +21,25 @@ static enum connection_state protocol_drop(struct protocol *protocol,
         return CONNECTION_DEAD;
 }
 
+static enum refusal_kind refusal_kind(uint32_t error) {
+        switch (error) {
+        case EDQUOT:
+                return REFUSAL_LIMIT;
+        case ENOSPC:
+                return REFUSAL_POSITIONS;
+        case EPROTO:
+                return REFUSAL_VERSION;
+        case ETIME:
+                return REFUSAL_CLOCK;
+        default:
+                return REFUSAL_RESOURCES;
+        }
+}
+
 static enum connection_state protocol_refuse(struct protocol *protocol,
                                              const struct connection *connection,
                                              union wire_message *refusal) {
-        protocol->totals.refusals++;
+        protocol->totals.refusals[refusal_kind(refusal->refused.error)]++;
         log_event_throttled(LOG_LEVEL_WARNING, "refused", "a client of uid %u was refused: %s",
                             (unsigned)connection->peer.uid, refusal->refused.text);
         (void)message_send(connection->source.fd, refusal, NULL, 0);

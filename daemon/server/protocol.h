@@ -15,8 +15,19 @@
 #include "daemon/server/control.h"
 #include "daemon/util/log.h"
 
+/* Why HELLOs are refused: a limit of the configuration, no position left, no descriptors or
+ * memory, another version, a clock that holds IDs back or no worker IDs yet. */
+enum refusal_kind {
+        REFUSAL_LIMIT,
+        REFUSAL_POSITIONS,
+        REFUSAL_RESOURCES,
+        REFUSAL_VERSION,
+        REFUSAL_CLOCK,
+        REFUSAL_KINDS,
+};
+
 struct protocol_totals {
-        uint64_t refusals, errors, hints; /* since start */
+        uint64_t refusals[REFUSAL_KINDS], errors, hints; /* since start */
 };
 
 /* What the daemon waits for before it serves. */

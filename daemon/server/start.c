@@ -79,7 +79,9 @@ static int start_clients(struct server *server) {
                 r = fdstore_new(&server->fdstore);
         if (r == 0)
                 r = statistics_new(&server->statistics, segments_statistics(segments),
-                                   &server->clients.list, server->ticker, server->lease);
+                                   &server->clients.list,
+                                   &(struct statistics_sources){ server->ticker, server->lease,
+                                                                 &server->loop.delay });
         if (r < 0)
                 return r;
         server->clients.config = server->config;

@@ -125,9 +125,9 @@ bool adopt_statistics(const void *map, size_t size, const void *context) {
             statistics->version != STATISTICS_VERSION || statistics->size != size ||
             memcmp(statistics->boot_id, adopt->boot_id, sizeof(statistics->boot_id)) != 0)
                 return false;
-        /* also of other worker IDs: those were lost */
-        adopt->findings->races = statistics->counters.worker_conflicts_race;
-        adopt->findings->lost = statistics->counters.worker_conflicts_lost;
+        /* also of other worker IDs, or with room for others */
+        adopt->findings->has_statistics = true;
+        adopt->findings->statistics = *statistics;
         return statistics->client_capacity == adopt->config->max_clients &&
                same_layout(&statistics->layout, &adopt->config->layout) &&
                same_run(adopt, statistics->worker_first) &&

@@ -19,7 +19,8 @@
 struct adopt_findings {
         uint32_t other_ticker; /* the thread of a live ticker: another daemon uses the segments */
         uint64_t known_tick;   /* IDs up to it may exist: the highest fence that can be believed */
-        int64_t races, lost;   /* as the earlier daemons of this boot counted them */
+        bool has_statistics;   /* earlier daemons of this boot have counted: */
+        struct statistics_segment statistics;
 };
 
 struct adopt {

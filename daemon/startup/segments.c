@@ -64,6 +64,21 @@ static void fill_statistics(struct statistics_segment *statistics, size_t size,
         statistics->clients_offset = sizeof(*statistics);
 }
 
+/* The counters go on in a new segment, those of worker IDs that it has as well. */
+static void continue_statistics(struct statistics_segment *statistics,
+                                const struct statistics_segment *earlier) {
+        uint64_t first = statistics->worker_first, last = first + statistics->worker_count;
+
+        statistics->counters = earlier->counters;
+        statistics->histograms = earlier->histograms;
+        for (uint32_t i = 0; i < WORKER_COUNTERS_MAX && i < earlier->worker_count; i++) {
+                uint64_t worker = (uint64_t)earlier->worker_first + i;
+
+                if (worker >= first && worker < last && worker - first < WORKER_COUNTERS_MAX)
+                        statistics->worker_ids[worker - first] = earlier->worker_ids[i];
+        }
+}
+
 static int open_ledger_as(struct segment *ret, const struct config *config,
                           segment_accept_fn accept) {
         return segment_open(ret, config->shm, "ledger", ledger_segment_size(ADOPT_LEDGER_RECORDS),
@@ -274,6 +289,8 @@ static int segments_begin(struct segments *segments, const struct config *config
         keep_known(segments, adopt->findings->known_tick);
         if (segments->statistics.fresh)
                 fill_statistics(segments_statistics(segments), segments->statistics.size, adopt);
+        if (segments->statistics.fresh && adopt->findings->has_statistics)
+                continue_statistics(segments_statistics(segments), &adopt->findings->statistics);
         snprintf(segments_statistics(segments)->daemon_version,
                  sizeof(segments_statistics(segments)->daemon_version), "%s", SFSHM_VERSION);
         publish_start(segments);
@@ -319,8 +336,6 @@ int segments_start(struct segments *ret, const struct config *config, struct lea
                 r = open_all(&segments, config, &opening);
         if (r == 0)
                 r = segments_begin(&segments, config, &opening.adopt);
-        if (r == 0)
-                lease_continue_conflicts(lease, findings.races, findings.lost);
         /* the shared memory may be lost next, while this daemon waits */
         if (r == 0)
                 r = lease_persist(lease, findings.known_tick);

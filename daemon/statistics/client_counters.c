@@ -92,6 +92,34 @@ static void add_lane(const struct client *client, const struct statistics_run *r
         add_to_workers(run, &used, values);
 }
 
+/* An older library counted its waits for the next tick only, -EAGAIN among them. */
+static void add_older(const struct cursors_page *page, uint64_t *values) {
+        uint64_t *overflow = values + STATISTICS_WAITS + WAIT_OVERFLOW * (METRICS_BUCKETS + 1);
+
+        for (uint32_t i = 0; i < OVERFLOW_BUCKETS; i++)
+                overflow[i < OVERFLOW_BUCKETS - 1 ? metrics_bucket(overflow_bucket_ns[i])
+                                                  : METRICS_BUCKETS - 1] +=
+                        load(&page->overflow_wait[i]);
+        if (values[STATISTICS_OUTCOMES + OVERFLOW_WAITED] == 0 &&
+            values[STATISTICS_OUTCOMES + OVERFLOW_AGAIN] == 0 &&
+            values[STATISTICS_OUTCOMES + OVERFLOW_TIMEOUT] == 0)
+                values[STATISTICS_OUTCOMES + OVERFLOW_WAITED] = values[STATISTICS_OVERFLOWS];
+        if (overflow[METRICS_BUCKETS] == 0)
+                overflow[METRICS_BUCKETS] = values[STATISTICS_OVERFLOW_WAIT_NS];
+}
+
+static void read_header(const struct cursors_page *page, uint64_t *values) {
+        for (uint32_t i = 0; i < OVERFLOW_OUTCOMES; i++)
+                values[STATISTICS_OUTCOMES + i] = load(&page->overflows[i]);
+        for (uint32_t i = 0; i < WAIT_REASONS; i++) {
+                uint64_t *to = values + STATISTICS_WAITS + i * (METRICS_BUCKETS + 1);
+
+                for (uint32_t k = 0; k < METRICS_BUCKETS; k++)
+                        to[k] = load(&page->waits[i].buckets[k]);
+                to[METRICS_BUCKETS] = load(&page->waits[i].sum_ns);
+        }
+}
+
 int statistics_page_read(const struct client *client, const struct statistics_run *run,
                          uint64_t *values) {
         const struct grants_page *grants = client->grants.map;
@@ -103,8 +131,7 @@ int statistics_page_read(const struct client *client, const struct statistics_ru
 
         if (r < 0)
                 return r;
-        for (uint32_t i = 0; i < OVERFLOW_BUCKETS; i++)
-                values[STATISTICS_OVERFLOW_BUCKETS + i] = load(&copy.page.overflow_wait[i]);
+        read_header(&copy.page, values);
         memset(values + STATISTICS_WORKERS, 0, run->worker_count * sizeof(values[0]));
         memcpy(values + STATISTICS_WORKERS, copy.bytes + cursors_worker_ids_offset(lanes),
                counters * sizeof(values[0]));
@@ -112,6 +139,7 @@ int statistics_page_read(const struct client *client, const struct statistics_ru
         values[STATISTICS_OVERFLOW_WAIT_NS] = 0;
         for (uint32_t lane = 0; lane < lanes; lane++)
                 add_lane(client, run, lane, &copy.page.lanes[lane], values);
+        add_older(&copy.page, values);
         return 0;
 }
 
@@ -119,6 +147,13 @@ static uint64_t times(uint64_t a, uint64_t b) {
         uint64_t product;
 
         return __builtin_mul_overflow(a, b, &product) || product > INT64_MAX ? INT64_MAX : product;
+}
+
+/* A sum of times that calls waited. */
+static bool is_time(uint32_t value) {
+        return value == STATISTICS_OVERFLOW_WAIT_NS ||
+               (value >= STATISTICS_WAITS && value < STATISTICS_WORKERS &&
+                (value - STATISTICS_WAITS) % (METRICS_BUCKETS + 1) == METRICS_BUCKETS);
 }
 
 uint64_t statistics_page_limit(const struct statistics_run *run, int64_t age_ns, uint32_t value) {
@@ -130,5 +165,5 @@ uint64_t statistics_page_limit(const struct statistics_run *run, int64_t age_ns,
         if (value >= STATISTICS_WORKERS)
                 return times(ticks, UINT64_C(1) << run->sequence_bits);
         /* a call takes longer than 1 ns; at most WAITERS_MAX callers wait at the same time */
-        return value == STATISTICS_OVERFLOW_WAIT_NS ? times(ns, WAITERS_MAX) : times(ns, 1);
+        return is_time(value) ? times(ns, WAITERS_MAX) : times(ns, 1);
 }

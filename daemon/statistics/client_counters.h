@@ -15,10 +15,12 @@ enum statistics_value {
         STATISTICS_IDS,
         STATISTICS_OVERFLOWS,
         STATISTICS_OVERFLOW_WAIT_NS,
-        STATISTICS_OVERFLOW_BUCKETS,
-        STATISTICS_WORKERS = STATISTICS_OVERFLOW_BUCKETS + OVERFLOW_BUCKETS,
+        STATISTICS_OUTCOMES, /* OVERFLOW_OUTCOMES of them */
+        STATISTICS_WAITS = STATISTICS_OUTCOMES + OVERFLOW_OUTCOMES, /* histograms: buckets, sum */
+        STATISTICS_WORKERS = STATISTICS_WAITS + WAIT_REASONS * (METRICS_BUCKETS + 1),
         STATISTICS_VALUES_MAX = STATISTICS_WORKERS + WORKER_COUNTERS_MAX,
 };
+_Static_assert(STATISTICS_WORKERS == GRANTS_COUNTED, "statistics: what the grants page keeps");
 
 /* The worker IDs for which IDs are counted, and the width of the whole run. */
 struct statistics_run {

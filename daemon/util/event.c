@@ -65,9 +65,9 @@ int event_dispatch(struct event_loop *loop) {
         int64_t now_ns;
 
         loop->stopped = n < 0 && errno == EINTR;
-        if (n < 0)
-                return loop->stopped ? 0 : -errno;
-        now_ns = time_ns(CLOCK_BOOTTIME);
+        if (n < 0 && !loop->stopped)
+                return -errno;
+        loop->woke_ns = now_ns = time_ns(CLOCK_BOOTTIME);
         for (int i = 0; i < n; i++) {
                 struct event_source *source = events[i].data.ptr;
 
@@ -103,4 +103,6 @@ void event_run_rounds(struct event_loop *loop, const event_round *rounds, size_t
                 due_ns = next_ns < due_ns ? next_ns : due_ns;
         }
         event_arm(loop, due_ns);
+        if (loop->woke_ns != 0)
+                histogram_add(&loop->delay, time_ns(CLOCK_BOOTTIME) - loop->woke_ns);
 }

@@ -14,6 +14,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "shm/metrics.h"
+
 struct event_source {
         int fd;
         void (*ready)(void *context, uint32_t events, int64_t now_ns); /* EPOLL… */
@@ -30,6 +32,8 @@ struct event_loop {
         int64_t armed_ns; /* what the timer is set to; INT64_MAX: nothing */
         int64_t now_ns;   /* the same for all rounds after a batch of events */
         bool stopped;     /* the last wait was, see event_dispatch() */
+        int64_t woke_ns;  /* the last wait ended; 0: none did yet */
+        struct histogram delay; /* from there to the end of the rounds; any thread reads it */
         struct event_source timer;
 };
 #define EVENT_LOOP_NONE ((struct event_loop){ .epoll_fd = -1, .timer_fd = -1 })

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
-/* The Prometheus text exposition format, with every metric of shm/statistics.h. */
+/* The Prometheus text exposition format, with every metric of shm/metrics.h. */
 #include <stdio.h>
 
 #include "libclient/observe/sample.h"

@@ -126,6 +126,22 @@ uint64_t sample_ids(const struct sample *sample) {
         return ids;
 }
 
+int64_t sample_overflows(const struct sample *sample) {
+        const struct statistics_counters *c = &sample->statistics.header.counters;
+
+        /* unsigned: damage must not overflow */
+        return (int64_t)((uint64_t)c->overflows_waited + (uint64_t)c->overflows_again +
+                         (uint64_t)c->overflows_timeout);
+}
+
+double sample_overflow_wait_us(const struct sample *sample) {
+        const struct histogram_values *waits =
+                &sample->statistics.header.histograms.wait_overflow;
+        uint64_t count = histogram_count(waits);
+
+        return count == 0 ? 0 : (double)waits->sum_ns / (double)count / 1e3;
+}
+
 int64_t sample_age_ms(const struct sample *sample) {
         int64_t age_ns;
 
@@ -158,14 +174,14 @@ static bool comparable(const struct sample *before, const struct sample *after) 
                a->counters.start_unix_ms == b->counters.start_unix_ms &&
                a->worker_first == b->worker_first && a->worker_count == b->worker_count &&
                a->updated_boot_ns < b->updated_boot_ns &&
-               a->counters.overflows <= b->counters.overflows &&
-               a->counters.overflow_wait_ns <= b->counters.overflow_wait_ns;
+               sample_overflows(before) <= sample_overflows(after) &&
+               a->histograms.wait_overflow.sum_ns <= b->histograms.wait_overflow.sum_ns;
 }
 
 void rates_between(const struct sample *before, const struct sample *after, struct rates *ret) {
         const struct statistics_segment *a = &before->statistics.header;
         const struct statistics_segment *b = &after->statistics.header;
-        double overflows;
+        double waits;
 
         *ret = (struct rates){ 0 };
         if (!comparable(before, after))
@@ -180,10 +196,11 @@ void rates_between(const struct sample *before, const struct sample *after, stru
                 ret->workers[i] = (double)ids / ret->seconds;
                 ret->ids += ret->workers[i];
         }
-        overflows = (double)b->counters.overflows - (double)a->counters.overflows;
-        ret->overflows = overflows / ret->seconds;
-        if (overflows > 0)
-                ret->wait_us = ((double)b->counters.overflow_wait_ns -
-                                (double)a->counters.overflow_wait_ns) /
-                               overflows / 1e3;
+        ret->overflows = ((double)sample_overflows(after) - (double)sample_overflows(before)) /
+                         ret->seconds;
+        waits = (double)histogram_count(&b->histograms.wait_overflow) -
+                (double)histogram_count(&a->histograms.wait_overflow);
+        if (waits > 0)
+                ret->wait_us = ((double)b->histograms.wait_overflow.sum_ns -
+                                (double)a->histograms.wait_overflow.sum_ns) / waits / 1e3;
 }

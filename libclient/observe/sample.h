@@ -17,6 +17,7 @@ enum sample_state {
         SAMPLE_IDLE,
         SAMPLE_WAITING, /* the clock holds IDs back for a while */
         SAMPLE_FAILED,  /* until the operator acts */
+        SAMPLE_STATES,
 };
 
 /* One word for a column, one for JSON, and words for a sentence. */
@@ -78,6 +79,10 @@ uint32_t sample_workers(const struct sample *sample);
 /* Does the run have this worker, or were its IDs counted before the run shrank? */
 bool sample_worker_counts(const struct sample *sample, uint32_t worker);
 uint64_t sample_ids(const struct sample *sample);           /* of all workers */
+/* Calls that found their lane's tick used up, whatever became of them. */
+int64_t sample_overflows(const struct sample *sample);
+/* The mean time in us that calls waited for the next tick; 0: none waited. */
+double sample_overflow_wait_us(const struct sample *sample);
 int64_t sample_age_ms(const struct sample *sample);         /* of the statistics; SAMPLE_UNKNOWN */
 int64_t sample_fence_ahead_ms(const struct sample *sample); /* SAMPLE_UNKNOWN */
 

@@ -97,7 +97,7 @@ struct totals {
         int64_t updated_ns;
         struct statistics_counters counters;
         uint64_t worker_ids, honest_ids, honest_waits;
-        uint64_t buckets[OVERFLOW_BUCKETS];
+        struct histogram_values waits;
 };
 
 static void copy_totals(const struct statistics_segment *s, struct totals *ret) {
@@ -106,7 +106,7 @@ static void copy_totals(const struct statistics_segment *s, struct totals *ret) 
 
         *ret = (struct totals){ .updated_ns = s->updated_boot_ns, .counters = s->counters,
                                 .worker_ids = s->worker_ids[0] };
-        memcpy(ret->buckets, s->overflow_wait, sizeof(ret->buckets));
+        ret->waits = s->histograms.wait_overflow;
         for (uint32_t i = 0; i < s->client_count; i++)
                 if (clients[i].uid == UID_HONEST) {
                         ret->honest_ids += clients[i].ids;
@@ -149,11 +149,11 @@ static const struct statistics_segment *map_statistics(void) {
 
 static void expect_monotonic(const struct totals *a, const struct totals *b) {
         cr_assert_geq(b->worker_ids, a->worker_ids);
-        cr_assert_geq(b->counters.overflows, a->counters.overflows);
-        cr_assert_geq(a->counters.overflows, 0);
-        cr_assert_geq(b->counters.overflow_wait_ns, a->counters.overflow_wait_ns);
-        for (unsigned i = 0; i < OVERFLOW_BUCKETS; i++)
-                cr_assert_geq(b->buckets[i], a->buckets[i]);
+        cr_assert_geq(b->counters.overflows_waited, a->counters.overflows_waited);
+        cr_assert_geq(a->counters.overflows_waited, 0);
+        cr_assert_geq(b->waits.sum_ns, a->waits.sum_ns);
+        for (unsigned i = 0; i < METRICS_BUCKETS; i++)
+                cr_assert_geq(b->waits.buckets[i], a->waits.buckets[i]);
 }
 
 /* Two scribblers, two honest clients. Red when take_in() (statistics.c) counts a

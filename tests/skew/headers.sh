@@ -43,7 +43,7 @@ far/wire.h)
         number WIRE_VERSION_MIN 3
         ;;
 next/statistics.h | far/statistics.h)
-        number STATISTICS_VERSION 2
+        number STATISTICS_VERSION 3
         move worker_first daemon_version
         ;;
 older/statistics.h)

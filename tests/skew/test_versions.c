@@ -166,7 +166,7 @@ Test(versions, the_tool_says_what_to_install) {
 Test(versions, the_statistics_say_what_to_use) {
         start("next");
         run("SFSHM_STAT_TOOL", TOOL_ARGUMENTS("--socket", d.socket));
-        expect_said(".statistics has version 2, this sfshm-stat understands 1: use the one "
+        expect_said(".statistics has version 3, this sfshm-stat understands 2: use the one "
                     "that came with that sfshmd");
         tool_run(&result, "SFSHM_STAT_TOOL_NEXT",
                  TOOL_ARGUMENTS("--socket", d.socket), "", 0);
@@ -175,7 +175,7 @@ Test(versions, the_statistics_say_what_to_use) {
         end();
         start("this");
         run("SFSHM_STAT_TOOL_NEXT", TOOL_ARGUMENTS("--socket", d.socket));
-        expect_said(".statistics has version 1, this sfshm-stat-next understands 2");
+        expect_said(".statistics has version 2, this sfshm-stat-next understands 3");
         run("SFSHM_STAT_TOOL_OLDER", TOOL_ARGUMENTS("--socket", d.socket));
         expect_said(".clock has version 1, this sfshm-stat-older understands 0");
         end();

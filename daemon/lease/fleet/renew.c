@@ -171,15 +171,9 @@ static int commit_host(struct fleet *f, bool revive) {
 
 static void report_renewal(const struct fleet *f, int64_t sent_ns) {
         struct lease_counters *counters = f->parts.counters;
-        int64_t took_ns = fleet_boot_ns(f) - sent_ns;
-        unsigned bucket = 0;
 
-        while (bucket < RENEWAL_BUCKETS - 1 && took_ns > (int64_t)renewal_bucket_ns[bucket])
-                bucket++;
         fleet_count(&counters->renewals);
-        fleet_count(&counters->renewal[bucket]);
-        /* relaxed: a number for display */
-        atomic_fetch_add_explicit(&counters->renewal_ns, took_ns, memory_order_relaxed);
+        histogram_add(&counters->renewal, fleet_boot_ns(f) - sent_ns);
 }
 
 static int take_renewal(struct fleet *f, int r, int64_t sent_ns) {

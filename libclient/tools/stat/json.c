@@ -45,6 +45,13 @@ static void print_clock(FILE *out, const struct sample *sample) {
                 sample->worker_first, sample->worker_count);
 }
 
+static void print_histogram(FILE *out, const char *name, const struct histogram_values *values) {
+        fprintf(out, "\"%s\":{\"sum_ns\":%" PRIu64 ",\"buckets\":[", name, values->sum_ns);
+        for (unsigned i = 0; i < METRICS_BUCKETS; i++)
+                fprintf(out, "%s%" PRIu64, i ? "," : "", values->buckets[i]);
+        fputs("]},", out);
+}
+
 static void print_counters(FILE *out, const struct sample *sample) {
         const struct statistics_segment *s = &sample->statistics.header;
 
@@ -54,16 +61,18 @@ static void print_counters(FILE *out, const struct sample *sample) {
         print_ms_or_null(out, "age_ms", sample_age_ms(sample));
         print_ms_or_null(out, "fence_ahead_ms", sample_fence_ahead_ms(sample));
         fprintf(out, ",\"ids\":%" PRIu64 ",\"counters\":{", sample_ids(sample));
-#define FIELD(name, prometheus, type, divisor, help) \
+#define FIELD(name, family, label, divisor) \
         fprintf(out, "\"%s\":%" PRId64 ",", #name, s->counters.name);
-        STATISTICS_COUNTERS(FIELD)
+        METRICS_SERIES(FIELD)
 #undef FIELD
-        fputs("\"overflow_wait\":[", out);
-        for (unsigned i = 0; i < OVERFLOW_BUCKETS; i++)
-                fprintf(out, "%s%" PRIu64, i ? "," : "", s->overflow_wait[i]);
-        fputs("],\"lease_renewal\":[", out);
-        for (unsigned i = 0; i < RENEWAL_BUCKETS; i++)
-                fprintf(out, "%s%" PRIu64, i ? "," : "", s->lease_renewal[i]);
+        fprintf(out, "\"clock_state\":%" PRId64 ",\"clock_reason\":%" PRId64 "},\"histograms\":{",
+                s->counters.clock_state, s->counters.clock_reason);
+#define FIELD(name, family, label) print_histogram(out, #name, &s->histograms.name);
+        METRICS_DISTRIBUTIONS(FIELD)
+#undef FIELD
+        fputs("\"bounds_ns\":[", out);
+        for (unsigned i = 0; i < METRICS_BUCKETS - 1; i++)
+                fprintf(out, "%s%" PRIu64, i ? "," : "", metrics_bound_ns[i]);
         fputs("]}", out);
 }
 

@@ -127,10 +127,12 @@ static void print_layout(FILE *out, const struct sample *sample) {
 /* With a coordinator: the lease, and its region. */
 static void print_lease(FILE *out, const struct sample *sample) {
         const struct statistics_counters *c = &sample->statistics.header.counters;
-        double mean_ms = mean((double)c->lease_renewal_ns, (double)c->lease_renewals) / 1e6;
+        const struct histogram_values *renewal =
+                &sample->statistics.header.histograms.lease_renewal;
+        double mean_ms = mean((double)renewal->sum_ns, (double)histogram_count(renewal)) / 1e6;
         char time[ISOTIME_SIZE];
 
-        if (c->worker_claims == 0)
+        if (c->horizon_ms == 0)
                 return;
         isotime_format(c->lease_expiry_unix_ms, time);
         fprintf(out, "lease      until %s; %" PRId64 " renewals, mean %.1f ms, %" PRId64
@@ -147,14 +149,14 @@ static void print_lease(FILE *out, const struct sample *sample) {
 
 static void print_numbers(FILE *out, const struct sample *sample) {
         const struct statistics_counters *c = &sample->statistics.header.counters;
-        double wait_us = mean((double)c->overflow_wait_ns, (double)c->overflows) / 1e3;
+        double wait_us = sample_overflow_wait_us(sample);
         int64_t fence = sample_fence_ahead_ms(sample), age = sample_age_ms(sample);
 
         fprintf(out, "clients    %" PRId64 " with %" PRId64 " lanes, %" PRId64 " bytes\n",
                 c->clients, c->lanes, c->memory_bytes);
         fprintf(out, "positions  %" PRId64 ": %" PRId64 " standing, %" PRId64 " elastic\n",
                 c->positions, c->positions_standing, c->positions_elastic);
-        fprintf(out, "overflows  %" PRId64 ", mean wait %.0f us\n", c->overflows, wait_us);
+        fprintf(out, "overflows  %" PRId64 ", mean wait %.0f us\n", sample_overflows(sample), wait_us);
         if (fence != SAMPLE_UNKNOWN)
                 fprintf(out, "fence      %.1f s ahead\n", (double)fence / 1e3);
         print_lease(out, sample);

@@ -126,7 +126,8 @@ static void print_positions(struct drawing *d, const struct top_model *model) {
                   "%" PRId64 ", lanes %" PRId64 "; %" PRId64 " of %" PRId64
                   " positions; %s IDs, %" PRId64 " overflows in all",
                   c->clients, c->lanes, c->positions_standing + c->positions_elastic, c->positions,
-                  format_count((double)sample_ids(&model->after), ids), c->overflows);
+                  format_count((double)sample_ids(&model->after), ids),
+                  sample_overflows(&model->after));
 }
 
 void head_draw(struct drawing *d, const struct top_model *model, const struct top_view *view,

@@ -46,7 +46,7 @@ static void expect_waiting(const char *why) {
         cr_expect_eq(result.status, 4, "%s%s", result.out, result.err);
         cr_expect_not_null(strstr(result.out, "\"state\":\"waiting\""), "%s", result.out);
         STAT("--prometheus");
-        cr_expect_not_null(strstr(result.out, "\nsfshm_clock_state 2\n"), "%s", result.out);
+        cr_expect_not_null(strstr(result.out, "\nsfshm_state{state=\"waiting\"} 1\n"), "%s", result.out);
         TOOL("clock");
         cr_expect_eq(result.status, 4, "%s%s", result.out, result.err);
         cr_expect_not_null(strstr(result.out, why), "%s", result.out);

@@ -49,7 +49,7 @@ Test(client, is_born_with_full_cursors_and_a_header) {
         cr_expect_eq(grants->base_tick, 1000);
         cr_expect_eq(grants->lanes, 4);
         cr_expect_eq(grants->worker_first, 3);
-        cr_expect_eq(grants->size, grants_page_size(4));
+        cr_expect_eq(grants->size, grants_page_size_counted(4, grants->worker_counters));
         cr_expect_eq(grants->cursors_size, cursors_page_size(4, 2));
         cr_expect_eq(grants->generation, 9);
         cr_expect_null(client->cursors.map);

@@ -52,8 +52,8 @@ Test(fleet_counters, claims_and_what_they_found) {
 static int64_t renewals_in_buckets(void) {
         int64_t n = 0;
 
-        for (unsigned i = 0; i < RENEWAL_BUCKETS; i++)
-                n += load(&fleet_hosts.counters.renewal[i]);
+        for (unsigned i = 0; i < METRICS_BUCKETS; i++)
+                n += (int64_t)atomic_load(&fleet_hosts.counters.renewal.buckets[i]);
         return n;
 }
 
@@ -61,7 +61,7 @@ Test(fleet_counters, renewals_and_expiry) {
         cr_assert_eq(fleet_host_claim(&a, "a", 2), 0);
         cr_assert_eq(fleet_renew(a.fleet, NOW_TICK + 1000), 0);
         EXPECT(renewals, 1);
-        EXPECT(renewal[0], 1);
+        cr_expect_eq(atomic_load(&fleet_hosts.counters.renewal.buckets[0]), 1);
         EXPECT(expirations, 0);
         fleet_hosts.memory.now_ns += 60 * S;
         capture_begin();

@@ -77,7 +77,8 @@ static struct row rows[] = {
         F(slot, sequence) F(slot, span) F(slot, t0) F(slot, t1)
 
         SIZE(cursors_page)
-        F(cursors_page, overflow_wait) F(cursors_page, reserved) E(cursors_page, lanes)
+        F(cursors_page, overflow_wait) F(cursors_page, reserved0) F(cursors_page, overflows)
+        F(cursors_page, waits) F(cursors_page, reserved) E(cursors_page, lanes)
 
         SIZE(lane_words)
         F(lane_words, cursor) F(lane_words, reserved0) F(lane_words, ids)
@@ -103,8 +104,8 @@ static struct row rows[] = {
         F(statistics_segment, pid) F(statistics_segment, worker_first)
         F(statistics_segment, worker_count) F(statistics_segment, client_count)
         F(statistics_segment, clients_offset) F(statistics_segment, reserved0)
-        F(statistics_segment, daemon_version) F(statistics_segment, overflow_wait)
-        F(statistics_segment, lease_renewal) F(statistics_segment, counters) F(statistics_segment, reserved1)
+        F(statistics_segment, daemon_version) F(statistics_segment, counters)
+        F(statistics_segment, histograms) F(statistics_segment, reserved1)
         F(statistics_segment, worker_ids)
 
         SIZE(statistics_client)
@@ -160,7 +161,9 @@ static struct row rows[] = {
         C(SLOT_STANDING_A) C(SLOT_STANDING_B) C(SLOT_ELASTIC_A) C(SLOT_ELASTIC_B)
         C(CURSOR_OFFSET_BITS) C(CURSOR_SLOT_SHIFT) C(CURSOR_TICK_SHIFT) C(CURSOR_TICK_BITS)
         C(CURSOR_OFFSET_FULL) C(CURSOR_VERIFY_EVERY) C(CURSOR_SKEW_LIMIT)
-        S(LEDGER_MAGIC) C(LEDGER_VERSION) S(STATISTICS_MAGIC) C(STATISTICS_VERSION) C(RENEWAL_BUCKETS)
+        S(LEDGER_MAGIC) C(LEDGER_VERSION) S(STATISTICS_MAGIC) C(STATISTICS_VERSION) C(METRICS_BUCKETS) C(GRANTS_COUNTED)
+        C(WAIT_OVERFLOW) C(WAIT_GRANT) C(WAIT_ATTACH) C(WAIT_CLOCK)
+        C(OVERFLOW_WAITED) C(OVERFLOW_AGAIN) C(OVERFLOW_TIMEOUT)
         C(WIRE_MAGIC) C(WIRE_VERSION) C(WIRE_VERSION_MIN) C(WIRE_MESSAGE_MAX)
         C(WIRE_REFUSED_TEXT) C(WIRE_ANSWER_TEXT) C(WIRE_WELCOME_FDS)
         C(WIRE_HELLO) C(WIRE_WELCOME) C(WIRE_REFUSED) C(WIRE_WANT) C(WIRE_REFRESH)

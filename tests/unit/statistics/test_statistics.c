@@ -82,8 +82,11 @@ static void setup(void) {
         cr_assert_eq(lease_new(&lease, &mock, NULL, &config), 0);
 }
 
+static struct histogram loop_delay;
+
 static void start(void) {
-        cr_assert_eq(statistics_new(&statistics, segment, &clients, ticker, lease), 0);
+        cr_assert_eq(statistics_new(&statistics, segment, &clients,
+                                    &(struct statistics_sources){ ticker, lease, &loop_delay }), 0);
 }
 
 static void teardown(void) {
@@ -260,7 +263,10 @@ Test(statistics, an_unfinished_tick_counts) {
         set_cursor(client, 1, BASE_TICK + 5, 0, 999);
         set(&cursors_of(client)->lanes[1].overflows, 3);
         set(&cursors_of(client)->lanes[1].overflow_wait_ns, 3000);
-        set(&cursors_of(client)->overflow_wait[1], 3);
+        set(&cursors_of(client)->overflows[OVERFLOW_AGAIN], 1);
+        set(&cursors_of(client)->overflows[OVERFLOW_WAITED], 2);
+        set(&cursors_of(client)->waits[WAIT_OVERFLOW].buckets[1], 2);
+        set(&cursors_of(client)->waits[WAIT_CLOCK].sum_ns, 70);
         s = fresh_snapshot();
         cr_assert_eq(s->client_count, 1);
         cr_assert_eq(s->worker_ids[0], 93);
@@ -269,9 +275,12 @@ Test(statistics, an_unfinished_tick_counts) {
         cr_assert_eq(s->worker_ids[3], 50);
         cr_assert_eq(listed(s, 0)->ids, 183);
         cr_assert_eq(sum_of_workers(s), 183);
-        cr_assert_eq(s->counters.overflows, 3);
-        cr_assert_eq(s->counters.overflow_wait_ns, 3000);
-        cr_assert_eq(s->overflow_wait[1], 3);
+        cr_assert_eq(s->counters.overflows_again, 1);
+        cr_assert_eq(s->counters.overflows_waited, 2);
+        cr_assert_eq(s->histograms.wait_overflow.buckets[1], 2);
+        cr_assert_eq(s->histograms.wait_clock.sum_ns, 70);
+        cr_assert_eq(listed(s, 0)->overflows, 3);
+        cr_assert_eq(listed(s, 0)->overflow_wait_ns, 3000);
         cr_assert_eq(s->counters.clients, 1);
         cr_assert(listed(s, 0)->client == 1 && listed(s, 0)->lanes == 2);
         cr_assert(listed(s, 0)->pid == 4711 && listed(s, 0)->uid == 1001);
@@ -342,10 +351,13 @@ Test(statistics, S1_lies_are_left_out) {
                 set(&cursors_of(liar)->lanes[0].overflow_wait_ns, ~lie);
                 set(&cursors_of(liar)->lanes[0].cursor, lie | lie << 23);
                 set(&cursors_of(liar)->overflow_wait[11], lie);
+                set(&cursors_of(liar)->overflows[OVERFLOW_WAITED], lie);
+                set(&cursors_of(liar)->waits[WAIT_GRANT].sum_ns, ~lie);
                 s = fresh_snapshot();
                 cr_assert(s->worker_ids[0] >= last);
                 last = s->worker_ids[0];
-                cr_assert(s->counters.overflows >= 0 && s->counters.overflow_wait_ns >= 0);
+                cr_assert(s->counters.overflows_waited >= 0);
+                cr_assert(s->histograms.wait_grant.sum_ns <= INT64_MAX);
         }
         /* a minute's worth of one worker is more than this test can be old */
         cr_assert(last < UINT64_C(4096) * 1000 * 60, "%ju", (uintmax_t)last);
@@ -410,4 +422,82 @@ Test(statistics, totals_are_exact_while_clients_come_and_go) {
                 client_leaves(client);
         }
         cr_assert_eq(sum_of_workers(fresh_snapshot()), handed_out);
+}
+
+/* An older library knows one histogram, and counts -EAGAIN in it. Red without add_older(). */
+Test(statistics, an_older_librarys_page_is_read) {
+        struct client *client;
+        const struct statistics_segment *s;
+
+        start();
+        client = client_make(1, 1);
+        set(&cursors_of(client)->overflow_wait[4], 3); /* up to 1 ms */
+        set(&cursors_of(client)->overflow_wait[OVERFLOW_BUCKETS - 1], 1);
+        set(&cursors_of(client)->lanes[0].overflows, 4);
+        set(&cursors_of(client)->lanes[0].overflow_wait_ns, 2000000);
+        s = fresh_snapshot();
+        cr_expect_eq(s->counters.overflows_waited, 4);
+        cr_expect_eq(s->counters.overflows_again, 0);
+        cr_expect_eq(s->histograms.wait_overflow.buckets[metrics_bucket(1000000)], 3);
+        cr_expect_eq(s->histograms.wait_overflow.buckets[METRICS_BUCKETS - 1], 1);
+        cr_expect_eq(s->histograms.wait_overflow.sum_ns, 2000000);
+}
+
+/* What an earlier daemon of this boot has shown goes on; gauges do not, nor what no daemon can
+ * have counted. Red without continue_earlier(). */
+Test(statistics, counters_go_on_from_the_segment) {
+        const struct statistics_segment *s;
+        struct client *client;
+
+        segment->counters.grants = 1000;
+        segment->counters.extensions = -5;
+        segment->counters.overflows_again = 50;
+        segment->counters.positions = 77;
+        segment->counters.clock_last_rollback_unix_ms = 123;
+        segment->histograms.wait_grant.buckets[3] = 8;
+        segment->histograms.fence_write.buckets[2] = 9;
+        segment->worker_ids[1] = 5000;
+        start();
+        statistics_count(statistics, &(struct statistics_counters){ .grants = 2, .extensions = 3 });
+        client = client_make(1, 1);
+        set(&worker_ids_of(client)[1], 7);
+        set(&cursors_of(client)->overflows[OVERFLOW_AGAIN], 1);
+        s = fresh_snapshot();
+        cr_expect_eq(s->counters.grants, 1002);
+        cr_expect_eq(s->counters.extensions, 3);
+        cr_expect_eq(s->counters.overflows_again, 51);
+        cr_expect_eq(s->counters.positions, 0);
+        cr_expect_eq(s->counters.clock_last_rollback_unix_ms, 123);
+        cr_expect_eq(s->histograms.wait_grant.buckets[3], 8);
+        cr_expect_geq(s->histograms.fence_write.buckets[2], 9);
+        cr_expect_eq(s->worker_ids[1], 5007);
+}
+
+/* A client's page keeps what was counted of it: the next daemon adds the rest, once. Red when
+ * statistics_adopt() takes what the page shows for counted. */
+Test(statistics, an_adopted_client_is_counted_from_its_page) {
+        const uint32_t size = grants_page_size_counted(1, WORKERS);
+        struct client *client = client_make(1, 1);
+        struct grants_page *grants = calloc(1, size);
+        uint64_t *counted;
+        uint32_t workers;
+
+        cr_assert_not_null(grants);
+        memcpy(grants, client->grants.map, grants_page_size(1));
+        free(client->grants.map);
+        client->grants.map = grants;
+        grants->lanes = 1;
+        grants->size = size;
+        counted = client_counted(client, &workers);
+        cr_assert_eq(workers, WORKERS);
+        cr_assert_eq((uintptr_t)(counted + GRANTS_COUNTED + WORKERS), (uintptr_t)grants + size);
+        counted[GRANTS_COUNTED + 2] = 100;
+        segment->worker_ids[2] = 100;
+        set(&worker_ids_of(client)[2], 130);
+        start();
+        statistics_adopt(statistics, client);
+        cr_expect_eq(fresh_snapshot()->worker_ids[2], 130);
+        cr_expect_eq(counted[GRANTS_COUNTED + 2], 130);
+        client_leaves(client);
+        cr_expect_eq(fresh_snapshot()->worker_ids[2], 130);
 }
