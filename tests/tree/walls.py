@@ -26,6 +26,7 @@ LIBRARIES = {
     "jansson": re.compile(r"jansson\.h"),
     "libmicrohttpd": re.compile(r"microhttpd\.h"),
     "libzookeeper": re.compile(r"zookeeper/"),
+    "ncurses": re.compile(r"ncurses\.h"),
 }
 LIBC = re.compile(
     r"(linux|sys|netinet|arpa)/\w+\.h|(assert|ctype|dirent|endian|errno|fcntl|getopt|grp|inttypes|"

@@ -10,6 +10,7 @@
 #include "libclient/observe/prometheus.h"
 #include "libclient/tools/stat/stat.h"
 #include "libclient/observe/take.h"
+#include "libclient/tools/top/live.h"
 #include "libclient/tools/top/top.h"
 #include "shm/process/process.h"
 
@@ -144,8 +145,13 @@ static int show_top(const struct settings *settings) {
                 .count = settings->count,
         };
 
-        return settings->batch ? top_batch(&top, stdout)
-                               : print_usage_error("this build has no screen: --top needs --batch");
+        if (settings->batch)
+                return top_batch(&top, stdout);
+#ifdef SFSHM_TOP
+        return live_run(&top);
+#else
+        return print_usage_error("this build has no screen, only --top --batch");
+#endif
 }
 
 static int read_words(struct settings *settings, char *words[], int n) {
