@@ -24,7 +24,7 @@ struct exporter_reply {
 /* Starts it for the daemon and waits until it listens; at a port of its own, or at
  * unix:SOCKET if the path is not "". */
 void exporter_start(struct exporter *e, const struct private_daemon *d, const char *socket);
-/* SIGTERM; it must end with 0. */
+/* SIGTERM, if it runs; it must end with 0. */
 void exporter_stop(struct exporter *e);
 
 /* A connection, or -1 if it is refused. */
