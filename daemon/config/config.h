@@ -30,7 +30,6 @@ struct config {
         char *socket_group; /* "": the daemon's own */
         char *state_dir;
         char *shm; /* a POSIX name, or an absolute directory on a tmpfs */
-        char *metrics_listen;
         uint32_t max_clients;
         /* [id] */
         struct id_layout layout; /* id.layout, id.epoch, id.region_bits */

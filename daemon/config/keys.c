@@ -26,8 +26,6 @@ const struct config_key config_keys[] = {
           KEY_RESTART, "directory on a disk for what must survive a reboot" },
         { "daemon.shm", KEY_SHM, AT(shm), 1, SHM_MAX, "/sfshm", false, KEY_RESTART,
           "shared memory: a POSIX name, or an absolute directory on a tmpfs" },
-        { "daemon.metrics_listen", KEY_OFF, AT(metrics_listen), 1, 3, "off", false, KEY_RESTART,
-          "address of the metrics endpoint" },
         { "daemon.max_clients", KEY_U32, AT(max_clients), 1, 65536, "4096", false, KEY_RESTART,
           "highest number of clients attached at once" },
         { "id.epoch", KEY_EPOCH, AT(layout.epoch_unix_ms), 0, 0, "2025-01-01T00:00:00Z", false,

@@ -14,7 +14,6 @@ enum key_type {
         KEY_URLS,    /* see addresses.h */
         KEY_HOSTS,   /* see addresses.h */
         KEY_SHM,     /* /name or an absolute directory */
-        KEY_OFF,     /* "off" */
         KEY_BACKEND, /* "local", "etcd", "zookeeper": the last type of text */
         /* numbers */
         KEY_MODE,     /* mode_t, octal */

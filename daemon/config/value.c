@@ -43,8 +43,6 @@ static const struct kind {
                        .detail = "; a path belongs in zookeeper.prefix" },
         [KEY_SHM] = { .takes = "a POSIX name such as /sfshm, or a directory with a second slash, "
                                "such as /run/sfshm/shm; of at most 255 bytes" },
-        [KEY_OFF] = { .words = (const char *const[]){ "off", NULL },
-                      .takes = "only off in this version" },
         [KEY_BACKEND] = { .words = (const char *const[]){ "local", "etcd", "zookeeper", NULL },
                           .takes = "local, etcd or zookeeper" },
         [KEY_MODE] = { .size = 4, .takes = "octal permissions from 0 to 0777" },
@@ -172,7 +170,6 @@ static bool text_allowed(const struct config_key *key, const char *text) {
                 return addresses_check_hosts(text) == 0;
         case KEY_SHM:
                 return shm_allowed(text);
-        case KEY_OFF:
         case KEY_BACKEND:
                 return parse_word(text, kinds[key->type].words, &index) == 0;
         default:

@@ -22,7 +22,6 @@ Test(config, defaults) {
         cr_assert_str_eq(c->socket_group, "");
         cr_assert_str_eq(c->state_dir, "/var/lib/sfshm");
         cr_assert_str_eq(c->shm, "/sfshm");
-        cr_assert_str_eq(c->metrics_listen, "off");
         cr_assert_eq(c->max_clients, 4096);
         cr_assert_eq(memcmp(&c->layout, &id_layout_default, sizeof(c->layout)), 0);
         cr_assert_eq(c->region, 0);
@@ -57,7 +56,7 @@ Test(config, every_key_can_be_set) {
                                 "socket = /tmp/a b.sock\n"
                                 "socket_mode=0660\r\n"
                                 "socket_group = adm\n"
-                                "state_dir=/s\nshm = /dev/shm/x\nmetrics_listen = off\n"
+                                "state_dir=/s\nshm = /dev/shm/x\n"
                                 "max_clients = 7\n"
                                 "[id]\nepoch = 2024-02-29T12:34:56Z\nlayout = 40/11/12\n"
                                 "region_bits = 3\nregion = 5\n"
@@ -261,7 +260,7 @@ Test(config, the_defaults_of_the_table_are_in_force) {
                         cr_assert(asprintf(&sets[n++], "%s=%s", key->name, key->default_text) > 0);
         }
         sets[n] = NULL;
-        cr_assert_eq(config_n_keys, 49);
+        cr_assert_eq(config_n_keys, 48);
         cr_assert_eq(n, 30);
         c = config_fixture_load(FIRST, sets);
         cr_assert(memcmp(&c->layout, &defaults->layout, sizeof(c->layout)) == 0);

@@ -69,7 +69,7 @@ Test(config_refused, bad_lines_and_values) {
                 { "[workers]\ncount = 18446744073709551617\n", 2, "not allowed", "" },
                 { "[workers]\nbackend = redis\n", 2,
                   "workers.backend = \"redis\"", "local, etcd or zookeeper" },
-                { "[daemon]\nmetrics_listen = :9100\n", 2, "metrics_listen", "takes only off" },
+                { "[daemon]\nmetrics_listen = off\n", 2, "metrics_listen", "" },
                 { "[daemon]\nsocket = sfshm.sock\n", 2,
                   "an absolute path, at most 107 bytes", "" },
                 { "[daemon]\nsocket_mode = 888\n", 2, "octal permissions", "" },
