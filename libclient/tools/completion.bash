@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-# Completion of sfshm, sfshm-stat and sfshmd for bash. Commands, options and what they take
-# come from the help of the program, so that each release completes its own.
+# Completion of sfshm, sfshm-exporter, sfshm-stat and sfshmd for bash. Commands, options and
+# what they take come from the help of the program, so that each release completes its own.
 
 # _sfshm_help PROGRAM [COMMAND]
 _sfshm_help() {
@@ -63,4 +63,4 @@ _sfshm() {
         mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
 }
 
-complete -o filenames -F _sfshm sfshm sfshm-stat sfshmd
+complete -o filenames -F _sfshm sfshm sfshm-exporter sfshm-stat sfshmd

@@ -8,7 +8,7 @@ wrong() {
         printf 'FAILED: %s\n' "$*"
         systemctl status --no-pager --full sfshmd.service sfshmd.socket || :
         journalctl --no-pager --unit=sfshmd.service --unit=sfshmd.socket --lines=60 || :
-        cat /test/etcd.log 2>/dev/null || :
+        cat /test/etcd.log /test/answer 2>/dev/null || :
         exit 1
 }
 
@@ -175,6 +175,35 @@ systemctl start sfshmd.service && wrong "it starts with a damaged state"
 expect "a damaged state: status 3" is ExecMainStatus 3
 expect "a damaged state: failed, not restarted" is ActiveState failed
 expect "a damaged state: the status says so" [ -n "$(property StatusText)" ]
+
+# ---- the exporter, if it was built
+
+# http PATH: the answer of the exporter
+http() {
+        exec 3<>/dev/tcp/127.0.0.1/9463
+        printf 'GET %s HTTP/1.1\r\nHost: x\r\n\r\n' "$1" >&3
+        cat <&3
+        exec 3>&-
+}
+
+says() {
+        http "$1" >/test/answer
+        grep -q -e "$2" /test/answer
+}
+
+if [[ -e /usr/local/sbin/sfshm-exporter ]]; then
+        systemctl start sfshm-exporter.socket
+        expect "a request starts the exporter: the daemon is dead" says /readyz '^dead: '
+        expect "it is another user" \
+                [ "$(stat -c %U "/proc/$(property MainPID sfshm-exporter.service)")" = sfshm-exporter ]
+        printf '[workers]\nfirst = 17\n' >/etc/sfshm/sfshmd.conf
+        rm -f /var/lib/sfshm/* /dev/shm/sfshm.*
+        systemctl reset-failed sfshmd.service
+        systemctl start sfshmd.socket sfshmd.service
+        expect "it sees the daemon from its sandbox" within 30 says /readyz '^serving: '
+        expect "with its statistics" says /metrics '^sfshm_ids_total{worker="17"} '
+        systemctl stop sfshmd.service sfshmd.socket sfshm-exporter.service sfshm-exporter.socket
+fi
 
 # ---- with a coordinator, by the drop-in of the unit's comment, as a host anew
 

@@ -28,9 +28,9 @@ fi
 
 # ---- the root file system
 
-# what the daemon is linked with, by the names of this system
+# what the programs are linked with, by the names of this system
 libraries() {
-        ldd "$SFSHMD" | sed -n 's|.*=> */[^ ]*/\([^ ]*\) .*|*/\1|p' | sort -u |
+        ldd "$SFSHMD" ${SFSHM_EXPORTER:+"$SFSHM_EXPORTER"} | sed -n 's|.*=> */[^ ]*/\([^ ]*\) .*|*/\1|p' | sort -u |
                 xargs dpkg-query -S | sed 's/:.*//' | sort -u
 }
 

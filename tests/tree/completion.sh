@@ -32,6 +32,10 @@ explained() {
 stat_options=$(complete_words "$SFSHM_STAT_TOOL" --)
 expect sfshm-stat "$stat_options" "$(explained "$man/sfshm-stat.1")"
 expect sfshmd "$(complete_words "$SFSHMD" --)" "$(explained "$SFSHM_SOURCE/daemon/man/sfshmd.8")"
+if [[ -n ${SFSHM_EXPORTER-} ]]; then
+        expect sfshm-exporter "$(complete_words "$SFSHM_EXPORTER" --)" \
+                "$(explained "$man/sfshm-exporter.8")"
+fi
 expect sfshm "$(complete_words "$SFSHM_TOOL" --)" "$(explained "$man/sfshm.1")"
 
 commands=$(complete_words "$SFSHM_TOOL" '')

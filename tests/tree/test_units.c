@@ -9,6 +9,7 @@
 #include "daemon/config/units.h"
 #include "daemon/reserve/standing.h"
 #include "daemon/host/exit_status.h"
+#include "libclient/exporter/listen.h"
 
 #define SECOND INT64_C(1000000000)
 /* From exec to the first extension, with a margin; RestartSec= comes on top. */
@@ -39,7 +40,9 @@ static const char *value_of(const char *unit, const char *key) {
         unsigned found = 0;
         FILE *file;
 
-        snprintf(path, sizeof(path), "%s/daemon/units/%s", getenv("SFSHM_SOURCE"), unit);
+        snprintf(path, sizeof(path), "%s/%s/%s", getenv("SFSHM_SOURCE"),
+                 strncmp(unit, "sfshm-exporter.", 15) == 0 ? "libclient/exporter" : "daemon/units",
+                 unit);
         file = fopen(path, "re");
         cr_assert_not_null(file, "cannot read %s", path);
         while (fgets(line, sizeof(line), file)) {
@@ -133,4 +136,15 @@ Test(units, what_must_not_be_hardened_is_not) {
         cr_expect_str_eq(value_of("sfshmd.service", "PrivateUsers"), "no");
         cr_expect_str_eq(value_of("sfshmd.service", "RemoveIPC"), "no");
         cr_expect_str_eq(value_of("sfshmd.service", "ProtectClock"), "no");
+}
+
+/* The exporter reads what members of the daemon's group may read, and nobody sees it from
+ * another host. */
+Test(units, exporter) {
+        cr_expect_str_eq(value_of("sfshm-exporter.socket", "ListenStream"), LISTEN_DEFAULT);
+        cr_expect_str_eq(value_of("sfshm-exporter.socket", "IPAddressAllow"), "localhost");
+        cr_expect_str_eq(value_of("sfshm-exporter.service", "SupplementaryGroups"),
+                         value_of("sfshmd.service", "Group"));
+        cr_expect_str_neq(value_of("sfshm-exporter.service", "User"),
+                          value_of("sfshmd.service", "User"));
 }

@@ -9,19 +9,27 @@ if ! command -v systemd-analyze >/dev/null; then
 fi
 directory=$(mktemp -d "${TMPDIR:-/tmp}/sfshm.XXXXXX")
 trap 'rm -rf "$directory"' EXIT
-cp "$SFSHM_SOURCE/daemon/units/sfshmd.socket" "$directory"
+cp "$SFSHM_SOURCE/daemon/units/sfshmd.socket" \
+        "$SFSHM_SOURCE/libclient/exporter/sfshm-exporter.socket" "$directory"
 # the program must exist: use the built one, it is not installed
 sed "s|^ExecStart=/usr/sbin/sfshmd|ExecStart=$SFSHMD|" "$SFSHM_SOURCE/daemon/units/sfshmd.service" \
         >"$directory/sfshmd.service"
-systemd-analyze verify --man=no "$directory/sfshmd.socket" "$directory/sfshmd.service" \
-        2>"$directory/verify"
-if [ -s "$directory/verify" ]; then
-        cat "$directory/verify"
-        exit 1
-fi
-# in tenths
-systemd-analyze security --offline=true --no-pager --threshold=15 "$directory/sfshmd.service"
-# systemd-sysusers can create the account
+sed "s|^ExecStart=/usr/sbin/sfshm-exporter|ExecStart=${SFSHM_EXPORTER:-$SFSHMD}|" \
+        "$SFSHM_SOURCE/libclient/exporter/sfshm-exporter.service" >"$directory/sfshm-exporter.service"
+for program in sfshmd sfshm-exporter; do
+        systemd-analyze verify --man=no "$directory/$program.socket" "$directory/$program.service" \
+                2>"$directory/verify"
+        if [ -s "$directory/verify" ]; then
+                cat "$directory/verify"
+                exit 1
+        fi
+        # in tenths
+        systemd-analyze security --offline=true --no-pager --threshold=15 \
+                "$directory/$program.service"
+done
+# systemd-sysusers can create the accounts
 mkdir "$directory/etc"
-systemd-sysusers --root="$directory" "$SFSHM_SOURCE/daemon/units/sfshm.sysusers"
+systemd-sysusers --root="$directory" "$SFSHM_SOURCE/daemon/units/sfshm.sysusers" \
+        "$SFSHM_SOURCE/libclient/exporter/sfshm-exporter.sysusers"
 grep -q '^sfshm:' "$directory/etc/passwd"
+grep -q '^sfshm-exporter:' "$directory/etc/passwd"

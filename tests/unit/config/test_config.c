@@ -261,7 +261,7 @@ Test(config, the_defaults_of_the_table_are_in_force) {
         }
         sets[n] = NULL;
         cr_assert_eq(config_n_keys, 48);
-        cr_assert_eq(n, 30);
+        cr_assert_eq(n, 29);
         c = config_fixture_load(FIRST, sets);
         cr_assert(memcmp(&c->layout, &defaults->layout, sizeof(c->layout)) == 0);
         cr_assert(c->standing_ns == defaults->standing_ns && c->uid_bytes == defaults->uid_bytes);
