@@ -2,13 +2,28 @@
 #include "libclient/exporter/door.h"
 
 #include <errno.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 /* So many before those inside are looked at again. */
 #define ADMIT_AT_ONCE 32
+/* Of the process: standard ones, sockets it listens on, events, and those of a sample. */
+#define OTHER_DESCRIPTORS 32
+
+/* Guests leave the descriptors that a sample of the daemon needs: it would look dead. */
+static unsigned most_guests(void) {
+        struct rlimit limit;
+
+        if (getrlimit(RLIMIT_NOFILE, &limit) < 0 ||
+            limit.rlim_cur >= DOOR_PLACES + OTHER_DESCRIPTORS)
+                return DOOR_GUESTS;
+        return limit.rlim_cur > DOOR_LEAVING + OTHER_DESCRIPTORS
+                       ? (unsigned)limit.rlim_cur - DOOR_LEAVING - OTHER_DESCRIPTORS
+                       : 1;
+}
 
 void door_begin(struct door *door) {
-        *door = (struct door){ .daemon = NULL };
+        *door = (struct door){ .most = most_guests() };
         for (unsigned i = 0; i < DOOR_PLACES; i++)
                 door->guests[i].fd = -1;
 }
@@ -70,7 +85,7 @@ static unsigned count(const struct door *door, bool leaving_too) {
 }
 
 static bool is_full(const struct door *door) {
-        return count(door, false) >= DOOR_GUESTS;
+        return count(door, false) >= door->most;
 }
 
 bool door_has_room(struct door *door, int64_t now_ns) {

@@ -12,8 +12,9 @@
 #include <stdint.h>
 
 #define DOOR_GUESTS 512u
-/* More than that: who was sent away is inside until libmicrohttpd has closed its socket. */
-#define DOOR_PLACES 576u
+/* Who was sent away is inside until libmicrohttpd has closed its socket. */
+#define DOOR_LEAVING 64u
+#define DOOR_PLACES (DOOR_GUESTS + DOOR_LEAVING)
 #define DOOR_LIFE_NS INT64_C(5000000000)
 #define DOOR_STAY_NS INT64_C(1000000000)
 
@@ -27,6 +28,7 @@ struct door_guest {
 struct door {
         struct MHD_Daemon *daemon;
         struct door_guest guests[DOOR_PLACES];
+        unsigned most; /* guests; DOOR_GUESTS, or what RLIMIT_NOFILE permits */
         bool exhausted; /* no descriptor was left for the last one */
 };
 
