@@ -206,7 +206,7 @@ static int serve(struct reload *reload) {
         }
         server_stop(&server);
         if (r == 0)
-                log_event(LOG_LEVEL_INFO, "stop", "stopped; what clients hold runs out by itself");
+                log_event(EVENT_STOP, "stopped; what clients hold runs out by itself");
         else
                 status = ready ? STATUS_RUNTIME : (int)exit_status_of(r);
         if (r < 0 && !ready)

@@ -122,6 +122,21 @@ static void publish_state(struct timekeeper *keeper) {
                 atomic_store_explicit(&clock->unserved, 0, memory_order_release);
 }
 
+/* The guarded clock has no other reasons: those are of a daemon without worker IDs. */
+static const struct log_event *const reason_events[] = {
+        [CLOCK_REASON_NONE] = &EVENT_CLOCK_NONE,
+        [CLOCK_REASON_SLEWING] = &EVENT_CLOCK_SLEWING,
+        [CLOCK_REASON_OFFSET] = &EVENT_CLOCK_OFFSET,
+        [CLOCK_REASON_STEPPING] = &EVENT_CLOCK_STEPPING,
+        [CLOCK_REASON_HELD] = &EVENT_CLOCK_HELD,
+        [CLOCK_REASON_FENCE] = &EVENT_CLOCK_FENCE,
+        [CLOCK_REASON_ROLLBACK] = &EVENT_CLOCK_ROLLBACK,
+        [CLOCK_REASON_UNSYNC] = &EVENT_CLOCK_UNSYNCHRONISED,
+        [CLOCK_REASON_STUCK] = &EVENT_CLOCK_STUCK,
+        [CLOCK_REASON_END] = &EVENT_CLOCK_END,
+        [CLOCK_REASON_CLONED] = &EVENT_CLOCK_CLONED,
+};
+
 static enum log_level level_of(const struct timekeeper *keeper) {
         if (keeper->state == CLOCK_STATE_FAILED || keeper->reason == CLOCK_REASON_HELD)
                 return LOG_LEVEL_ERROR;
@@ -138,12 +153,12 @@ static void tell_manager(const struct timekeeper *keeper) {
 }
 
 static void timekeeper_tell(const struct timekeeper *keeper, bool first) {
-        char text[TIMEKEEPER_TEXT], event[32];
+        char text[TIMEKEEPER_TEXT];
 
         tell_manager(keeper);
-        snprintf(event, sizeof(event), "clock-%s", clock_reason_name(keeper->reason));
         if (!first || keeper->reason != CLOCK_REASON_NONE)
-                log_event(level_of(keeper), event, "%s", timekeeper_text(keeper, text));
+                log_event(log_at(level_of(keeper), *reason_events[keeper->reason]), "%s",
+                          timekeeper_text(keeper, text));
 }
 
 /* Publishes what was decided, and reports it if it is new. True: decide again. */
@@ -182,7 +197,7 @@ static void read_clocks(struct timekeeper *keeper, struct guard_reading *ret) {
         (void)wall_clock_take(keeper->wall_clock, keeper->guard->policy.require_sync, ret,
                               &suspended_ns);
         if (suspended_ns > 0)
-                log_event(LOG_LEVEL_INFO, "suspend",
+                log_event(EVENT_SUSPEND,
                           "the machine was suspended for %s: the clock ran on meanwhile",
                           describe_duration(suspended_ns, text));
 }
@@ -212,7 +227,7 @@ static void warn_of_end(struct timekeeper *keeper) {
             (keeper->alarmed_boot_ns != 0 && now_ns - keeper->alarmed_boot_ns < DAY_NS))
                 return;
         keeper->alarmed_boot_ns = now_ns;
-        log_event(LOG_LEVEL_WARNING, "epoch-end", "the last tick of id.layout and id.epoch comes "
+        log_event(EVENT_EPOCH_END, "the last tick of id.layout and id.epoch comes "
                   "in %" PRIu64 " days, and no ID follows it: plan the move to a new ID space",
                   (last - tick) / (YEAR_TICKS / 365));
 }
@@ -221,7 +236,8 @@ static void look_at_machine(struct timekeeper *keeper) {
         if (clone_watch_changed(keeper->clone_watch))
                 guard_clone(keeper->guard);
         if (clone_watch_disrupted(keeper->clone_watch))
-                log_event(LOG_LEVEL_NOTICE, "machine", "the hypervisor says that the clock may "
+                log_event(log_at(LOG_LEVEL_NOTICE, EVENT_MACHINE),
+                          "the hypervisor says that the clock may "
                           "have jumped, as in a migration: a step is handled like any other");
 }
 

@@ -163,7 +163,7 @@ static bool synchronised(struct wall_clock *wall_clock) {
 
         if (state < 0 && !wall_clock->sync_unknown) {
                 wall_clock->sync_unknown = true;
-                log_event(LOG_LEVEL_INFO, "synchronised", "adjtimex: %s: the wall clock counts as "
+                log_event(EVENT_SYNCHRONISED, "adjtimex: %s: the wall clock counts as "
                           "unsynchronised, because its state cannot be read; a service needs "
                           "ProtectClock=no and a system call filter that allows adjtimex",
                           strerror(-state));
@@ -201,7 +201,7 @@ static int arm(const struct wall_clock *wall_clock) {
 }
 
 static void disarm(struct wall_clock *wall_clock, int error) {
-        log_event(LOG_LEVEL_NOTICE, "steps", "the kernel does not report steps of the wall clock "
+        log_event(EVENT_STEPS, "the kernel does not report steps of the wall clock "
                   "(%s): while no ticks run, a step is noticed late", strerror(error));
         if (wall_clock->step_fd >= 0)
                 close(wall_clock->step_fd);

@@ -93,7 +93,7 @@ int config_refuse_section(const char *origin, const char *section) {
         char allowed[ALLOWED_MAX];
 
         list_allowed(NULL, allowed);
-        return log_failure(EINVAL, "config.unknown", "%s: unknown section [%s]; %s", origin,
+        return log_failure(EINVAL, EVENT_CONFIG_UNKNOWN, "%s: unknown section [%s]; %s", origin,
                            section, allowed);
 }
 
@@ -102,7 +102,8 @@ static int refuse_name(const char *origin, const char *name) {
         char allowed[ALLOWED_MAX];
 
         list_allowed(config_section_find(name, strcspn(name, ".")), allowed);
-        return log_failure(EINVAL, "config.unknown", "%s: unknown key %s%s%s%s; %s", origin, name,
+        return log_failure(EINVAL, EVENT_CONFIG_UNKNOWN,
+                           "%s: unknown key %s%s%s%s; %s", origin, name,
                            near ? "; did you mean " : "", near ? near->name : "", near ? "?" : "",
                            allowed);
 }
@@ -113,7 +114,7 @@ static int refuse_value(const char *origin, const struct config_key *key, const 
 
         config_value_allowed(key, allowed, sizeof(allowed));
         config_value_fault(key, text, fault, sizeof(fault));
-        return log_failure(EINVAL, "config.value",
+        return log_failure(EINVAL, EVENT_CONFIG_VALUE,
                            "%s: %s = \"%.*s%s\" is not allowed%s; %s takes %s (%s)", origin, name,
                            SHOWN_MAX, text, strlen(text) > SHOWN_MAX ? "..." : "", fault, key->name,
                            allowed, key->help);

@@ -17,7 +17,7 @@ int config_group(const struct config *config, gid_t *ret) {
         errno = 0;
         group = getgrnam(name);
         if (group == NULL)
-                return log_failure(errno ? errno : ENOENT, "socket", "there is no group '%s' "
+                return log_failure(errno ? errno : ENOENT, EVENT_SOCKET, "there is no group '%s' "
                                    "(daemon.socket_group): create it or name another", name);
         *ret = group->gr_gid;
         return 0;

@@ -56,7 +56,7 @@ static int load_set(struct config_loader *loader, const char *set) {
         int r;
 
         if (!equals)
-                return log_failure(EINVAL, "config.set",
+                return log_failure(EINVAL, EVENT_CONFIG_SET,
                                    "--set %s: '=' is missing: write --set section.key=value", set);
         name = strndup(set, (size_t)(equals - set));
         if (!name)
@@ -93,7 +93,7 @@ int config_load(struct config **ret, const char *path, char *const sets[]) {
         int r = loader.config ? load_all(&loader, path, sets) : -ENOMEM;
 
         if (r == -ENOMEM)
-                (void)log_failure(ENOMEM, "config.memory",
+                (void)log_failure(ENOMEM, EVENT_CONFIG_MEMORY,
                                   "out of memory while reading the configuration");
         for (size_t i = 0; i < CONFIG_KEYS_MAX; i++)
                 free(loader.origins[i]);

@@ -21,10 +21,11 @@ static int report_key(const struct config *before, const struct config *after,
         if (r == 0 && strcmp(old, new) != 0) {
                 r = 1;
                 if (key->change == KEY_LIVE)
-                        log_event(LOG_LEVEL_NOTICE, "reload.key", "%s is now \"%s\" (was \"%s\")",
+                        log_event(EVENT_RELOAD_KEY, "%s is now \"%s\" (was \"%s\")",
                                   key->name, new, old);
                 else
-                        log_event(LOG_LEVEL_ERROR, "reload.key", "restart needed: %s is \"%s\" and "
+                        log_event(log_at(LOG_LEVEL_ERROR, EVENT_RELOAD_KEY),
+                                  "restart needed: %s is \"%s\" and "
                                   "cannot become \"%s\" while the daemon runs", key->name, old,
                                   new);
         }
@@ -73,16 +74,16 @@ static int take_over(struct config *config, struct config *loaded) {
         int n = report_all(config, loaded, false);
 
         if (n > 0)
-                return log_failure(EBUSY, "reload", "the new configuration is not applied: "
+                return log_failure(EBUSY, EVENT_RELOAD, "the new configuration is not applied: "
                                    "restore %s, or restart sfshmd",
                                    n == 1 ? "that key" : "those keys");
         if (n == 0)
                 n = report_all(config, loaded, true);
         if (n < 0)
-                return log_failure(-n, "reload", "out of memory: the new configuration is "
+                return log_failure(-n, EVENT_RELOAD, "out of memory: the new configuration is "
                                    "not applied; send SIGHUP again");
         take_live(config, loaded);
-        log_event(LOG_LEVEL_NOTICE, "reload", "the configuration is reloaded; keys that changed: "
+        log_event(EVENT_RELOAD, "the configuration is reloaded; keys that changed: "
                   "%d", n);
         return 0;
 }
@@ -92,7 +93,7 @@ int reload_config(struct reload *reload) {
         int r = config_load(&loaded, reload->path, reload->sets);
 
         if (r < 0)
-                return log_failure(-r, "reload", "the new configuration cannot be loaded and "
+                return log_failure(-r, EVENT_RELOAD, "the new configuration cannot be loaded and "
                                    "the old one stays in force: correct what is named above and "
                                    "send SIGHUP again");
         r = take_over(reload->config, loaded);

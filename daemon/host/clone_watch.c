@@ -138,7 +138,8 @@ static int receive_one(const struct clone_watch *watch) {
 
 static void report_lost(struct clone_watch *watch) {
         if (!watch->lost_logged)
-                log_event(LOG_LEVEL_WARNING, "machine", "the kernel dropped events that were not "
+                log_event(log_at(LOG_LEVEL_WARNING, EVENT_MACHINE),
+                          "the kernel dropped events that were not "
                           "read in time: one that reported a copy of this machine would be missed");
         watch->lost_logged = true;
 }
@@ -166,7 +167,7 @@ static bool page_read(struct clone_watch *watch, struct vmclock_state *ret) {
         if (vmclock_read(watch->vmclock, ret) == 0)
                 return true;
         if (!watch->torn_logged)
-                log_event(LOG_LEVEL_WARNING, "machine",
+                log_event(log_at(LOG_LEVEL_WARNING, EVENT_MACHINE),
                           "%s is being changed all the time: it is read again later",
                           watch->calls->vmclock_path);
         watch->torn_logged = true;
@@ -202,7 +203,7 @@ bool clone_watch_disrupted(struct clone_watch *watch) {
 static void say_sources(const struct clone_watch *watch, int uevents_error, int vmclock_error) {
         const char *path = watch->calls->vmclock_path;
 
-        log_event(LOG_LEVEL_INFO, "machine",
+        log_event(EVENT_MACHINE,
                   "a copy of this machine is noticed by kernel events: %s; by VMClock: %s",
                   uevents_error < 0 ? strerror(-uevents_error) : "yes, if it has a vmgenid device",
                   vmclock_error == -ENOENT     ? "no such device"
@@ -210,10 +211,12 @@ static void say_sources(const struct clone_watch *watch, int uevents_error, int 
                   : watch->seen.has_generation ? "yes"
                                                : "no, it counts no generations");
         if (vmclock_error == -EACCES)
-                log_event(LOG_LEVEL_NOTICE, "machine", "%s cannot be opened: let a udev rule "
+                log_event(log_at(LOG_LEVEL_NOTICE, EVENT_MACHINE),
+                          "%s cannot be opened: let a udev rule "
                           "allow the daemon's user to read it", path);
         else if (vmclock_error == -EPROTO)
-                log_event(LOG_LEVEL_NOTICE, "machine", "%s is not a VMClock of version %u, the "
+                log_event(log_at(LOG_LEVEL_NOTICE, EVENT_MACHINE),
+                          "%s is not a VMClock of version %u, the "
                           "only supported one: it is not used", path,
                           VMCLOCK_PAGE_VERSION);
 }

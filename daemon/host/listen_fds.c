@@ -87,7 +87,7 @@ int listen_fds_take(struct listen_fds *ret) {
         int n = sd_listen_fds_with_names(1, &names), r;
 
         if (n < 0)
-                return log_failure(-n, "passed", "cannot read which descriptors systemd "
+                return log_failure(-n, EVENT_PASSED, "cannot read which descriptors systemd "
                                    "passed (LISTEN_FDS, LISTEN_FDNAMES): %s", strerror(-n));
         if (n == 0) {
                 free(names);
@@ -98,7 +98,7 @@ int listen_fds_take(struct listen_fds *ret) {
         if (r < 0) {
                 for (int i = 0; i < n; i++)
                         free(names[i]);
-                (void)log_failure(-r, "passed", "no memory");
+                (void)log_failure(-r, EVENT_PASSED, "no memory");
         }
         free(names);
         return r;

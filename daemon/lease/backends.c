@@ -25,7 +25,7 @@ int backends_lease_new(struct lease **ret, const struct config *config) {
                 return lease_new(ret, &fleet_backend, coordinator, config);
         if (strcmp(config->backend, "local") == 0)
                 return lease_new(ret, &lease_local, NULL, config);
-        return log_failure(EINVAL, "lease",
+        return log_failure(EINVAL, EVENT_LEASE,
                            "workers.backend=%s: there is no such backend; use local, etcd or "
                            "zookeeper", config->backend);
 }

@@ -46,11 +46,11 @@ static int check_first(const struct local *local) {
         int r = directory_evidence(&local->dir, name);
 
         if (r < 0)
-                return log_failure(-r, "state", "cannot list state directory %s: %s",
+                return log_failure(-r, EVENT_STATE, "cannot list state directory %s: %s",
                                    local->dir.path, strerror(-r));
         if (r > 0)
                 return log_failure(
-                        ENOENT, "state-missing",
+                        ENOENT, EVENT_STATE_MISSING,
                         "%s is missing, but %s/%s shows that this is no first start: IDs "
                         "may have been issued of which there is no record. Put the file back, or "
                         BEGIN_ABOVE "; " SAFE_TIME,
@@ -67,9 +67,10 @@ static int first_start(struct local *local) {
                 return r;
         r = local_write_fence(local, 0);
         if (r < 0)
-                return log_failure(-r, "state", "cannot write %s: %s; make room or repair the disk",
+                return log_failure(-r, EVENT_STATE,
+                                   "cannot write %s: %s; make room or repair the disk",
                                    local->dir.place, strerror(-r));
-        log_event(LOG_LEVEL_NOTICE, "first-start",
+        log_event(EVENT_FIRST_START,
                   local->dir.created
                           ? "created state directory %s: this is the first start with it"
                           : "state directory %s is empty: this is the first start with it",
@@ -82,7 +83,7 @@ static int check_state(const struct local *local, const struct fence_state *foun
 
         if (!identity_same_machine(found, &local->state))
                 return log_failure(
-                        EXDEV, "state-machine",
+                        EXDEV, EVENT_STATE_MACHINE,
                         "%s was written on another machine (its machine-id is not that of "
                         "/etc/machine-id): a copied disk must not issue the same IDs "
                         "twice. Give this machine worker IDs of its own (workers.first) "
@@ -96,7 +97,7 @@ static int check_state(const struct local *local, const struct fence_state *foun
          * daemons of this directory ever held. */
         if (found->worker_first != local->state.worker_first ||
             found->worker_count != local->state.worker_count)
-                log_event(LOG_LEVEL_NOTICE, "state-workers",
+                log_event(EVENT_STATE_WORKERS,
                           "the worker IDs change from %" PRIu32 "+%" PRIu32 " to %" PRIu32
                           "+%" PRIu32 "; the fence is kept",
                           found->worker_first, found->worker_count, local->state.worker_first,
@@ -108,19 +109,20 @@ static int check_state(const struct local *local, const struct fence_state *foun
 static int judge_state(const struct local *local, int r, const struct fence_state *found) {
         if (r == -EPROTO)
                 return log_failure(
-                        EPROTO, "state-version",
+                        EPROTO, EVENT_STATE_VERSION,
                         "%s was written by another version of sfshmd which this one does "
                         "not understand: run that version, or " BEGIN_ABOVE,
                         local->dir.place);
         if (r == -EBADMSG)
                 return log_failure(
-                        EBADMSG, "state-damaged",
+                        EBADMSG, EVENT_STATE_DAMAGED,
                         "%s is torn or damaged: its fence cannot be trusted, and without "
                         "one IDs could be issued twice. Put back a good copy, or "
                         BEGIN_ABOVE "; " SAFE_TIME,
                         local->dir.place);
         if (r < 0)
-                return log_failure(-r, "state", "cannot read %s: %s; repair the disk, or move the "
+                return log_failure(-r, EVENT_STATE,
+                                   "cannot read %s: %s; repair the disk, or move the "
                                    "file away and " BEGIN_ABOVE, local->dir.place, strerror(-r));
         return check_state(local, found);
 }
@@ -173,7 +175,7 @@ static int local_open(void **ret_backend, const struct fleet_kind *kind,
 
         (void)kind;
         if (!local)
-                return log_failure(ENOMEM, "state", "no memory for the local backend");
+                return log_failure(ENOMEM, EVENT_STATE, "no memory for the local backend");
         local->dir = DIRECTORY_NONE;
         r = local_start(local, config);
         if (r < 0) {

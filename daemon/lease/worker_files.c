@@ -208,7 +208,7 @@ void worker_files_tidy(const struct worker_file *file) {
 }
 
 int worker_files_failed(int error, const char *what) {
-        return log_failure(error, "worker-lock",
+        return log_failure(error, EVENT_WORKER_LOCK,
                            "cannot %s " WORKER_FILES ": %s; there sfshmd makes sure that no other "
                            "daemon of this host hands out the same worker IDs: make room, and give "
                            "uid %u access", what, strerror(error), (unsigned)geteuid());
@@ -221,7 +221,7 @@ static int check_directory(int fd) {
         if (fstat(fd, &st) < 0)
                 return worker_files_failed(errno, "examine");
         if ((st.st_mode & 022) != 0 && (st.st_mode & S_ISVTX) == 0)
-                return log_failure(EPERM, "worker-lock",
+                return log_failure(EPERM, EVENT_WORKER_LOCK,
                                    "others may remove files in " WORKER_FILES " (mode %04o): set "
                                    "its sticky bit (chmod +t)", (unsigned)st.st_mode & 07777);
         return 0;
@@ -231,7 +231,7 @@ int worker_file_open(struct worker_file *ret, const struct config *config) {
         int r, fd = open(WORKER_FILES, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
         if (fd < 0 && errno == ENOENT) {
-                log_event(LOG_LEVEL_WARNING, "worker-lock",
+                log_event(EVENT_WORKER_LOCK,
                           "there is no " WORKER_FILES ": a second daemon with the same worker IDs "
                           "would not be noticed. Mount a tmpfs there");
                 return 0;

@@ -75,7 +75,7 @@ static int refuse(const struct worker_lock *lock, const struct worker_holder *ho
 
         if (holder->pid > 0)
                 snprintf(process, sizeof(process), "process %d", (int)holder->pid);
-        return log_failure(EEXIST, "worker-held",
+        return log_failure(EEXIST, EVENT_WORKER_HELD,
                            "worker ID %" PRIu32 " is another daemon's on this host: %s of uid %u "
                            "hands out its IDs (" WORKER_FILES "/%s). Stop that daemon, or give "
                            "this one worker IDs of its own; if IDs of the two never meet, set "
@@ -130,7 +130,8 @@ int worker_lock_new(struct worker_lock **ret, const struct config *config, uint3
         int r;
 
         if (lock == NULL)
-                return log_failure(ENOMEM, "worker-lock", "no memory for the lock of worker IDs");
+                return log_failure(ENOMEM, EVENT_WORKER_LOCK,
+                                   "no memory for the lock of worker IDs");
         *lock = (struct worker_lock){ .file = WORKER_FILE_NONE, .first = first, .count = count,
                                       .space = config->space };
         r = worker_file_open(&lock->file, config);

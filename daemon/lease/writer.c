@@ -24,7 +24,7 @@ static bool is_write_requested(const struct lease *lease) {
 
 static void take_success(struct lease *lease, uint64_t fence_tick) {
         if (lease->retry_ns != 0)
-                log_event(LOG_LEVEL_NOTICE, "fence-recovered",
+                log_event(EVENT_FENCE_RECOVERED,
                           "the fence in %s can be written again",
                           lease->backend->place(lease->state));
         lease->retry_ns = 0;
@@ -37,7 +37,7 @@ static void take_success(struct lease *lease, uint64_t fence_tick) {
 static void take_failure(struct lease *lease, int error) {
         lease->over = error == -ESTALE; /* the backend has logged it */
         if (lease->retry_ns == 0 && !lease->over)
-                log_failure(-error, "fence-write",
+                log_failure(-error, EVENT_FENCE_WRITE,
                             "cannot write the fence to %s: %s; IDs are handed out up to the fence "
                             "of tick %" PRIu64 " already written, then no more; trying again until "
                             "it works: %s",

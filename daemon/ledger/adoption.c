@@ -65,7 +65,7 @@ static void tell_damage(struct adoption *adoption, const struct journal_finding 
 
         if (adoption->n_damaged++ >= LINES_MAX)
                 return;
-        log_event(LOG_LEVEL_WARNING, "ledger-damaged",
+        log_event(EVENT_LEDGER_DAMAGED,
                   "record %" PRIu32 ", slot %" PRIu32 " of the ledger (uid %" PRIu32 ") is damaged: "
                   "%" PRIu32 " positions from %" PRIu32 " up to tick %" PRIu64 " were never granted "
                   "(the fence is tick %" PRIu64 "). What it can have been rests until tick %" PRIu64
@@ -160,7 +160,7 @@ static void adopt_numbers(struct ledger *ledger) {
                 return;
         atomic_store_explicit(&segment->next_client, last + 1, memory_order_relaxed);
         if (next > 0)
-                log_event(LOG_LEVEL_WARNING, "ledger-damaged", "the ledger says that the next client "
+                log_event(EVENT_LEDGER_DAMAGED, "the ledger says that the next client "
                           "is number %" PRIu64 ", which cannot be: it is number %" PRIu64 ". Test "
                           "this host's memory", next, last + 1);
 }
@@ -204,7 +204,7 @@ int adoption_begin(struct ledger *ledger) {
         if (adoption.unknown_until > ledger->now)
                 hold_gaps(&adoption);
         if (adoption.n_damaged > LINES_MAX)
-                log_event(LOG_LEVEL_WARNING, "ledger-damaged", "%" PRIu32 " slots of the ledger are "
+                log_event(EVENT_LEDGER_DAMAGED, "%" PRIu32 " slots of the ledger are "
                           "damaged; the first %u are named above", adoption.n_damaged, LINES_MAX);
         adopt_numbers(ledger);
         /* relaxed: for the next daemon; nothing is promised of the run yet */

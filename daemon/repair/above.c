@@ -59,7 +59,7 @@ static int check_ahead(const struct id_layout *layout, uint64_t tick) {
         if (ahead_ms <= MS_PER_DAY)
                 return 0;
         return log_failure(
-                ERANGE, "fence-above",
+                ERANGE, EVENT_FENCE_ABOVE,
                 "%s is %" PRId64 " days ahead of the wall clock: "
                 "for as long there would be no IDs, or IDs which are as far ahead. Check "
                 "the clock, and that the ID is of id.layout and id.epoch; --force does "
@@ -73,12 +73,12 @@ int above_tick(const struct id_layout *layout, const char *text, bool force, uin
         int r = above_parse(layout, text, &tick);
 
         if (r == -EINVAL)
-                return log_failure(EINVAL, "fence-above",
+                return log_failure(EINVAL, EVENT_FENCE_ABOVE,
                                    "\"%s\" is neither an ID nor a time: say a "
                                    "decimal ID, or a time as " ISOTIME_FORMS,
                                    text);
         if (r < 0)
-                return log_failure(-r, "fence-above",
+                return log_failure(-r, EVENT_FENCE_ABOVE,
                                    "%s is outside the times of id.epoch and "
                                    "id.layout, from %s to %s: nothing can begin above it",
                                    text, fence_time(layout, 1, begin),
@@ -98,7 +98,7 @@ uint64_t above_least_tick(const struct config *config) {
 }
 
 int above_check(const struct id_layout *layout, uint64_t tick, uint64_t least_tick,
-                const char *event, const char *who) {
+                struct log_event event, const char *who) {
         char time[FENCE_TIME_SIZE], least_time[FENCE_TIME_SIZE];
 
         if (tick >= least_tick)

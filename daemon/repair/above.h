@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "daemon/config/config.h"
+#include "daemon/util/log_events.h"
 #include "shm/id.h"
 
 /* The tick of "251497178726420522", an ID of that layout, or of
@@ -20,4 +21,4 @@ int above_tick(const struct id_layout *layout, const char *text, bool force, uin
 uint64_t above_least_tick(const struct config *config);
 /* Is `tick` not below that? Else -EINVAL, logged: IDs of `who` could be issued twice. */
 int above_check(const struct id_layout *layout, uint64_t tick, uint64_t least_tick,
-                const char *event, const char *who);
+                struct log_event event, const char *who);

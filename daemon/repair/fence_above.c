@@ -32,7 +32,8 @@ static int check_good(const struct task *task, const struct fence_state *found) 
                 return r;
         fence_time(&found->layout, found->fence_tick, time);
         if (task->host.fence_tick < found->fence_tick)
-                return log_failure(EEXIST, "fence-above", "%s is good and says that IDs up to tick "
+                return log_failure(EEXIST, EVENT_FENCE_ABOVE,
+                                   "%s is good and says that IDs up to tick "
                                    "%" PRIu64 " (%s) may exist: the fence never goes down, here to "
                                    "tick %" PRIu64 " (%s). Say --above %s to begin above both",
                                    task->dir.place, found->fence_tick, time,
@@ -74,7 +75,8 @@ static int judge_found(const struct task *task) {
         else if (r == -ENOENT)
                 printf("%s is lost: its fence cannot be known.\n", place);
         else
-                return log_failure(-r, "fence-above", "cannot read %s: %s; repair the disk, or move "
+                return log_failure(-r, EVENT_FENCE_ABOVE,
+                                   "cannot read %s: %s; repair the disk, or move "
                                    "the file away", place, strerror(-r));
         return 0;
 }
@@ -92,7 +94,8 @@ static int carry_out_task(const struct task *task) {
                 return r;
         r = fence_file_write(task->dir.fd, &task->host, &small_file_kernel);
         if (r < 0)
-                return log_failure(-r, "fence-above", "cannot write %s: %s; make room or repair the "
+                return log_failure(-r, EVENT_FENCE_ABOVE,
+                                   "cannot write %s: %s; make room or repair the "
                                    "disk, then repeat this", task->dir.place, strerror(-r));
         r = directory_sign(&task->dir);
         if (r < 0)

@@ -15,7 +15,6 @@
 #include "daemon/repair/workers_text.h"
 #include "daemon/util/log.h"
 
-#define EVENT "workers-release"
 
 static int confirm_change(const char *question, bool yes) {
         char answer[16];
@@ -23,14 +22,14 @@ static int confirm_change(const char *question, bool yes) {
         if (yes)
                 return 0;
         if (!isatty(STDIN_FILENO))
-                return log_failure(EINVAL, EVENT, "cannot ask for confirmation, as "
+                return log_failure(EINVAL, EVENT_WORKERS_RELEASE, "cannot ask for confirmation, as "
                                    "standard input is not a terminal: say --yes");
         printf("%s [y/N] ", question);
         fflush(stdout);
         if (fgets(answer, sizeof(answer), stdin) != NULL &&
             (strcmp(answer, "y\n") == 0 || strcmp(answer, "yes\n") == 0))
                 return 0;
-        return log_failure(ECANCELED, EVENT, "nothing was changed");
+        return log_failure(ECANCELED, EVENT_WORKERS_RELEASE, "nothing was changed");
 }
 
 static void describe_owner(const struct workers_task *task, const struct fleet_owner *owner) {
@@ -108,7 +107,7 @@ static int give_fence(const struct workers_task *task, const struct workers_rele
 /* No record contradicts the operator here. */
 static int check_tick(const struct workers_task *task, uint64_t tick, bool force) {
         return force ? 0 : above_check(&task->space.layout, tick, above_least_tick(task->config),
-                                       EVENT, "the hosts that had these worker IDs");
+                                       EVENT_WORKERS_RELEASE, "the hosts that had these worker IDs");
 }
 
 static int release_above(const struct workers_task *task, const struct workers_release *release,
@@ -146,7 +145,8 @@ int release_command(struct workers_task *task, const struct workers_request *req
         release = make_release(task);
         if (*request->release == '\0' ||
             worker_set_parse(request->release, task->view->end, &release.asked) < 0)
-                return log_failure(EINVAL, EVENT, "\"%s\" is no list of worker IDs as "
+                return log_failure(EINVAL, EVENT_WORKERS_RELEASE,
+                                   "\"%s\" is no list of worker IDs as "
                                    "7 or 0-3,7, in order, within the region and below %" PRIu32,
                                    request->release, task->view->end);
         return request->above != NULL ? release_above(task, &release, request) :

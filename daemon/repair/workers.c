@@ -21,7 +21,8 @@
 /* With a wrong prefix all worker IDs seem free. */
 static void tell_if_unused(const struct workers_task *task) {
         if (task->view->contract_modified == 0)
-                log_event(LOG_LEVEL_WARNING, "workers", "no ID space was begun at %s: correct the "
+                log_event(log_at(LOG_LEVEL_WARNING, EVENT_WORKERS),
+                          "no ID space was begun at %s: correct the "
                           "address and the prefix in the configuration if one should have been, "
                           "else begin one by 'sfshm workers --begin'",
                           task->connection.place);

@@ -14,7 +14,6 @@
 #include "daemon/repair/above.h"
 #include "daemon/util/log.h"
 
-#define EVENT "workers-begin"
 
 static bool is_space(const char *text) {
         return strlen(text) == RECORD_HEX - 1 &&
@@ -32,7 +31,8 @@ int workers_begin_remembered(const char *state_dir, char ret[RECORD_HEX]) {
         if (fd >= 0)
                 close(fd);
         if (r < 0)
-                return log_failure(-r, EVENT, "cannot read %s/" FLEET_MEMORY_NAME ", which names the "
+                return log_failure(-r, EVENT_WORKERS_BEGIN,
+                                   "cannot read %s/" FLEET_MEMORY_NAME ", which names the "
                                    "space of this host: %s; run this as root or as the daemon's "
                                    "user, or on another host", state_dir,
                                    r == -EBADMSG ? "it is damaged" : strerror(-r));
@@ -55,10 +55,10 @@ static const char *choose_space(const struct workers_begin *begin,
         if (is_space(asked) && (there == NULL || strcmp(asked, there) == 0))
                 return asked;
         if (!is_space(asked))
-                log_event(LOG_LEVEL_ERROR, EVENT, "--space %s is no name of a space: it has 32 "
+                log_event(EVENT_WORKERS_BEGIN, "--space %s is no name of a space: it has 32 "
                           "lower-case hexadecimal digits", asked);
         else
-                log_event(LOG_LEVEL_ERROR, EVENT, "the space of %s is %s, not %s as %s says: "
+                log_event(EVENT_WORKERS_BEGIN, "the space of %s is %s, not %s as %s says: "
                           "correct that, or the address and the prefix in the configuration",
                           view->contract_modified != 0 ? begin->place : "this host", there, asked,
                           begin->named != NULL ? "--space" : "daemon.state_dir");
@@ -66,13 +66,15 @@ static const char *choose_space(const struct workers_begin *begin,
 }
 
 static int refuse_begun(const struct workers_begin *begin, const struct fleet_view *view) {
-        return log_failure(EEXIST, EVENT, "the space %s was begun at %s: nothing is to be done. If "
+        return log_failure(EEXIST, EVENT_WORKERS_BEGIN,
+                           "the space %s was begun at %s: nothing is to be done. If "
                            "its keys are an old copy, say --above with an ID or a time that no "
                            "ID of it has passed", view->contract.space, begin->place);
 }
 
 static int refuse_known(const struct workers_begin *begin, const char *space) {
-        return log_failure(EEXIST, EVENT, "%s has no space, and IDs of the space %s exist: it was "
+        return log_failure(EEXIST, EVENT_WORKERS_BEGIN,
+                           "%s has no space, and IDs of the space %s exist: it was "
                            "emptied, or its address or prefix is wrong. To begin that space "
                            "again, say --above with an ID or a time that none of them has "
                            "passed", begin->place, space);
@@ -98,7 +100,8 @@ static int find_regions(const struct workers_begin *begin, struct worker_set *re
 }
 
 static int refuse_keys(const struct workers_begin *begin, size_t n) {
-        return log_failure(EEXIST, EVENT, "%s has %zu keys of hosts, and no key contract: it is "
+        return log_failure(EEXIST, EVENT_WORKERS_BEGIN,
+                           "%s has %zu keys of hosts, and no key contract: it is "
                            "lost, or another program removed it. To continue the space, say "
                            "--above with an ID or a time that none of its IDs has passed",
                            begin->place, n);
@@ -120,7 +123,7 @@ static int check_above(const struct workers_begin *begin, const struct record_co
 
         if (least != 0 && least < contract->not_before_tick)
                 least = contract->not_before_tick;
-        return above_check(&begin->space.layout, begin->above_tick, least, EVENT,
+        return above_check(&begin->space.layout, begin->above_tick, least, EVENT_WORKERS_BEGIN,
                            "hosts of the space");
 }
 

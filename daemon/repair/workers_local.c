@@ -35,7 +35,7 @@ static int find_holder(struct local_run *run) {
                               run->config->max_count);
         close(file.directory);
         run->held = r == 1;
-        return r < 0 ? log_failure(-r, "workers", "cannot look for the daemons of this host in "
+        return r < 0 ? log_failure(-r, EVENT_WORKERS, "cannot look for the daemons of this host in "
                                    WORKER_FILES ": %s", strerror(-r))
                      : 0;
 }
@@ -65,14 +65,17 @@ static void read_fence(struct local_run *run) {
         if (r == 0)
                 set_fence(run, &state);
         else if (r == -ENOENT)
-                log_event(LOG_LEVEL_WARNING, "workers", "%s has no fence: no daemon ever served "
+                log_event(log_at(LOG_LEVEL_WARNING, EVENT_WORKERS),
+                          "%s has no fence: no daemon ever served "
                           "with it. Give the --config and --set of the daemon if one did", path);
         else if (r == -EBADMSG || r == -EPROTO)
-                log_event(LOG_LEVEL_WARNING, "workers", "the fence in %s is %s: sfshmd will not "
+                log_event(log_at(LOG_LEVEL_WARNING, EVENT_WORKERS),
+                          "the fence in %s is %s: sfshmd will not "
                           "start before 'sfshm fence --above'", path,
                           r == -EPROTO ? "of another version" : "damaged");
         else
-                log_event(LOG_LEVEL_WARNING, "workers", "cannot read the fence in %s: %s%s", path,
+                log_event(log_at(LOG_LEVEL_WARNING, EVENT_WORKERS),
+                          "cannot read the fence in %s: %s%s", path,
                           strerror(-r), r == -EACCES ? "; run this as root or as the daemon's user"
                                                      : "");
 }
@@ -120,7 +123,7 @@ static int print_json(FILE *out, const struct local_run *run) {
 
         json_decref(object);
         if (text == NULL)
-                return log_failure(ENOMEM, "workers", "no memory is left");
+                return log_failure(ENOMEM, EVENT_WORKERS, "no memory is left");
         fprintf(out, "%s\n", text);
         free(text);
         return 0;

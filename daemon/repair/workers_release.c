@@ -14,17 +14,19 @@
 
 static int refuse_worker(const struct workers_release *release, uint32_t worker) {
         if (release->view->of_worker[worker] == FLEET_REFUSED)
-                return log_failure(ENOENT, "workers-release", "worker ID %" PRIu32 " of region %"
+                return log_failure(ENOENT, EVENT_WORKERS_RELEASE,
+                                   "worker ID %" PRIu32 " of region %"
                                    PRIu32 " is refused: no fence of it is known, so it cannot be "
                                    "freed but above an ID or a time which none of its IDs has "
                                    "passed: say --above as well", worker, release->space.region);
-        return log_failure(EINVAL, "workers-release", "worker ID %" PRIu32 " of region %" PRIu32
+        return log_failure(EINVAL, EVENT_WORKERS_RELEASE, "worker ID %" PRIu32 " of region %" PRIu32
                            " was never used: it is free", worker, release->space.region);
 }
 
 static int refuse_alive(const struct workers_release *release,
                         const struct record_brief *record) {
-        return log_failure(EBUSY, "workers-release", "worker IDs %s of region %" PRIu32 " are held "
+        return log_failure(EBUSY, EVENT_WORKERS_RELEASE,
+                            "worker IDs %s of region %" PRIu32 " are held "
                             "by %s (pid %" PRId64 "), whose session is alive: stop sfshmd there. If "
                             "the host is dead, the session expires within the configured "
                             "ttl; --force ends it now",
@@ -89,12 +91,13 @@ static int check_hosts(const struct workers_release *release) {
 
         for (size_t i = 0; i < view->n_damaged; i++)
                 if (view->damaged[i].error == -EPROTO)
-                        return log_failure(EPROTO, "workers-release", "%s is of another version of "
+                        return log_failure(EPROTO, EVENT_WORKERS_RELEASE,
+                                           "%s is of another version of "
                                            "sfshmd, and may be the record of worker IDs which are "
                                            "refused here: do this with that version",
                                            view->damaged[i].key);
         if (view->n_strays > 0)
-                return log_failure(EBUSY, "workers-release", "%s (%s) shows a live host whose "
+                return log_failure(EBUSY, EVENT_WORKERS_RELEASE, "%s (%s) shows a live host whose "
                                    "record is missing or damaged: it may have these worker IDs. "
                                    "Stop sfshmd there, or put its record back; the key disappears "
                                    "with its session", view->strays[0].key, view->strays[0].value);
@@ -111,7 +114,8 @@ int workers_release_check(const struct workers_release *release) {
         for (uint32_t w = worker_set_next(&release->asked, 0); w < view->end;
              w = worker_set_next(&release->asked, w + 1))
                 if (view->of_worker[w] != FLEET_REFUSED)
-                        return log_failure(EEXIST, "workers-release", "worker ID %" PRIu32 " of "
+                        return log_failure(EEXIST, EVENT_WORKERS_RELEASE,
+                                           "worker ID %" PRIu32 " of "
                                            "region %" PRIu32 " %s: a fence by hand is only for "
                                            "those that are refused", w, release->space.region,
                                            view->of_worker[w] == FLEET_NEVER_USED ?

@@ -16,19 +16,21 @@ int workers_task_explain(const struct workers_task *task, int r) {
         const char *place = task->connection.place;
 
         if (r == -EAGAIN)
-                return log_failure(EAGAIN, "workers", "another host or operator was faster at %s: "
+                return log_failure(EAGAIN, EVENT_WORKERS,
+                                   "another host or operator was faster at %s: "
                                    "nothing was changed; check with sfshm workers", place);
         if (r == -EIO || r == -ETIMEDOUT)
-                return log_failure(-r, "workers", "%s does not answer: check with sfshm "
+                return log_failure(-r, EVENT_WORKERS, "%s does not answer: check with sfshm "
                                    "workers what was done", place);
         if (r == -EACCES)
-                return log_failure(EACCES, "workers", "%s denied access: %s", place,
+                return log_failure(EACCES, EVENT_WORKERS, "%s denied access: %s", place,
                                    task->kind->access_remedy);
         if (r == -E2BIG)
-                return log_failure(E2BIG, "workers", "more records would change than %s takes at "
+                return log_failure(E2BIG, EVENT_WORKERS,
+                                   "more records would change than %s takes at "
                                    "once: name fewer worker IDs", place);
         if (r == -ENOMEM)
-                return log_failure(ENOMEM, "workers", "no memory is left");
+                return log_failure(ENOMEM, EVENT_WORKERS, "no memory is left");
         return r;
 }
 
@@ -36,7 +38,7 @@ int workers_task_begin(struct workers_task *task, const struct config *config) {
         *task = (struct workers_task){ .config = config, .kind = backends_coordinator(config),
                                .space = { config->layout, config->region } };
         if (task->kind == NULL)
-                return log_failure(EOPNOTSUPP, "coordinator", "workers.backend = %s has no "
+                return log_failure(EOPNOTSUPP, EVENT_COORDINATOR, "workers.backend = %s has no "
                                    "coordinator: each host has the workers.first of its own "
                                    "configuration and does not know the others",
                                    config->backend);
@@ -51,7 +53,8 @@ static int look(struct workers_task *task, int (*read)(struct fleet_view **,
         task->view = fleet_view_free(task->view);
         r = read(&task->view, task->connection.calls, task->connection.coordinator, &task->space);
         if (r == -EIO || r == -ETIMEDOUT)
-                return log_failure(-r, "workers", "%s does not answer, and nothing was changed: check "
+                return log_failure(-r, EVENT_WORKERS,
+                                   "%s does not answer, and nothing was changed: check "
                                    "%s", task->connection.place, task->kind->name);
         return workers_task_explain(task, r);
 }

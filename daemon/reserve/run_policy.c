@@ -116,7 +116,7 @@ int run_policy_check(const struct config *config, const struct lease_grant *gran
 
         if (granted->worker_count == 0 || shift > 22 || end > (UINT64_C(1) << 32) >> shift ||
             most > RUN_WIDTH_MAX >> shift)
-                return log_failure(ERANGE, "workers",
+                return log_failure(ERANGE, EVENT_WORKERS,
                                    "%" PRIu32 " workers of 2^%u IDs a tick are "
                                    "more than the %u positions a host can use: lower "
                                    "workers.count or the sequence bits of id.layout",

@@ -36,20 +36,20 @@ static int place_check_directory(const struct place *place) {
         struct stat st;
 
         if (fstat(place->fd, &st) < 0 || fstatfs(place->fd, &fs) < 0)
-                return log_failure(errno, "segment.directory", "cannot examine %s: %m",
+                return log_failure(errno, EVENT_SEGMENT_DIRECTORY, "cannot examine %s: %m",
                                    place->directory);
         if (st.st_uid != geteuid() && st.st_uid != 0)
-                return log_failure(EPERM, "segment.directory",
+                return log_failure(EPERM, EVENT_SEGMENT_DIRECTORY,
                                    "the directory %s belongs to uid %u; segments need one of uid "
                                    "%u or root: give it away with chown or set another daemon.shm",
                                    place->directory, (unsigned)st.st_uid, (unsigned)geteuid());
         if ((st.st_mode & (S_IWGRP | S_IWOTH)) != 0 && (st.st_mode & S_ISVTX) == 0)
-                return log_failure(EPERM, "segment.directory",
+                return log_failure(EPERM, EVENT_SEGMENT_DIRECTORY,
                                    "others may replace files in the directory %s (mode %04o); "
                                    "take their write permission away or set its sticky bit",
                                    place->directory, (unsigned)st.st_mode & 07777);
         if (fs.f_type != TMPFS_MAGIC)
-                return log_failure(EINVAL, "segment.directory",
+                return log_failure(EINVAL, EVENT_SEGMENT_DIRECTORY,
                                    "the directory %s is not on a tmpfs; segments must be memory: "
                                    "set daemon.shm to a POSIX name such as /sfshm or to a "
                                    "directory on a tmpfs",
@@ -63,14 +63,14 @@ int place_open(struct place *ret, const char *shm, const char *name) {
         int follow, r = place_resolve(&place, shm, name);
 
         if (r < 0)
-                return log_failure(-r, "segment.name",
+                return log_failure(-r, EVENT_SEGMENT_NAME,
                                    "%s cannot hold shared memory: daemon.shm is a POSIX name such "
                                    "as /sfshm or an absolute directory, not too long",
                                    shm);
         follow = strcmp(place.directory, POSIX_DIRECTORY) == 0 ? 0 : O_NOFOLLOW;
         place.fd = open(place.directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC | follow);
         if (place.fd < 0)
-                return log_failure(errno, "segment.directory",
+                return log_failure(errno, EVENT_SEGMENT_DIRECTORY,
                                    "cannot open the directory %s of the shared memory: %m; it must "
                                    "be an existing directory, not a link",
                                    place.directory);
@@ -109,14 +109,14 @@ static const char *kind_name(mode_t mode) {
 
 static int place_judge(const struct place *place, mode_t mode, const struct stat *st) {
         if (st->st_uid != geteuid() || !S_ISREG(st->st_mode))
-                return log_failure(EEXIST, "segment.squatted",
+                return log_failure(EEXIST, EVENT_SEGMENT_SQUATTED,
                                    "the name %s/%s is taken by a %s of uid %u; the daemon (uid %u) "
                                    "needs it for itself: have it removed and find out who made it, "
                                    "or set another daemon.shm",
                                    place->directory, place->file, kind_name(st->st_mode),
                                    (unsigned)st->st_uid, (unsigned)geteuid());
         if ((st->st_mode & 07777) != mode || st->st_nlink != 1)
-                return log_failure(EEXIST, "segment.squatted",
+                return log_failure(EEXIST, EVENT_SEGMENT_SQUATTED,
                                    "%s/%s has mode %04o and %ju links instead of mode %04o and 1 "
                                    "link, so another user may have changed it: stop the processes "
                                    "that use it and remove it",
@@ -132,7 +132,8 @@ int place_open_file(const struct place *place, mode_t mode, int *ret_fd, off_t *
 
         if (path_fd < 0)
                 return errno == ENOENT ? 0 :
-                                         log_failure(errno, "segment.open", "cannot open %s/%s: %m",
+                                         log_failure(errno, EVENT_SEGMENT_OPEN,
+                                                     "cannot open %s/%s: %m",
                                                      place->directory, place->file);
         r = fstat(path_fd, &st) < 0 ? -errno : place_judge(place, mode, &st);
         if (r < 0) {
@@ -143,7 +144,7 @@ int place_open_file(const struct place *place, mode_t mode, int *ret_fd, off_t *
         snprintf(self, sizeof(self), "/proc/self/fd/%d", path_fd);
         fd = open(self, O_RDWR | O_CLOEXEC);
         if (fd < 0)
-                r = log_failure(errno, "segment.open", "cannot open %s/%s for writing: %m",
+                r = log_failure(errno, EVENT_SEGMENT_OPEN, "cannot open %s/%s for writing: %m",
                                 place->directory, place->file);
         (void)close(path_fd);
         if (r < 0)

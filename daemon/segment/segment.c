@@ -59,7 +59,7 @@ static int segment_set_group(int fd, gid_t gid, const struct place *place) {
                 return 0;
         if (fstat(fd, &st) == 0 && (st.st_gid == gid || fchown(fd, (uid_t)-1, gid) == 0))
                 return 0;
-        return log_failure(errno, "segment.group",
+        return log_failure(errno, EVENT_SEGMENT_GROUP,
                            "cannot give %s/%s to group %u: %m; make the daemon's user a member "
                            "of that group",
                            place->directory, place->file, (unsigned)gid);
@@ -67,12 +67,13 @@ static int segment_set_group(int fd, gid_t gid, const struct place *place) {
 
 static int segment_no_memory(int error, const struct place *place, size_t size) {
         if (error == ENOSPC)
-                return log_failure(error, "segment.full",
+                return log_failure(error, EVENT_SEGMENT_FULL,
                                    "%s is full: %s needs %zu bytes, %ju are free; remove files "
                                    "there or mount it with a larger size",
                                    place->directory, place->file, size, place_free_bytes(place));
         errno = error;
-        return log_failure(error, "segment.memory", "cannot get %zu bytes of memory for %s/%s: %m",
+        return log_failure(error, EVENT_SEGMENT_MEMORY,
+                           "cannot get %zu bytes of memory for %s/%s: %m",
                            size, place->directory, place->file);
 }
 
@@ -84,7 +85,7 @@ static int segment_create(struct segment *segment, const struct place *place, si
 
         segment->fd = openat(place->fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
         if (segment->fd < 0)
-                return log_failure(errno, "segment.create",
+                return log_failure(errno, EVENT_SEGMENT_CREATE,
                                    "cannot create a file in %s: %m; the daemon must be able to "
                                    "write there",
                                    place->directory);
@@ -100,7 +101,7 @@ static int segment_create(struct segment *segment, const struct place *place, si
                 return r;
         /* last, because a change of the group may clear mode bits; the umask does not apply */
         if (fchmod(segment->fd, mode) < 0)
-                return log_failure(errno, "segment.mode", "cannot set mode %04o of %s/%s: %m",
+                return log_failure(errno, EVENT_SEGMENT_MODE, "cannot set mode %04o of %s/%s: %m",
                                    (unsigned)mode, place->directory, place->file);
         return 0;
 }
@@ -126,7 +127,7 @@ static int segment_adopt(struct segment *segment, const struct place *place, siz
                         return r < 0 ? r : 1;
                 }
         }
-        log_event(LOG_LEVEL_NOTICE, "segment.replaced",
+        log_event(EVENT_SEGMENT_REPLACED,
                   "%s/%s (%jd bytes) is not of this boot, version or configuration; a new one "
                   "takes its place",
                   place->directory, place->file, (intmax_t)found);
@@ -187,7 +188,7 @@ int segment_publish(struct segment *segment, const char *shm, const char *name) 
                 segment->fresh = false;
         } else {
                 errno = -r;
-                (void)log_failure(-r, "segment.publish",
+                (void)log_failure(-r, EVENT_SEGMENT_PUBLISH,
                                   "cannot give the new segment its name %s/%s: %m; if that name "
                                   "is another user's file, have it removed or set another "
                                   "daemon.shm",

@@ -27,11 +27,11 @@ static void control_log(const struct peer *peer, int error, const char *text) {
         static const char sentence[] = "uid %u (pid %d) asked to accept the wall clock: %s";
 
         if (error == -EPERM)
-                log_event_throttled(LOG_LEVEL_WARNING, "clock-accept", sentence,
+                log_event_throttled(log_at(LOG_LEVEL_WARNING, EVENT_CLOCK_ACCEPT), sentence,
                                     (unsigned)peer->uid, (int)peer->pid, text);
         else
-                log_event(error == 0 ? LOG_LEVEL_NOTICE : LOG_LEVEL_WARNING, "clock-accept",
-                          sentence, (unsigned)peer->uid, (int)peer->pid, text);
+                log_event(log_at(error == 0 ? LOG_LEVEL_NOTICE : LOG_LEVEL_WARNING,
+                                 EVENT_CLOCK_ACCEPT), sentence, (unsigned)peer->uid, (int)peer->pid, text);
 }
 
 int control_accept(struct timekeeper *timekeeper, int socket, const struct peer *peer,

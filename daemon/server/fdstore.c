@@ -53,7 +53,7 @@ static void fdstore_note_result(struct fdstore *store, int r, int64_t now_ns) {
 
         store->resume_ns = now_ns + (failing ? RETRY_NS : PAUSE_NS);
         if (failing && !store->failing)
-                log_event(LOG_LEVEL_WARNING, "fdstore", "the service manager does not accept "
+                log_event(EVENT_FDSTORE, "the service manager does not accept "
                           "the clients' descriptors (%s): until it does, clients do not survive a "
                           "restart of the daemon but attach anew", strerror(-r));
         store->failing = failing;

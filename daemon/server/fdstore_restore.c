@@ -142,13 +142,13 @@ void fdstore_restore(struct connections *connections, const struct listen_fds *p
                 int r = restore_or_remove(connections, client, now_tick);
 
                 if (r < 0 && n_odd++ < LINES_MAX)
-                        log_event(LOG_LEVEL_NOTICE, "not-adopted", "the %zu descriptors "
+                        log_event(EVENT_NOT_ADOPTED, "the %zu descriptors "
                                   "stored as %s are closed and removed (%s): if that client is "
                                   "still there, it attaches anew", client->n_fds, client->name,
                                   restore_failure_text(r, adopted));
         }
         ledger_end_adoption(connections->clients->ledger);
         if (n > 0)
-                log_event(LOG_LEVEL_INFO, "adopted", "%zu clients of the earlier daemon "
+                log_event(EVENT_ADOPTED, "%zu clients of the earlier daemon "
                           "continue with this one, %zu do not", n - n_odd, n_odd);
 }

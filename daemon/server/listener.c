@@ -18,14 +18,15 @@
 #include "daemon/server/message.h"
 
 static int socket_failure(int error, const char *path, const char *what) {
-        return log_failure(error, "socket", "cannot %s socket %s (daemon.socket): %s", what, path,
+        return log_failure(error, EVENT_SOCKET,
+                           "cannot %s socket %s (daemon.socket): %s", what, path,
                            strerror(error));
 }
 
 static int socket_address(const char *path, struct sockaddr_un *ret) {
         *ret = (struct sockaddr_un){ .sun_family = AF_UNIX };
         if (path[0] != '/' || strlen(path) >= sizeof(ret->sun_path))
-                return log_failure(EINVAL, "socket",
+                return log_failure(EINVAL, EVENT_SOCKET,
                                    "daemon.socket must be an absolute path of at most %zu bytes, "
                                    "not '%s'", sizeof(ret->sun_path) - 1, path);
         memcpy(ret->sun_path, path, strlen(path) + 1);
@@ -41,7 +42,8 @@ static void directory_of(const char *path, char ret[PATH_SIZE]) {
 }
 
 static int directory_failure(int error, const char *directory) {
-        return log_failure(error, "socket", "cannot create %s, the directory of daemon.socket: %s",
+        return log_failure(error, EVENT_SOCKET,
+                           "cannot create %s, the directory of daemon.socket: %s",
                            directory, strerror(error));
 }
 
@@ -86,7 +88,8 @@ static int probe_socket(const struct sockaddr_un *address) {
                 return 0;
         /* EAGAIN: a daemon listens, with a full queue */
         if (error == 0 || error == EAGAIN)
-                return log_failure(EADDRINUSE, "socket", "socket %s is in use by pid %d: stop that "
+                return log_failure(EADDRINUSE, EVENT_SOCKET,
+                                   "socket %s is in use by pid %d: stop that "
                                    "daemon or set another daemon.socket", address->sun_path,
                                    (int)owner.pid);
         return socket_failure(error, address->sun_path, "probe");
@@ -95,7 +98,7 @@ static int probe_socket(const struct sockaddr_un *address) {
 static int check_is_socket(const char *path, const struct stat *status) {
         if (S_ISSOCK(status->st_mode))
                 return 0;
-        return log_failure(EEXIST, "socket", "%s exists and is not a socket: move it away "
+        return log_failure(EEXIST, EVENT_SOCKET, "%s exists and is not a socket: move it away "
                            "or set another daemon.socket", path);
 }
 
@@ -114,7 +117,7 @@ static int remove_stale_socket(const struct sockaddr_un *address) {
         if (r < 0)
                 return r;
         if (status.st_uid != geteuid())
-                return log_failure(EEXIST, "socket", "socket %s belongs to uid %u and nobody "
+                return log_failure(EEXIST, EVENT_SOCKET, "socket %s belongs to uid %u and nobody "
                                    "listens on it: remove it or set another daemon.socket", path,
                                    (unsigned)status.st_uid);
         if (unlink(path) < 0 && errno != ENOENT)
@@ -187,18 +190,20 @@ static int listener_take(struct listener *listener, const struct listen_fds *pas
         int fd = passed->fds[0];
 
         if (passed->n_listening > 1)
-                return log_failure(EINVAL, "socket", "systemd passed %zu descriptors; exactly one "
+                return log_failure(EINVAL, EVENT_SOCKET,
+                                   "systemd passed %zu descriptors; exactly one "
                                    "is expected: leave one Listen... line in the .socket unit",
                                    passed->n_listening);
         if (sd_is_socket_unix(fd, SOCK_SEQPACKET, 1, NULL, 0) <= 0)
-                return log_failure(EINVAL, "socket", "the descriptor that systemd passed is not a "
+                return log_failure(EINVAL, EVENT_SOCKET,
+                                   "the descriptor that systemd passed is not a "
                                    "listening AF_UNIX SOCK_SEQPACKET socket: use "
                                    "ListenSequentialPacket= in the .socket unit");
         listener->path = socket_path(fd);
         if (listener->path == NULL)
-                return log_failure(ENOMEM, "socket", "no memory");
+                return log_failure(ENOMEM, EVENT_SOCKET, "no memory");
         if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
-                return log_failure(errno, "socket", "the socket of systemd cannot be made "
+                return log_failure(errno, EVENT_SOCKET, "the socket of systemd cannot be made "
                                    "non-blocking: %s", strerror(errno));
         message_refuse_descriptors(fd);
         listener->fd = fd;

@@ -83,6 +83,6 @@ int lobby_run(struct server *server) {
         }
         server->protocol.wait = NULL;
         if (r < 0)
-                return log_failure(-r, "server", "waiting for events failed: %s", strerror(-r));
+                return log_failure(-r, EVENT_SERVER, "waiting for events failed: %s", strerror(-r));
         return server->stopping ? -ECANCELED : claim.error;
 }

@@ -56,7 +56,7 @@ static void accept_ready(void *context, uint32_t events, int64_t now_ns) {
                 if (fd == -EAGAIN)
                         return;
                 if (fd == -EMFILE || fd == -ENFILE)
-                        log_event_throttled(LOG_LEVEL_WARNING, "descriptors", "no file descriptor "
+                        log_event_throttled(EVENT_DESCRIPTORS, "no file descriptor "
                                             "is left: new connections are closed; raise "
                                             "LimitNOFILE= or lower daemon.max_clients");
                 if (fd == -EMFILE)
@@ -333,7 +333,7 @@ static void look_for_pause(struct server *server, int64_t due_ns, bool stopped) 
         if (!pause_look(&server->pause, time_ns(CLOCK_BOOTTIME), time_ns(CLOCK_MONOTONIC), due_ns,
                         stopped, &length))
                 return;
-        log_event(LOG_LEVEL_WARNING, "resumed", "the daemon did not run for %s to %s: it %s; "
+        log_event(EVENT_RESUMED, "the daemon did not run for %s to %s: it %s; "
                   "clients used up what they held meanwhile",
                   length.least_ns == 0 ? "up" : describe_duration(length.least_ns, least),
                   describe_duration(length.most_ns, most),
@@ -365,7 +365,7 @@ int server_run(struct server *server) {
                 int r = server_wait(server);
 
                 if (r < 0)
-                        return log_failure(-r, "server", "waiting for events failed: %s",
+                        return log_failure(-r, EVENT_SERVER, "waiting for events failed: %s",
                                            strerror(-r));
                 /* no more grants: the worker IDs are another host's */
                 if (server->lost)

@@ -132,7 +132,7 @@ static int start_parts(struct server *server) {
         if (r == 0)
                 r = start_clients(server);
         if (r < 0)
-                return log_failure(-r, "start", "the daemon cannot start: %s", strerror(-r));
+                return log_failure(-r, EVENT_START, "the daemon cannot start: %s", strerror(-r));
         start_watchdog(server);
         return 0;
 }
@@ -148,7 +148,7 @@ static int start_loop(struct server *server) {
         if (r == 0)
                 r = server_watch(server);
         if (r < 0)
-                return log_failure(-r, "server", "cannot set up the event loop: %s",
+                return log_failure(-r, EVENT_SERVER, "cannot set up the event loop: %s",
                                    strerror(-r));
         return 0;
 }
@@ -172,7 +172,7 @@ static int wait_for_workers(struct server *server) {
 static int start_steps(struct server *server) {
         int r = server_watch_clock(server);
 
-        return r == 0 ? 0 : log_failure(-r, "server", "cannot watch for clock steps: %s",
+        return r == 0 ? 0 : log_failure(-r, EVENT_SERVER, "cannot watch for clock steps: %s",
                                         strerror(-r));
 }
 
@@ -180,7 +180,7 @@ static void tell_ready(struct server *server) {
         const struct run run = ledger_run(server->ledger);
         unsigned bits = server->config->layout.sequence_bits;
 
-        log_event(LOG_LEVEL_INFO, "start", "sfshmd " SFSHM_VERSION " serves workers %" PRIu32
+        log_event(EVENT_START, "sfshmd " SFSHM_VERSION " serves workers %" PRIu32
                   " to %" PRIu64 " on %s", run.start >> bits, (run_end(run) >> bits) - 1,
                   server->listener.path);
         server_tell(server, "READY=1");

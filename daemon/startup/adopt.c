@@ -58,7 +58,7 @@ static void learn_fence(const struct adopt *adopt, const char *segment,
                 *known = good;
         /* a daemon that was killed between the two stores had made the fence durable */
         if (tick > *known)
-                log_event(LOG_LEVEL_WARNING, "memory-damaged", "the fence in the %s segment of %s, "
+                log_event(EVENT_MEMORY_DAMAGED, "the fence in the %s segment of %s, "
                           "tick %" PRIu64 ", is damaged and does not count: nothing else knows of "
                           "IDs up to it. Test this host's memory", segment, adopt->config->shm,
                           tick);
@@ -75,7 +75,7 @@ static bool line_usable(const struct adopt *adopt, const struct clock_segment *c
         if (clock_line_whole(clock) && line.boot_base_ns > 0 && line.guarded_base_ns >= 0 &&
             line.slew_ppb >= LINE_STANDSTILL_PPB)
                 return true;
-        log_event(LOG_LEVEL_WARNING, "memory-damaged", "the guarded clock in the clock segment of "
+        log_event(EVENT_MEMORY_DAMAGED, "the guarded clock in the clock segment of "
                   "%s is damaged: it begins anew, above the fence. Test this host's memory",
                   adopt->config->shm);
         return false;
@@ -138,9 +138,9 @@ int adopt_lock(const struct segment *ledger, const struct config *config, const 
         int r = segment_lock(ledger);
 
         if (r == -EBUSY)
-                return log_failure(EBUSY, "state", "the ledger of %s is locked by another "
+                return log_failure(EBUSY, EVENT_STATE, "the ledger of %s is locked by another "
                                    "daemon%s: stop it or set another daemon.shm", config->shm,
                                    version);
-        return r < 0 ? log_failure(-r, "state", "cannot lock the ledger of %s: %s", config->shm,
+        return r < 0 ? log_failure(-r, EVENT_STATE, "cannot lock the ledger of %s: %s", config->shm,
                                    strerror(-r)) : 0;
 }

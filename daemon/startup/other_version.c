@@ -53,7 +53,8 @@ static bool tell(const struct kind *kind, const struct place *place, int fd) {
             memcmp(start.magic, kind->magic, sizeof(start.magic)) != 0 ||
             start.version == kind->version)
                 return false;
-        log_event(kind->level, "version", "%s/%s has version %" PRIu32 ", sfshmd " SFSHM_VERSION
+        log_event(log_at(kind->level, EVENT_VERSION),
+                  "%s/%s has version %" PRIu32 ", sfshmd " SFSHM_VERSION
                   " makes version %" PRIu32 ": it stays unchanged, and a new one takes its name; "
                   "%s", place->directory, place->file, start.version, kind->version,
                   kind->meaning);

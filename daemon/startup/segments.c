@@ -113,7 +113,7 @@ static int open_clock(struct segment *ret, const struct config *config, const st
                              adopt);
 
         if (r == 0 && adopt->findings->other_ticker != 0)
-                return log_failure(EBUSY, "state",
+                return log_failure(EBUSY, EVENT_STATE,
                                    "the shared memory %s is used by another daemon "
                                    "(its ticker is thread %" PRIu32 "): stop it or set another "
                                    "daemon.shm",
@@ -149,7 +149,7 @@ static uint64_t found_first_tick(const struct clock_segment *clock, const struct
 
         if (first <= known + 1 && (inverse == 0 || inverse == ~first))
                 return first;
-        log_event(LOG_LEVEL_WARNING, "memory-damaged", "the first tick in the clock segment of %s, "
+        log_event(EVENT_MEMORY_DAMAGED, "the first tick in the clock segment of %s, "
                   "%" PRIu64 ", is damaged: IDs begin above the fence. Test this host's memory",
                   config->shm, first);
         return known + 1;
@@ -206,7 +206,7 @@ static int begin_clock(struct segments *segments, const struct config *config,
         int r;
 
         if (known > adopt->granted->fence_tick)
-                log_event(LOG_LEVEL_WARNING, "fence-found",
+                log_event(EVENT_FENCE_FOUND,
                           "the shared memory %s knows of IDs up "
                           "to tick %" PRIu64 ", the state directory %s only up to tick %" PRIu64
                           ": it was lost, changed or put back from a copy since this host started. "
@@ -216,7 +216,8 @@ static int begin_clock(struct segments *segments, const struct config *config,
                 fill_clock(segments_clock(segments), adopt);
         r = resume_clock(segments, config, known);
         if (r < 0)
-                return log_failure(-r, "clock", "IDs up to tick %" PRIu64 " may exist: the time of "
+                return log_failure(-r, EVENT_CLOCK,
+                                   "IDs up to tick %" PRIu64 " may exist: the time of "
                                    "id.epoch and id.layout ends there, or cannot be counted. Correct "
                                    "them, or begin a new ID space with an empty daemon.state_dir "
                                    "and another id.epoch", known);
@@ -311,7 +312,7 @@ static int read_ids(struct adopt *adopt) {
         int r = ids_boot(adopt->boot_id);
 
         if (r < 0)
-                return log_failure(-r, "state", "cannot read the ID of this boot: %s",
+                return log_failure(-r, EVENT_STATE, "cannot read the ID of this boot: %s",
                                    strerror(-r));
         r = ledger_id_read(adopt->config->state_dir, adopt->ledger_id);
         adopt->has_ledger_id = r == 0;

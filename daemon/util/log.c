@@ -26,18 +26,17 @@ bool log_ratelimit_pass(struct log_ratelimit *ratelimit, int64_t now_ns, uint64_
         return true;
 }
 
-__attribute__((format(printf, 3, 0)))
-static void log_at_once(enum log_level level, const char *event, const char *format, va_list args) {
+__attribute__((format(printf, 2, 0)))
+static void log_at_once(struct log_event event, const char *format, va_list args) {
         struct log_line line;
 
-        log_line_format(&line, level, 0, event, format, args);
+        log_line_format(&line, event, 0, format, args);
         /* a log that cannot be written cannot be reported anywhere */
         (void)log_line_write(&line);
 }
 
-__attribute__((format(printf, 4, 0)))
-static void log_put(struct log_ratelimit *ratelimit, enum log_level level, const char *event,
-                    const char *format, va_list args) {
+__attribute__((format(printf, 3, 0)))
+static void log_put(struct log_ratelimit *ratelimit, struct log_event event, const char *format, va_list args) {
         struct log_line *line;
         uint64_t more;
 
@@ -46,37 +45,36 @@ static void log_put(struct log_ratelimit *ratelimit, enum log_level level, const
         line = log_queue_take();
         if (line == NULL)
                 return;
-        log_line_format(line, level, more, event, format, args);
+        log_line_format(line, event, more, format, args);
         log_queue_put(line);
 }
 
-__attribute__((format(printf, 4, 0)))
-static void log_write(struct log_ratelimit *ratelimit, enum log_level level, const char *event,
-                      const char *format, va_list args) {
+__attribute__((format(printf, 3, 0)))
+static void log_write(struct log_ratelimit *ratelimit, struct log_event event, const char *format, va_list args) {
         int saved_errno = errno;
 
         if (log_queue_running())
-                log_put(ratelimit, level, event, format, args);
+                log_put(ratelimit, event, format, args);
         else
-                log_at_once(level, event, format, args);
+                log_at_once(event, format, args);
         errno = saved_errno;
 }
 
-void log_event_at(struct log_ratelimit *ratelimit, enum log_level level, const char *event,
-                  const char *format, ...) {
+void log_event_at(struct log_ratelimit *ratelimit, struct log_event event, const char *format,
+                  ...) {
         va_list args;
 
         va_start(args, format);
-        log_write(ratelimit, level, event, format, args);
+        log_write(ratelimit, event, format, args);
         va_end(args);
 }
 
-int log_failure_at(struct log_ratelimit *ratelimit, int error, const char *event,
+int log_failure_at(struct log_ratelimit *ratelimit, int error, struct log_event event,
                    const char *format, ...) {
         va_list args;
 
         va_start(args, format);
-        log_write(ratelimit, LOG_LEVEL_ERROR, event, format, args);
+        log_write(ratelimit, log_at(LOG_LEVEL_ERROR, event), format, args);
         va_end(args);
         return -error;
 }
@@ -85,7 +83,7 @@ int log_start(void) {
         int r = log_queue_start();
 
         if (r < 0)
-                return log_failure(-r, "start", "cannot start the log's thread: %s",
+                return log_failure(-r, EVENT_START, "cannot start the log's thread: %s",
                                    strerror(-r));
         return 0;
 }

@@ -15,7 +15,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-#include "daemon/util/log_line.h"
+#include "daemon/util/log_events.h"
 
 /* Before any other thread starts. 0 or -errno. */
 int log_start(void);
@@ -34,10 +34,11 @@ struct log_ratelimit {
 /* As much as a list of keys, endpoints or worker IDs may take. */
 #define LOG_BURST 64
 
-/* `event` is one word; `format` makes the sentence. */
-#define log_event(level, ...) log_event_limited(LOG_BURST, level, __VA_ARGS__)
+/* log_event(EVENT_…, format, …): an event of log_events.h, at its level or another by
+ * log_at(); the rest makes the sentence. */
+#define log_event(...) log_event_limited(LOG_BURST, __VA_ARGS__)
 /* For what somebody else can cause: one a second, without a burst. */
-#define log_event_throttled(level, ...) log_event_limited(1, level, __VA_ARGS__)
+#define log_event_throttled(...) log_event_limited(1, __VA_ARGS__)
 
 /* Logs at ERROR and returns -error (a positive errno). */
 #define log_failure(error, ...)                                                                    \
@@ -47,15 +48,15 @@ struct log_ratelimit {
         })
 
 /* There is no way to log without a limit: what follows is for the macros. */
-#define log_event_limited(n, level, ...)                                                           \
+#define log_event_limited(n, ...)                                                                  \
         do {                                                                                       \
                 static struct log_ratelimit log_ratelimit_ = { .burst = (n) };                     \
-                log_event_at(&log_ratelimit_, level, __VA_ARGS__);                                 \
+                log_event_at(&log_ratelimit_, __VA_ARGS__);                                        \
         } while (0)
 
-void log_event_at(struct log_ratelimit *ratelimit, enum log_level level, const char *event,
-                  const char *format, ...) __attribute__((format(printf, 4, 5)));
-int log_failure_at(struct log_ratelimit *ratelimit, int error, const char *event,
+void log_event_at(struct log_ratelimit *ratelimit, struct log_event event, const char *format,
+                  ...) __attribute__((format(printf, 3, 4)));
+int log_failure_at(struct log_ratelimit *ratelimit, int error, struct log_event event,
                    const char *format, ...) __attribute__((format(printf, 4, 5)));
 
 /* Is a line due at that time? ret_more: the suppressed ones before it. Any thread. */

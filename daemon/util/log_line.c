@@ -15,7 +15,7 @@
 #define CUT_MARK " [cut]"
 
 struct text {
-        char bytes[4 * LOG_SENTENCE_MAX + 4 * LOG_EVENT_MAX + 256];
+        char bytes[4 * LOG_SENTENCE_MAX + 256];
         size_t length;
 };
 
@@ -27,17 +27,16 @@ static const char *const level_names[] = {
 /* The last write ended within a line. Relaxed: one thread at a time, see log_line_write(). */
 static atomic_bool torn;
 
-void log_line_format(struct log_line *line, enum log_level level, uint64_t more,
-                     const char *event, const char *format, va_list args) {
+void log_line_format(struct log_line *line, struct log_event event, uint64_t more,
+                     const char *format, va_list args) {
         int n = vsnprintf(line->sentence, LOG_SENTENCE_MAX, format, args);
 
         if (n < 0)
                 strcpy(line->sentence, "(a message that cannot be formatted)");
         else if ((size_t)n >= LOG_SENTENCE_MAX)
                 strcpy(line->sentence + LOG_SENTENCE_MAX - sizeof(CUT_MARK), CUT_MARK);
-        line->level = level;
+        line->event = event;
         line->more = more;
-        snprintf(line->event, sizeof(line->event), "%s", event);
 }
 
 /* Checked for each line: a redirected standard error counts at once, and threads need not
@@ -124,11 +123,11 @@ int log_line_write(const struct log_line *line) {
         text.length = 0;
         if (atomic_load_explicit(&torn, memory_order_relaxed))
                 text_put(&text, "\n", 1);
-        text_put_head(&text, line->level);
+        text_put_head(&text, line->event.level);
         text_put_escaped(&text, line->sentence);
         text_put_more(&text, line->more);
         text_put(&text, " (event=", 8);
-        text_put_escaped(&text, line->event);
+        text_put(&text, line->event.name, strlen(line->event.name));
         text_put(&text, ")", 1);
         text.bytes[text.length++] = '\n';
         return write_all(text.bytes, text.length);

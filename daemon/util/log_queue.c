@@ -111,7 +111,7 @@ static void note_format(struct log_line *note, const char *format, ...) {
         va_list args;
 
         va_start(args, format);
-        log_line_format(note, LOG_LEVEL_WARNING, 0, "log-lost", format, args);
+        log_line_format(note, EVENT_LOG_LOST, 0, format, args);
         va_end(args);
 }
 

@@ -133,11 +133,11 @@ static void next_attack(void) {
         fleet_schedule(fleet_world.now_ns + 1 +
                                (int64_t)fleet_below(
                                        (uint64_t)fleet_world.rules.attack_every_ns * 2),
-                       EVENT_ATTACK, 0, 0, NULL);
+                       FLEET_ATTACK, 0, 0, NULL);
 }
 
 static void next_operator(void) {
-        fleet_schedule(fleet_world.now_ns + fleet_spread(10 * SECOND, 5 * MINUTE), EVENT_OPERATOR,
+        fleet_schedule(fleet_world.now_ns + fleet_spread(10 * SECOND, 5 * MINUTE), FLEET_OPERATOR,
                        0, 0, NULL);
 }
 

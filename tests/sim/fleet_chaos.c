@@ -96,7 +96,7 @@ void chaos_replace(void) {
         if (fleet_world.now_ns >= fleet_world.churn_until_ns)
                 return;
         replace(any_host());
-        fleet_schedule(fleet_world.now_ns + fleet_world.rules.replace_every_ns, EVENT_REPLACE, 0,
+        fleet_schedule(fleet_world.now_ns + fleet_world.rules.replace_every_ns, FLEET_REPLACE, 0,
                        0, NULL);
 }
 
@@ -135,7 +135,7 @@ static void keep_for_repair(const struct memory_key *key) {
                 return;
         repairs[i].key = strdup(key->key);
         repairs[i].value = strdup(key->value);
-        fleet_schedule(fleet_world.now_ns + fleet_spread(SECOND, 5 * MINUTE), EVENT_REPAIR, 0, 0,
+        fleet_schedule(fleet_world.now_ns + fleet_spread(SECOND, 5 * MINUTE), FLEET_REPAIR, 0, 0,
                        NULL);
 }
 
@@ -232,7 +232,7 @@ void chaos(void) {
                 return;
         fleet_schedule(fleet_world.now_ns + 1 + (int64_t)fleet_below(
                                (uint64_t)fleet_world.rules.chaos_every_ns * 2),
-                       EVENT_CHAOS, 0, 0, NULL);
+                       FLEET_CHAOS, 0, 0, NULL);
         if (what < 15)
                 host_stop(host);
         else if (what < 30)

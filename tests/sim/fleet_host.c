@@ -133,7 +133,7 @@ void host_promise(struct sim_host *host) {
 /* ---- the daemon starts */
 
 static void turn_at(const struct sim_host *host, int64_t at_ns) {
-        fleet_schedule(at_ns, EVENT_TURN, host->index, host->life, NULL);
+        fleet_schedule(at_ns, FLEET_TURN, host->index, host->life, NULL);
 }
 
 void host_start(struct sim_host *host) {
@@ -171,7 +171,7 @@ static void ended(struct sim_host *host, int64_t again_ns) {
         host->fleet = fleet_free(host->fleet);
         host->up = host->serving = false;
         host->life++;
-        fleet_schedule(fleet_world.now_ns + again_ns, EVENT_START, host->index, host->life, NULL);
+        fleet_schedule(fleet_world.now_ns + again_ns, FLEET_START, host->index, host->life, NULL);
 }
 
 static int64_t soon(void) {

@@ -117,7 +117,7 @@ void message_arrive(struct message *m) {
                         memory_expire(&fleet_world.memory);
                         m->changes = fleet_world.memory.n_changes;
                         if (!loses(host->answers_lost_ns))
-                                schedule(m, EVENT_ANSWER, delay());
+                                schedule(m, FLEET_ANSWER, delay());
                 }
         }
         message_free(m);
@@ -141,23 +141,23 @@ static void stall(struct sim_host *host) {
         host->stopped_until_ns = fleet_world.now_ns + fleet_spread(MS, 20 * MINUTE);
         fleet_trace(host, "is stopped before a request");
         fleet_world.sum.stalls++;
-        fleet_schedule(fleet_world.now_ns, EVENT_TIMEOUT, host->index, ++host->call, NULL);
+        fleet_schedule(fleet_world.now_ns, FLEET_TIMEOUT, host->index, ++host->call, NULL);
         fiber_wait();
 }
 
 static void send_message(struct sim_host *host, struct message *m) {
         if (!loses(host->requests_lost_ns)) {
-                schedule(m, EVENT_ARRIVE, delay());
+                schedule(m, FLEET_ARRIVE, delay());
         } else if (fleet_chance(3)) {
                 fleet_world.sum.late++;
-                schedule(m, EVENT_ARRIVE, fleet_spread(SECOND, 3 * HOUR));
+                schedule(m, FLEET_ARRIVE, fleet_spread(SECOND, 3 * HOUR));
         }
         if (!fleet_world.rules.calm && fleet_chance(100)) {
                 fleet_world.sum.twice++;
-                schedule(m, EVENT_ARRIVE, fleet_spread(MS, HOUR));
+                schedule(m, FLEET_ARRIVE, fleet_spread(MS, HOUR));
         }
         fleet_schedule(host_after(host, fleet_world.rules.ttl_ns / TIMEOUTS_IN_TTL),
-                       EVENT_TIMEOUT, host->index, host->call, NULL);
+                       FLEET_TIMEOUT, host->index, host->call, NULL);
 }
 
 /* Waits for the answer; 0: it is in host->answer until anything else happens. */

@@ -72,21 +72,21 @@ void fleet_fail(const char *format, ...) {
         abort();
 }
 
-void log_event_at(struct log_ratelimit *ratelimit, enum log_level level, const char *event,
-                  const char *format, ...) {
+void log_event_at(struct log_ratelimit *ratelimit, struct log_event event, const char *format,
+                  ...) {
         char text[600];
         va_list arguments;
 
-        (void)ratelimit, (void)level;
+        (void)ratelimit;
         if (!fleet_world.loud)
                 return;
         va_start(arguments, format);
         vsnprintf(text, sizeof(text), format, arguments);
         va_end(arguments);
-        fleet_trace(NULL, "  log %s: %s", event, text);
+        fleet_trace(NULL, "  log %s: %s", event.name, text);
 }
 
-int log_failure_at(struct log_ratelimit *ratelimit, int error, const char *event,
+int log_failure_at(struct log_ratelimit *ratelimit, int error, struct log_event event,
                    const char *format, ...) {
         char text[600];
         va_list arguments;
@@ -95,9 +95,9 @@ int log_failure_at(struct log_ratelimit *ratelimit, int error, const char *event
         va_start(arguments, format);
         vsnprintf(text, sizeof(text), format, arguments);
         va_end(arguments);
-        fleet_trace(NULL, "  failure %s: %s", event, text);
-        snprintf(fleet_world.failure, sizeof(fleet_world.failure), "%s", event);
-        if (strcmp(event, "coordinator-old") == 0 && fleet_world.rules.attack_every_ns == 0)
+        fleet_trace(NULL, "  failure %s: %s", event.name, text);
+        snprintf(fleet_world.failure, sizeof(fleet_world.failure), "%s", event.name);
+        if (strcmp(event.name, "coordinator-old") == 0 && fleet_world.rules.attack_every_ns == 0)
                 fleet_fail("nobody put a copy back: %s", text);
         return -error;
 }
@@ -153,16 +153,16 @@ static bool put_off(const struct fleet_event *event) {
 static void happen_to(struct sim_host *host, const struct fleet_event *event) {
         if (put_off(event))
                 return;
-        if (event->kind == EVENT_START && !host->up && host->life == event->number) {
+        if (event->kind == FLEET_START && !host->up && host->life == event->number) {
                 host_start(host);
-        } else if (event->kind == EVENT_TURN && host->up && host->life == event->number &&
+        } else if (event->kind == FLEET_TURN && host->up && host->life == event->number &&
                    host->fiber == NULL) {
                 host_turn(host);
-        } else if (event->kind == EVENT_TIMEOUT && host->fiber != NULL &&
+        } else if (event->kind == FLEET_TIMEOUT && host->fiber != NULL &&
                    host->call == event->number) {
                 host->answer = NULL;
                 host_resume(host);
-        } else if (event->kind == EVENT_ANSWER) {
+        } else if (event->kind == FLEET_ANSWER) {
                 message_answer(host, event->message, event->number);
         }
 }
@@ -179,17 +179,17 @@ static void happen(const struct fleet_event *event) {
         fleet_world.now_ns = event->at_ns;
         fleet_world.sum.events++;
         fleet_memory_time();
-        if (event->kind == EVENT_ARRIVE)
+        if (event->kind == FLEET_ARRIVE)
                 message_arrive(event->message);
-        else if (event->kind == EVENT_CHAOS)
+        else if (event->kind == FLEET_CHAOS)
                 chaos();
-        else if (event->kind == EVENT_REPLACE)
+        else if (event->kind == FLEET_REPLACE)
                 chaos_replace();
-        else if (event->kind == EVENT_REPAIR)
+        else if (event->kind == FLEET_REPAIR)
                 chaos_repair();
-        else if (event->kind == EVENT_ATTACK)
+        else if (event->kind == FLEET_ATTACK)
                 attack();
-        else if (event->kind == EVENT_OPERATOR)
+        else if (event->kind == FLEET_OPERATOR)
                 attack_operator();
         else
                 happen_to(&fleet_world.hosts[event->host], event);
@@ -231,12 +231,12 @@ void fleet_begin(uint64_t seed, const struct fleet_rules *rules) {
                 host->max_count = rules->calm ? host->configured
                                               : host->configured << fleet_below(3);
                 host_new_machine(host);
-                fleet_schedule(at_ns, EVENT_START, i, host->life, NULL);
+                fleet_schedule(at_ns, FLEET_START, i, host->life, NULL);
         }
         if (rules->chaos_every_ns > 0)
-                fleet_schedule(rules->chaos_every_ns, EVENT_CHAOS, 0, 0, NULL);
+                fleet_schedule(rules->chaos_every_ns, FLEET_CHAOS, 0, 0, NULL);
         if (rules->replace_every_ns > 0)
-                fleet_schedule(rules->begin_within_ns + rules->replace_every_ns, EVENT_REPLACE, 0,
+                fleet_schedule(rules->begin_within_ns + rules->replace_every_ns, FLEET_REPLACE, 0,
                                0, NULL);
 }
 

@@ -150,8 +150,8 @@ void fleet_trace(const struct sim_host *host, const char *format, ...)
 void fleet_fail(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
 
 /* fleet_world.c: time */
-enum fleet_event_kind { EVENT_START, EVENT_TURN, EVENT_ARRIVE, EVENT_ANSWER, EVENT_TIMEOUT,
-                        EVENT_CHAOS, EVENT_REPLACE, EVENT_REPAIR, EVENT_ATTACK, EVENT_OPERATOR };
+enum fleet_event_kind { FLEET_START, FLEET_TURN, FLEET_ARRIVE, FLEET_ANSWER, FLEET_TIMEOUT,
+                        FLEET_CHAOS, FLEET_REPLACE, FLEET_REPAIR, FLEET_ATTACK, FLEET_OPERATOR };
 struct fleet_event {
         int64_t at_ns;
         uint64_t order;

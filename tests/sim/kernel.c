@@ -27,17 +27,17 @@ void kill_point(void) {
 
 /* ---- log, service manager */
 
-void log_event_at(struct log_ratelimit *ratelimit, enum log_level level, const char *event,
-                  const char *format, ...) {
-        (void)ratelimit, (void)level, (void)format;
-        trace("  log: %s", event);
+void log_event_at(struct log_ratelimit *ratelimit, struct log_event event, const char *format,
+                  ...) {
+        (void)ratelimit, (void)format;
+        trace("  log: %s", event.name);
         kill_point();
 }
 
-int log_failure_at(struct log_ratelimit *ratelimit, int error, const char *event,
+int log_failure_at(struct log_ratelimit *ratelimit, int error, struct log_event event,
                    const char *format, ...) {
         (void)ratelimit, (void)format;
-        trace("  failure: %s", event);
+        trace("  failure: %s", event.name);
         kill_point();
         return -error;
 }

@@ -6,12 +6,9 @@
  * Red when a key, metric or argument is added or changed on one side only.
  */
 #include <criterion/criterion.h>
-#include <fnmatch.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "daemon/config/keys.h"
 #include "shm/statistics.h"
@@ -102,82 +99,6 @@ Test(man, has_every_metric_and_no_other) {
         METRICS_FAMILIES(CHECK)
 #undef CHECK
         cr_expect_eq(count(page, " .It Va sfshm_"), METRICS);
-        free(page);
-}
-
-static bool is_lease_event(const char *name) {
-        static const char *const beginnings[] = { "lease-", "fence-", "coordinator-", "run-",
-                                                  "workers-n", "etcd-", "zookeeper-" };
-
-        for (size_t i = 0; i < sizeof(beginnings) / sizeof(beginnings[0]); i++)
-                if (strncmp(name, beginnings[i], strlen(beginnings[i])) == 0)
-                        return strcmp(name, "fence-above") != 0; /* of sfshm fence */
-        return false;
-}
-
-static char *sources; /* what append_source() has read so far */
-
-static int append_source(const char *path, const struct stat *status, int type, struct FTW *place) {
-        char *more;
-
-        (void)status;
-        (void)place;
-        if (type != FTW_F || fnmatch("*.c", path, 0) != 0)
-                return 0;
-        more = read_file(path);
-        sources = realloc(sources, strlen(sources) + strlen(more) + 1);
-        cr_assert_not_null(sources);
-        strcat(sources, more);
-        free(more);
-        return 0;
-}
-
-/* All sources of the daemon in one text. */
-static char *daemon_sources(void) {
-        char path[1024];
-
-        snprintf(path, sizeof(path), "%s/daemon", getenv("SFSHM_SOURCE"));
-        cr_assert_not_null(sources = calloc(1, 1));
-        cr_assert_eq(nftw(path, append_source, 16, FTW_PHYS), 0, "cannot walk %s", path);
-        return sources;
-}
-
-/* "name" and ".It Li name", or ".It Li name , name" */
-static size_t count_item(const char *section, const char *name) {
-        size_t n = 0, length = strlen(name);
-
-        for (const char *at = section; (at = strstr(at, "\n.It Li ")) != NULL; at++)
-                for (const char *word = at + 8; *word != '\n'; word += strcspn(word, " \n")) {
-                        word += strspn(word, " ,");
-                        n += strncmp(word, name, length) == 0 && strchr(" \n", word[length]);
-                }
-        return n;
-}
-
-/* Every event of a lease which the code has stands in sfshmd(8), and no other. Those
- * are the ones whose names begin like the page's. */
-Test(man, has_the_events_of_a_lease) {
-        char *page = read_source("daemon/man/sfshmd.8"), *text = daemon_sources();
-        char *section = strstr(page, ".Ss Events of the lease\n"), name[64], quoted[80];
-        size_t n = 0;
-
-        cr_assert_not_null(section);
-        strstr(section, "\n.El\n")[1] = '\0';
-        for (const char *at = text; (at = strstr(at, "\"")) != NULL; at++)
-                if (sscanf(at, "\"%63[a-z-]\"", name) == 1 && is_lease_event(name) &&
-                    strncmp(at + strlen(name) + 1, "\",", 2) == 0) {
-                        cr_expect_eq(count_item(section, name), 1, "sfshmd(8) needs once: %s", name);
-                        n++;
-                }
-        cr_assert_gt(n, 30);
-        for (const char *at = section; (at = strstr(at, "\n.It Li ")) != NULL; at++)
-                for (const char *word = at + 8; sscanf(word, "%63[a-z-]", name) == 1;) {
-                        snprintf(quoted, sizeof(quoted), "\"%s\"", name);
-                        cr_expect_not_null(strstr(text, quoted), "no event: %s", name);
-                        word += strlen(name);
-                        word += strspn(word, " ,");
-                }
-        free(text);
         free(page);
 }
 

@@ -92,7 +92,7 @@ static int check_revision(struct etcd_coordinator *etcd, const json_t *answer,
         if (revision <= 0)
                 return -EIO;
         if (revision < etcd->revision)
-                log_event(LOG_LEVEL_ERROR, "etcd-old-copy", "etcd's revision went back from %" PRId64
+                log_event(EVENT_ETCD_OLD_COPY, "etcd's revision went back from %" PRId64
                           " to %" PRId64 ": it was put back to an old copy, and this host looks "
                           "whether its worker IDs are still there; or etcd.endpoints names members "
                           "of two clusters: correct it then", etcd->revision, revision);
@@ -378,7 +378,7 @@ static int etcd_connect(const struct config *config, struct lease_counters *coun
         if (asprintf(&ret->place, "etcd %s%s", config->etcd_endpoints, config->etcd_prefix) < 0)
                 ret->place = NULL; /* undefined after a failure */
         if (etcd == NULL || ret->place == NULL)
-                return log_failure(ENOMEM, "etcd", "no memory for the etcd backend");
+                return log_failure(ENOMEM, EVENT_ETCD, "no memory for the etcd backend");
         etcd->prefix = config->etcd_prefix;
         return etcd_http_new(&etcd->http, &options);
 }
@@ -402,8 +402,8 @@ static void etcd_hurry(struct fleet_connection *connection, int64_t until_ns) {
 
 const struct fleet_kind fleet_kind_etcd = {
         .name = "etcd",
-        .claim_event = "etcd-claim",
-        .access_event = "etcd-access",
+        .claim_event = &EVENT_ETCD_CLAIM,
+        .access_event = &EVENT_ETCD_ACCESS,
         .access_remedy = "correct what the warning before names: etcd.username and "
                          "etcd.password_file, the role there, or the files for TLS",
         .remedy = "check etcd and the network to it; sfshmd retries by itself",

@@ -74,10 +74,10 @@ void etcd_endpoints_fails(struct etcd_endpoints *endpoints, size_t at, const cha
 
         if (!is_under_way(&endpoints->away)) {
                 begin_incident(&endpoints->away, path, now_ns);
-                log_event(LOG_LEVEL_WARNING, "etcd-away", "etcd at %s does not serve %s: %s; "
+                log_event(EVENT_ETCD_AWAY, "etcd at %s does not serve %s: %s; "
                           "retrying, at each endpoint in turn", endpoint->url, path, message);
         } else if (!endpoint->told) {
-                log_event(LOG_LEVEL_INFO, "etcd-endpoint", "nor does etcd at %s serve %s: %s",
+                log_event(EVENT_ETCD_ENDPOINT, "nor does etcd at %s serve %s: %s",
                           endpoint->url, path, message);
         }
         endpoint->told = true;
@@ -87,7 +87,7 @@ void etcd_endpoints_refuses(struct etcd_endpoints *endpoints, size_t at, const c
                             const char *message) {
         if (!is_under_way(&endpoints->refused)) {
                 begin_incident(&endpoints->refused, path, 0);
-                log_event(LOG_LEVEL_WARNING, "etcd-refused", "no access to etcd at %s for %s: %s",
+                log_event(EVENT_ETCD_REFUSED, "no access to etcd at %s for %s: %s",
                           endpoints->list[at].url, path, message);
         }
         endpoints->current = (at + 1) % endpoints->n;
@@ -100,11 +100,11 @@ void etcd_endpoints_serves(struct etcd_endpoints *endpoints, size_t at, const ch
         endpoint->open_ns = endpoint->pause_ns = 0;
         endpoints->current = at;
         if (end_incident(&endpoints->refused, path))
-                log_event(LOG_LEVEL_NOTICE, "etcd-admitted", "etcd at %s grants access again for %s",
+                log_event(EVENT_ETCD_ADMITTED, "etcd at %s grants access again for %s",
                           endpoint->url, path);
         if (!end_incident(&endpoints->away, path))
                 return;
-        log_event(LOG_LEVEL_NOTICE, "etcd-back", "etcd at %s serves again, after %" PRId64 " s",
+        log_event(EVENT_ETCD_BACK, "etcd at %s serves again, after %" PRId64 " s",
                   endpoint->url, (now_ns - endpoints->away.begun_ns) / NS_PER_S);
         for (size_t i = 0; i < endpoints->n; i++)
                 endpoints->list[i].told = false;
@@ -133,7 +133,7 @@ bool etcd_endpoints_belongs(struct etcd_endpoints *endpoints, size_t at, const c
         if (known && !is_gone(endpoints, cluster))
                 return false;
         if (known)
-                log_event(LOG_LEVEL_WARNING, "etcd-cluster", "etcd at %s is of cluster %s now, of %s "
+                log_event(EVENT_ETCD_CLUSTER, "etcd at %s is of cluster %s now, of %s "
                           "before, and so is every endpoint that answers: the daemon goes on with "
                           "it", endpoint->url, cluster, endpoints->cluster);
         strcpy(endpoints->cluster, cluster);

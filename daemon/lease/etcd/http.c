@@ -114,14 +114,14 @@ int etcd_http_new(struct etcd_http **ret, const struct etcd_http_options *option
         struct etcd_http *http = calloc(1, sizeof(*http));
 
         if (http == NULL)
-                return log_failure(ENOMEM, "etcd", "no memory for the connection to etcd");
+                return log_failure(ENOMEM, EVENT_ETCD, "no memory for the connection to etcd");
         http->options = *options;
         etcd_endpoints_take(&http->endpoints, options->endpoints);
         if (curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK)
                 http->curl = curl_easy_init();
         if (http->curl == NULL) {
                 etcd_http_free(http);
-                return log_failure(ENOMEM, "etcd", "libcurl cannot be initialised");
+                return log_failure(ENOMEM, EVENT_ETCD, "libcurl cannot be initialised");
         }
         set_up_curl(http);
         *ret = http;

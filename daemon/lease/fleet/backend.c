@@ -47,15 +47,18 @@ static int read_memory(const struct fleet_backend *b, struct fleet_memory *ret) 
         int r = fleet_memory_read(b->dir.fd, ret);
 
         if (r == -EPROTO)
-                return log_failure(EPROTO, "state-version", "%s/" FLEET_MEMORY_NAME " is of another "
+                return log_failure(EPROTO, EVENT_STATE_VERSION,
+                                   "%s/" FLEET_MEMORY_NAME " is of another "
                                    "version of sfshmd: run that version", b->dir.path);
         if (r == -EBADMSG)
-                return log_failure(EBADMSG, "state-damaged", "%s/" FLEET_MEMORY_NAME ", or an earlier "
+                return log_failure(EBADMSG, EVENT_STATE_DAMAGED,
+                                   "%s/" FLEET_MEMORY_NAME ", or an earlier "
                                    "release's fleet-nonce or fleet-space, is damaged: what this host "
                                    "had in %s is lost. Remove these files; this host then takes "
                                    "other worker IDs", b->dir.path, b->kind->name);
         if (r < 0)
-                return log_failure(-r, "state", "cannot read %s/" FLEET_MEMORY_NAME ": %s; repair the "
+                return log_failure(-r, EVENT_STATE,
+                                   "cannot read %s/" FLEET_MEMORY_NAME ": %s; repair the "
                                    "disk", b->dir.path, strerror(-r));
         return 0;
 }
@@ -68,7 +71,8 @@ static int read_local_fence(struct fleet_backend *b, const struct config *config
         if (r == -ENOENT)
                 return 0;
         if (r < 0)
-                return log_failure(-r, "state-damaged", "%s, of the local backend, cannot be read "
+                return log_failure(-r, EVENT_STATE_DAMAGED,
+                                   "%s, of the local backend, cannot be read "
                                    "(%s), and IDs up to it may exist: put back a good copy, or give "
                                    "this host an empty daemon.state_dir and wait for longer than "
                                    "it was ahead", b->dir.place, strerror(-r));
@@ -109,12 +113,12 @@ static int identify_host(const struct fleet_backend *b, struct record_identity *
         ids_format(who.machine_id, id);
         r = ids_boot(id);
         if (r < 0)
-                return log_failure(-r, "state", "cannot read the ID of this boot: %s",
+                return log_failure(-r, EVENT_STATE, "cannot read the ID of this boot: %s",
                                    strerror(-r));
         ids_format(who.boot_id, id);
         if (fstat(b->dir.fd, &st) < 0 ||
             gethostname(who.host, sizeof(who.host) - 1) < 0)
-                return log_failure(errno, "state", "cannot tell who this host is: %s",
+                return log_failure(errno, EVENT_STATE, "cannot tell who this host is: %s",
                                    strerror(errno));
         /* a copy has another inode */
         snprintf(who.directory, sizeof(who.directory), "%ju:%ju", (uintmax_t)st.st_dev,
@@ -154,11 +158,11 @@ static int claim_run(struct fleet_backend *b, struct lease_grant *ret) {
         if (r == -EAGAIN)
                 return r;
         if (r == -EACCES && r != b->claim_error)
-                log_event(LOG_LEVEL_ERROR, b->kind->access_event, "%s denies access to this host: "
+                log_event(*b->kind->access_event, "%s denies access to this host: "
                           "%s; sfshmd reads and writes below %s.prefix, and waits until it may",
                           b->connection.place, b->kind->access_remedy, b->kind->name);
         else if ((r == -EIO || r == -ETIMEDOUT) && b->claim_error != -EIO)
-                log_event(LOG_LEVEL_WARNING, b->kind->claim_event, "no worker IDs from %s yet: it "
+                log_event(*b->kind->claim_event, "no worker IDs from %s yet: it "
                           "does not serve; %s", b->connection.place, b->kind->remedy);
         b->claim_error = r == -ETIMEDOUT ? -EIO : r;
         return r;
@@ -171,7 +175,8 @@ static int forget_local_fence(const struct fleet_backend *b) {
                 return 0;
         if ((unlinkat(b->dir.fd, FENCE_FILE_NAME, 0) < 0 && errno != ENOENT) ||
             fsync(b->dir.fd) < 0)
-                return log_failure(errno, "state", "cannot remove %s, whose fence is in %s now: %s; "
+                return log_failure(errno, EVENT_STATE,
+                                   "cannot remove %s, whose fence is in %s now: %s; "
                                    "repair the disk", b->dir.place, b->connection.place,
                                    strerror(errno));
         return 0;
@@ -183,7 +188,8 @@ static int remember(struct fleet_backend *b, const struct fleet_memory *memory) 
         int r = fleet_memory_write(b->dir.fd, memory);
 
         if (r < 0 && !b->forgets)
-                (void)log_failure(-r, "state", "cannot write %s/" FLEET_MEMORY_NAME ": %s; make room "
+                (void)log_failure(-r, EVENT_STATE,
+                                  "cannot write %s/" FLEET_MEMORY_NAME ": %s; make room "
                                   "or repair the disk", b->dir.path, strerror(-r));
         b->forgets = r < 0;
         return r;
@@ -226,7 +232,7 @@ static int backend_open(void **ret_backend, const struct fleet_kind *kind,
         int r;
 
         if (b == NULL)
-                return log_failure(ENOMEM, "lease", "no memory for the backend %s", kind->name);
+                return log_failure(ENOMEM, EVENT_LEASE, "no memory for the backend %s", kind->name);
         b->kind = kind;
         b->dir = DIRECTORY_NONE;
         r = start_backend(b, config);

@@ -7,6 +7,7 @@
  */
 #include "daemon/lease/backend.h"
 #include "daemon/lease/keys/coordinator.h"
+#include "daemon/util/log_events.h"
 
 struct fleet_connection {
         const struct coordinator_calls *calls;
@@ -17,7 +18,7 @@ struct fleet_connection {
 
 struct fleet_kind {
         const char *name; /* and the section of its keys: "etcd" */
-        const char *claim_event, *access_event;
+        const struct log_event *claim_event, *access_event;
         const char *access_remedy; /* what to correct when it denies access */
         const char *remedy; /* what the operator can do when it does not serve */
         /* Does not connect yet. Logs its errors. After an error `ret`, which was zeroed,

@@ -11,7 +11,7 @@
 #include "daemon/util/time.h"
 
 static int refuse_other(const struct fleet *f, const struct fleet_view *view) {
-        return log_failure(ENOENT, "coordinator-other", "this host had worker IDs of another "
+        return log_failure(ENOENT, EVENT_COORDINATOR_OTHER, "this host had worker IDs of another "
                            "coordinator or prefix, with the ID space %s; here it is %s: hosts that "
                            "still have worker IDs from there would issue the same IDs. Correct the "
                            "address and the prefix in the configuration; or move all hosts together: "
@@ -21,7 +21,8 @@ static int refuse_other(const struct fleet *f, const struct fleet_view *view) {
 }
 
 static int refuse_empty(void) {
-        return log_failure(ENOENT, "coordinator-lost", "the coordinator has no key contract, but "
+        return log_failure(ENOENT, EVENT_COORDINATOR_LOST,
+                           "the coordinator has no key contract, but "
                            "this host had worker IDs from it: it was emptied, or is another one. "
                            "Correct its address and prefix in the configuration; or, as the "
                            "daemon's user on one host, say 'sfshm workers --begin --above TIME' "
@@ -30,7 +31,8 @@ static int refuse_empty(void) {
 }
 
 static int refuse_old(const char *what, uint64_t found, uint64_t remembered) {
-        return log_failure(EBADMSG, "coordinator-old", "the coordinator was put back to an old copy: "
+        return log_failure(EBADMSG, EVENT_COORDINATOR_OLD,
+                           "the coordinator was put back to an old copy: "
                            "%s: %" PRIu64 " there, %" PRIu64 " before. Worker IDs that "
                            "were given away since would be given away twice. As the daemon's user "
                            "on one host, say 'sfshm workers --begin --above TIME' with a time that "
@@ -108,7 +110,7 @@ int fleet_check_running(struct fleet *f, const struct fleet_view *view) {
         f->trouble = trouble;
         if (trouble == 0 || told)
                 return trouble == 0 ? 0 : -ENOENT;
-        return log_failure(ENOENT, is_gone ? "coordinator-lost" : "coordinator-other",
+        return log_failure(ENOENT, is_gone ? EVENT_COORDINATOR_LOST : EVENT_COORDINATOR_OTHER,
                            "the coordinator has %s%s, and this host has worker IDs of the space "
                            "%s: it was emptied, or is another one. IDs continue up to the fence, "
                            "and nothing is written there. Correct its address; or, as the daemon's "

@@ -90,7 +90,8 @@ static int refuse_odd(const struct fleet *f, const struct fleet_view *view) {
                 : view->n_owners > 0 && view->owners[0].later != NULL ? -EPROTO
                                                                           : 0;
 
-        return r == 0 ? 0 : log_failure(-r, "coordinator-damaged", "the coordinator's key region/%"
+        return r == 0 ? 0 : log_failure(-r, EVENT_COORDINATOR_DAMAGED,
+                                        "the coordinator's key region/%"
                                         PRIu32 "/host/%s, this host's own, is damaged or of another "
                                         "version: put back its value by hand",
                                         f->parts.space.region, f->record.nonce);
@@ -193,7 +194,7 @@ static int revive_session(struct fleet *f) {
         fleet_session_next_life(f);
         r = take_renewal(f, commit_host(f, true), f->begun_ns);
         if (r == 0)
-                log_event(LOG_LEVEL_NOTICE, "lease-revived", "the lease continues in a new session: "
+                log_event(EVENT_LEASE_REVIVED, "the lease continues in a new session: "
                           "no other host has taken the worker IDs");
         return r;
 }
@@ -288,7 +289,7 @@ int fleet_release(struct fleet *f, uint64_t fence_tick) {
         if (r == 0) {
                 fleet_session_wrote(f, f->record.renewals, f->record.fence_tick);
                 (void)f->parts.calls->session_end(f->parts.coordinator); /* expires anyway */
-                log_event(LOG_LEVEL_INFO, "lease-released", "the worker IDs are given back, with the "
+                log_event(EVENT_LEASE_RELEASED, "the worker IDs are given back, with the "
                           "fence of tick %" PRIu64, fence_tick);
         }
         return r == -ESTALE ? 0 : r;

@@ -77,7 +77,7 @@ int fleet_resume(struct fleet *f, struct lease_grant *ret) {
                 .fence_of_run = true,
                 .above_tick = f->record.grown_tick,
         };
-        log_event(LOG_LEVEL_WARNING, "lease-resumed", "the coordinator does not answer: this host "
+        log_event(EVENT_LEASE_RESUMED, "the coordinator does not answer: this host "
                   "goes on with the %" PRIu32 " worker IDs from %" PRIu32 " that it had, up to the "
                   "fence that it remembers, of tick %" PRIu64 " (%s)", ret->worker_count,
                   ret->worker_first, ret->fence_tick, fence_time(layout, ret->fence_tick, time));

@@ -124,14 +124,15 @@ int fleet_session_begin(struct fleet *f) {
 void fleet_session_expire(struct fleet *f, const char *why) {
         f->session = false;
         fleet_count(&f->parts.counters->expirations);
-        log_event(LOG_LEVEL_WARNING, "lease-expired", "%s: the lease has expired; it is claimed again "
+        log_event(EVENT_LEASE_EXPIRED, "%s: the lease has expired; it is claimed again "
                   "if no other host has taken it", why);
 }
 
 int fleet_session_lose(struct fleet *f, const char *why) {
         f->lost = true;
         fleet_count(&f->parts.counters->lost);
-        return log_failure(ESTALE, "lease-lost", "this host has lost its worker IDs: %s. sfshmd "
+        return log_failure(ESTALE, EVENT_LEASE_LOST,
+                           "this host has lost its worker IDs: %s. sfshmd "
                            "stops; after a restart it takes others, and clients continue with "
                            "those", why);
 }

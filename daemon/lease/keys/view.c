@@ -32,11 +32,13 @@ const struct fleet_owner *fleet_view_host(const struct fleet_view *view, const c
 
 static int refuse_key(int error, const char *key) {
         if (error == -EPROTO)
-                return log_failure(EPROTO, "coordinator-version", "the coordinator's key %s is of "
+                return log_failure(EPROTO, EVENT_COORDINATOR_VERSION,
+                                   "the coordinator's key %s is of "
                                    "another version of sfshmd which this one does not understand: "
                                    "run that version", key);
         if (error == -EBADMSG)
-                return log_failure(EBADMSG, "coordinator-damaged", "the coordinator's key %s is "
+                return log_failure(EBADMSG, EVENT_COORDINATOR_DAMAGED,
+                                   "the coordinator's key %s is "
                                    "damaged: what it said cannot be guessed without IDs given "
                                    "twice. Put back its value by hand", key);
         return error;
@@ -66,7 +68,8 @@ static int read_contract(struct fleet_view *view, const struct coordinator_list 
         if (r < 0)
                 return refuse_key(r, "contract");
         if (!same_space(is, was))
-                return log_failure(EINVAL, "coordinator-contract", "the coordinator's key contract "
+                return log_failure(EINVAL, EVENT_COORDINATOR_CONTRACT,
+                                   "the coordinator's key contract "
                                    "says layout %u/%u/%u, %u region bits and the epoch at Unix time "
                                    "%" PRId64 " ms, this host's configuration says %u/%u/%u, %u and "
                                    "%" PRId64 " ms: IDs of both could be equal. Correct id.layout, "
@@ -91,11 +94,13 @@ int fleet_view_take_used(struct fleet_view *view, const struct coordinator_list 
         if (item == NULL && !begun && list->n == 0)
                 return 0; /* the first host of the region */
         if (item == NULL)
-                return log_failure(ENOENT, "coordinator-lost", "the coordinator's key %s is missing, "
+                return log_failure(ENOENT, EVENT_COORDINATOR_LOST,
+                                   "the coordinator's key %s is missing, "
                                    "but this region was begun: which worker IDs were used is not "
                                    "known. Put back its value by hand", key);
         if (!begun)
-                return log_failure(ENOENT, "coordinator-lost", "the coordinator has %s, but its key "
+                return log_failure(ENOENT, EVENT_COORDINATOR_LOST,
+                                   "the coordinator has %s, but its key "
                                    "contract %s. Put back its value by hand", key,
                                    view->contract_modified == 0 ? "is missing" :
                                                                   "does not name the region");
@@ -111,7 +116,7 @@ static void mark_worker(struct fleet_view *view, uint32_t worker, size_t owner) 
         int32_t *of = &view->of_worker[worker];
 
         if (*of >= 0)
-                log_event(LOG_LEVEL_WARNING, "coordinator-twice", "worker ID %" PRIu32 " is "
+                log_event(EVENT_COORDINATOR_TWICE, "worker ID %" PRIu32 " is "
                           "refused: the coordinator has two hosts with it, %s and %s", worker,
                           view->owners[owner].record->nonce, view->owners[*of].record->nonce);
         *of = *of == FLEET_NEVER_USED ? (int32_t)owner : FLEET_REFUSED;
@@ -143,7 +148,7 @@ static void free_odd(struct fleet_odd_key *keys, size_t n) {
 static int keep_damaged(struct fleet_view *view, const struct coordinator_item *item, int error) {
         if (keep_odd(&view->damaged[view->n_damaged++], item, error) < 0)
                 return -ENOMEM;
-        log_event(LOG_LEVEL_WARNING, "coordinator-damaged", "the coordinator's key %s is "
+        log_event(EVENT_COORDINATOR_DAMAGED, "the coordinator's key %s is "
                   "%s: the worker IDs it stood for are refused. Put back its value by hand, or "
                   "see sfshm fence --above",
                   item->key, error == -EPROTO ? "of another version" : "damaged");
@@ -245,7 +250,8 @@ static int check_used(struct fleet_view *view, const struct fleet_space *space) 
                 bool used = worker_set_has(&view->used.workers, w);
 
                 if (view->of_worker[w] != FLEET_NEVER_USED && !used)
-                        return log_failure(EBADMSG, "coordinator-damaged", "the coordinator's key "
+                        return log_failure(EBADMSG, EVENT_COORDINATOR_DAMAGED,
+                                           "the coordinator's key "
                                            "region/%" PRIu32 "/used does not name worker ID %" PRIu32
                                            ", which a host's record there has: it is an old copy. "
                                            "Put back its value by hand", space->region, w);
@@ -256,7 +262,7 @@ static int check_used(struct fleet_view *view, const struct fleet_space *space) 
         }
         if (worker_set_count(&lost) == 0 || (text = worker_set_text(&lost)) == NULL)
                 return 0;
-        log_event(LOG_LEVEL_WARNING, "coordinator-lost", "worker IDs %s of region %" PRIu32 " are "
+        log_event(EVENT_COORDINATOR_LOST, "worker IDs %s of region %" PRIu32 " are "
                   "refused: they were used, and no region/%" PRIu32 "/host/... in the coordinator "
                   "tells their fence any more. Put back its value by hand, or say up to where "
                   "their IDs may exist with sfshm fence --above", text, space->region,
@@ -345,7 +351,8 @@ int fleet_view_read(struct fleet_view **ret, const struct coordinator_calls *cal
 int fleet_view_begun(const struct fleet_view *view) {
         if (view->contract_modified != 0)
                 return 0;
-        return log_failure(ENOENT, "coordinator-empty", "no ID space was begun in the coordinator: "
+        return log_failure(ENOENT, EVENT_COORDINATOR_EMPTY,
+                           "no ID space was begun in the coordinator: "
                            "correct its address and prefix in the configuration; or, before the "
                            "first host starts, begin one by 'sfshm workers --begin'. If hosts "
                            "had worker IDs here, the coordinator was emptied: see KEYS.md, "

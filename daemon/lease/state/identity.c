@@ -13,7 +13,8 @@ int identity_machine(uint8_t ret[16]) {
         int r = ids_machine(ret);
 
         if (r < 0 && r != -ENOENT)
-                return log_failure(-r, "machine-id", "cannot read /etc/machine-id: %s; it tells a "
+                return log_failure(-r, EVENT_MACHINE_ID,
+                                   "cannot read /etc/machine-id: %s; it tells a "
                                    "copied disk from its original. Run systemd-machine-id-setup",
                                    strerror(-r));
         return r;
@@ -24,8 +25,7 @@ int identity_describe(struct fence_state *ret, const struct config *config) {
         int r = identity_machine(state.machine_id);
 
         if (r == -ENOENT) /* bare containers: the ID stays all zero */
-                log_event(
-                        LOG_LEVEL_WARNING, "machine-id",
+                log_event(EVENT_MACHINE_ID,
                         "there is no /etc/machine-id: a copy of %s on another machine without one "
                         "will not be noticed. Run systemd-machine-id-setup",
                         config->state_dir);
@@ -33,7 +33,7 @@ int identity_describe(struct fence_state *ret, const struct config *config) {
                 return r;
         if (!config->has_first)
                 return log_failure(
-                        EINVAL, "workers-first",
+                        EINVAL, EVENT_WORKERS_FIRST,
                         "workers.first is not set: the local backend has no default, as "
                         "two hosts with the same worker IDs would issue the same IDs. Give "
                         "each host its own, e.g. --set workers.first=0");
@@ -55,7 +55,7 @@ int identity_check_space(const char *place, const struct fence_state *found,
         if (was->tick_bits != is->tick_bits || was->worker_bits != is->worker_bits ||
             was->sequence_bits != is->sequence_bits || was->region_bits != is->region_bits)
                 return log_failure(
-                        EINVAL, "state-layout",
+                        EINVAL, EVENT_STATE_LAYOUT,
                         "%s was written with layout %u/%u/%u and %u region bits, the "
                         "configuration says %u/%u/%u and %u: IDs of both could be equal. "
                         "Set id.layout and id.region_bits back, or begin a new ID space "
@@ -64,7 +64,7 @@ int identity_check_space(const char *place, const struct fence_state *found,
                         was->region_bits, is->tick_bits, is->worker_bits, is->sequence_bits,
                         is->region_bits);
         if (was->epoch_unix_ms != is->epoch_unix_ms)
-                return log_failure(EINVAL, "state-epoch",
+                return log_failure(EINVAL, EVENT_STATE_EPOCH,
                                    "%s was written with the epoch at Unix time %" PRId64 " ms, the "
                                    "configuration says %" PRId64 " ms: IDs of both could be equal. "
                                    "Set id.epoch back, or begin a new ID space with an empty "

@@ -15,7 +15,7 @@ static int path_of(char *path, size_t size, const char *state_dir, const char *f
         int n = snprintf(path, size, "%s/%s", state_dir, file);
 
         if (n < 0 || (size_t)n >= size)
-                return log_failure(ENAMETOOLONG, "state", "the path of daemon.state_dir is too "
+                return log_failure(ENAMETOOLONG, EVENT_STATE, "the path of daemon.state_dir is too "
                                    "long: %s", state_dir);
         return 0;
 }
@@ -31,7 +31,7 @@ int ledger_id_read(const char *state_dir, uint8_t ret[LEDGER_ID_SIZE]) {
         fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
         if (fd < 0)
                 return errno == ENOENT ? -ENOENT
-                                       : log_failure(errno, "state", "cannot read %s: %s", path,
+                                       : log_failure(errno, EVENT_STATE, "cannot read %s: %s", path,
                                                      strerror(errno));
         n = read(fd, bytes, sizeof(bytes));
         close(fd);
@@ -51,10 +51,11 @@ int ledger_id_renew(const char *state_dir, uint8_t ret[LEDGER_ID_SIZE]) {
         if (r < 0 || (r = path_of(temporary, sizeof(temporary), state_dir, ".ledger-lineage")) < 0)
                 return r;
         if (getrandom(bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes))
-                return log_failure(EIO, "state", "the kernel gives no random numbers");
+                return log_failure(EIO, EVENT_STATE, "the kernel gives no random numbers");
         fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
         if (fd < 0)
-                return log_failure(errno, "state", "cannot write %s: %s; make room or repair the "
+                return log_failure(errno, EVENT_STATE,
+                                   "cannot write %s: %s; make room or repair the "
                                    "disk", temporary, strerror(errno));
         errno = ENOSPC; /* what a short write means */
         if (write(fd, bytes, sizeof(bytes)) != (ssize_t)sizeof(bytes))
@@ -64,7 +65,8 @@ int ledger_id_renew(const char *state_dir, uint8_t ret[LEDGER_ID_SIZE]) {
         if (error == 0 && rename(temporary, path) < 0)
                 error = errno;
         if (error != 0)
-                return log_failure(error, "state", "cannot write %s: %s; make room or repair the "
+                return log_failure(error, EVENT_STATE,
+                                   "cannot write %s: %s; make room or repair the "
                                    "disk", path, strerror(error));
         memcpy(ret, bytes, LEDGER_ID_SIZE);
         return 0;
@@ -76,7 +78,8 @@ int ledger_id_forget(const char *state_dir) {
         int r = path_of(path, sizeof(path), state_dir, "ledger-lineage");
 
         if (r == 0 && unlink(path) < 0 && errno != ENOENT)
-                r = log_failure(errno, "state", "cannot remove %s: %s; repair the disk, or mount "
+                r = log_failure(errno, EVENT_STATE,
+                                "cannot remove %s: %s; repair the disk, or mount "
                                 "it for writing", path, strerror(errno));
         return r;
 }

@@ -118,7 +118,7 @@ static int zookeeper_connect(const struct config *config, struct lease_counters 
                      config->zookeeper_prefix) < 0)
                 ret->place = NULL; /* undefined after a failure */
         if (zookeeper == NULL || ret->place == NULL)
-                return log_failure(ENOMEM, "zookeeper", "no memory for the zookeeper backend");
+                return log_failure(ENOMEM, EVENT_ZOOKEEPER, "no memory for the zookeeper backend");
         zookeeper->prefix = config->zookeeper_prefix;
         zookeeper->timeout_ns = config->zookeeper_ttl_ns / TIMEOUTS_IN_TTL;
         return zookeeper_session_new(&zookeeper->session, &options);
@@ -143,8 +143,8 @@ static void zookeeper_hurry(struct fleet_connection *connection, int64_t until_n
 
 const struct fleet_kind fleet_kind_zookeeper = {
         .name = "zookeeper",
-        .claim_event = "zookeeper-claim",
-        .access_event = "zookeeper-access",
+        .claim_event = &EVENT_ZOOKEEPER_CLAIM,
+        .access_event = &EVENT_ZOOKEEPER_ACCESS,
         .access_remedy = "correct zookeeper.username and zookeeper.password_file, or the ACL of "
                          "its nodes (zkCli: getAcl)",
         .remedy = "check ZooKeeper and the network to it; sfshmd retries by itself",

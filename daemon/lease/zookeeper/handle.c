@@ -53,7 +53,7 @@ static void tell_away(const struct zookeeper_session *s, const char *why) {
         pthread_mutex_unlock(&message_mutex);
         find_server(message, server);
         what = zookeeper_remedy_connection(message[0] != '\0' ? message : why);
-        log_event(LOG_LEVEL_WARNING, "zookeeper-away", "ZooKeeper at %s does not serve: %s%s%s%s; "
+        log_event(EVENT_ZOOKEEPER_AWAY, "ZooKeeper at %s does not serve: %s%s%s%s; "
                   "retrying, at each server in turn", s->hosts, why,
                   what != NULL || message[0] != '\0' ? ": " : "", what != NULL ? server : "",
                   what != NULL ? what : message);
@@ -109,7 +109,7 @@ void zookeeper_handle_answered(struct zookeeper_session *s, int64_t sent_ns, boo
         if (sent_ns > s->answered_ns)
                 s->answered_ns = sent_ns;
         if (s->failing_ns != 0 && (multi || !s->failing_multi)) {
-                log_event(LOG_LEVEL_NOTICE, "zookeeper-back", "ZooKeeper at %s serves again, after "
+                log_event(EVENT_ZOOKEEPER_BACK, "ZooKeeper at %s serves again, after "
                           "%" PRId64 " s", s->hosts,
                           (time_ns(CLOCK_BOOTTIME) - s->failing_ns) / NS_PER_S);
                 s->failing_ns = 0;
@@ -131,7 +131,7 @@ int zookeeper_handle_refuse(struct zookeeper_session *s, const char *path, const
         /* relaxed: a number for display */
         atomic_fetch_add_explicit(s->options.errors, 1, memory_order_relaxed);
         if (!s->refusing)
-                log_event(LOG_LEVEL_WARNING, "zookeeper-refused", "ZooKeeper refuses a request for "
+                log_event(EVENT_ZOOKEEPER_REFUSED, "ZooKeeper refuses a request for "
                           "its node %s: %s%s", path, why, remedy);
         s->refusing = s->doubt = true;
         return -EACCES;
@@ -146,7 +146,7 @@ int zookeeper_handle_refused(struct zookeeper_session *s, int code, const char *
 
 void zookeeper_handle_admitted(struct zookeeper_session *s) {
         if (s->refusing)
-                log_event(LOG_LEVEL_NOTICE, "zookeeper-admitted", "ZooKeeper at %s takes the "
+                log_event(EVENT_ZOOKEEPER_ADMITTED, "ZooKeeper at %s takes the "
                           "requests of this host again", s->hosts);
         s->refusing = false;
 }

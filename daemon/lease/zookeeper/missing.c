@@ -9,7 +9,8 @@
 static int zookeeper_connect(const struct config *config, struct lease_counters *counters,
                              struct fleet_connection *ret) {
         (void)config, (void)counters, (void)ret;
-        return log_failure(EINVAL, "zookeeper", "workers.backend = zookeeper: this sfshmd was built "
+        return log_failure(EINVAL, EVENT_ZOOKEEPER,
+                           "workers.backend = zookeeper: this sfshmd was built "
                            "without ZooKeeper's client library. Build it where libzookeeper-mt-dev "
                            "is installed, with -Dzookeeper=enabled, or use the backend etcd");
 }

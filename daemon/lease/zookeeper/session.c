@@ -93,14 +93,14 @@ int zookeeper_session_new(struct zookeeper_session **ret, const struct zookeeper
 
         if (r < 0) {
                 free(s);
-                return log_failure(-r, "zookeeper", "no memory for the session with ZooKeeper");
+                return log_failure(-r, EVENT_ZOOKEEPER, "no memory for the session with ZooKeeper");
         }
         pthread_mutex_init(&s->mutex, NULL); /* cannot fail with default attributes */
         s->options = *options;
         s->hosts = addresses_zookeeper_list(options->hosts);
         if (s->hosts == NULL) {
                 zookeeper_session_free(s);
-                return log_failure(ENOMEM, "zookeeper", "no memory for the list of servers");
+                return log_failure(ENOMEM, EVENT_ZOOKEEPER, "no memory for the list of servers");
         }
         zookeeper_handle_clear_message();
         *ret = s;
@@ -196,7 +196,7 @@ static int connect_session(struct zookeeper_session *s, int64_t deadline_ns) {
 
 static int fail_password(struct zookeeper_session *s, const char *message) {
         if (strcmp(s->password_error, message) != 0)
-                log_event(LOG_LEVEL_ERROR, "zookeeper-password", "%s", message);
+                log_event(EVENT_ZOOKEEPER_PASSWORD, "%s", message);
         snprintf(s->password_error, sizeof(s->password_error), "%s", message);
         return -EACCES;
 }
@@ -225,7 +225,7 @@ static void look_at_password(struct zookeeper_session *s) {
                 return;
         s->doubt = false;
         if (strcmp(user, s->user) != 0) {
-                log_event(LOG_LEVEL_NOTICE, "zookeeper-user", "zookeeper.password_file has another "
+                log_event(EVENT_ZOOKEEPER_USER, "zookeeper.password_file has another "
                           "password: a new session begins with it");
                 end_session(s);
         }

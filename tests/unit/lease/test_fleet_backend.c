@@ -35,8 +35,8 @@ static void disconnect_memory(struct fleet_connection *connection) {
 
 static const struct fleet_kind kind = {
         .name = "memory",
-        .claim_event = "claim",
-        .access_event = "access",
+        .claim_event = &EVENT_ETCD_CLAIM,
+        .access_event = &EVENT_ETCD_ACCESS,
         .access_remedy = "?",
         .remedy = "?",
         .connect = connect_memory,

@@ -31,7 +31,7 @@ static unsigned logged; /* lines; the next one has this number */
 
 static void say(unsigned n) {
         while (n-- > 0) {
-                log_event_limited(1 << 30, LOG_LEVEL_INFO, "test", "line %u of thread %u", logged,
+                log_event_limited(1 << 30, EVENT_STOP, "line %u of thread %u", logged,
                                   0u);
                 logged++;
         }
@@ -55,7 +55,7 @@ static void expect_all(char *text) {
                 if (sscanf(line, "sfshmd[%*d]: warning: %u line", &lost) == 1 &&
                     strstr(line, "(event=log-lost)") != NULL) {
                         next += lost;
-                } else if (strstr(line, "(event=test)") != NULL) {
+                } else if (strstr(line, "(event=stop)") != NULL) {
                         cr_assert_eq(sscanf(line, "sfshmd[%*d]: info: line %u", &number), 1, "%s",
                                      line);
                         cr_assert_eq(number, next, "line %u after %u", number, next);
@@ -246,7 +246,7 @@ static void *say_hundred(void *context) {
         unsigned thread = *(unsigned *)context;
 
         for (unsigned i = 0; i < 100; i++)
-                log_event_limited(1 << 30, LOG_LEVEL_INFO, "test", "line %u of thread %u", i,
+                log_event_limited(1 << 30, EVENT_STOP, "line %u of thread %u", i,
                                   thread);
         return NULL;
 }
@@ -272,7 +272,7 @@ Test(log_queue, many_threads) {
 
                 if (strstr(line, "event=log-lost") != NULL)
                         continue;
-                cr_assert_eq(sscanf(line, "sfshmd[%*d]: info: line %u of thread %u (event=test)",
+                cr_assert_eq(sscanf(line, "sfshmd[%*d]: info: line %u of thread %u (event=stop)",
                                     &number, &thread), 2, "%s", line);
                 cr_assert_lt(thread, THREADS);
                 cr_assert_geq(number, next[thread]);

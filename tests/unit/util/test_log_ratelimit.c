@@ -59,25 +59,25 @@ Test(log_ratelimit, every_call_has_a_limit_of_its_own) {
         capture_begin();
         cr_assert_eq(log_start(), 0);
         for (int i = 0; i < 100; i++) {
-                log_event(LOG_LEVEL_INFO, "often", "an event");
-                cr_assert_eq(log_failure(5, "fails", "a failure"), -5);
-                log_event_throttled(LOG_LEVEL_INFO, "throttled", "a stranger's");
+                log_event(EVENT_STOP, "an event");
+                cr_assert_eq(log_failure(5, EVENT_STATE, "a failure"), -5);
+                log_event_throttled(EVENT_REFUSED, "a stranger's");
         }
-        log_event(LOG_LEVEL_INFO, "other", "from elsewhere");
+        log_event(EVENT_START, "from elsewhere");
         log_stop();
         text = capture_take();
-        events = count(text, "event=often");
-        failures = count(text, "event=fails");
+        events = count(text, "event=stop");
+        failures = count(text, "event=state");
         cr_expect(events >= LOG_BURST && events < 90, "%u lines", events);
         cr_expect(failures >= LOG_BURST && failures < 90, "%u lines", failures);
-        cr_expect_lt(count(text, "event=throttled"), 20);
-        cr_expect_eq(count(text, "event=other"), 1);
+        cr_expect_lt(count(text, "event=refused"), 20);
+        cr_expect_eq(count(text, "event=start"), 1);
 }
 
 /* In a command of the operator no line is left out. Red when log_at_once() asks as well. */
 Test(log_ratelimit, commands_have_none) {
         capture_begin();
         for (int i = 0; i < 100; i++)
-                log_event_throttled(LOG_LEVEL_INFO, "often", "an event");
-        cr_expect_eq(count(capture_take(), "event=often"), 100);
+                log_event_throttled(EVENT_STOP, "an event");
+        cr_expect_eq(count(capture_take(), "event=stop"), 100);
 }
