@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "libclient/exporter/page.h"
 #include "libclient/observe/prometheus.h"
 
-#define TEXT "text/plain; charset=utf-8"
 #define METRICS "text/plain; version=0.0.4; charset=utf-8"
 
 enum { OK = 200, FAILED = 500, DEAD = 502, HELD = 503, SILENT = 504 };
@@ -24,20 +24,12 @@ static const struct readiness {
         [SAMPLE_WAITING] = { "waiting", HELD },    [SAMPLE_FAILED] = { "failed", FAILED },
 };
 
-void answer_line(struct answer *ret, unsigned status, const char *line) {
-        int n;
-
-        *ret = (struct answer){ .status = status, .type = TEXT };
-        n = asprintf(&ret->body, "%s\n", line);
-        ret->size = n < 0 ? 0 : (size_t)n;
-        if (n < 0)
-                ret->body = NULL;
-}
-
-static void answer_state(const struct sample *sample, struct answer *ret) {
+static void answer_state(const struct sample *sample, const struct history *history,
+                         struct answer *ret) {
         const struct readiness *is = &readiness[sample->state];
         char sentence[SAMPLE_TEXT], line[SAMPLE_TEXT + 16];
 
+        (void)history;
         snprintf(line, sizeof(line), "%s: %s", is->word, sample_sentence(sample, sentence));
         answer_line(ret, is->status, line);
         if (is->status == HELD)
@@ -47,16 +39,19 @@ static void answer_state(const struct sample *sample, struct answer *ret) {
 }
 
 /* A restart does not help a daemon that answers, whatever it waits for. */
-static void answer_health(const struct sample *sample, struct answer *ret) {
+static void answer_health(const struct sample *sample, const struct history *history,
+                         struct answer *ret) {
         if (sample_is_up(sample))
                 answer_line(ret, OK, "ok");
         else
-                answer_state(sample, ret);
+                answer_state(sample, history, ret);
 }
 
-static void answer_metrics(const struct sample *sample, struct answer *ret) {
+static void answer_metrics(const struct sample *sample, const struct history *history,
+                         struct answer *ret) {
         FILE *file;
 
+        (void)history;
         *ret = (struct answer){ .status = OK, .type = METRICS };
         file = open_memstream(&ret->body, &ret->size);
         if (file == NULL)
@@ -73,6 +68,7 @@ answer_function *answer_of(const char *path) {
                 const char *path;
                 answer_function *answer;
         } paths[] = {
+                { ANSWERS_PAGE, page_answer },
                 { "/metrics", answer_metrics },
                 { "/healthz", answer_health },
                 { "/readyz", answer_state },

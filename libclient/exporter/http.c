@@ -13,6 +13,8 @@
 #define CONNECTION_MEMORY 8192
 /* A sample is good for so long: scrapes cost the daemon no more than five samples a second. */
 #define FRESH_NS INT64_C(200000000)
+/* Who has asked for the page so long ago does not look any more. */
+#define LOOKS_NS INT64_C(10000000000)
 
 int64_t http_now_ns(void) {
         struct timespec now;
@@ -38,6 +40,10 @@ static enum MHD_Result queue(struct MHD_Connection *connection, struct answer *a
         MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, answer->type);
         MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
         MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+        MHD_add_response_header(response, "Referrer-Policy", "no-referrer");
+        MHD_add_response_header(response, "Content-Security-Policy",
+                                answer->policy[0] != '\0' ? answer->policy
+                                                          : "default-src 'none'; frame-ancestors 'none'");
         MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
         if (answer->status == MHD_HTTP_METHOD_NOT_ALLOWED)
                 MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
@@ -93,20 +99,22 @@ static enum MHD_Result handle(void *context, struct MHD_Connection *connection, 
                 return function != NULL
                                ? MHD_YES
                                : queue_line(connection, MHD_HTTP_NOT_FOUND,
-                                            "there are /metrics, /healthz and /readyz");
+                                            "there are /, /metrics, /healthz and /readyz");
         }
+        if (strcmp(path, ANSWERS_PAGE) == 0)
+                http->looked_ns = http_now_ns();
         if (*stage == &begun && !is_fresh(http)) {
                 *stage = &waited;
                 return wait_for_sample(http, connection);
         }
-        function(&http->sample, &answer);
+        function(&http->sample, &http->history, &answer);
         return queue(connection, &answer);
 }
 
 /* ---- life */
 
 int http_begin(struct http *ret, struct sampler *sampler) {
-        *ret = (struct http){ .sampler = sampler, .taken_ns = INT64_MIN };
+        *ret = (struct http){ .sampler = sampler, .taken_ns = INT64_MIN, .looked_ns = INT64_MIN };
         door_begin(&ret->door);
         errno = 0;
         ret->daemon = MHD_start_daemon(
@@ -143,16 +151,30 @@ void http_collect(struct http *http) {
         sample_clear(&http->sample);
         http->sample = sample;
         http->taken_ns = http_now_ns();
+        history_add(&http->history, &sample);
         resume_all(http);
+}
+
+/* While somebody looks at the page, a sample each second. When it is due, in ms; -1: never. */
+static int keep_history(struct http *http) {
+        int64_t now_ns = http_now_ns(), due_ns = http->taken_ns + HISTORY_INTERVAL_NS;
+
+        if (http->looked_ns == INT64_MIN || now_ns - http->looked_ns > LOOKS_NS)
+                return -1;
+        if (due_ns > now_ns)
+                return (int)((due_ns - now_ns) / 1000000 + 1);
+        sampler_ask(http->sampler);
+        return (int)(HISTORY_INTERVAL_NS / 1000000);
 }
 
 int http_run(struct http *http) {
         MHD_UNSIGNED_LONG_LONG ms;
+        int due_ms = keep_history(http);
 
         MHD_run(http->daemon);
         if (MHD_get_timeout(http->daemon, &ms) != MHD_YES)
-                return -1;
-        return ms > 1000 ? 1000 : (int)ms;
+                return due_ms;
+        return due_ms < 0 || ms < (unsigned)due_ms ? (int)(ms > 1000 ? 1000 : ms) : due_ms;
 }
 
 int http_fd(const struct http *http) {

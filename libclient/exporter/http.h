@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "libclient/exporter/door.h"
+#include "libclient/exporter/history.h"
 #include "libclient/exporter/sampler.h"
 
 struct http {
@@ -15,6 +16,8 @@ struct http {
         struct sampler *sampler;
         struct sample sample; /* the newest */
         int64_t taken_ns;     /* when it arrived; INT64_MIN: never */
+        struct history history;
+        int64_t looked_ns; /* when somebody asked for the page; INT64_MIN: never */
         struct MHD_Connection *waiting[DOOR_PLACES];
         unsigned n_waiting;
 };

@@ -11,8 +11,8 @@
 static const char usage[] =
         "Usage: sfshm-exporter [OPTION]...\n"
         "\n"
-        "Shows over HTTP what sfshmd does: /metrics for Prometheus, /healthz and /readyz for\n"
-        "probes. It only reads, and needs no privilege but the daemon's group.\n"
+        "Shows over HTTP what sfshmd does: /metrics for Prometheus, / for people, /healthz and\n"
+        "/readyz for probes. It only reads, and needs no privilege but the daemon's group.\n"
         "\n"
         "      --listen ADDRESS  where: ADDRESS:PORT, [ADDRESS]:PORT or unix:PATH\n"
         "                        (" LISTEN_DEFAULT ", or the sockets of systemd)\n"

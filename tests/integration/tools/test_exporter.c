@@ -146,7 +146,7 @@ Test(exporter, requests) {
         cr_expect(has("\r\nConnection: close\r\n") && *reply.body == '\0', "%s", reply.text);
         expect_refused(post, sizeof(post) - 1, 405);
         cr_expect(has("\r\nAllow: GET, HEAD\r\n"), "%s", reply.text);
-        expect("/metric", 404, "there are /metrics, ");
+        expect("/metric", 404, "there are /, /metrics, ");
         expect("/metrics/../x", 404, "");
         expect("/metrics?name=x", 200, "");
 }

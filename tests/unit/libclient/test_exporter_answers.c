@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* What sfshm-exporter tells a probe in each state. The module is compiled in here, as the
- * exporter is a program. */
-#include "libclient/exporter/answers.c"
-
+/* What sfshm-exporter tells a probe in each state. */
 #include <criterion/criterion.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "libclient/exporter/answers.h"
+
+static const struct history history;
 
 static struct answer ask(const char *path, enum sample_state state, int64_t resume_ms) {
         struct sample sample = { .state = state,
@@ -13,7 +16,7 @@ static struct answer ask(const char *path, enum sample_state state, int64_t resu
                                  .reason = CLOCK_REASON_HELD };
         struct answer answer;
 
-        answer_of(path)(&sample, &answer);
+        answer_of(path)(&sample, &history, &answer);
         cr_assert_not_null(answer.body);
         cr_assert_eq(strlen(answer.body), answer.size);
         return answer;
