@@ -138,7 +138,7 @@ Test(top_screen, scrolls) {
         for (unsigned i = 0; i < 30; i++) {
                 char name[16];
 
-                snprintf(name, sizeof(name), "client-%u", i);
+                snprintf(name, sizeof(name), "client-%u", i % 100);
                 prctl(PR_SET_NAME, name);
                 more[i] = private_daemon_open(&d, 0);
         }

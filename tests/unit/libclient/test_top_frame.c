@@ -158,7 +158,7 @@ static void fill(uint32_t workers, uint32_t n) {
                                                               .uid = c % 3,
                                                               .lanes = 1,
                                                               .ids = 1000 + (uint64_t)i * c };
-                        snprintf(client->comm, sizeof(client->comm), "command-%u", c);
+                        snprintf(client->comm, sizeof(client->comm), "command-%u", c % 1000);
                 }
                 cr_assert_eq(model_take(&model, &sample), 0);
         }

@@ -42,7 +42,8 @@ static struct sample make_sample(int64_t at_ns, size_t n, const struct statistic
         sample.statistics.header.worker_count = 2;
         sample.statistics.header.client_count = (uint32_t)n;
         sample.statistics.clients = malloc((n + 1) * sizeof(*clients));
-        memcpy(sample.statistics.clients, clients, n * sizeof(*clients));
+        if (n > 0)
+                memcpy(sample.statistics.clients, clients, n * sizeof(*clients));
         return sample;
 }
 
