@@ -28,4 +28,4 @@ for ((end = SECONDS + seconds; SECONDS < end;)); do
         sleep 1
 done
 chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --user-data-dir="$scratch" \
-        --window-size=1100,1010 --screenshot="$picture" "$page" 2>/dev/null
+        --window-size=1100,840 --screenshot="$picture" "$page" 2>/dev/null
