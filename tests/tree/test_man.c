@@ -2,7 +2,8 @@
 /*
  * The manual against the code: every key of the configuration stands in
  * sfshmd.conf(5) with its default and whether it is live, and no other; every metric in
- * sfshm-stat(1); every public function in a page which shows its arguments.
+ * sfshm-stat(1), and every key of its screen; every public function in a page which shows
+ * its arguments.
  * Red when a key, metric or argument is added or changed on one side only.
  */
 #include <criterion/criterion.h>
@@ -99,6 +100,37 @@ Test(man, has_every_metric_and_no_other) {
         METRICS_FAMILIES(CHECK)
 #undef CHECK
         cr_expect_eq(count(page, " .It Va sfshm_"), METRICS);
+        free(page);
+}
+
+/* Has a line with that beginning this word: ".It Ic p , Pq space" has "p"? */
+static bool has_word(const char *text, const char *beginning, char word) {
+        for (const char *at = text; (at = strstr(at, beginning)) != NULL; at++)
+                for (const char *c = at + strlen(beginning); *c != '\n' && *c != '\0'; c++)
+                        if (*c == word && strchr(" &", c[-1]) && strchr(" ,\n", c[1]))
+                                return true;
+        return false;
+}
+
+/* In the page and in the help of the screen. */
+Test(man, has_every_key_of_top) {
+        char *page = read_source("libclient/man/sfshm-stat.1");
+        char *code = read_source("libclient/tools/top/keys.c");
+        char *help = read_source("libclient/tools/top/frame.c");
+        size_t n = 0;
+
+        for (const char *at = code; (at = strstr(at, "case '")) != NULL; n++) {
+                char key = at[6];
+
+                at += 7;
+                if (*at != '\'' || key == ' ' || key == 'Q')
+                        continue;
+                cr_expect(has_word(page, "\n.It Ic ", key), "sfshm-stat(1) needs .It Ic %c", key);
+                cr_expect(has_word(help, "\n                \"  ", key), "its help needs %c", key);
+        }
+        cr_assert_gt(n, 10);
+        free(help);
+        free(code);
         free(page);
 }
 
