@@ -12,6 +12,7 @@
 #include "daemon/repair/fence_above.h"
 #include "daemon/repair/workers.h"
 #include "daemon/util/log.h"
+#include "daemon/util/log_output.h"
 #include "daemon/host/notify.h"
 #include "daemon/host/exit_status.h"
 #include "daemon/server/start.h"
@@ -29,6 +30,7 @@ enum {
         OPTION_ABOVE,
         OPTION_YES,
         OPTION_CHECK,
+        OPTION_LOG,
 };
 
 struct options {
@@ -36,6 +38,7 @@ struct options {
         char **sets; /* NULL-terminated; with room for all arguments */
         const char *fence_above; /* NULL: serve */
         bool check;              /* --check */
+        bool json_log;           /* --log=json */
         bool workers;            /* --workers: */
         struct workers_request request; /* `force` is also that of --fence-above */
         bool done; /* --help or --version was answered */
@@ -53,6 +56,7 @@ static const char help[] =
         "  -c, --config FILE            read FILE instead of /etc/sfshm/sfshmd.conf\n"
         "  -s, --set SECTION.KEY=VALUE  overrides the files; may be given repeatedly\n"
         "      --check                  tells what a start would refuse, and changes nothing\n"
+        "      --log FORMAT             text, or json for an object a line, unless they go to the journal\n"
         "      --fence-above ID|TIME    makes the next start begin above that, see sfshm(1)\n"
         "      --force                  even if that is more than a day ahead\n"
         "      --workers                shows which hosts have which worker IDs, see sfshm(1)\n"
@@ -85,6 +89,14 @@ static void set_request(struct options *options, int option) {
 static int say_usage(void) {
         fputs("Try 'sfshmd --help'.\n", stderr);
         return -EINVAL;
+}
+
+static int set_log(struct options *options, const char *format) {
+        options->json_log = strcmp(format, "json") == 0;
+        if (options->json_log || strcmp(format, "text") == 0)
+                return 0;
+        fprintf(stderr, "sfshmd: --log is text or json, not '%s'\n", format);
+        return say_usage();
 }
 
 /* An option that would be ignored is an error. */
@@ -135,6 +147,7 @@ static int parse_options(int argc, char *argv[], struct options *options) {
                 { "space", required_argument, NULL, OPTION_SPACE },
                 { "yes", no_argument, NULL, OPTION_YES },
                 { "check", no_argument, NULL, OPTION_CHECK },
+                { "log", required_argument, NULL, OPTION_LOG },
                 { "help", no_argument, NULL, 'h' },
                 { "version", no_argument, NULL, 'V' },
                 { NULL, 0, NULL, 0 },
@@ -149,6 +162,9 @@ static int parse_options(int argc, char *argv[], struct options *options) {
                         options->sets[n_sets++] = optarg;
                 } else if (option == OPTION_FENCE_ABOVE) {
                         options->fence_above = optarg;
+                } else if (option == OPTION_LOG) {
+                        if (set_log(options, optarg) < 0)
+                                return -EINVAL;
                 } else if (option >= OPTION_FORCE) {
                         set_request(options, option);
                 } else if (option == 'h' || option == 'V') {
@@ -247,6 +263,7 @@ int main(int argc, char *argv[]) {
                 return STATUS_RUNTIME;
         if (parse_options(argc, argv, &options) == 0) {
                 r = EXIT_SUCCESS;
+                log_output_json(options.json_log);
                 if (options_serve(&options) && log_start() < 0)
                         r = STATUS_RUNTIME;
                 else if (!options.done && config_load(&config, options.config, options.sets) < 0)

@@ -157,8 +157,9 @@ static void timekeeper_tell(const struct timekeeper *keeper, bool first) {
 
         tell_manager(keeper);
         if (!first || keeper->reason != CLOCK_REASON_NONE)
-                log_event(log_at(level_of(keeper), *reason_events[keeper->reason]), "%s",
-                          timekeeper_text(keeper, text));
+                log_event(WITH(log_at(level_of(keeper), *reason_events[keeper->reason]),
+                               FIELD(OFFSET_NS, keeper->guard->offset_ns)),
+                          "%s", timekeeper_text(keeper, text));
 }
 
 /* Publishes what was decided, and reports it if it is new. True: decide again. */
@@ -197,7 +198,7 @@ static void read_clocks(struct timekeeper *keeper, struct guard_reading *ret) {
         (void)wall_clock_take(keeper->wall_clock, keeper->guard->policy.require_sync, ret,
                               &suspended_ns);
         if (suspended_ns > 0)
-                log_event(EVENT_SUSPEND,
+                log_event(WITH(EVENT_SUSPEND, FIELD(DURATION_NS, suspended_ns)),
                           "the machine was suspended for %s: the clock ran on meanwhile",
                           describe_duration(suspended_ns, text));
 }
@@ -227,7 +228,8 @@ static void warn_of_end(struct timekeeper *keeper) {
             (keeper->alarmed_boot_ns != 0 && now_ns - keeper->alarmed_boot_ns < DAY_NS))
                 return;
         keeper->alarmed_boot_ns = now_ns;
-        log_event(EVENT_EPOCH_END, "the last tick of id.layout and id.epoch comes "
+        log_event(WITH(EVENT_EPOCH_END, FIELD(TICK, last)),
+                  "the last tick of id.layout and id.epoch comes "
                   "in %" PRIu64 " days, and no ID follows it: plan the move to a new ID space",
                   (last - tick) / (YEAR_TICKS / 365));
 }

@@ -93,7 +93,9 @@ int config_refuse_section(const char *origin, const char *section) {
         char allowed[ALLOWED_MAX];
 
         list_allowed(NULL, allowed);
-        return log_failure(EINVAL, EVENT_CONFIG_UNKNOWN, "%s: unknown section [%s]; %s", origin,
+        return log_failure(EINVAL, WITH(EVENT_CONFIG_UNKNOWN, FIELD(KEY, section),
+                                        FIELD(ORIGIN, origin)),
+                           "%s: unknown section [%s]; %s", origin,
                            section, allowed);
 }
 
@@ -102,7 +104,8 @@ static int refuse_name(const char *origin, const char *name) {
         char allowed[ALLOWED_MAX];
 
         list_allowed(config_section_find(name, strcspn(name, ".")), allowed);
-        return log_failure(EINVAL, EVENT_CONFIG_UNKNOWN,
+        return log_failure(EINVAL, WITH(EVENT_CONFIG_UNKNOWN, FIELD(KEY, name),
+                                        FIELD(ORIGIN, origin)),
                            "%s: unknown key %s%s%s%s; %s", origin, name,
                            near ? "; did you mean " : "", near ? near->name : "", near ? "?" : "",
                            allowed);
@@ -114,7 +117,8 @@ static int refuse_value(const char *origin, const struct config_key *key, const 
 
         config_value_allowed(key, allowed, sizeof(allowed));
         config_value_fault(key, text, fault, sizeof(fault));
-        return log_failure(EINVAL, EVENT_CONFIG_VALUE,
+        return log_failure(EINVAL, WITH(EVENT_CONFIG_VALUE, FIELD(KEY, name),
+                                        FIELD(ORIGIN, origin)),
                            "%s: %s = \"%.*s%s\" is not allowed%s; %s takes %s (%s)", origin, name,
                            SHOWN_MAX, text, strlen(text) > SHOWN_MAX ? "..." : "", fault, key->name,
                            allowed, key->help);

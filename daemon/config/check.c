@@ -18,14 +18,14 @@ static int check_layout(const struct config_loader *loader) {
         const char *from = config_origin(loader, "id.layout");
 
         if (id_position_bits(layout) > POSITION_BITS_MAX)
-                return log_failure(EINVAL, EVENT_CONFIG_LAYOUT,
+                return log_failure(EINVAL, WITH(EVENT_CONFIG_LAYOUT, FIELD(KEY, "id.layout")),
                                    "id.layout = %u/%u/%u (%s) has %u bits for worker and sequence, "
                                    "but at most %u are possible: give the tick %u bits or more",
                                    layout->tick_bits, layout->worker_bits, layout->sequence_bits,
                                    from, id_position_bits(layout), POSITION_BITS_MAX,
                                    ID_BITS - POSITION_BITS_MAX);
         if (layout->region_bits > layout->worker_bits)
-                return log_failure(EINVAL, EVENT_CONFIG_REGION,
+                return log_failure(EINVAL, WITH(EVENT_CONFIG_REGION, FIELD(KEY, "id.region_bits")),
                                    "id.region_bits = %u (%s) exceeds the %u worker bits of "
                                    "id.layout (%s), which the region is a part of",
                                    layout->region_bits, config_origin(loader, "id.region_bits"),
@@ -41,11 +41,11 @@ static int check_region(const struct config_loader *loader) {
         if (config->region < regions)
                 return 0;
         if (config->layout.region_bits == 0)
-                return log_failure(EINVAL, EVENT_CONFIG_REGION,
+                return log_failure(EINVAL, WITH(EVENT_CONFIG_REGION, FIELD(KEY, "id.region")),
                                    "id.region = %" PRIu32 " (%s) has no bits in the ID: set "
                                    "id.region_bits, the same on all hosts, or remove id.region",
                                    config->region, from);
-        return log_failure(EINVAL, EVENT_CONFIG_REGION,
+        return log_failure(EINVAL, WITH(EVENT_CONFIG_REGION, FIELD(KEY, "id.region")),
                            "id.region = %" PRIu32 " (%s) does not fit id.region_bits = %u (%s): "
                            "regions go from 0 to %" PRIu64,
                            config->region, from, config->layout.region_bits,
@@ -68,7 +68,8 @@ static int check_unused(const struct config_loader *loader) {
 
                 if ((of_etcd || of_zookeeper) && strcmp(backend, section) != 0 &&
                     config_is_set(loader, key->name))
-                        return log_failure(EINVAL, EVENT_CONFIG_BACKEND,
+                        return log_failure(EINVAL, WITH(EVENT_CONFIG_BACKEND,
+                                                        FIELD(KEY, key->name)),
                                            "%s (%s) is not used with workers.backend = %s (%s): "
                                            "remove it, or set the backend to %s", key->name,
                                            config_origin(loader, key->name), backend,
@@ -92,7 +93,7 @@ static int check_pairs(const struct config_loader *loader) {
                 const char *a = pairs[i][0], *b = pairs[i][1];
 
                 if ((text_of(loader, a)[0] == '\0') != (text_of(loader, b)[0] == '\0'))
-                        return log_failure(EINVAL, EVENT_CONFIG_BACKEND,
+                        return log_failure(EINVAL, WITH(EVENT_CONFIG_BACKEND, FIELD(KEY, a)),
                                            "%s (%s) and %s (%s) need each other: set both or none",
                                            a, config_origin(loader, a), b,
                                            config_origin(loader, b));
@@ -107,7 +108,8 @@ static int check_tls(const struct config_loader *loader) {
         (void)addresses_check_urls(loader->config->etcd_endpoints, &tls);
         for (size_t i = 0; !tls && i < sizeof(files) / sizeof(files[0]); i++)
                 if (text_of(loader, files[i])[0] != '\0')
-                        return log_failure(EINVAL, EVENT_CONFIG_BACKEND,
+                        return log_failure(EINVAL, WITH(EVENT_CONFIG_BACKEND,
+                                                        FIELD(KEY, files[i])),
                                            "%s = \"%s\" (%s) is not used when etcd.endpoints has "
                                            "http:// URLs: use https:// there, or remove it",
                                            files[i], text_of(loader, files[i]),
@@ -121,7 +123,7 @@ static int check_region_size(const struct config_loader *loader) {
         if (!is_coordinated(config) ||
             config->layout.worker_bits - config->layout.region_bits <= COORDINATED_BITS_MAX)
                 return 0;
-        return log_failure(EINVAL, EVENT_CONFIG_BACKEND,
+        return log_failure(EINVAL, WITH(EVENT_CONFIG_BACKEND, FIELD(KEY, "id.layout")),
                            "id.layout (%s) and id.region_bits (%s) give a region more than 65536 "
                            "worker IDs, the most that %s can hold: use more region bits or more "
                            "sequence bits",
@@ -134,7 +136,7 @@ static int check_first(const struct config_loader *loader) {
         bool coordinated = is_coordinated(config);
 
         if (coordinated && config->has_first)
-                return log_failure(EINVAL, EVENT_CONFIG_FIRST,
+                return log_failure(EINVAL, WITH(EVENT_CONFIG_FIRST, FIELD(KEY, "workers.first")),
                                    "workers.first = %" PRIu32 " (%s) cannot be used with "
                                    "workers.backend = %s (%s), which assigns the worker IDs: "
                                    "remove it", config->first,
@@ -142,7 +144,7 @@ static int check_first(const struct config_loader *loader) {
                                    config_origin(loader, "workers.backend"));
         if (config->has_first || coordinated)
                 return 0;
-        return log_failure(EINVAL, EVENT_CONFIG_FIRST,
+        return log_failure(EINVAL, WITH(EVENT_CONFIG_FIRST, FIELD(KEY, "workers.first")),
                            "workers.first is not set: set the first worker ID of this host, e.g. "
                            "--set workers.first=0; it must differ from every other host's");
 }
@@ -152,7 +154,7 @@ static int check_growth(const struct config_loader *loader) {
 
         if (config->max_count >= config->count)
                 return 0;
-        return log_failure(EINVAL, EVENT_CONFIG_RUN,
+        return log_failure(EINVAL, WITH(EVENT_CONFIG_RUN, FIELD(KEY, "workers.max_count")),
                            "workers.max_count = %" PRIu32 " (%s) is less than workers.count = "
                            "%" PRIu32 " (%s), although the run grows from the one to the other",
                            config->max_count, config_origin(loader, "workers.max_count"),
@@ -176,12 +178,12 @@ static int check_range(const struct config_loader *loader) {
         if (config->max_count <= workers && config->first <= workers - config->max_count)
                 return 0;
         if (is_coordinated(config))
-                return log_failure(EINVAL, EVENT_CONFIG_RUN,
+                return log_failure(EINVAL, WITH(EVENT_CONFIG_RUN, FIELD(KEY, key)),
                                    "%" PRIu32 " worker IDs (%s, %s) do not exist: id.layout (%s) "
                                    "and id.region_bits (%s) leave %" PRIu64 "; lower %s",
                                    config->max_count, key, from, layout_from, bits_from, workers,
                                    key);
-        return log_failure(EINVAL, EVENT_CONFIG_RUN,
+        return log_failure(EINVAL, WITH(EVENT_CONFIG_RUN, FIELD(KEY, key)),
                            "the %" PRIu32 " worker IDs (%s, %s) from workers.first = %" PRIu32
                            " (%s) on end above the last one, %" PRIu64
                            ": id.layout (%s) and id.region_bits (%s) leave %" PRIu64
@@ -200,7 +202,7 @@ static int check_width(const struct config_loader *loader) {
 
         if (config->max_count <= workers_max)
                 return 0;
-        return log_failure(EINVAL, EVENT_CONFIG_RUN,
+        return log_failure(EINVAL, WITH(EVENT_CONFIG_RUN, FIELD(KEY, key)),
                            "%" PRIu32 " worker IDs (%s, %s) of %u sequence bits (id.layout, %s) "
                            "are more than %" PRIu32 " positions, the most that one host can use: "
                            "this layout allows at most %" PRIu64 " worker IDs",
@@ -213,7 +215,7 @@ static int check_times(const struct config_loader *loader) {
 
         if (config->horizon_ns >= config->standing_ns)
                 return 0;
-        return log_failure(EINVAL, EVENT_CONFIG_HORIZON,
+        return log_failure(EINVAL, WITH(EVENT_CONFIG_HORIZON, FIELD(KEY, "workers.horizon")),
                            "workers.horizon (%s) is shorter than reserve.standing (%s), but no "
                            "reservation may reach beyond the fence: make workers.horizon longer",
                            config_origin(loader, "workers.horizon"),

@@ -27,7 +27,8 @@ struct reader {
 };
 
 static int refuse_line(const struct reader *reader, const char *what) {
-        return log_failure(EINVAL, EVENT_CONFIG_SYNTAX, "%s: %s", reader->origin, what);
+        return log_failure(EINVAL, WITH(EVENT_CONFIG_SYNTAX, FIELD(ORIGIN, reader->origin)),
+                           "%s: %s", reader->origin, what);
 }
 
 static void trim_end(char *text, size_t length) {
@@ -56,7 +57,8 @@ static int remember(struct reader *reader, const char *name) {
 
         for (seen = reader->seen; seen; seen = seen->next)
                 if (strcmp(seen->name, name) == 0)
-                        return log_failure(EINVAL, EVENT_CONFIG_DUPLICATE,
+                        return log_failure(EINVAL, WITH(EVENT_CONFIG_DUPLICATE, FIELD(KEY, name),
+                                                        FIELD(ORIGIN, reader->origin)),
                                            "%s: %s is set a second time in this file, first in "
                                            "line %u: remove one of the two",
                                            reader->origin, name, seen->line);
@@ -74,7 +76,8 @@ static int assign(struct reader *reader, const char *name, const char *value) {
         int r;
 
         if (length > VALUE_LENGTH_MAX)
-                return log_failure(EINVAL, EVENT_CONFIG_VALUE,
+                return log_failure(EINVAL, WITH(EVENT_CONFIG_VALUE, FIELD(KEY, name),
+                                                FIELD(ORIGIN, reader->origin)),
                                    "%s: the value of %s has %zu bytes; at most %u are allowed",
                                    reader->origin, name, length, VALUE_LENGTH_MAX);
         r = remember(reader, name);
@@ -147,7 +150,8 @@ static int read_lines(struct reader *reader, const char *path, FILE *file) {
                 errno = 0;
         }
         if (r == 0 && !feof(file))
-                r = log_failure(errno ? errno : EIO, EVENT_CONFIG_READ, "cannot read %s: %m", path);
+                r = log_failure(errno ? errno : EIO, WITH(EVENT_CONFIG_READ, FIELD(FILE, path)),
+                                "cannot read %s: %m", path);
         free(line);
         return r;
 }
@@ -160,7 +164,8 @@ int config_read_file(struct config_loader *loader, const char *path, bool may_be
         if (!file) {
                 if (errno == ENOENT && may_be_missing)
                         return 0;
-                return log_failure(errno, EVENT_CONFIG_READ, "cannot read the configuration %s: %m",
+                return log_failure(errno, WITH(EVENT_CONFIG_READ, FIELD(FILE, path)),
+                                   "cannot read the configuration %s: %m",
                                    path);
         }
         r = read_lines(&reader, path, file);
@@ -201,7 +206,9 @@ int config_read_directory(struct config_loader *loader, const char *directory) {
         int r = 0, n = scandir(directory, &entries, is_conf, by_name);
 
         if (n < 0)
-                return errno == ENOENT ? 0 : log_failure(errno, EVENT_CONFIG_READ,
+                return errno == ENOENT ? 0 : log_failure(errno,
+                                                         WITH(EVENT_CONFIG_READ,
+                                                              FIELD(FILE, directory)),
                                                          "cannot read the directory %s: %m",
                                                          directory);
         for (int i = 0; i < n; i++) {

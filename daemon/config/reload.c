@@ -21,10 +21,12 @@ static int report_key(const struct config *before, const struct config *after,
         if (r == 0 && strcmp(old, new) != 0) {
                 r = 1;
                 if (key->change == KEY_LIVE)
-                        log_event(EVENT_RELOAD_KEY, "%s is now \"%s\" (was \"%s\")",
+                        log_event(WITH(EVENT_RELOAD_KEY, FIELD(KEY, key->name)),
+                                  "%s is now \"%s\" (was \"%s\")",
                                   key->name, new, old);
                 else
-                        log_event(log_at(LOG_LEVEL_ERROR, EVENT_RELOAD_KEY),
+                        log_event(WITH(log_at(LOG_LEVEL_ERROR, EVENT_RELOAD_KEY),
+                                       FIELD(KEY, key->name)),
                                   "restart needed: %s is \"%s\" and "
                                   "cannot become \"%s\" while the daemon runs", key->name, old,
                                   new);

@@ -60,7 +60,9 @@ static void report_silent(struct watchdog *watchdog, int64_t now_ns) {
                 if (watchdog->reported[i] || answered(watchdog, i))
                         continue;
                 watchdog->reported[i] = true;
-                log_event(EVENT_THREAD_SILENT, "the thread %s has not answered for "
+                log_event(WITH(EVENT_THREAD_SILENT, FIELD(THREAD, watchdog->threads[i].name),
+                               FIELD(DURATION_NS, now_ns - watchdog->asked_ns)),
+                          "the thread %s has not answered for "
                           "%" PRId64 " ms: WATCHDOG=1 is withheld, so the service manager will "
                           "kill and restart this daemon when WatchdogSec= has passed; find out "
                           "what stops the thread (a debugger, too little processor time)",
@@ -73,7 +75,8 @@ static void report_back(struct watchdog *watchdog) {
                 if (!watchdog->reported[i])
                         continue;
                 watchdog->reported[i] = false;
-                log_event(EVENT_THREAD_ANSWERS, "the thread %s answers again",
+                log_event(WITH(EVENT_THREAD_ANSWERS, FIELD(THREAD, watchdog->threads[i].name)),
+                          "the thread %s answers again",
                           watchdog->threads[i].name);
         }
 }

@@ -63,7 +63,7 @@ static void lower_fence(struct lease *lease, uint64_t last_tick) {
         int r = write(lease->state, fence_tick);
 
         if (r < 0)
-                log_event(EVENT_FENCE_RELEASE,
+                log_event(WITH(EVENT_FENCE_RELEASE, FIELD(TICK, lease_fence(lease))),
                           "cannot lower the fence in %s to the last promise: %s; nothing is "
                           "lost, but after a reboot no ID is handed out until the clock has passed "
                           "the fence of tick %" PRIu64,
@@ -174,7 +174,8 @@ struct lease *lease_release(struct lease *lease, uint64_t last_tick) {
         pthread_mutex_unlock(&lease->mutex);
         if (stop_thread(lease, lease->backend->release == NULL))
                 return lease_free(lease);
-        log_event(EVENT_FENCE_RELEASE, "%s has not answered for 2 s: whether the "
+        log_event(WITH(EVENT_FENCE_RELEASE, FIELD(TICK, lease_fence(lease))),
+                  "%s has not answered for 2 s: whether the "
                   "worker IDs are given back is not known; if not, this host goes on with them at "
                   "its next start",
                   lease->backend->place(lease->state));
@@ -189,7 +190,8 @@ int lease_persist(struct lease *lease, uint64_t fence_tick) {
         /* the thread has nothing to do yet, so this call is the only one */
         r = lease->backend->write_fence(lease->state, fence_tick);
         if (r < 0)
-                return log_failure(-r, EVENT_FENCE_WRITE, "cannot write the fence to %s: %s; %s",
+                return log_failure(-r, WITH(EVENT_FENCE_WRITE, FIELD(TICK, fence_tick)),
+                                   "cannot write the fence to %s: %s; %s",
                                    lease->backend->place(lease->state), strerror(-r),
                                    lease_remedy(lease));
         lease->grant.fence_tick = fence_tick;

@@ -97,7 +97,8 @@ static int check_state(const struct local *local, const struct fence_state *foun
          * daemons of this directory ever held. */
         if (found->worker_first != local->state.worker_first ||
             found->worker_count != local->state.worker_count)
-                log_event(EVENT_STATE_WORKERS,
+                log_event(WITH(EVENT_STATE_WORKERS, FIELD(WORKER, local->state.worker_first),
+                               FIELD(WORKER_COUNT, local->state.worker_count)),
                           "the worker IDs change from %" PRIu32 "+%" PRIu32 " to %" PRIu32
                           "+%" PRIu32 "; the fence is kept",
                           found->worker_first, found->worker_count, local->state.worker_first,
@@ -108,15 +109,15 @@ static int check_state(const struct local *local, const struct fence_state *foun
 /* `r`: what reading it gave, but for a file that is not there. */
 static int judge_state(const struct local *local, int r, const struct fence_state *found) {
         if (r == -EPROTO)
-                return log_failure(
-                        EPROTO, EVENT_STATE_VERSION,
-                        "%s was written by another version of sfshmd which this one does "
+                return log_failure(EPROTO, WITH(EVENT_STATE_VERSION,
+                                                FIELD(FILE, local->dir.place)),
+                                   "%s was written by another version of sfshmd which this one does "
                         "not understand: run that version, or " BEGIN_ABOVE,
                         local->dir.place);
         if (r == -EBADMSG)
-                return log_failure(
-                        EBADMSG, EVENT_STATE_DAMAGED,
-                        "%s is torn or damaged: its fence cannot be trusted, and without "
+                return log_failure(EBADMSG, WITH(EVENT_STATE_DAMAGED,
+                                                 FIELD(FILE, local->dir.place)),
+                                   "%s is torn or damaged: its fence cannot be trusted, and without "
                         "one IDs could be issued twice. Put back a good copy, or "
                         BEGIN_ABOVE "; " SAFE_TIME,
                         local->dir.place);

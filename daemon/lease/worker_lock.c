@@ -75,7 +75,8 @@ static int refuse(const struct worker_lock *lock, const struct worker_holder *ho
 
         if (holder->pid > 0)
                 snprintf(process, sizeof(process), "process %d", (int)holder->pid);
-        return log_failure(EEXIST, EVENT_WORKER_HELD,
+        return log_failure(EEXIST, WITH(EVENT_WORKER_HELD, FIELD(WORKER, holder->worker),
+                                        FIELD(UID, holder->uid)),
                            "worker ID %" PRIu32 " is another daemon's on this host: %s of uid %u "
                            "hands out its IDs (" WORKER_FILES "/%s). Stop that daemon, or give "
                            "this one worker IDs of its own; if IDs of the two never meet, set "

@@ -22,9 +22,14 @@ static bool is_write_requested(const struct lease *lease) {
                lease->target > atomic_load_explicit(&lease->fence, memory_order_relaxed);
 }
 
+static int64_t fence_unix_ms(const struct lease *lease, uint64_t fence_tick) {
+        return lease->config.layout.epoch_unix_ms + (int64_t)fence_tick;
+}
+
 static void take_success(struct lease *lease, uint64_t fence_tick) {
         if (lease->retry_ns != 0)
-                log_event(EVENT_FENCE_RECOVERED,
+                log_event(WITH(EVENT_FENCE_RECOVERED, FIELD(TICK, fence_tick),
+                               FIELD(FENCE_UNIX_MS, fence_unix_ms(lease, fence_tick))),
                           "the fence in %s can be written again",
                           lease->backend->place(lease->state));
         lease->retry_ns = 0;
@@ -35,15 +40,18 @@ static void take_success(struct lease *lease, uint64_t fence_tick) {
 }
 
 static void take_failure(struct lease *lease, int error) {
+        /* relaxed: only this thread stores it */
+        uint64_t fence = atomic_load_explicit(&lease->fence, memory_order_relaxed);
+
         lease->over = error == -ESTALE; /* the backend has logged it */
         if (lease->retry_ns == 0 && !lease->over)
-                log_failure(-error, EVENT_FENCE_WRITE,
+                log_failure(-error, WITH(EVENT_FENCE_WRITE, FIELD(TICK, fence),
+                                         FIELD(FENCE_UNIX_MS, fence_unix_ms(lease, fence))),
                             "cannot write the fence to %s: %s; IDs are handed out up to the fence "
                             "of tick %" PRIu64 " already written, then no more; trying again until "
                             "it works: %s",
                             lease->backend->place(lease->state), lease->backend->error_text(error),
-                            atomic_load_explicit(&lease->fence, memory_order_relaxed),
-                            lease->backend->remedy(lease->state));
+                            fence, lease->backend->remedy(lease->state));
         lease->retry_ns = backoff_next(lease->retry_ns, RETRY_FIRST_NS,
                                        lease->backend->renew_due == NULL
                                                ? RETRY_LAST_DISK_NS : RETRY_LAST_COORDINATOR_NS);

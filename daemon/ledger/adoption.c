@@ -65,7 +65,7 @@ static void tell_damage(struct adoption *adoption, const struct journal_finding 
 
         if (adoption->n_damaged++ >= LINES_MAX)
                 return;
-        log_event(EVENT_LEDGER_DAMAGED,
+        log_event(WITH(EVENT_LEDGER_DAMAGED, FIELD(UID, lane->uid)),
                   "record %" PRIu32 ", slot %" PRIu32 " of the ledger (uid %" PRIu32 ") is damaged: "
                   "%" PRIu32 " positions from %" PRIu32 " up to tick %" PRIu64 " were never granted "
                   "(the fence is tick %" PRIu64 "). What it can have been rests until tick %" PRIu64

@@ -48,7 +48,7 @@ static void set_run(struct run_keeper *keeper, uint32_t run, uint64_t now_tick) 
 static void grow(struct run_keeper *keeper, uint32_t run, int64_t now_ns, uint64_t now_tick) {
         uint32_t first = keeper->clock->worker_first;
 
-        log_event(EVENT_RUN_GROWN,
+        log_event(WITH(EVENT_RUN_GROWN, FIELD(WORKER, first), FIELD(WORKER_COUNT, run)),
                   "callers waited for room: the run grows from %" PRIu32 " to %" PRIu32
                   " worker IDs, %" PRIu32 " to %" PRIu32,
                   keeper->run, run, first, first + run - 1);
@@ -71,7 +71,7 @@ static bool pursue(struct run_keeper *keeper, const struct lease_run *lease, int
                 grow(keeper, run, now_ns, now_tick);
                 return true;
         }
-        log_event(EVENT_RUN_FULL,
+        log_event(WITH(EVENT_RUN_FULL, FIELD(WORKER_COUNT, keeper->run)),
                   "the run of %" PRIu32 " worker IDs cannot grow "
                   "now: those that follow it are another host's, or rest, or the coordinator "
                   "does not answer. sfshmd retries by itself; workers.count gives more from the "
@@ -103,7 +103,7 @@ static bool follow(struct run_keeper *keeper, const struct lease_run *lease, int
         }
         if (keeper->wanted == keeper->run)
                 return false;
-        log_event(EVENT_RUN_SHRINKS,
+        log_event(WITH(EVENT_RUN_SHRINKS, FIELD(WORKER_COUNT, keeper->wanted)),
                   "the run shrinks from %" PRIu32 " to %" PRIu32
                   " worker IDs, as soon as what clients hold of the others has run out",
                   keeper->run, keeper->wanted);

@@ -109,14 +109,14 @@ static const char *kind_name(mode_t mode) {
 
 static int place_judge(const struct place *place, mode_t mode, const struct stat *st) {
         if (st->st_uid != geteuid() || !S_ISREG(st->st_mode))
-                return log_failure(EEXIST, EVENT_SEGMENT_SQUATTED,
+                return log_failure(EEXIST, WITH(EVENT_SEGMENT_SQUATTED, FIELD(FILE, place->file)),
                                    "the name %s/%s is taken by a %s of uid %u; the daemon (uid %u) "
                                    "needs it for itself: have it removed and find out who made it, "
                                    "or set another daemon.shm",
                                    place->directory, place->file, kind_name(st->st_mode),
                                    (unsigned)st->st_uid, (unsigned)geteuid());
         if ((st->st_mode & 07777) != mode || st->st_nlink != 1)
-                return log_failure(EEXIST, EVENT_SEGMENT_SQUATTED,
+                return log_failure(EEXIST, WITH(EVENT_SEGMENT_SQUATTED, FIELD(FILE, place->file)),
                                    "%s/%s has mode %04o and %ju links instead of mode %04o and 1 "
                                    "link, so another user may have changed it: stop the processes "
                                    "that use it and remove it",
@@ -132,7 +132,9 @@ int place_open_file(const struct place *place, mode_t mode, int *ret_fd, off_t *
 
         if (path_fd < 0)
                 return errno == ENOENT ? 0 :
-                                         log_failure(errno, EVENT_SEGMENT_OPEN,
+                                         log_failure(errno,
+                                                     WITH(EVENT_SEGMENT_OPEN,
+                                                          FIELD(FILE, place->file)),
                                                      "cannot open %s/%s: %m",
                                                      place->directory, place->file);
         r = fstat(path_fd, &st) < 0 ? -errno : place_judge(place, mode, &st);
@@ -144,7 +146,8 @@ int place_open_file(const struct place *place, mode_t mode, int *ret_fd, off_t *
         snprintf(self, sizeof(self), "/proc/self/fd/%d", path_fd);
         fd = open(self, O_RDWR | O_CLOEXEC);
         if (fd < 0)
-                r = log_failure(errno, EVENT_SEGMENT_OPEN, "cannot open %s/%s for writing: %m",
+                r = log_failure(errno, WITH(EVENT_SEGMENT_OPEN, FIELD(FILE, place->file)),
+                                "cannot open %s/%s for writing: %m",
                                 place->directory, place->file);
         (void)close(path_fd);
         if (r < 0)

@@ -59,7 +59,7 @@ static int segment_set_group(int fd, gid_t gid, const struct place *place) {
                 return 0;
         if (fstat(fd, &st) == 0 && (st.st_gid == gid || fchown(fd, (uid_t)-1, gid) == 0))
                 return 0;
-        return log_failure(errno, EVENT_SEGMENT_GROUP,
+        return log_failure(errno, WITH(EVENT_SEGMENT_GROUP, FIELD(FILE, place->file)),
                            "cannot give %s/%s to group %u: %m; make the daemon's user a member "
                            "of that group",
                            place->directory, place->file, (unsigned)gid);
@@ -67,12 +67,12 @@ static int segment_set_group(int fd, gid_t gid, const struct place *place) {
 
 static int segment_no_memory(int error, const struct place *place, size_t size) {
         if (error == ENOSPC)
-                return log_failure(error, EVENT_SEGMENT_FULL,
+                return log_failure(error, WITH(EVENT_SEGMENT_FULL, FIELD(FILE, place->file)),
                                    "%s is full: %s needs %zu bytes, %ju are free; remove files "
                                    "there or mount it with a larger size",
                                    place->directory, place->file, size, place_free_bytes(place));
         errno = error;
-        return log_failure(error, EVENT_SEGMENT_MEMORY,
+        return log_failure(error, WITH(EVENT_SEGMENT_MEMORY, FIELD(FILE, place->file)),
                            "cannot get %zu bytes of memory for %s/%s: %m",
                            size, place->directory, place->file);
 }
@@ -101,7 +101,8 @@ static int segment_create(struct segment *segment, const struct place *place, si
                 return r;
         /* last, because a change of the group may clear mode bits; the umask does not apply */
         if (fchmod(segment->fd, mode) < 0)
-                return log_failure(errno, EVENT_SEGMENT_MODE, "cannot set mode %04o of %s/%s: %m",
+                return log_failure(errno, WITH(EVENT_SEGMENT_MODE, FIELD(FILE, place->file)),
+                                   "cannot set mode %04o of %s/%s: %m",
                                    (unsigned)mode, place->directory, place->file);
         return 0;
 }
@@ -127,7 +128,7 @@ static int segment_adopt(struct segment *segment, const struct place *place, siz
                         return r < 0 ? r : 1;
                 }
         }
-        log_event(EVENT_SEGMENT_REPLACED,
+        log_event(WITH(EVENT_SEGMENT_REPLACED, FIELD(FILE, place->file)),
                   "%s/%s (%jd bytes) is not of this boot, version or configuration; a new one "
                   "takes its place",
                   place->directory, place->file, (intmax_t)found);

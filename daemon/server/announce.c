@@ -123,7 +123,8 @@ void announce_beside(const struct announcer *announcer, const struct listener *l
         snprintf(path, sizeof(path), "%s" LOCATOR_SUFFIX, listener->path);
         r = announce_replace(path, text, locator_format(&locator, text));
         if (r < 0)
-                log_event(EVENT_SOCKET_SHM, "cannot write %s: %s; sfshm-stat and "
+                log_event(WITH(EVENT_SOCKET_SHM, FIELD(FILE, path)),
+                          "cannot write %s: %s; sfshm-stat and "
                           "sfshm find this daemon only while it answers: let uid %u write to the "
                           "directory of the socket, or give them --shm %s", path, strerror(-r),
                           (unsigned)geteuid(), locator.shm);

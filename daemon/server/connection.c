@@ -138,7 +138,9 @@ static void connections_make_room(struct connections *connections, uid_t uid, in
                  connections_pending_of(connections, uid, &oldest) < PENDING_PER_UID ||
                  oldest->deadline_ns - now_ns > PENDING_NS - PENDING_GRACE_NS)
                 return;
-        log_event_throttled(EVENT_PENDING, "uid %u opens connections and sends "
+        log_event_throttled(WITH(EVENT_PENDING, FIELD(UID, oldest->peer.uid),
+                                 FIELD(PID, oldest->peer.pid)),
+                            "uid %u opens connections and sends "
                             "nothing: the oldest was closed", (unsigned)oldest->peer.uid);
         connection_become(oldest, CONNECTION_DEAD, now_ns);
 }

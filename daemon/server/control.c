@@ -25,13 +25,14 @@ static int control_decide(struct timekeeper *timekeeper, int socket, const struc
 /* Strangers can neither fill the log nor use up the limit of what an operator did. */
 static void control_log(const struct peer *peer, int error, const char *text) {
         static const char sentence[] = "uid %u (pid %d) asked to accept the wall clock: %s";
+        const struct log_event event =
+                log_at(error == 0 ? LOG_LEVEL_NOTICE : LOG_LEVEL_WARNING,
+                       WITH(EVENT_CLOCK_ACCEPT, FIELD(UID, peer->uid), FIELD(PID, peer->pid)));
 
         if (error == -EPERM)
-                log_event_throttled(log_at(LOG_LEVEL_WARNING, EVENT_CLOCK_ACCEPT), sentence,
-                                    (unsigned)peer->uid, (int)peer->pid, text);
+                log_event_throttled(event, sentence, (unsigned)peer->uid, (int)peer->pid, text);
         else
-                log_event(log_at(error == 0 ? LOG_LEVEL_NOTICE : LOG_LEVEL_WARNING,
-                                 EVENT_CLOCK_ACCEPT), sentence, (unsigned)peer->uid, (int)peer->pid, text);
+                log_event(event, sentence, (unsigned)peer->uid, (int)peer->pid, text);
 }
 
 int control_accept(struct timekeeper *timekeeper, int socket, const struct peer *peer,

@@ -149,6 +149,7 @@ void fdstore_restore(struct connections *connections, const struct listen_fds *p
         }
         ledger_end_adoption(connections->clients->ledger);
         if (n > 0)
-                log_event(EVENT_ADOPTED, "%zu clients of the earlier daemon "
+                log_event(WITH(EVENT_ADOPTED, FIELD(CLIENTS, n - n_odd)),
+                          "%zu clients of the earlier daemon "
                           "continue with this one, %zu do not", n - n_odd, n_odd);
 }

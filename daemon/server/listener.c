@@ -18,7 +18,7 @@
 #include "daemon/server/message.h"
 
 static int socket_failure(int error, const char *path, const char *what) {
-        return log_failure(error, EVENT_SOCKET,
+        return log_failure(error, WITH(EVENT_SOCKET, FIELD(SOCKET, path)),
                            "cannot %s socket %s (daemon.socket): %s", what, path,
                            strerror(error));
 }
@@ -88,7 +88,8 @@ static int probe_socket(const struct sockaddr_un *address) {
                 return 0;
         /* EAGAIN: a daemon listens, with a full queue */
         if (error == 0 || error == EAGAIN)
-                return log_failure(EADDRINUSE, EVENT_SOCKET,
+                return log_failure(EADDRINUSE, WITH(EVENT_SOCKET, FIELD(SOCKET, address->sun_path),
+                                                    FIELD(PID, owner.pid)),
                                    "socket %s is in use by pid %d: stop that "
                                    "daemon or set another daemon.socket", address->sun_path,
                                    (int)owner.pid);

@@ -15,7 +15,9 @@
 static enum connection_state protocol_drop(struct protocol *protocol,
                                            const struct connection *connection) {
         protocol->totals.errors++;
-        log_event_throttled(EVENT_PROTOCOL, "a connection of uid %u was closed: it "
+        log_event_throttled(WITH(EVENT_PROTOCOL, FIELD(UID, connection->peer.uid),
+                                 FIELD(PID, connection->peer.pid)),
+                            "a connection of uid %u was closed: it "
                             "sent something that is not a message of this protocol, or not "
                             "allowed at that point", (unsigned)connection->peer.uid);
         return CONNECTION_DEAD;
@@ -40,7 +42,9 @@ static enum connection_state protocol_refuse(struct protocol *protocol,
                                              const struct connection *connection,
                                              union wire_message *refusal) {
         protocol->totals.refusals[refusal_kind(refusal->refused.error)]++;
-        log_event_throttled(EVENT_REFUSED, "a client of uid %u was refused: %s",
+        log_event_throttled(WITH(EVENT_REFUSED, FIELD(UID, connection->peer.uid),
+                                 FIELD(PID, connection->peer.pid)),
+                            "a client of uid %u was refused: %s",
                             (unsigned)connection->peer.uid, refusal->refused.text);
         (void)message_send(connection->source.fd, refusal, NULL, 0);
         return CONNECTION_DEAD;

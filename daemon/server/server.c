@@ -333,7 +333,8 @@ static void look_for_pause(struct server *server, int64_t due_ns, bool stopped) 
         if (!pause_look(&server->pause, time_ns(CLOCK_BOOTTIME), time_ns(CLOCK_MONOTONIC), due_ns,
                         stopped, &length))
                 return;
-        log_event(EVENT_RESUMED, "the daemon did not run for %s to %s: it %s; "
+        log_event(WITH(EVENT_RESUMED, FIELD(DURATION_NS, length.most_ns)),
+                  "the daemon did not run for %s to %s: it %s; "
                   "clients used up what they held meanwhile",
                   length.least_ns == 0 ? "up" : describe_duration(length.least_ns, least),
                   describe_duration(length.most_ns, most),

@@ -180,7 +180,10 @@ static void tell_ready(struct server *server) {
         const struct run run = ledger_run(server->ledger);
         unsigned bits = server->config->layout.sequence_bits;
 
-        log_event(EVENT_START, "sfshmd " SFSHM_VERSION " serves workers %" PRIu32
+        log_event(WITH(EVENT_START, FIELD(WORKER, run.start >> bits),
+                       FIELD(WORKER_COUNT, run.width >> bits),
+                       FIELD(SOCKET, server->listener.path)),
+                  "sfshmd " SFSHM_VERSION " serves workers %" PRIu32
                   " to %" PRIu64 " on %s", run.start >> bits, (run_end(run) >> bits) - 1,
                   server->listener.path);
         server_tell(server, "READY=1");

@@ -58,7 +58,8 @@ static void learn_fence(const struct adopt *adopt, const char *segment,
                 *known = good;
         /* a daemon that was killed between the two stores had made the fence durable */
         if (tick > *known)
-                log_event(EVENT_MEMORY_DAMAGED, "the fence in the %s segment of %s, "
+                log_event(WITH(EVENT_MEMORY_DAMAGED, FIELD(TICK, tick)),
+                          "the fence in the %s segment of %s, "
                           "tick %" PRIu64 ", is damaged and does not count: nothing else knows of "
                           "IDs up to it. Test this host's memory", segment, adopt->config->shm,
                           tick);

@@ -53,7 +53,7 @@ static bool tell(const struct kind *kind, const struct place *place, int fd) {
             memcmp(start.magic, kind->magic, sizeof(start.magic)) != 0 ||
             start.version == kind->version)
                 return false;
-        log_event(log_at(kind->level, EVENT_VERSION),
+        log_event(WITH(log_at(kind->level, EVENT_VERSION), FIELD(FILE, place->file)),
                   "%s/%s has version %" PRIu32 ", sfshmd " SFSHM_VERSION
                   " makes version %" PRIu32 ": it stays unchanged, and a new one takes its name; "
                   "%s", place->directory, place->file, start.version, kind->version,

@@ -149,7 +149,8 @@ static uint64_t found_first_tick(const struct clock_segment *clock, const struct
 
         if (first <= known + 1 && (inverse == 0 || inverse == ~first))
                 return first;
-        log_event(EVENT_MEMORY_DAMAGED, "the first tick in the clock segment of %s, "
+        log_event(WITH(EVENT_MEMORY_DAMAGED, FIELD(TICK, first)),
+                  "the first tick in the clock segment of %s, "
                   "%" PRIu64 ", is damaged: IDs begin above the fence. Test this host's memory",
                   config->shm, first);
         return known + 1;
@@ -206,7 +207,7 @@ static int begin_clock(struct segments *segments, const struct config *config,
         int r;
 
         if (known > adopt->granted->fence_tick)
-                log_event(EVENT_FENCE_FOUND,
+                log_event(WITH(EVENT_FENCE_FOUND, FIELD(TICK, known)),
                           "the shared memory %s knows of IDs up "
                           "to tick %" PRIu64 ", the state directory %s only up to tick %" PRIu64
                           ": it was lost, changed or put back from a copy since this host started. "
@@ -216,7 +217,7 @@ static int begin_clock(struct segments *segments, const struct config *config,
                 fill_clock(segments_clock(segments), adopt);
         r = resume_clock(segments, config, known);
         if (r < 0)
-                return log_failure(-r, EVENT_CLOCK,
+                return log_failure(-r, WITH(EVENT_CLOCK, FIELD(TICK, known)),
                                    "IDs up to tick %" PRIu64 " may exist: the time of "
                                    "id.epoch and id.layout ends there, or cannot be counted. Correct "
                                    "them, or begin a new ID space with an empty daemon.state_dir "

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "daemon/util/log_output.h"
 #include "daemon/util/log_queue.h"
 #include "daemon/util/time.h"
 
@@ -26,17 +27,18 @@ bool log_ratelimit_pass(struct log_ratelimit *ratelimit, int64_t now_ns, uint64_
         return true;
 }
 
-__attribute__((format(printf, 2, 0)))
-static void log_at_once(struct log_event event, const char *format, va_list args) {
+__attribute__((format(printf, 3, 0)))
+static void log_at_once(struct log_event event, int error, const char *format, va_list args) {
         struct log_line line;
 
-        log_line_format(&line, event, 0, format, args);
+        log_line_format(&line, event, 0, error, format, args);
         /* a log that cannot be written cannot be reported anywhere */
-        (void)log_line_write(&line);
+        (void)log_output_write(&line);
 }
 
-__attribute__((format(printf, 3, 0)))
-static void log_put(struct log_ratelimit *ratelimit, struct log_event event, const char *format, va_list args) {
+__attribute__((format(printf, 4, 0)))
+static void log_put(struct log_ratelimit *ratelimit, struct log_event event, int error,
+                    const char *format, va_list args) {
         struct log_line *line;
         uint64_t more;
 
@@ -45,18 +47,19 @@ static void log_put(struct log_ratelimit *ratelimit, struct log_event event, con
         line = log_queue_take();
         if (line == NULL)
                 return;
-        log_line_format(line, event, more, format, args);
+        log_line_format(line, event, more, error, format, args);
         log_queue_put(line);
 }
 
-__attribute__((format(printf, 3, 0)))
-static void log_write(struct log_ratelimit *ratelimit, struct log_event event, const char *format, va_list args) {
+__attribute__((format(printf, 4, 0)))
+static void log_write(struct log_ratelimit *ratelimit, struct log_event event, int error,
+                      const char *format, va_list args) {
         int saved_errno = errno;
 
         if (log_queue_running())
-                log_put(ratelimit, event, format, args);
+                log_put(ratelimit, event, error, format, args);
         else
-                log_at_once(event, format, args);
+                log_at_once(event, error, format, args);
         errno = saved_errno;
 }
 
@@ -65,7 +68,7 @@ void log_event_at(struct log_ratelimit *ratelimit, struct log_event event, const
         va_list args;
 
         va_start(args, format);
-        log_write(ratelimit, event, format, args);
+        log_write(ratelimit, event, 0, format, args);
         va_end(args);
 }
 
@@ -74,7 +77,7 @@ int log_failure_at(struct log_ratelimit *ratelimit, int error, struct log_event 
         va_list args;
 
         va_start(args, format);
-        log_write(ratelimit, log_at(LOG_LEVEL_ERROR, event), format, args);
+        log_write(ratelimit, log_at(LOG_LEVEL_ERROR, event), error, format, args);
         va_end(args);
         return -error;
 }

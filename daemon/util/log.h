@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * The log on standard error, one line for each event; log_line.h says how a line looks.
+ * The log on standard error, one line for each event; log_output.h says how a line looks.
  * The function that turns a condition into an error logs it once: it knows what happened,
  * to what, and what to do. Callers pass the negative errno up and stay silent. errno is
  * left unchanged.
@@ -35,7 +35,7 @@ struct log_ratelimit {
 #define LOG_BURST 64
 
 /* log_event(EVENT_…, format, …): an event of log_events.h, at its level or another by
- * log_at(); the rest makes the sentence. */
+ * log_at(), with fields by WITH(); the rest makes the sentence. */
 #define log_event(...) log_event_limited(LOG_BURST, __VA_ARGS__)
 /* For what somebody else can cause: one a second, without a burst. */
 #define log_event_throttled(...) log_event_limited(1, __VA_ARGS__)

@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <stddef.h>
 
+#include "daemon/util/log_output.h"
 #include "daemon/util/thread.h"
 #include "daemon/util/time.h"
 
@@ -111,7 +112,7 @@ static void note_format(struct log_line *note, const char *format, ...) {
         va_list args;
 
         va_start(args, format);
-        log_line_format(note, EVENT_LOG_LOST, 0, format, args);
+        log_line_format(note, EVENT_LOG_LOST, 0, 0, format, args);
         va_end(args);
 }
 
@@ -120,7 +121,7 @@ static bool queue_write(const struct log_line *line) {
 
         /* relaxed: only looked at, half a second apart */
         atomic_store_explicit(&queue.writing, true, memory_order_relaxed);
-        written = log_line_write(line) == 0;
+        written = log_output_write(line) == 0;
         atomic_store_explicit(&queue.writing, false, memory_order_relaxed);
         if (written)
                 queue.retry_ns = 0;
@@ -138,6 +139,7 @@ static bool tell_lost(void) {
         note_format(&note, "%" PRIu64 " %s lost: standard error could not take %s",
                     queue.to_tell, queue.to_tell == 1 ? "line" : "lines",
                     queue.to_tell == 1 ? "it" : "them");
+        note.dropped = queue.to_tell;
         if (!queue_write(&note))
                 return false;
         queue.to_tell = 0;

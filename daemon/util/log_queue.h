@@ -2,8 +2,8 @@
 #pragma once
 /*
  * A ring of lines in memory, and the thread that writes them. Standard error may block for
- * ever (a full pipe, a socket that nobody reads, a terminal stopped by XOFF), so no other
- * thread writes to it. Who has something to log takes a free line, fills it in and hands it
+ * ever (a full pipe, a socket that nobody reads, a terminal stopped by XOFF), and so may the
+ * journal, so no other thread writes to them. Who has something to log takes a free line, fills it in and hands it
  * over, and never waits: neither for the thread nor for the others. A line that finds the
  * ring full, or that standard error refuses (a full disk, a closed pipe), is lost and
  * counted, and the log says how many are when it can be written again:

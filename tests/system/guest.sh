@@ -55,6 +55,19 @@ journal_has() {
         journalctl --no-pager --output=cat --boot | grep -q -e "$1"
 }
 
+# The last event $1 of the unit has all these fields, written as NAME=value.
+journal_field() {
+        local event=$1 found field
+
+        shift
+        journalctl --sync
+        found=$(journalctl --no-pager --output=json --boot _SYSTEMD_UNIT=sfshmd.service \
+                "SFSHM_EVENT=$event" | tail -n 1)
+        for field; do
+                grep -q "\"${field%%=*}\" *: *\"${field#*=}\"" <<<"$found" || return 1
+        done
+}
+
 # Another process than $1 is the daemon, and ready.
 replaced() {
         local now
@@ -82,6 +95,8 @@ expect "its status is in words" [ -n "$(property StatusText)" ]
 expect "systemctl status shows them" \
         grep -qF "$(property StatusText)" <(systemctl status --no-pager sfshmd.service)
 expect "the journal has the start" journal_has 'serves workers 17 to 17 on /run/sfshm/sfshm.sock'
+expect "with fields" journal_field start PRIORITY=6 SYSLOG_IDENTIFIER=sfshmd WORKER=17 \
+        'MESSAGE_ID=[0-9a-f]\{32\}' "_PID=$(property MainPID)"
 expect "the clock is for everybody" [ "$(stat -c %U:%G:%a /dev/shm/sfshm.clock)" = sfshm:sfshm:644 ]
 expect "the ledger is the daemon's" [ "$(stat -c %U:%G:%a /dev/shm/sfshm.ledger)" = sfshm:sfshm:600 ]
 expect "the statistics are the group's" \

@@ -11,7 +11,7 @@ import textwrap
 TABLE = "daemon/util/log_events.h"
 PAGE = "daemon/man/sfshmd.8"
 KEY = r"(?:daemon|id|workers|etcd|zookeeper|clock|reserve|limits|weights|caps)\.[a-z_]+"
-COLUMNS = ["identifier", "name", "level", "others", "id", "meaning", "todo"]
+COLUMNS = ["identifier", "name", "level", "others", "fields", "id", "meaning", "todo"]
 faults = []
 
 
@@ -65,13 +65,30 @@ def check_calls(rows):
         text = read(path)
         used.update(re.findall(r"\bEVENT_(\w+)", text))
         for name, level in [(e, "error") for e in re.findall(
-                r"log_failure\([^;]*?, EVENT_(\w+)", text)] + [(e, level.lower()) for level, e in
-                re.findall(r"log_at\(LOG_LEVEL_(\w+), EVENT_(\w+)", text)]:
+                r"log_failure\([^;]*?, (?:WITH\()?EVENT_(\w+)", text)] + [(e, level.lower()) for level, e in
+                re.findall(r"log_at\(LOG_LEVEL_(\w+), (?:WITH\()?EVENT_(\w+)", text)]:
             row = by_identifier[name]
             if level not in [row["level"].lower(), *row["others"].split()]:
                 faults.append(f"{path}: {row['name']} as {level}, which is not in {TABLE}")
     faults.extend(f"{TABLE}: nothing logs {row['name']}" for row in rows
                   if row["identifier"] not in used)
+
+
+def check_fields(rows):
+    """Each field of a call stands in the table, and each of the table in a call."""
+    given = {row["identifier"]: set() for row in rows}
+    for path in glob.glob("daemon/**/*.c", recursive=True):
+        text = read(path)
+        for call in re.finditer(r"\bWITH\(", text):
+            event, *fields = arguments(text, call.end())
+            names = re.findall(r"EVENT_(\w+)", event)
+            for name in names or [i for i in given if "*reason_events" in event and
+                                  i.startswith("CLOCK_") and i != "CLOCK_ACCEPT"]:
+                given[name].update(re.findall(r"FIELD\((\w+)", " ".join(fields)))
+    for row in rows:
+        if given[row["identifier"]] != set(row["fields"].split()):
+            faults.append(f"{TABLE}: {row['name']} has the fields "
+                          f"{' '.join(sorted(given[row['identifier']]))}")
 
 
 def mark_up(text):
@@ -111,7 +128,11 @@ def page_list(rows):
     text = ".Bl -tag -width Ds\n"
     for item in items:
         text += ".It Li " + " , ".join(row["name"] for row in item) + "\n"
-        text += mdoc(item[0]["meaning"]) + ".Em To do :\n" + mdoc(item[0]["todo"])
+        text += mdoc(item[0]["meaning"])
+        fields = sorted({field for row in item for field in row["fields"].split()})
+        if fields:
+            text += "\n".join(textwrap.wrap("Fields: " + ", ".join(fields) + ".", 78)) + "\n"
+        text += ".Em To do :\n" + mdoc(item[0]["todo"])
     return text + ".El\n"
 
 
@@ -130,6 +151,7 @@ def main():
     rows = [row for group in groups.values() for row in group]
     check_rows(rows)
     check_calls(rows)
+    check_fields(rows)
     if len(rows) < 100 or len(rows) != len(re.findall(r"^ {8}X\(", read(TABLE), re.M)):
         faults.append(f"{TABLE}: only {len(rows)} rows can be read")
     made = page_with_lists(page, groups)

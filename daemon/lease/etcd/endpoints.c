@@ -74,10 +74,12 @@ void etcd_endpoints_fails(struct etcd_endpoints *endpoints, size_t at, const cha
 
         if (!is_under_way(&endpoints->away)) {
                 begin_incident(&endpoints->away, path, now_ns);
-                log_event(EVENT_ETCD_AWAY, "etcd at %s does not serve %s: %s; "
+                log_event(WITH(EVENT_ETCD_AWAY, FIELD(ENDPOINT, endpoint->url)),
+                          "etcd at %s does not serve %s: %s; "
                           "retrying, at each endpoint in turn", endpoint->url, path, message);
         } else if (!endpoint->told) {
-                log_event(EVENT_ETCD_ENDPOINT, "nor does etcd at %s serve %s: %s",
+                log_event(WITH(EVENT_ETCD_ENDPOINT, FIELD(ENDPOINT, endpoint->url)),
+                          "nor does etcd at %s serve %s: %s",
                           endpoint->url, path, message);
         }
         endpoint->told = true;
@@ -87,7 +89,8 @@ void etcd_endpoints_refuses(struct etcd_endpoints *endpoints, size_t at, const c
                             const char *message) {
         if (!is_under_way(&endpoints->refused)) {
                 begin_incident(&endpoints->refused, path, 0);
-                log_event(EVENT_ETCD_REFUSED, "no access to etcd at %s for %s: %s",
+                log_event(WITH(EVENT_ETCD_REFUSED, FIELD(ENDPOINT, endpoints->list[at].url)),
+                          "no access to etcd at %s for %s: %s",
                           endpoints->list[at].url, path, message);
         }
         endpoints->current = (at + 1) % endpoints->n;
@@ -100,11 +103,14 @@ void etcd_endpoints_serves(struct etcd_endpoints *endpoints, size_t at, const ch
         endpoint->open_ns = endpoint->pause_ns = 0;
         endpoints->current = at;
         if (end_incident(&endpoints->refused, path))
-                log_event(EVENT_ETCD_ADMITTED, "etcd at %s grants access again for %s",
+                log_event(WITH(EVENT_ETCD_ADMITTED, FIELD(ENDPOINT, endpoint->url)),
+                          "etcd at %s grants access again for %s",
                           endpoint->url, path);
         if (!end_incident(&endpoints->away, path))
                 return;
-        log_event(EVENT_ETCD_BACK, "etcd at %s serves again, after %" PRId64 " s",
+        log_event(WITH(EVENT_ETCD_BACK, FIELD(ENDPOINT, endpoint->url),
+                       FIELD(DURATION_NS, now_ns - endpoints->away.begun_ns)),
+                  "etcd at %s serves again, after %" PRId64 " s",
                   endpoint->url, (now_ns - endpoints->away.begun_ns) / NS_PER_S);
         for (size_t i = 0; i < endpoints->n; i++)
                 endpoints->list[i].told = false;
@@ -133,7 +139,8 @@ bool etcd_endpoints_belongs(struct etcd_endpoints *endpoints, size_t at, const c
         if (known && !is_gone(endpoints, cluster))
                 return false;
         if (known)
-                log_event(EVENT_ETCD_CLUSTER, "etcd at %s is of cluster %s now, of %s "
+                log_event(WITH(EVENT_ETCD_CLUSTER, FIELD(ENDPOINT, endpoint->url)),
+                          "etcd at %s is of cluster %s now, of %s "
                           "before, and so is every endpoint that answers: the daemon goes on with "
                           "it", endpoint->url, cluster, endpoints->cluster);
         strcpy(endpoints->cluster, cluster);

@@ -47,7 +47,7 @@ static int read_memory(const struct fleet_backend *b, struct fleet_memory *ret) 
         int r = fleet_memory_read(b->dir.fd, ret);
 
         if (r == -EPROTO)
-                return log_failure(EPROTO, EVENT_STATE_VERSION,
+                return log_failure(EPROTO, WITH(EVENT_STATE_VERSION, FIELD(FILE, b->dir.path)),
                                    "%s/" FLEET_MEMORY_NAME " is of another "
                                    "version of sfshmd: run that version", b->dir.path);
         if (r == -EBADMSG)

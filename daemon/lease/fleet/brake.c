@@ -133,7 +133,8 @@ static void raise_contract(const struct fleet *f, struct record_contract *contra
 static void report(const struct fleet *f, const struct record_contract *contract, bool lost) {
         char time[FENCE_TIME_SIZE];
 
-        log_event(EVENT_COORDINATOR_OLD, "the coordinator was put back to an old copy, "
+        log_event(WITH(EVENT_COORDINATOR_OLD, FIELD(TICK, contract->not_before_tick)),
+                  "the coordinator was put back to an old copy, "
                   "or lost this host's key: %s. Worker IDs are claimed above %s from now on, so "
                   "that no ID is given twice; hosts that start wait until then. If nobody put it "
                   "back, find out who did: it is the same after each time",

@@ -50,7 +50,10 @@ static void report_claim(const struct fleet *f, const struct lease_grant *grant)
 
         snprintf(above, sizeof(above), "above the fence of tick %" PRIu64 " (%s)",
                  grant->fence_tick, fence_time(&f->parts.space.layout, grant->fence_tick, time));
-        log_event(EVENT_LEASE_CLAIMED, "took worker IDs %s of region %" PRIu32 ", %"
+        log_event(WITH(EVENT_LEASE_CLAIMED, FIELD(REGION, f->parts.space.region),
+                       FIELD(WORKER, grant->worker_first),
+                       FIELD(WORKER_COUNT, grant->worker_count), FIELD(TICK, grant->fence_tick)),
+                  "took worker IDs %s of region %" PRIu32 ", %"
                   PRIu32 " to %" PRIu32 " in an ID, %s",
                   workers != NULL ? workers : "?", f->parts.space.region, grant->worker_first,
                   grant->worker_first + grant->worker_count - 1,
@@ -71,7 +74,7 @@ static int refuse_none(const struct fleet *f, const struct fleet_view *view, uin
         if (census.resting > 0 && census.first_free_tick != UINT64_MAX)
                 snprintf(when, sizeof(when), ", the first for %" PRIu64 " s more",
                          (census.first_free_tick - now) / 1000 + 1);
-        return log_failure(EBUSY, EVENT_WORKERS_NONE,
+        return log_failure(EBUSY, WITH(EVENT_WORKERS_NONE, FIELD(REGION, f->parts.space.region)),
                            "no %" PRIu32 " worker IDs in a row are free in "
                            "region %" PRIu32 ": of %" PRIu32 ", %" PRIu32 " are held by live "
                            "hosts, %" PRIu32 " rest (fence and workers.recycle_delay%s), %" PRIu32
@@ -200,7 +203,8 @@ int fleet_claim(struct fleet *f, struct lease_grant *ret) {
                 f->claim_error = r;
         if (r == -EAGAIN) {
                 fleet_count(&f->parts.counters->conflicts);
-                log_event(EVENT_LEASE_CONFLICT, "another host was faster in region %"
+                log_event(WITH(EVENT_LEASE_CONFLICT, FIELD(REGION, f->parts.space.region)),
+                          "another host was faster in region %"
                           PRIu32 ": retrying", f->parts.space.region);
         } else if (r < 0) {
                 f->begun = false; /* the session may have ended before the next attempt */

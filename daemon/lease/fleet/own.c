@@ -50,7 +50,8 @@ struct worker_set fleet_own_run(const struct fleet *f, const struct fleet_view *
 }
 
 int fleet_own_refuse_later(const struct fleet *f) {
-        return log_failure(EPROTO, EVENT_COORDINATOR_VERSION,
+        return log_failure(EPROTO, WITH(EVENT_COORDINATOR_VERSION,
+                                        FIELD(REGION, f->parts.space.region)),
                            "the coordinator's key region/%" PRIu32
                            "/host/%s, this host's own, is of a later version of sfshmd: run that "
                            "version, or give this host an empty daemon.state_dir: it then takes "

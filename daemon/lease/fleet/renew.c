@@ -90,7 +90,8 @@ static int refuse_odd(const struct fleet *f, const struct fleet_view *view) {
                 : view->n_owners > 0 && view->owners[0].later != NULL ? -EPROTO
                                                                           : 0;
 
-        return r == 0 ? 0 : log_failure(-r, EVENT_COORDINATOR_DAMAGED,
+        return r == 0 ? 0 : log_failure(-r, WITH(EVENT_COORDINATOR_DAMAGED,
+                                                 FIELD(REGION, f->parts.space.region)),
                                         "the coordinator's key region/%"
                                         PRIu32 "/host/%s, this host's own, is damaged or of another "
                                         "version: put back its value by hand",
@@ -289,7 +290,8 @@ int fleet_release(struct fleet *f, uint64_t fence_tick) {
         if (r == 0) {
                 fleet_session_wrote(f, f->record.renewals, f->record.fence_tick);
                 (void)f->parts.calls->session_end(f->parts.coordinator); /* expires anyway */
-                log_event(EVENT_LEASE_RELEASED, "the worker IDs are given back, with the "
+                log_event(WITH(EVENT_LEASE_RELEASED, FIELD(TICK, fence_tick)),
+                          "the worker IDs are given back, with the "
                           "fence of tick %" PRIu64, fence_tick);
         }
         return r == -ESTALE ? 0 : r;

@@ -77,7 +77,10 @@ int fleet_resume(struct fleet *f, struct lease_grant *ret) {
                 .fence_of_run = true,
                 .above_tick = f->record.grown_tick,
         };
-        log_event(EVENT_LEASE_RESUMED, "the coordinator does not answer: this host "
+        log_event(WITH(EVENT_LEASE_RESUMED, FIELD(WORKER, ret->worker_first),
+                       FIELD(WORKER_COUNT, ret->worker_count), FIELD(TICK, ret->fence_tick),
+                       FIELD(FENCE_UNIX_MS, layout->epoch_unix_ms + (int64_t)ret->fence_tick)),
+                  "the coordinator does not answer: this host "
                   "goes on with the %" PRIu32 " worker IDs from %" PRIu32 " that it had, up to the "
                   "fence that it remembers, of tick %" PRIu64 " (%s)", ret->worker_count,
                   ret->worker_first, ret->fence_tick, fence_time(layout, ret->fence_tick, time));

@@ -32,12 +32,12 @@ const struct fleet_owner *fleet_view_host(const struct fleet_view *view, const c
 
 static int refuse_key(int error, const char *key) {
         if (error == -EPROTO)
-                return log_failure(EPROTO, EVENT_COORDINATOR_VERSION,
+                return log_failure(EPROTO, WITH(EVENT_COORDINATOR_VERSION, FIELD(KEY, key)),
                                    "the coordinator's key %s is of "
                                    "another version of sfshmd which this one does not understand: "
                                    "run that version", key);
         if (error == -EBADMSG)
-                return log_failure(EBADMSG, EVENT_COORDINATOR_DAMAGED,
+                return log_failure(EBADMSG, WITH(EVENT_COORDINATOR_DAMAGED, FIELD(KEY, key)),
                                    "the coordinator's key %s is "
                                    "damaged: what it said cannot be guessed without IDs given "
                                    "twice. Put back its value by hand", key);
@@ -94,12 +94,12 @@ int fleet_view_take_used(struct fleet_view *view, const struct coordinator_list 
         if (item == NULL && !begun && list->n == 0)
                 return 0; /* the first host of the region */
         if (item == NULL)
-                return log_failure(ENOENT, EVENT_COORDINATOR_LOST,
+                return log_failure(ENOENT, WITH(EVENT_COORDINATOR_LOST, FIELD(KEY, key)),
                                    "the coordinator's key %s is missing, "
                                    "but this region was begun: which worker IDs were used is not "
                                    "known. Put back its value by hand", key);
         if (!begun)
-                return log_failure(ENOENT, EVENT_COORDINATOR_LOST,
+                return log_failure(ENOENT, WITH(EVENT_COORDINATOR_LOST, FIELD(KEY, key)),
                                    "the coordinator has %s, but its key "
                                    "contract %s. Put back its value by hand", key,
                                    view->contract_modified == 0 ? "is missing" :
@@ -116,7 +116,8 @@ static void mark_worker(struct fleet_view *view, uint32_t worker, size_t owner) 
         int32_t *of = &view->of_worker[worker];
 
         if (*of >= 0)
-                log_event(EVENT_COORDINATOR_TWICE, "worker ID %" PRIu32 " is "
+                log_event(WITH(EVENT_COORDINATOR_TWICE, FIELD(WORKER, worker)),
+                          "worker ID %" PRIu32 " is "
                           "refused: the coordinator has two hosts with it, %s and %s", worker,
                           view->owners[owner].record->nonce, view->owners[*of].record->nonce);
         *of = *of == FLEET_NEVER_USED ? (int32_t)owner : FLEET_REFUSED;
@@ -148,7 +149,8 @@ static void free_odd(struct fleet_odd_key *keys, size_t n) {
 static int keep_damaged(struct fleet_view *view, const struct coordinator_item *item, int error) {
         if (keep_odd(&view->damaged[view->n_damaged++], item, error) < 0)
                 return -ENOMEM;
-        log_event(EVENT_COORDINATOR_DAMAGED, "the coordinator's key %s is "
+        log_event(WITH(EVENT_COORDINATOR_DAMAGED, FIELD(KEY, item->key)),
+                  "the coordinator's key %s is "
                   "%s: the worker IDs it stood for are refused. Put back its value by hand, or "
                   "see sfshm fence --above",
                   item->key, error == -EPROTO ? "of another version" : "damaged");
@@ -250,7 +252,9 @@ static int check_used(struct fleet_view *view, const struct fleet_space *space) 
                 bool used = worker_set_has(&view->used.workers, w);
 
                 if (view->of_worker[w] != FLEET_NEVER_USED && !used)
-                        return log_failure(EBADMSG, EVENT_COORDINATOR_DAMAGED,
+                        return log_failure(EBADMSG, WITH(EVENT_COORDINATOR_DAMAGED,
+                                                         FIELD(REGION, space->region),
+                                                         FIELD(WORKER, w)),
                                            "the coordinator's key "
                                            "region/%" PRIu32 "/used does not name worker ID %" PRIu32
                                            ", which a host's record there has: it is an old copy. "
@@ -262,7 +266,8 @@ static int check_used(struct fleet_view *view, const struct fleet_space *space) 
         }
         if (worker_set_count(&lost) == 0 || (text = worker_set_text(&lost)) == NULL)
                 return 0;
-        log_event(EVENT_COORDINATOR_LOST, "worker IDs %s of region %" PRIu32 " are "
+        log_event(WITH(EVENT_COORDINATOR_LOST, FIELD(REGION, space->region)),
+                  "worker IDs %s of region %" PRIu32 " are "
                   "refused: they were used, and no region/%" PRIu32 "/host/... in the coordinator "
                   "tells their fence any more. Put back its value by hand, or say up to where "
                   "their IDs may exist with sfshm fence --above", text, space->region,

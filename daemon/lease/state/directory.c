@@ -52,7 +52,7 @@ static int make_directory(struct directory *dir) {
 }
 
 static int fail_without_parent(const struct directory *dir) {
-        return log_failure(ENOENT, EVENT_STATE_DIR,
+        return log_failure(ENOENT, WITH(EVENT_STATE_DIR, FIELD(DIRECTORY, dir->path)),
                            "cannot create state directory %s: the directory above it does "
                            "not exist. Mount its disk, or correct daemon.state_dir, or "
                            "create it for uid %u with mode 0700 if this is the first start",
@@ -81,18 +81,18 @@ static int open_there(struct directory *dir) {
         dir->fd = open(dir->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (dir->fd < 0 || fstat(dir->fd, &st) < 0) {
                 r = -errno;
-                return log_failure(-r, EVENT_STATE_DIR,
+                return log_failure(-r, WITH(EVENT_STATE_DIR, FIELD(DIRECTORY, dir->path)),
                                    "cannot open state directory %s: %s; it must be "
                                    "a directory of uid %u",
                                    dir->path, strerror(-r), geteuid());
         }
         if (st.st_uid != geteuid())
-                return log_failure(EPERM, EVENT_STATE_DIR,
+                return log_failure(EPERM, WITH(EVENT_STATE_DIR, FIELD(DIRECTORY, dir->path)),
                                    "state directory %s belongs to uid %u, not to uid %u which sfshmd "
                                    "runs as now: %s; or set daemon.state_dir to another one",
                                    dir->path, st.st_uid, geteuid(), run_as(st.st_uid, as));
         if ((st.st_mode & 022) != 0)
-                return log_failure(EPERM, EVENT_STATE_DIR,
+                return log_failure(EPERM, WITH(EVENT_STATE_DIR, FIELD(DIRECTORY, dir->path)),
                                    "others may write to state directory %s (mode %04o): run "
                                    "chmod 0700 on it after checking what is in it",
                                    dir->path, st.st_mode & 07777u);
@@ -105,7 +105,7 @@ static int open_private(struct directory *dir) {
         if (r == -ENOENT)
                 return fail_without_parent(dir);
         if (r < 0)
-                return log_failure(-r, EVENT_STATE_DIR,
+                return log_failure(-r, WITH(EVENT_STATE_DIR, FIELD(DIRECTORY, dir->path)),
                                    "cannot create state directory %s: %s; create it for uid %u "
                                    "with mode 0700, or set daemon.state_dir to another one",
                                    dir->path, strerror(-r), geteuid());
@@ -127,13 +127,13 @@ static int locked_by_other(const struct directory *dir) {
 
         if (pid > 0)
                 snprintf(who, sizeof(who), "(pid %d)", (int)pid);
-        return log_failure(EBUSY, EVENT_STATE_LOCK,
+        return log_failure(EBUSY, WITH(EVENT_STATE_LOCK, FIELD(DIRECTORY, dir->path)),
                            "state directory %s is held by another sfshmd %s; stop it first, or "
                            "give this one its own --set daemon.state_dir", dir->path, who);
 }
 
 static int lock_failure(const struct directory *dir, int error) {
-        return log_failure(error, EVENT_STATE_LOCK,
+        return log_failure(error, WITH(EVENT_STATE_LOCK, FIELD(DIRECTORY, dir->path)),
                            "cannot lock %s/" LOCK_NAME ": %s; uid %u must be able to write there: "
                            "make room, mount the disk for writing, or let it write there",
                            dir->path, strerror(error), geteuid());
@@ -160,7 +160,8 @@ int directory_sign(const struct directory *dir) {
         if (pwrite(dir->lock_fd, text, (size_t)size, 0) == size &&
             ftruncate(dir->lock_fd, size) == 0)
                 return 0;
-        return log_failure(errno ? errno : EIO, EVENT_STATE_LOCK,
+        return log_failure(errno ? errno : EIO, WITH(EVENT_STATE_LOCK,
+                                                     FIELD(DIRECTORY, dir->path)),
                            "cannot write to %s/" LOCK_NAME ": %s; make room or repair the disk",
                            dir->path, strerror(errno ? errno : EIO));
 }

@@ -53,7 +53,8 @@ static void tell_away(const struct zookeeper_session *s, const char *why) {
         pthread_mutex_unlock(&message_mutex);
         find_server(message, server);
         what = zookeeper_remedy_connection(message[0] != '\0' ? message : why);
-        log_event(EVENT_ZOOKEEPER_AWAY, "ZooKeeper at %s does not serve: %s%s%s%s; "
+        log_event(WITH(EVENT_ZOOKEEPER_AWAY, FIELD(ENDPOINT, s->hosts)),
+                  "ZooKeeper at %s does not serve: %s%s%s%s; "
                   "retrying, at each server in turn", s->hosts, why,
                   what != NULL || message[0] != '\0' ? ": " : "", what != NULL ? server : "",
                   what != NULL ? what : message);
@@ -109,7 +110,9 @@ void zookeeper_handle_answered(struct zookeeper_session *s, int64_t sent_ns, boo
         if (sent_ns > s->answered_ns)
                 s->answered_ns = sent_ns;
         if (s->failing_ns != 0 && (multi || !s->failing_multi)) {
-                log_event(EVENT_ZOOKEEPER_BACK, "ZooKeeper at %s serves again, after "
+                log_event(WITH(EVENT_ZOOKEEPER_BACK, FIELD(ENDPOINT, s->hosts),
+                               FIELD(DURATION_NS, time_ns(CLOCK_BOOTTIME) - s->failing_ns)),
+                          "ZooKeeper at %s serves again, after "
                           "%" PRId64 " s", s->hosts,
                           (time_ns(CLOCK_BOOTTIME) - s->failing_ns) / NS_PER_S);
                 s->failing_ns = 0;
@@ -131,7 +134,8 @@ int zookeeper_handle_refuse(struct zookeeper_session *s, const char *path, const
         /* relaxed: a number for display */
         atomic_fetch_add_explicit(s->options.errors, 1, memory_order_relaxed);
         if (!s->refusing)
-                log_event(EVENT_ZOOKEEPER_REFUSED, "ZooKeeper refuses a request for "
+                log_event(WITH(EVENT_ZOOKEEPER_REFUSED, FIELD(KEY, path)),
+                          "ZooKeeper refuses a request for "
                           "its node %s: %s%s", path, why, remedy);
         s->refusing = s->doubt = true;
         return -EACCES;
@@ -146,7 +150,8 @@ int zookeeper_handle_refused(struct zookeeper_session *s, int code, const char *
 
 void zookeeper_handle_admitted(struct zookeeper_session *s) {
         if (s->refusing)
-                log_event(EVENT_ZOOKEEPER_ADMITTED, "ZooKeeper at %s takes the "
+                log_event(WITH(EVENT_ZOOKEEPER_ADMITTED, FIELD(ENDPOINT, s->hosts)),
+                          "ZooKeeper at %s takes the "
                           "requests of this host again", s->hosts);
         s->refusing = false;
 }

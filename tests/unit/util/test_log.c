@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "daemon/util/log.h"
+#include "daemon/util/log_journal.h"
 #include "tests/support/capture.h"
 
 static void set_journal_stream(ino_t more) {
@@ -33,6 +34,7 @@ Test(log, outside_the_journal_a_line_names_process_level_and_event) {
 }
 
 Test(log, in_the_journal_a_line_begins_with_its_priority) {
+        log_journal_socket = "/nonexistent";
         capture_begin();
         set_journal_stream(0);
         log_event(EVENT_REFUSED, "slow");
