@@ -30,7 +30,7 @@ fi
 
 # what the programs are linked with, by the names of this system
 libraries() {
-        ldd "$SFSHMD" ${SFSHM_EXPORTER:+"$SFSHM_EXPORTER"} | sed -n 's|.*=> */[^ ]*/\([^ ]*\) .*|*/\1|p' | sort -u |
+        ldd "$SFSHMD" "$SFSHM_STAT_TOOL" ${SFSHM_EXPORTER:+"$SFSHM_EXPORTER"} | sed -n 's|.*=> */[^ ]*/\([^ ]*\) .*|*/\1|p' | sort -u |
                 xargs dpkg-query -S | sed 's/:.*//' | sort -u
 }
 
