@@ -39,6 +39,8 @@ struct client {
         pid_t pid;
         uid_t uid;
         char comm[16];
+        int64_t start_unix_ms; /* of the process; 0: not known */
+        uint32_t told_round; /* of the history; see server/chronicle.h */
         int64_t attached_boot_ns;
         uint64_t attached_tick;
         uint32_t n_lanes;

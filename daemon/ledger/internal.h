@@ -18,6 +18,8 @@ struct place {
         uint64_t counted; /* by which ledger_gone() */
 };
 
+struct history;
+
 struct ledger {
         struct ledger_segment *segment;
         struct run run;
@@ -32,6 +34,8 @@ struct ledger {
         uint32_t n_free, n_open;
         uint64_t n_counts;
         uint64_t expired; /* rectangles, since the start */
+        struct history *history; /* NULL: none; see tell.h */
+        uint32_t told; /* records of this round that are told */
 };
 
 /*

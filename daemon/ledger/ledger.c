@@ -9,6 +9,7 @@
 #include "daemon/ledger/gone.h"
 #include "daemon/ledger/internal.h"
 #include "daemon/ledger/journal.h"
+#include "daemon/ledger/tell.h"
 #include "daemon/util/kill_point.h"
 
 int ledger_new(struct ledger **ret, struct ledger_segment *segment, struct run run,
@@ -244,6 +245,7 @@ int ledger_grant(struct ledger *ledger, struct ledger_entry *entry, unsigned slo
          * point follows every store. Nothing fails: everything is checked above. */
         journal_grant(journal, rectangle);
         ledger_store_in_order();
+        ledger_tell_held(ledger, ledger_record_of(ledger, entry), slot, rectangle);
         (void)slot_grant(client, rectangle, kill_point);
         ledger_hold(ledger, rectangle, ledger_record_of(ledger, entry), slot);
         return 0;
@@ -271,6 +273,8 @@ int ledger_extend(struct ledger *ledger, struct ledger_entry *entry, unsigned sl
 
         journal_set_end(&entry->record->slots[slot], t1); /* rule 4: the journal comes first */
         ledger_store_in_order();
+        held.t1 = t1;
+        ledger_tell_held(ledger, ledger_record_of(ledger, entry), slot, &held);
         (void)slot_extend(&entry->slots[slot], t1);
         kill_point();
         live->rectangle.t1 = t1;

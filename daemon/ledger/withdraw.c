@@ -3,6 +3,7 @@
 
 #include "daemon/ledger/internal.h"
 #include "daemon/ledger/journal.h"
+#include "daemon/ledger/tell.h"
 #include "daemon/util/kill_point.h"
 #include "shm/clock.h"
 
@@ -46,8 +47,12 @@ static void shorten_journal(struct ledger *ledger, const struct withdrawal *w,
         struct live_rectangle *live = rectangle_set_find(
                 &ledger->live, ledger_record_of(ledger, w->entry), w->slot, held->start);
 
+        struct rectangle shorter = *held;
+
         if (live == NULL || end >= held->t1)
                 return;
+        shorter.t1 = end;
+        ledger_tell_held(ledger, ledger_record_of(ledger, w->entry), w->slot, &shorter);
         journal_set_end(&w->entry->record->slots[w->slot], end);
         rectangle_set_shorten(&ledger->live, live, end);
 }

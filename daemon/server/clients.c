@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "daemon/ledger/gone.h"
+#include "daemon/ledger/history.h"
 #include "daemon/ledger/withdraw.h"
 #include "daemon/server/message.h"
 #include "daemon/util/time.h"
@@ -123,6 +124,7 @@ static int clients_open_lanes(const struct clients *clients, struct client *clie
 static void clients_identify(struct client *client, const struct peer *peer) {
         client->pid = peer->pid;
         client->uid = peer->uid;
+        client->start_unix_ms = peer->start_unix_ms;
         memcpy(client->comm, peer->comm, sizeof(client->comm));
 }
 
@@ -187,11 +189,20 @@ static int clients_reserve(struct clients *clients, struct client *client, uint6
         return CLIENTS_E_REFUSED;
 }
 
+void clients_tell(const struct clients *clients, const struct client *client) {
+        history_client(clients->history, &(struct history_client){
+                .client = client->id, .pid = (uint32_t)client->pid, .uid = client->uid,
+                .start_unix_ms = client->start_unix_ms, .comm = client->comm,
+                .cgroup = account_cgroup(client->account) });
+}
+
+/* Before WELCOME, so before it makes IDs. */
 static void clients_list(struct clients *clients, struct client *client) {
         clients->n++;
         clients->totals.bytes += client->amounts.of[ACCOUNT_BYTES];
         clients->changed = true;
         cds_list_add_rcu(&client->link, &clients->list);
+        clients_tell(clients, client);
 }
 
 int clients_attach(struct clients *clients, int socket, struct peer *peer, uint32_t n_lanes,

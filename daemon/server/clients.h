@@ -34,6 +34,7 @@ struct clients {
         struct accounts *accounts;
         struct fdstore *fdstore; /* NULL: there is none */
         struct statistics *statistics;
+        struct history *history; /* NULL: there is none */
         struct cds_list_head list; /* RCU */
         uint32_t n;
         struct clients_totals totals;
@@ -54,6 +55,8 @@ void clients_refuse(struct wire_refused *ret, int error, uint32_t retry_after_ms
  * first reservations made. 0 or CLIENTS_E_…. */
 int clients_attach(struct clients *clients, int socket, struct peer *peer, uint32_t n_lanes,
                    uint64_t now_tick, struct client **ret, struct wire_refused *ret_refusal);
+/* Writes who the client is into the history. */
+void clients_tell(const struct clients *clients, const struct client *client);
 /* Sends WELCOME with its descriptors; never blocks. 0 or -errno: the peer does not
  * take it. */
 int clients_welcome(struct clients *clients, struct client *client, uint16_t version);

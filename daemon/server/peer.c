@@ -10,6 +10,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "daemon/util/time.h"
+
 #ifndef SO_PEERPIDFD
 #define SO_PEERPIDFD 77 /* linux 6.5 */
 #endif
@@ -78,6 +80,29 @@ bool peer_parse_cgroup(const char *text, char *ret, size_t size) {
         return true;
 }
 
+/* The name may hold blanks and brackets: it ends at the last one. */
+bool peer_parse_stat(const char *text, char ret_comm[PEER_COMM], uint64_t *ret_start) {
+        const char *open = strchr(text, '('), *close = strrchr(text, ')'), *at = close;
+        unsigned long long start;
+
+        if (open == NULL || close == NULL || close < open)
+                return false;
+        /* start is field 22; the blank before field 3 follows the bracket */
+        for (unsigned field = 3; at != NULL && field <= 22; field++)
+                at = strchr(at + 1, ' ');
+        if (at == NULL || sscanf(at, "%llu", &start) != 1)
+                return false;
+        snprintf(ret_comm, PEER_COMM, "%.*s", (int)(close - open - 1), open + 1);
+        *ret_start = start;
+        return true;
+}
+
+static int64_t start_unix_ms(uint64_t start) {
+        int64_t since_boot = (int64_t)(start * 1000 / (uint64_t)sysconf(_SC_CLK_TCK));
+
+        return (time_ns(CLOCK_REALTIME) - time_ns(CLOCK_BOOTTIME)) / NS_PER_MS + since_boot;
+}
+
 /* A whole small file of /proc/PID as a string; false if it does not fit. The kernel makes it
  * for the first read, and it stands between HELLO and WELCOME: there is no second one. */
 static bool read_proc(pid_t pid, const char *name, char *ret, size_t size) {
@@ -105,7 +130,8 @@ static bool pidfd_alive(int pidfd) {
 }
 
 void peer_describe(int socket, struct peer *peer, char ret_cgroup[PATH_MAX]) {
-        char comm[64], text[PATH_MAX + 256], cgroup[PATH_MAX];
+        char stat[1024], comm[PEER_COMM], text[PATH_MAX + 256], cgroup[PATH_MAX];
+        uint64_t start;
         int pidfd = -1;
         socklen_t length = sizeof(pidfd);
 
@@ -113,7 +139,8 @@ void peer_describe(int socket, struct peer *peer, char ret_cgroup[PATH_MAX]) {
         if (peer->pid <= 0 ||
             getsockopt(socket, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &length) < 0 || pidfd < 0)
                 return;
-        bool has_comm = read_proc(peer->pid, "comm", comm, sizeof(comm));
+        bool has_stat = read_proc(peer->pid, "stat", stat, sizeof(stat)) &&
+                        peer_parse_stat(stat, comm, &start);
         bool has_cgroup = read_proc(peer->pid, "cgroup", text, sizeof(text)) &&
                           peer_parse_cgroup(text, cgroup, sizeof(cgroup));
         bool alive = pidfd_alive(pidfd);
@@ -121,9 +148,9 @@ void peer_describe(int socket, struct peer *peer, char ret_cgroup[PATH_MAX]) {
         close(pidfd);
         if (!alive)
                 return;
-        if (has_comm) {
-                comm[strcspn(comm, "\n")] = '\0';
-                snprintf(peer->comm, sizeof(peer->comm), "%.*s", PEER_COMM - 1, comm);
+        if (has_stat) {
+                memcpy(peer->comm, comm, sizeof(peer->comm));
+                peer->start_unix_ms = start_unix_ms(start);
         }
         if (has_cgroup)
                 memcpy(ret_cgroup, cgroup, sizeof(cgroup));

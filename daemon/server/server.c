@@ -257,6 +257,13 @@ static int64_t round_connections(void *context, int64_t now_ns) {
                        ? now_ns : connections_deadline(&server->connections);
 }
 
+static int64_t round_history(void *context, int64_t now_ns) {
+        struct server *server = context;
+
+        return !server->ready ? INT64_MAX : chronicle_run(&server->chronicle, guard_tick(&server->segments.guard, now_ns),
+                             now_ns);
+}
+
 static int64_t round_store(void *context, int64_t now_ns) {
         struct server *server = context;
 
@@ -317,7 +324,7 @@ int64_t server_round_watchdog(void *context, int64_t now_ns) {
 
 static const event_round rounds[] = {
         round_clock, server_round_accept, round_run_length, round_grant,
-        round_fence, round_connections,   round_store,      round_count,
+        round_fence, round_connections,   round_history,    round_store, round_count,
         server_round_watchdog,
 };
 
@@ -373,8 +380,11 @@ int server_run(struct server *server) {
                         return end_promises(server);
                 run_rounds(server);
         }
-        if (server->ready)
-                reserve_align_ends(server->reserve,
-                              guard_tick(&server->segments.guard, time_ns(CLOCK_BOOTTIME)));
+        if (server->ready) {
+                uint64_t now_tick = guard_tick(&server->segments.guard, time_ns(CLOCK_BOOTTIME));
+
+                reserve_align_ends(server->reserve, now_tick);
+                chronicle_tell_now(&server->chronicle, now_tick);
+        }
         return 0;
 }

@@ -23,6 +23,7 @@
 #include "daemon/reserve/fence.h"
 #include "daemon/reserve/reserve.h"
 #include "daemon/reserve/run.h"
+#include "daemon/server/chronicle.h"
 #include "daemon/server/clients.h"
 #include "daemon/server/connection.h"
 #include "daemon/server/listener.h"
@@ -45,6 +46,7 @@ struct server {
         struct accounts *accounts;
         struct fdstore *fdstore; /* NULL: there is none */
         struct clients clients;
+        struct chronicle chronicle;
         struct statistics *statistics;
         struct ticker *ticker;
         struct wall_clock *wall_clock;

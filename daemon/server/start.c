@@ -122,6 +122,19 @@ static void start_protocol(struct server *server) {
         };
 }
 
+/* Of what a new ledger does not know all IDs are below the fence. */
+static void start_history(struct server *server) {
+        bool adopted = server->segments.adopted;
+        /* relaxed, both: this thread stores them */
+        uint64_t fence = atomic_load_explicit(&segments_ledger(&server->segments)->fence,
+                                              memory_order_relaxed);
+
+        chronicle_start(&server->chronicle, server->config, server->ledger, &server->clients,
+                        adopted, adopted ? 0 : fence,
+                        atomic_load_explicit(&segments_clock(&server->segments)->generation,
+                                             memory_order_relaxed));
+}
+
 static int start_parts(struct server *server) {
         int r;
 
@@ -133,6 +146,7 @@ static int start_parts(struct server *server) {
                 r = start_clients(server);
         if (r < 0)
                 return log_failure(-r, EVENT_START, "the daemon cannot start: %s", strerror(-r));
+        start_history(server);
         start_watchdog(server);
         return 0;
 }
@@ -197,6 +211,7 @@ int server_start(struct server *server, struct reload *reload) {
                 .config = reload->config,
                 .segments = { .clock = SEGMENT_NONE, .ledger = SEGMENT_NONE,
                               .statistics = SEGMENT_NONE },
+                .chronicle = { .segment = SEGMENT_NONE },
                 .listener = LISTENER_NONE,
                 .loop = EVENT_LOOP_NONE,
                 .signals = { .fd = -1 },
@@ -262,6 +277,7 @@ void server_stop(struct server *server) {
         clone_watch_free(server->clone_watch);
         release_lease(server);
         ledger_free(server->ledger);
+        chronicle_stop(&server->chronicle);
         segments_close(&server->segments);
         listen_fds_free(&server->passed);
 }

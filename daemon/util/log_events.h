@@ -140,6 +140,11 @@ static inline struct log_event log_with(const struct log_field *fields, struct l
           "b7964cec6a6763ea839322d6838c5d24", \
           "A segment that was found could not be used, and a new one replaces it.", \
           "nothing.") \
+        X(HISTORY, "history", WARNING, "", "", \
+          "850c1e31fa5e55949643695ff5b84901", \
+          "There is no history segment, so `sfshm who` learns nothing of this daemon. IDs do not " \
+          "depend on it.", \
+          "as the line before it says, then restart the daemon.") \
         X(VERSION, "version", WARNING, "notice", "FILE", \
           "03b6b7d2b29c12f18980e7a1c5f327fe", \
           "A segment is of another version; see `Upgrade` above.", \

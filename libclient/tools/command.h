@@ -11,6 +11,7 @@ struct command_options {
         bool json, parallel, help, version;
         const char *socket; /* NULL: the library's default */
         const char *shm;    /* NULL: the default */
+        const char *directory; /* of the record; NULL: the default */
         bool offline;       /* --layout, --epoch or --region-bits was given: */
         struct sfshm_layout layout;
         uint64_t workers;   /* of `run` */
@@ -32,6 +33,7 @@ int command_decode(const struct command_options *options, char *const arguments[
 int command_clock(const struct command_options *options, char *const arguments[], int n);
 int command_fence(const struct command_options *options, char *const arguments[], int n);
 int command_workers(const struct command_options *options, char *const arguments[], int n);
+int command_who(const struct command_options *options, char *const arguments[], int n);
 int command_run(const struct command_options *options, char *const arguments[], int n);
 int command_first(const struct command_options *options, char *const arguments[], int n);
 

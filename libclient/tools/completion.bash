@@ -63,4 +63,4 @@ _sfshm() {
         mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
 }
 
-complete -o filenames -F _sfshm sfshm sfshm-exporter sfshm-stat sfshmd
+complete -o filenames -F _sfshm sfshm sfshm-exporter sfshm-stat sfshmd sfshm-recorder

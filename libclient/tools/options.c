@@ -97,6 +97,8 @@ static const struct known_option {
           .help = "the daemon's socket ($SFSHM_SOCKET or its default)" },
         { "shm", "NAME|DIR", 0, GROUP_SHM, .text = FIELD(shm),
           .help = "the daemon's daemon.shm (/sfshm)" },
+        { "directory", "DIR", 0, GROUP_WHO, .text = FIELD(directory),
+          .help = "the record (/var/lib/sfshm-recorder)" },
         { "layout", "T/W/S", 0, GROUP_LAYOUT, .set = set_layout,
           .help = "bits of tick, worker and sequence, such as 41/10/12" },
         { "epoch", "TIME", 0, GROUP_LAYOUT, .set = set_epoch,

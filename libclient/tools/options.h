@@ -18,7 +18,8 @@ enum option_group {
         GROUP_WORKERS = 1 << 6, /* --begin, --space, --release, --all-regions, --yes */
         GROUP_ALWAYS = 1 << 7, /* --help, --version: every command has them */
         GROUP_RUN = 1 << 8,    /* --workers */
-        GROUPS_ALL = (1 << 9) - 1,
+        GROUP_WHO = 1 << 9,    /* --directory */
+        GROUPS_ALL = (1 << 10) - 1,
 };
 
 /* Which options were given: a bit for each row of the table. */

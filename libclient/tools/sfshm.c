@@ -35,6 +35,11 @@ static const struct command {
           .about = "print the lowest ID of a time",
           .more = "TIME is 2026-11-23T18:00:00Z, now, today or another form that sfshm(1) lists.\n"
                   LAYOUT },
+        { "who", command_who, GROUP_JSON | GROUP_SOCKET | GROUP_SHM | GROUP_WHO,
+          .arguments = "[OPTION]... [ID]...",
+          .about = "show which process made an ID, by the record of sfshm-recorder",
+          .more = "An ID is decimal, or hexadecimal after 0x. Without IDs they are read from\n"
+                  "standard input: one on each line, or what --json prints.\n" },
         { "clock", command_clock, GROUP_JSON | GROUP_SOCKET | GROUP_SHM,
           .arguments = "[accept] [OPTION]...",
           .about = "show the daemon's clock; accept: let it follow the wall clock" },

@@ -319,7 +319,7 @@ void private_daemon_stop(struct private_daemon *d) {
 }
 
 void private_daemon_lose_segments(const struct private_daemon *d) {
-        static const char *const names[] = { "clock", "ledger", "statistics" };
+        static const char *const names[] = { "clock", "ledger", "statistics", "history" };
 
         for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
                 char name[160];

@@ -36,6 +36,8 @@ if [[ -n ${SFSHM_EXPORTER-} ]]; then
         expect sfshm-exporter "$(complete_words "$SFSHM_EXPORTER" --)" \
                 "$(explained "$man/sfshm-exporter.8")"
 fi
+expect sfshm-recorder "$(complete_words "$SFSHM_RECORDER" --)" \
+        "$(explained "$man/sfshm-recorder.8")"
 expect sfshm "$(complete_words "$SFSHM_TOOL" --)" "$(explained "$man/sfshm.1")"
 
 commands=$(complete_words "$SFSHM_TOOL" '')

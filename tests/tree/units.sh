@@ -16,8 +16,10 @@ sed "s|^ExecStart=/usr/sbin/sfshmd|ExecStart=$SFSHMD|" "$SFSHM_SOURCE/daemon/uni
         >"$directory/sfshmd.service"
 sed "s|^ExecStart=/usr/sbin/sfshm-exporter|ExecStart=${SFSHM_EXPORTER:-$SFSHMD}|" \
         "$SFSHM_SOURCE/libclient/exporter/sfshm-exporter.service" >"$directory/sfshm-exporter.service"
-for program in sfshmd sfshm-exporter; do
-        systemd-analyze verify --man=no "$directory/$program.socket" "$directory/$program.service" \
+sed "s|^ExecStart=/usr/sbin/sfshm-recorder|ExecStart=$SFSHM_RECORDER|" \
+        "$SFSHM_SOURCE/libclient/recorder/sfshm-recorder.service" >"$directory/sfshm-recorder.service"
+for program in sfshmd sfshm-exporter sfshm-recorder; do
+        systemd-analyze verify --man=no "$directory/$program".* \
                 2>"$directory/verify"
         if [ -s "$directory/verify" ]; then
                 cat "$directory/verify"
@@ -30,6 +32,8 @@ done
 # systemd-sysusers can create the accounts
 mkdir "$directory/etc"
 systemd-sysusers --root="$directory" "$SFSHM_SOURCE/daemon/units/sfshm.sysusers" \
-        "$SFSHM_SOURCE/libclient/exporter/sfshm-exporter.sysusers"
+        "$SFSHM_SOURCE/libclient/exporter/sfshm-exporter.sysusers" \
+        "$SFSHM_SOURCE/libclient/recorder/sfshm-recorder.sysusers"
 grep -q '^sfshm:' "$directory/etc/passwd"
 grep -q '^sfshm-exporter:' "$directory/etc/passwd"
+grep -q '^sfshm-recorder:' "$directory/etc/passwd"

@@ -42,6 +42,8 @@ ONE_FILE = {
     "libclient/tools/sfshm": "a program",
     "libclient/tools/stat/sfshm_stat": "a program",
     "libclient/exporter/sfshm_exporter": "a program",
+    "libclient/recorder/sfshm_recorder": "a program",
+    "libclient/history/varint": "inline functions for single numbers",
     "daemon/ledger/entry": "types which the parts of the ledger share",
     "daemon/util/thread": "one inline function for each call of the system",
     "daemon/util/time": "one inline function for each call of the system",

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "shm/clock.h"
+#include "shm/history.h"
 #include "shm/ledger.h"
 #include "shm/pages.h"
 #include "shm/statistics.h"
@@ -147,6 +148,19 @@ static struct row rows[] = {
         F(wire_status, generation) F(wire_status, pid) F(wire_status, clients)
         F(wire_status, ticking) F(wire_status, worker_first) F(wire_status, worker_count)
         F(wire_status, layout) F(wire_status, daemon_version) F(wire_status, shm)
+
+        SIZE(history_segment)
+        F(history_segment, magic) F(history_segment, version) F(history_segment, capacity)
+        F(history_segment, size) F(history_segment, boot_id) F(history_segment, layout)
+        F(history_segment, ring) F(history_segment, head) F(history_segment, reserved)
+        E(history_segment, events)
+        SIZE(history_event)
+        F(history_event, number) F(history_event, kind) F(history_event, slot)
+        F(history_event, record) F(history_event, tick) F(history_event, client)
+        F(history_event, words)
+        S(HISTORY_MAGIC) C(HISTORY_VERSION) C(HISTORY_EVENTS) C(HISTORY_CGROUP_PART)
+        C(HISTORY_CGROUP_PARTS) C(HISTORY_START) C(HISTORY_ROUND) C(HISTORY_ROUND_END)
+        C(HISTORY_CLIENT) C(HISTORY_CGROUP) C(HISTORY_HELD) C(HISTORY_DAMAGED) C(HISTORY_NOW)
 
         C(ID_BITS) C(ID_DEFAULT_EPOCH_UNIX_MS) C(NS_PER_TICK)
         S(CLOCK_MAGIC) C(CLOCK_VERSION) C(CLOCK_SIZE) C(CLOCK_NOW_INVALID) C(CLOCK_OWNER_DIED)
