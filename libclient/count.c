@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "libclient/handle.h"
+#include "shm/probe.h"
 
 #define COUNT_ATTEMPTS 1000
 
@@ -60,6 +61,7 @@ void count_overflow(const struct attachment *a, uint32_t lane, enum overflow_out
                     int64_t waited_ns) {
         struct cursors_page *page = attachment_cursors(a);
 
+        PROBE3(overflow, lane, outcome, waited_ns);
         atomic_fetch_add_explicit(&page->overflows[outcome], 1, memory_order_relaxed);
         atomic_fetch_add_explicit(&page->lanes[lane].overflows, 1, memory_order_relaxed);
         atomic_fetch_add_explicit(&page->lanes[lane].overflow_wait_ns,
@@ -67,6 +69,7 @@ void count_overflow(const struct attachment *a, uint32_t lane, enum overflow_out
 }
 
 void count_wait(const struct attachment *a, enum wait_reason reason, int64_t waited_ns) {
+        PROBE2(wait, reason, waited_ns);
         histogram_add(&attachment_cursors(a)->waits[reason], waited_ns);
 }
 

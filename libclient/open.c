@@ -13,6 +13,7 @@
 #include "libclient/cpu_lane.h"
 #include "libclient/handle.h"
 #include "libclient/handshake.h"
+#include "shm/probe.h"
 
 #define DEFAULT_ADDRESS "/run/sfshm/sfshm.sock"
 #define OPEN_WITHIN_NS (5 * NS_PER_SECOND)
@@ -107,6 +108,7 @@ static int handle_new(struct sfshm **ret, const char *address, unsigned flags) {
         s->address = strdup(address_or_default(address));
         if (s->address != NULL && (r = process_new(&s->process, &s->place)) == 0)
                 r = attach(s, &a);
+        PROBE2(open, s->address, r);
         if (r < 0) {
                 sfshm_close(s);
                 return r;

@@ -13,6 +13,7 @@
 #include "libclient/handle.h"
 #include "libclient/handshake.h"
 #include "libclient/lane.h"
+#include "shm/probe.h"
 
 #define LOOK_EVERY_NS INT64_C(1000000)
 #define ANSWER_WITHIN_NS (5 * NS_PER_SECOND)
@@ -74,6 +75,7 @@ static void switch_to(struct sfshm *s, struct attachment *a, struct attachment *
         /* seq_cst: see lanes_begin(). Release: `fresh` is complete before anybody loads it. */
         atomic_store_explicit(&s->attachment, fresh, memory_order_seq_cst);
         count_carry_end(s, a);
+        PROBE2(reattach, a->client, fresh->client);
         s->pending = OWN_SOCKET_NONE;
         lanes_begin(fresh);
 }

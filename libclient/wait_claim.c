@@ -12,6 +12,7 @@
 #include "libclient/cpu_lane.h"
 #include "libclient/process.h"
 #include "libclient/reattach.h"
+#include "shm/probe.h"
 
 #define HINT_EVERY_NS INT64_C(5000000) /* at most one WANT in this time */
 #define GRANT_NEAR_TICKS 20u /* a grant that begins so soon is waited for by the clock */
@@ -71,6 +72,7 @@ static void want(struct sfshm *s, struct attachment *a, uint32_t lane, uint64_t 
             !atomic_compare_exchange_strong_explicit(&s->hinted_boot_ns, &last, boot_ns,
                                                      memory_order_relaxed, memory_order_relaxed))
                 return;
+        PROBE2(want, lane, count);
         attachment_send(a, &message, sizeof(message));
 }
 

@@ -9,6 +9,7 @@
 #include "daemon/util/kill_point.h"
 #include "daemon/util/log.h"
 #include "daemon/util/time.h"
+#include "shm/probe.h"
 
 #define DAY_NS (86400 * NS_PER_S)
 #define YEAR_TICKS UINT64_C(31536000000)
@@ -183,6 +184,7 @@ static bool timekeeper_publish(struct timekeeper *keeper) {
         again = publish_line(keeper);
         publish_state(keeper);
         if (news) {
+                PROBE3(clock, state, reason, guard->offset_ns);
                 timekeeper_tell(keeper, first);
                 keeper->hooks->changed(keeper->context);
         }

@@ -7,6 +7,7 @@
 #include "daemon/lease/internal.h"
 #include "daemon/util/thread.h"
 #include "daemon/util/time.h"
+#include "shm/probe.h"
 
 /* Hosts that start together all get their turn soon; what else may pass lasts for longer, and
  * many hosts may wait for it. */
@@ -50,6 +51,7 @@ static int try(struct lease *lease) {
         atomic_store_explicit(&lease->in_backend, true, memory_order_relaxed);
         r = lease->backend->claim(lease->state, &lease->grant);
         passes = may_pass(r);
+        PROBE3(claim, lease->grant.worker_first, lease->grant.worker_count, r);
         if (r == 0)
                 r = lock_run(lease);
         atomic_store_explicit(&lease->in_backend, false, memory_order_relaxed);

@@ -10,6 +10,7 @@
 #include "daemon/util/log.h"
 #include "daemon/util/thread.h"
 #include "daemon/util/time.h"
+#include "shm/probe.h"
 
 #define RETRY_FIRST_NS (100 * NS_PER_MS)
 #define RETRY_LAST_DISK_NS NS_PER_S /* a full disk may have room any moment */
@@ -188,7 +189,7 @@ static void serve_request(struct lease *lease) {
 }
 
 static int write_fence(struct lease *lease, uint64_t fence_tick) {
-        int64_t begun_ns;
+        int64_t begun_ns, took_ns;
         int r;
 
         /* relaxed, both: only the watchdog reads it */
@@ -196,7 +197,9 @@ static int write_fence(struct lease *lease, uint64_t fence_tick) {
         serve_request(lease);
         begun_ns = time_ns(CLOCK_BOOTTIME);
         r = lease->backend->write_fence(lease->state, fence_tick);
-        histogram_add(&lease->fence_writes, time_ns(CLOCK_BOOTTIME) - begun_ns);
+        took_ns = time_ns(CLOCK_BOOTTIME) - begun_ns;
+        histogram_add(&lease->fence_writes, took_ns);
+        PROBE3(fence, fence_tick, took_ns, r);
         look_at_run(lease);
         atomic_store_explicit(&lease->in_backend, false, memory_order_relaxed);
         return r;

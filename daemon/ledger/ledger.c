@@ -11,6 +11,7 @@
 #include "daemon/ledger/journal.h"
 #include "daemon/ledger/tell.h"
 #include "daemon/util/kill_point.h"
+#include "shm/probe.h"
 
 int ledger_new(struct ledger **ret, struct ledger_segment *segment, struct run run,
                uint64_t now_tick) {
@@ -248,6 +249,7 @@ int ledger_grant(struct ledger *ledger, struct ledger_entry *entry, unsigned slo
         ledger_tell_held(ledger, ledger_record_of(ledger, entry), slot, rectangle);
         (void)slot_grant(client, rectangle, kill_point);
         ledger_hold(ledger, rectangle, ledger_record_of(ledger, entry), slot);
+        PROBE4(grant, entry->record->client, rectangle->start, rectangle->width, rectangle->t1);
         return 0;
 }
 
@@ -271,6 +273,7 @@ int ledger_extend(struct ledger *ledger, struct ledger_entry *entry, unsigned sl
         if (r < 0)
                 return r;
 
+        PROBE3(extend, entry->record->client, held.start, t1);
         journal_set_end(&entry->record->slots[slot], t1); /* rule 4: the journal comes first */
         ledger_store_in_order();
         held.t1 = t1;

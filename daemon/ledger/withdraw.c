@@ -6,6 +6,7 @@
 #include "daemon/ledger/tell.h"
 #include "daemon/util/kill_point.h"
 #include "shm/clock.h"
+#include "shm/probe.h"
 
 /* A reader's own clock reading is at most a tick ahead of the moment at which it loads the
  * slot (a counter read late, another CPU's counter). So who found a grant valid did so at a
@@ -97,6 +98,7 @@ uint64_t ledger_withdraw(struct ledger *ledger, const struct withdrawal *list, s
                     withdrawable(ledger, &list[i], end, &held)) {
                         t1 = later(end, two_after(later(after, ledger->now)));
                         t1 = later(t1, two_after(cursor_tick(list[i].client, list[i].lane)));
+                        PROBE3(withdraw, list[i].entry->record->client, held.start, t1);
                         shorten_journal(ledger, &list[i], &held, t1);
                         held.t1 = earlier(held.t1, t1);
                 }

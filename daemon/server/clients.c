@@ -15,6 +15,7 @@
 #include "daemon/server/message.h"
 #include "daemon/util/time.h"
 #include "shm/clock.h"
+#include "shm/probe.h"
 
 #define RETRY_MS 1000u
 
@@ -306,6 +307,7 @@ int clients_welcome(struct clients *clients, struct client *client, uint16_t ver
                         close(fds[i]);
         if (r == 0)
                 clients_keep(clients, client);
+        PROBE4(attach, client->id, client->pid, client->uid, r);
         return r;
 }
 
@@ -318,6 +320,7 @@ void clients_want(struct clients *clients, struct client *client, uint32_t lane,
 /* ---- leaving */
 
 void clients_leave(struct clients *clients, struct client *client) {
+        PROBE2(leave, client->id, client->pid);
         reserve_detach(clients->reserve, client);
         statistics_retire(clients->statistics, client);
         cds_list_del_rcu(&client->link);

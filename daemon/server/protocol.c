@@ -6,6 +6,7 @@
 
 #include "daemon/server/message.h"
 #include "daemon/util/time.h"
+#include "shm/probe.h"
 
 #define HINT_NS (NS_PER_S / 200)     /* what a hint costs: 200 a second ... */
 #define HINT_BURST_NS (NS_PER_S / 4) /* ... and 50 at once */
@@ -46,6 +47,7 @@ static enum connection_state protocol_refuse(struct protocol *protocol,
                                  FIELD(PID, connection->peer.pid)),
                             "a client of uid %u was refused: %s",
                             (unsigned)connection->peer.uid, refusal->refused.text);
+        PROBE3(refuse, connection->peer.uid, connection->peer.pid, refusal->refused.error);
         (void)message_send(connection->source.fd, refusal, NULL, 0);
         return CONNECTION_DEAD;
 }

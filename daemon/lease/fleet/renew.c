@@ -10,6 +10,7 @@
 #include "daemon/lease/fleet/old_copy.h"
 #include "daemon/lease/keys/view_part.h"
 #include "daemon/util/log.h"
+#include "shm/probe.h"
 
 int64_t fleet_renew_due(const struct fleet *f) {
         return f->sent_ns + f->ttl_ns / 3;
@@ -173,9 +174,11 @@ static int commit_host(struct fleet *f, bool revive) {
 
 static void report_renewal(const struct fleet *f, int64_t sent_ns) {
         struct lease_counters *counters = f->parts.counters;
+        int64_t took_ns = fleet_boot_ns(f) - sent_ns;
 
         fleet_count(&counters->renewals);
-        histogram_add(&counters->renewal, fleet_boot_ns(f) - sent_ns);
+        histogram_add(&counters->renewal, took_ns);
+        PROBE1(renewal, took_ns);
 }
 
 static int take_renewal(struct fleet *f, int r, int64_t sent_ns) {
