@@ -46,16 +46,17 @@ static void set_run(struct run_keeper *keeper, uint32_t run, uint64_t now_tick) 
 }
 
 static void grow(struct run_keeper *keeper, uint32_t run, int64_t now_ns, uint64_t now_tick) {
-        uint32_t first = keeper->clock->worker_first;
+        uint32_t first = keeper->clock->worker_first, before = keeper->run;
 
-        log_event(WITH(EVENT_RUN_GROWN, FIELD(WORKER, first), FIELD(WORKER_COUNT, run)),
-                  "callers waited for room: the run grows from %" PRIu32 " to %" PRIu32
-                  " worker IDs, %" PRIu32 " to %" PRIu32,
-                  keeper->run, run, first, first + run - 1);
         if (run > keeper->used)
                 write_used(keeper, run);
         set_run(keeper, run, now_tick);
         run_policy_grown(&keeper->policy, now_ns, keeper->config->standing_ns + SETTLE_NS);
+        /* what the log says is true for the next daemon, too */
+        log_event(WITH(EVENT_RUN_GROWN, FIELD(WORKER, first), FIELD(WORKER_COUNT, run)),
+                  "callers waited for room: the run grows from %" PRIu32 " to %" PRIu32
+                  " worker IDs, %" PRIu32 " to %" PRIu32,
+                  before, run, first, first + run - 1);
 }
 
 /* Uses what the lease has. What it does not have after its answer was refused. True: the

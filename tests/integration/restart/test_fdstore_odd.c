@@ -179,13 +179,17 @@ Test(fdstore_odd, descriptors_that_are_no_client) {
         fdstore_end();
 }
 
-static int stored_of(const char *name, off_t above, off_t below) {
+/* The pages of a client with one lane, in a run of one worker ID. */
+#define GRANTS_SIZE ((off_t)grants_page_size_counted(1, 1))
+#define CURSORS_SIZE ((off_t)cursors_page_size(1, 1))
+
+static int stored_of(const char *name, off_t size) {
         for (unsigned i = 0; i < fdstore.manager.n_stored; i++) {
                 struct stat st;
 
                 if (strcmp(fdstore.manager.stored[i].name, name) == 0 &&
                     fstat(fdstore.manager.stored[i].fd, &st) == 0 && S_ISREG(st.st_mode) &&
-                    st.st_size > above && st.st_size < below)
+                    st.st_size == size)
                         return (int)i;
         }
         cr_assert_fail("no such page");
@@ -194,7 +198,7 @@ static int stored_of(const char *name, off_t above, off_t below) {
 
 /* Puts `fd` in the place of one of the client's pages. */
 static void replace(const char *name, bool grants, int fd) {
-        int at = grants ? stored_of(name, 0, 1024) : stored_of(name, 1024, 1 << 20);
+        int at = stored_of(name, grants ? GRANTS_SIZE : CURSORS_SIZE);
 
         cr_assert_geq(dup3(fd, fdstore.manager.stored[at].fd, O_CLOEXEC), 0);
 }
@@ -212,15 +216,15 @@ Test(fdstore_odd, pages_that_do_not_fit) {
                 s[i] = private_daemon_open(&fdstore.daemon, 0);
         service_manager_expect(&fdstore.manager, MANY * FDS_OF_A_CLIENT);
         private_daemon_signal(&fdstore.daemon, SIGKILL, true);
-        other = fcntl(fdstore.manager.stored[stored_of("client-7", 0, 1024)].fd, F_DUPFD_CLOEXEC,
+        other = fcntl(fdstore.manager.stored[stored_of("client-7", GRANTS_SIZE)].fd, F_DUPFD_CLOEXEC,
                       0);
         replace("client-1", true, other); /* another's grants */
-        replace("client-2", true, page_of(640, 0600, all)); /* empty */
+        replace("client-2", true, page_of(GRANTS_SIZE, 0600, all)); /* empty */
         replace("client-3", false, page_of(4096, 0600, all)); /* of another size */
-        replace("client-4", false, page_of(2184, 0644, all)); /* anybody can reopen it */
-        replace("client-5", false, page_of(2184, 0600, F_SEAL_SHRINK | F_SEAL_GROW));
+        replace("client-4", false, page_of(CURSORS_SIZE, 0644, all)); /* anybody can reopen it */
+        replace("client-5", false, page_of(CURSORS_SIZE, 0600, F_SEAL_SHRINK | F_SEAL_GROW));
         /* two that fit each other, in place of sealed ones */
-        replace("client-6", false, fdstore.manager.stored[stored_of("client-7", 0, 1024)].fd);
+        replace("client-6", false, fdstore.manager.stored[stored_of("client-7", GRANTS_SIZE)].fd);
         service_manager_start(&fdstore.manager);
         for (int i = 0; i < MANY - 1; i++)
                 cr_assert(wait_until(attached_anew, s[i], LIMIT_MS), "client %d", i + 1);
