@@ -31,6 +31,15 @@ static enum draw_style state_style(const struct sample *sample) {
                                                                              : DRAW_GOOD;
 }
 
+/* Without the socket, whose path could push the rest off the screen; it follows below. */
+static void print_state(struct drawing *d, const struct sample *sample) {
+        struct sample nameless = *sample;
+        char text[SAMPLE_TEXT];
+
+        nameless.socket = NULL;
+        draw_item(d, "state", state_style(sample), "%s", sample_sentence(&nameless, text));
+}
+
 static void print_daemon(struct drawing *d, const struct sample *sample) {
         char since[ISOTIME_SIZE] = "?", age[FORMAT_SPAN_SIZE];
         const char *torn = "";
@@ -46,9 +55,11 @@ static void print_daemon(struct drawing *d, const struct sample *sample) {
         isotime_format_short(sample->statistics.header.counters.start_unix_ms / 1000 * 1000, since);
         if (sample->statistics.torn)
                 torn = ", TORN: it stopped while writing them";
-        draw_item(d, "daemon", DRAW_PLAIN, "%s, pid %" PRId64 ", since %s, statistics %s old%s",
+        draw_item(d, "daemon", DRAW_PLAIN, "%s, pid %" PRId64 ", since %s, statistics %s old%s%s%s",
                   sample->daemon_version, sample->pid, since,
-                  age_ms != SAMPLE_UNKNOWN ? format_span(age_ms, age) : "?", torn);
+                  age_ms != SAMPLE_UNKNOWN ? format_span(age_ms, age) : "?", torn,
+                  sample->socket != NULL ? ", at " : "",
+                  sample->socket != NULL ? sample->socket : "");
 }
 
 static void print_clock(struct drawing *d, const struct sample *sample) {
@@ -133,14 +144,13 @@ static void print_positions(struct drawing *d, const struct top_model *model) {
 void head_draw(struct drawing *d, const struct top_model *model, const struct top_view *view,
                int64_t unix_ms) {
         const struct sample *sample = &model->after;
-        char text[SAMPLE_TEXT];
 
         print_title(d, view, unix_ms);
         if (!model->has_sample) {
                 draw_item(d, "state", DRAW_PLAIN, "asking the daemon");
                 return;
         }
-        draw_item(d, "state", state_style(sample), "%s", sample_sentence(sample, text));
+        print_state(d, sample);
         if (sample->no_statistics[0] != '\0')
                 draw_item(d, "", DRAW_BAD, "%s", sample->no_statistics);
         print_daemon(d, sample);
