@@ -13,7 +13,7 @@
 #define QUIET_NS (10 * NS_PER_MS)
 
 static void single(sfshm *s) {
-        static struct histogram calls;
+        static struct latencies calls;
         int64_t before = now_ns(), until = before + MEASURE_NS;
         uint64_t id;
 
@@ -23,14 +23,14 @@ static void single(sfshm *s) {
 
                 if (r < 0)
                         fail("sfshm_next", r);
-                histogram_add(&calls, after - before);
+                latencies_add(&calls, after - before);
                 before = after;
         }
-        histogram_report("single calls at saturation", &calls, TARGET_NONE);
+        latencies_report("single calls at saturation", &calls, TARGET_NONE);
 }
 
 static void batches(sfshm *s) {
-        static struct histogram calls;
+        static struct latencies calls;
         static uint64_t ids[BATCH];
         int64_t before = now_ns(), until = before + MEASURE_NS;
 
@@ -40,15 +40,15 @@ static void batches(sfshm *s) {
 
                 if (r < 0)
                         fail("sfshm_next_batch", r);
-                histogram_add(&calls, after - before);
+                latencies_add(&calls, after - before);
                 before = after;
         }
-        histogram_report("batches of 256 at saturation", &calls, TARGET_NONE);
+        latencies_report("batches of 256 at saturation", &calls, TARGET_NONE);
 }
 
 /* What a program feels that wants many IDs now and then. */
 static void bursts(sfshm *s) {
-        static struct histogram whole;
+        static struct latencies whole;
         uint64_t id;
 
         for (unsigned i = 0; i < BURSTS; i++) {
@@ -62,9 +62,9 @@ static void bursts(sfshm *s) {
                         if (r < 0)
                                 fail("sfshm_next", r);
                 }
-                histogram_add(&whole, now_ns() - begun);
+                latencies_add(&whole, now_ns() - begun);
         }
-        histogram_report("1,000 calls after 10 ms of quiet", &whole, TARGET_NONE);
+        latencies_report("1,000 calls after 10 ms of quiet", &whole, TARGET_NONE);
 }
 
 int main(void) {

@@ -26,7 +26,7 @@
 struct caller {
         pthread_t thread;
         sfshm *handle;
-        struct histogram calls[2]; /* undisturbed, with restarts */
+        struct latencies calls[2]; /* undisturbed, with restarts */
         _Atomic int64_t longest_ns; /* since the last restart */
         uint64_t failures;
         int error; /* of the last that failed */
@@ -52,7 +52,7 @@ static void *call(void *argument) {
                         c->error = r;
                 }
                 after = now_ns();
-                histogram_add(&c->calls[now_in], after - before);
+                latencies_add(&c->calls[now_in], after - before);
                 if (after - before > atomic_load_explicit(&c->longest_ns, memory_order_relaxed))
                         atomic_store_explicit(&c->longest_ns, after - before,
                                               memory_order_relaxed);
@@ -72,14 +72,14 @@ static void start_callers(void) {
         }
 }
 
-static uint64_t stop_callers(struct histogram calls[2]) {
+static uint64_t stop_callers(struct latencies calls[2]) {
         uint64_t failures = 0;
 
         atomic_store_explicit(&stop, true, memory_order_relaxed);
         for (unsigned i = 0; i < CALLERS; i++) {
                 pthread_join(callers[i].thread, NULL);
                 for (unsigned p = 0; p < 2; p++)
-                        histogram_merge(&calls[p], &callers[i].calls[p]);
+                        latencies_merge(&calls[p], &callers[i].calls[p]);
                 failures += callers[i].failures;
                 if (callers[i].error != 0)
                         printf("  the last failure: %s\n", sfshm_strerror(callers[i].error));
@@ -172,7 +172,7 @@ static void report_both(const char *what, double *values, size_t n, struct targe
 }
 
 int main(int argc, char **argv) {
-        static struct histogram calls[2];
+        static struct latencies calls[2];
         uint64_t failures;
         pid_t pid;
 
@@ -191,8 +191,8 @@ int main(int argc, char **argv) {
         }
         failures = stop_callers(calls);
         own_daemon_end(pid, SIGKILL);
-        histogram_report("undisturbed", &calls[0], TARGET_NONE);
-        histogram_report("with restarts", &calls[1], TARGET_BELOW(5000));
+        latencies_report("undisturbed", &calls[0], TARGET_NONE);
+        latencies_report("with restarts", &calls[1], TARGET_BELOW(5000));
         report("calls that failed", (double)failures, "calls", TARGET_AT_MOST(0));
         bars_print("longest call of each restart, ms", figures.longest, RESTARTS);
         report_both("longest call of each restart", figures.longest, RESTARTS, TARGET_BELOW(5));

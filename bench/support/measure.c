@@ -154,7 +154,7 @@ void report(const char *what, double value, const char *unit, struct target targ
         report_values(what, value, unit, target, NULL, 0);
 }
 
-void histogram_merge(struct histogram *into, const struct histogram *from) {
+void latencies_merge(struct latencies *into, const struct latencies *from) {
         into->count += from->count;
         if (from->max_ns > into->max_ns)
                 into->max_ns = from->max_ns;
@@ -162,7 +162,7 @@ void histogram_merge(struct histogram *into, const struct histogram *from) {
                 into->buckets[i] += from->buckets[i];
 }
 
-/* The highest value that histogram_bucket() puts there. */
+/* The highest value that latencies_bucket() puts there. */
 static uint64_t bucket_end(uint32_t bucket) {
         uint32_t shift = (bucket >> HISTOGRAM_SHIFT) > 0 ? (bucket >> HISTOGRAM_SHIFT) - 1 : 0;
         uint64_t mantissa = bucket - ((uint64_t)shift << HISTOGRAM_SHIFT);
@@ -170,7 +170,7 @@ static uint64_t bucket_end(uint32_t bucket) {
         return ((mantissa + 1) << shift) - 1;
 }
 
-uint64_t histogram_at(const struct histogram *h, double part) {
+uint64_t latencies_at(const struct latencies *h, double part) {
         uint64_t rank = (uint64_t)((double)h->count * part), seen = 0;
 
         for (uint32_t i = 0; i < HISTOGRAM_BUCKETS; i++) {
@@ -181,7 +181,7 @@ uint64_t histogram_at(const struct histogram *h, double part) {
         return h->max_ns;
 }
 
-static void write_buckets(const char *what, const struct histogram *h) {
+static void write_buckets(const char *what, const struct latencies *h) {
         FILE *file = raw_file();
         const char *before = "";
 
@@ -200,7 +200,7 @@ static void write_buckets(const char *what, const struct histogram *h) {
         fclose(file);
 }
 
-void histogram_report(const char *what, const struct histogram *h, struct target max_target) {
+void latencies_report(const char *what, const struct latencies *h, struct target max_target) {
         static const struct {
                 const char *name;
                 double part;
@@ -211,7 +211,7 @@ void histogram_report(const char *what, const struct histogram *h, struct target
         write_buckets(what, h);
         for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
                 snprintf(name, sizeof(name), "%s, %s", what, parts[i].name);
-                report(name, (double)histogram_at(h, parts[i].part) / 1e3, "us", TARGET_NONE);
+                report(name, (double)latencies_at(h, parts[i].part) / 1e3, "us", TARGET_NONE);
         }
         snprintf(name, sizeof(name), "%s, max of %" PRIu64, what, h->count);
         report(name, (double)h->max_ns / 1e3, "us", max_target);

@@ -49,14 +49,14 @@ void report_values(const char *what, double value, const char *unit, struct targ
 /* Latencies in ns: 64 buckets for each power of two, so within 1.6 %. */
 #define HISTOGRAM_SHIFT 6u
 #define HISTOGRAM_BUCKETS ((65u - HISTOGRAM_SHIFT) << HISTOGRAM_SHIFT)
-struct histogram {
+struct latencies {
         uint64_t count;
         uint64_t max_ns;
         uint64_t buckets[HISTOGRAM_BUCKETS];
 };
 
 /* log-linear: the highest HISTOGRAM_SHIFT + 1 bits of the value */
-static inline uint32_t histogram_bucket(uint64_t ns) {
+static inline uint32_t latencies_bucket(uint64_t ns) {
         uint32_t shift;
 
         if (ns < UINT64_C(1) << HISTOGRAM_SHIFT)
@@ -65,17 +65,17 @@ static inline uint32_t histogram_bucket(uint64_t ns) {
         return (shift << HISTOGRAM_SHIFT) + (uint32_t)(ns >> shift);
 }
 
-static inline void histogram_add(struct histogram *h, int64_t ns) {
+static inline void latencies_add(struct latencies *h, int64_t ns) {
         uint64_t value = ns > 0 ? (uint64_t)ns : 0;
 
         h->count++;
-        h->buckets[histogram_bucket(value)]++;
+        h->buckets[latencies_bucket(value)]++;
         if (value > h->max_ns)
                 h->max_ns = value;
 }
 
-void histogram_merge(struct histogram *into, const struct histogram *from);
+void latencies_merge(struct latencies *into, const struct latencies *from);
 /* The upper end of the bucket in which that part of all lies, at most max_ns. */
-uint64_t histogram_at(const struct histogram *h, double part);
+uint64_t latencies_at(const struct latencies *h, double part);
 /* p50 p90 p99 p99.9 p99.99 max, each a figure; the buckets go to the raw file. */
-void histogram_report(const char *what, const struct histogram *h, struct target max_target);
+void latencies_report(const char *what, const struct latencies *h, struct target max_target);
