@@ -53,3 +53,9 @@ static inline uint32_t ledger_record_of(const struct ledger *ledger,
                                         const struct ledger_entry *entry) {
         return (uint32_t)(entry->record - ledger->segment->lanes);
 }
+
+/* The number of the client whose lane it is. */
+static inline uint64_t ledger_client_of(const struct ledger_entry *entry) {
+        /* relaxed: only shown */
+        return atomic_load_explicit(&entry->record->client, memory_order_relaxed);
+}

@@ -249,7 +249,7 @@ int ledger_grant(struct ledger *ledger, struct ledger_entry *entry, unsigned slo
         ledger_tell_held(ledger, ledger_record_of(ledger, entry), slot, rectangle);
         (void)slot_grant(client, rectangle, kill_point);
         ledger_hold(ledger, rectangle, ledger_record_of(ledger, entry), slot);
-        PROBE4(grant, entry->record->client, rectangle->start, rectangle->width, rectangle->t1);
+        PROBE4(grant, ledger_client_of(entry), rectangle->start, rectangle->width, rectangle->t1);
         return 0;
 }
 
@@ -273,7 +273,7 @@ int ledger_extend(struct ledger *ledger, struct ledger_entry *entry, unsigned sl
         if (r < 0)
                 return r;
 
-        PROBE3(extend, entry->record->client, held.start, t1);
+        PROBE3(extend, ledger_client_of(entry), held.start, t1);
         journal_set_end(&entry->record->slots[slot], t1); /* rule 4: the journal comes first */
         ledger_store_in_order();
         held.t1 = t1;

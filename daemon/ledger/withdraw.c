@@ -98,7 +98,7 @@ uint64_t ledger_withdraw(struct ledger *ledger, const struct withdrawal *list, s
                     withdrawable(ledger, &list[i], end, &held)) {
                         t1 = later(end, two_after(later(after, ledger->now)));
                         t1 = later(t1, two_after(cursor_tick(list[i].client, list[i].lane)));
-                        PROBE3(withdraw, list[i].entry->record->client, held.start, t1);
+                        PROBE3(withdraw, ledger_client_of(list[i].entry), held.start, t1);
                         shorten_journal(ledger, &list[i], &held, t1);
                         held.t1 = earlier(held.t1, t1);
                 }
