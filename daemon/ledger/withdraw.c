@@ -47,7 +47,6 @@ static void shorten_journal(struct ledger *ledger, const struct withdrawal *w,
                             const struct rectangle *held, uint64_t end) {
         struct live_rectangle *live = rectangle_set_find(
                 &ledger->live, ledger_record_of(ledger, w->entry), w->slot, held->start);
-
         struct rectangle shorter = *held;
 
         if (live == NULL || end >= held->t1)

@@ -260,7 +260,9 @@ static int64_t round_connections(void *context, int64_t now_ns) {
 static int64_t round_history(void *context, int64_t now_ns) {
         struct server *server = context;
 
-        return !server->ready ? INT64_MAX : chronicle_run(&server->chronicle, guard_tick(&server->segments.guard, now_ns),
+        if (!server->ready)
+                return INT64_MAX;
+        return chronicle_run(&server->chronicle, guard_tick(&server->segments.guard, now_ns),
                              now_ns);
 }
 

@@ -92,20 +92,22 @@ static void add_lane(const struct client *client, const struct statistics_run *r
         add_to_workers(run, &used, values);
 }
 
-/* An older library counted its waits for the next tick only, -EAGAIN among them. */
+/* An older library counted its waits for the next tick only, -EAGAIN among them, and in another
+ * place: a newer one leaves that alone. */
 static void add_older(const struct cursors_page *page, uint64_t *values) {
         uint64_t *overflow = values + STATISTICS_WAITS + WAIT_OVERFLOW * (METRICS_BUCKETS + 1);
+        uint64_t calls = 0;
 
-        for (uint32_t i = 0; i < OVERFLOW_BUCKETS; i++)
+        for (uint32_t i = 0; i < OVERFLOW_BUCKETS; i++) {
                 overflow[i < OVERFLOW_BUCKETS - 1 ? metrics_bucket(overflow_bucket_ns[i])
                                                   : METRICS_BUCKETS - 1] +=
                         load(&page->overflow_wait[i]);
-        if (values[STATISTICS_OUTCOMES + OVERFLOW_WAITED] == 0 &&
-            values[STATISTICS_OUTCOMES + OVERFLOW_AGAIN] == 0 &&
-            values[STATISTICS_OUTCOMES + OVERFLOW_TIMEOUT] == 0)
-                values[STATISTICS_OUTCOMES + OVERFLOW_WAITED] = values[STATISTICS_OVERFLOWS];
-        if (overflow[METRICS_BUCKETS] == 0)
-                overflow[METRICS_BUCKETS] = values[STATISTICS_OVERFLOW_WAIT_NS];
+                calls += load(&page->overflow_wait[i]);
+        }
+        if (calls == 0)
+                return;
+        values[STATISTICS_OUTCOMES + OVERFLOW_WAITED] += calls;
+        overflow[METRICS_BUCKETS] += values[STATISTICS_OVERFLOW_WAIT_NS];
 }
 
 static void read_header(const struct cursors_page *page, uint64_t *values) {

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "daemon/statistics/client_counters.h"
+#include "daemon/statistics/totals.h"
 #include "daemon/util/log.h"
 #include "daemon/util/thread.h"
 #include "daemon/util/time.h"
@@ -24,18 +24,12 @@ union counter_words {
         int64_t words[COUNTER_WORDS];
 };
 
-/* `client->statistics` is a client's record: the highest values seen of it. It lies in the
- * client's grants page, so that the next daemon goes on from there; only that of a page without
- * room for it is allocated. This one stands for a client which is still in the list, but
- * already in the totals. */
-static uint64_t retired[1];
-
 struct statistics {
         struct statistics_segment *segment;
         struct statistics_segment *image; /* the next snapshot, the thread's own */
         uint32_t capacity;                /* clients it has room for */
-        struct statistics_run run;
         struct cds_list_head *clients;
+        struct totals totals; /* of all clients there ever were */
         _Atomic int64_t counted[COUNTER_WORDS]; /* by the ledger thread */
         struct statistics_sources sources;
         int64_t start_unix_ms;
@@ -48,75 +42,24 @@ struct statistics {
         bool poked, stop;  /* under wake_mutex */
         uint32_t question; /* the watchdog's last; under wake_mutex */
         _Atomic uint32_t answer;
-        /* Held while one client is read, by the thread and by statistics_retire(). Guards
-         * what follows, and each client's record. */
-        pthread_mutex_t totals_mutex;
-        uint64_t totals[STATISTICS_VALUES_MAX]; /* of all clients there ever were */
-        uint64_t fresh[STATISTICS_VALUES_MAX];
-        uint64_t scratch[STATISTICS_VALUES_MAX];
 };
 
-/* Of this client: its page may have room for fewer worker IDs than the run has. */
-static uint32_t record_values(const struct statistics *s, const struct client *client) {
-        uint32_t workers = client_grants(client)->worker_counters;
-
-        return STATISTICS_WORKERS + (workers < s->run.worker_count ? workers : s->run.worker_count);
-}
-
-/* Adds what is new since the last time. A value that fell, or is impossible, is left
- * out, so that totals only grow, whatever a client writes. */
-static void take_in(struct statistics *s, const struct client *client, uint64_t *record,
-                    uint64_t *totals) {
-        int64_t age_ns = time_ns(CLOCK_BOOTTIME) - client->attached_boot_ns;
-
-        if (statistics_page_read(client, &s->run, s->fresh) < 0)
-                return; /* its counters are gone: the values seen before stay */
-        for (uint32_t i = 0; i < record_values(s, client); i++) {
-                uint64_t value = s->fresh[i];
-
-                if (value <= record[i] || value > statistics_page_limit(&s->run, age_ns, i))
-                        continue;
-                totals[i] += value - record[i];
-                record[i] = value;
-        }
-}
-
-static bool is_in_page(const struct client *client) {
-        uint32_t workers;
-
-        return client->statistics != NULL && client->statistics == client_counted(client, &workers);
-}
-
-/* Called with the mutex. Without memory for a record the client is counted when it ends. */
-static void begin_record(struct statistics *s, struct client *client) {
-        uint32_t workers;
-
-        client->statistics = client_counted(client, &workers);
-        if (client->statistics == NULL)
-                client->statistics = calloc(record_values(s, client), sizeof(uint64_t));
-}
-
-static void end_record(struct client *client) {
-        if (client->statistics != retired && !is_in_page(client))
-                free(client->statistics);
-        client->statistics = NULL;
-}
-
-/* A record in its page says what was counted of it. Otherwise that is not known: what it has
- * counted so far is left out. */
 void statistics_adopt(struct statistics *s, struct client *client) {
-        pthread_mutex_lock(&s->totals_mutex);
-        begin_record(s, client);
-        if (client->statistics != NULL && !is_in_page(client))
-                take_in(s, client, client->statistics, s->scratch);
-        pthread_mutex_unlock(&s->totals_mutex);
+        totals_adopt(&s->totals, client);
 }
 
-static void list_client(struct statistics_segment *image, const struct client *client,
-                        const uint64_t *record) {
-        struct statistics_client *listed =
-                (struct statistics_client *)(void *)(image + 1) + image->client_count++;
+void statistics_retire(struct statistics *s, struct client *client) {
+        totals_retire(&s->totals, client);
+}
 
+static void list_client(void *context, const struct client *client, const uint64_t *record) {
+        struct statistics *s = context;
+        struct statistics_client *listed =
+                (struct statistics_client *)(void *)(s->image + 1) + s->image->client_count;
+
+        if (s->image->client_count == s->capacity)
+                return;
+        s->image->client_count++;
         *listed = (struct statistics_client){
                 .client = client->id,
                 .pid = (uint32_t)client->pid,
@@ -132,29 +75,6 @@ static void list_client(struct statistics_segment *image, const struct client *c
                 .attached_boot_ns = (uint64_t)client->attached_boot_ns,
         };
         memcpy(listed->comm, client->comm, sizeof(listed->comm));
-}
-
-static void look_at(struct statistics *s, struct client *client) {
-        pthread_mutex_lock(&s->totals_mutex);
-        if (client->statistics == NULL)
-                begin_record(s, client);
-        if (client->statistics != NULL && client->statistics != retired) {
-                take_in(s, client, client->statistics, s->totals);
-                if (s->image->client_count < s->capacity)
-                        list_client(s->image, client, client->statistics);
-        }
-        pthread_mutex_unlock(&s->totals_mutex);
-}
-
-void statistics_retire(struct statistics *s, struct client *client) {
-        pthread_mutex_lock(&s->totals_mutex);
-        memset(s->scratch, 0, sizeof(s->scratch)); /* in place of a missing record */
-        if (client->statistics == NULL)
-                begin_record(s, client);
-        take_in(s, client, client->statistics != NULL ? client->statistics : s->scratch, s->totals);
-        end_record(client);
-        client->statistics = retired;
-        pthread_mutex_unlock(&s->totals_mutex);
 }
 
 static int64_t load_input(const _Atomic int64_t *input) {
@@ -227,12 +147,8 @@ static struct statistics_counters load_counted(const struct statistics *s) {
 
 static void fill_counters(struct statistics *s) {
         struct statistics_counters *to = &s->image->counters;
-        const uint64_t *outcomes = s->totals + STATISTICS_OUTCOMES;
 
         *to = load_counted(s);
-        to->overflows_waited = (int64_t)outcomes[OVERFLOW_WAITED];
-        to->overflows_again = (int64_t)outcomes[OVERFLOW_AGAIN];
-        to->overflows_timeout = (int64_t)outcomes[OVERFLOW_TIMEOUT];
         to->ticks = (int64_t)ticker_count(s->sources.ticker);
         to->ticks_late = (int64_t)ticker_late_count(s->sources.ticker);
         to->clients = s->image->client_count;
@@ -243,18 +159,6 @@ static void fill_counters(struct statistics *s) {
         fill_fence(s);
 }
 
-static void fill_waits(struct statistics *s) {
-        struct statistics_histograms *to = &s->image->histograms;
-        struct histogram_values *waits[] = { [WAIT_OVERFLOW] = &to->wait_overflow,
-                                             [WAIT_GRANT] = &to->wait_grant,
-                                             [WAIT_ATTACH] = &to->wait_attach,
-                                             [WAIT_CLOCK] = &to->wait_clock };
-
-        for (unsigned i = 0; i < WAIT_REASONS; i++)
-                memcpy(waits[i], s->totals + STATISTICS_WAITS + i * (METRICS_BUCKETS + 1),
-                       sizeof(*waits[i]));
-}
-
 static void fill_histograms(struct statistics *s) {
         struct statistics_histograms *to = &s->image->histograms;
 
@@ -262,7 +166,6 @@ static void fill_histograms(struct statistics *s) {
         histogram_read(s->sources.loop_delay, &to->loop_delay);
         histogram_read(ticker_lateness(s->sources.ticker), &to->ticker_lateness);
         histogram_read(lease_fence_writes(s->sources.lease), &to->fence_write);
-        fill_waits(s);
 }
 
 static void add_earlier(struct statistics *s) {
@@ -281,17 +184,15 @@ static void fill_image(struct statistics *s) {
 
         s->image->client_count = 0;
         rcu_read_lock();
-        cds_list_for_each_entry_rcu(client, s->clients, link) look_at(s, client);
+        cds_list_for_each_entry_rcu(client, s->clients, link)
+                totals_look_at(&s->totals, client, list_client, s);
         rcu_read_unlock();
 
-        pthread_mutex_lock(&s->totals_mutex);
-        memcpy(s->image->worker_ids, s->totals + STATISTICS_WORKERS,
-               s->run.worker_count * sizeof(uint64_t));
         fill_counters(s);
         fill_histograms(s);
-        pthread_mutex_unlock(&s->totals_mutex);
         fill_lease(s);
         add_earlier(s);
+        totals_fill(&s->totals, s->image);
         s->image->updated_boot_ns = time_ns(CLOCK_BOOTTIME);
 }
 
@@ -323,10 +224,13 @@ static bool wait_for_reason(struct statistics *s) {
         while (!s->stop && !s->poked) {
                 /* relaxed: it only says that the thread came here */
                 atomic_store_explicit(&s->answer, s->question, memory_order_relaxed);
-                if (!ticker_running(s->sources.ticker))
+                if (!ticker_running(s->sources.ticker)) {
+                        if (s->image->counters.ticker_running)
+                                break; /* the last snapshot must not say that it runs */
                         pthread_cond_wait(&s->wake, &s->wake_mutex);
-                else if (pthread_cond_timedwait(&s->wake, &s->wake_mutex, &until) == ETIMEDOUT)
+                } else if (pthread_cond_timedwait(&s->wake, &s->wake_mutex, &until) == ETIMEDOUT) {
                         break;
+                }
         }
         return !s->stop;
 }
@@ -377,68 +281,42 @@ bool statistics_answered(void *context, uint32_t question) {
         return atomic_load_explicit(&s->answer, memory_order_relaxed) == question;
 }
 
-static void fill_run(struct statistics *s) {
-        const struct statistics_segment *segment = s->segment;
-
-        s->capacity = segment->client_capacity;
-        s->run = (struct statistics_run){
+static struct statistics_run run_of(const struct statistics_segment *segment) {
+        return (struct statistics_run){
                 .worker_first = segment->worker_first,
                 .worker_count = segment->worker_count < WORKER_COUNTERS_MAX ? segment->worker_count
                                                                             : WORKER_COUNTERS_MAX,
                 .sequence_bits = segment->layout.sequence_bits,
                 .width = (uint64_t)segment->worker_count << segment->layout.sequence_bits,
         };
-        memcpy(s->image, segment, offsetof(struct statistics_segment, counters));
+}
+
+static void begin_image(struct statistics *s) {
+        memcpy(s->image, s->segment, offsetof(struct statistics_segment, counters));
         s->image->pid = (uint32_t)getpid();
         s->image->clients_offset = sizeof(struct statistics_segment);
-        s->start_unix_ms = time_ns(CLOCK_REALTIME) / NS_PER_MS;
 }
 
-/* A number that no daemon can have counted is damage. */
-static bool is_count(int64_t value) {
-        return value >= 0 && value <= INT64_MAX / 2;
-}
+/* What the segment shows is what earlier daemons of this boot have counted. A number that none
+ * of them can have counted is damage. */
+static void continue_counters(struct statistics *s) {
+        const struct statistics_counters *from = &s->segment->counters;
 
-/* What the segment shows is what earlier daemons of this boot have counted. */
-static void continue_counters(struct statistics *s, const struct statistics_counters *from) {
 #define CONTINUE(field, family, label, divisor) \
-        if (metric_types[METRIC_##family] == METRIC_COUNTER && is_count(from->field)) \
+        if (metric_types[METRIC_##family] == METRIC_COUNTER && from->field >= 0 && \
+            from->field <= INT64_MAX / 2) \
                 s->earlier.field = from->field;
         METRICS_SERIES(CONTINUE)
 #undef CONTINUE
         s->earlier.clock_last_rollback_unix_ms = from->clock_last_rollback_unix_ms;
-        /* those are in the totals */
-        s->totals[STATISTICS_OUTCOMES + OVERFLOW_WAITED] = (uint64_t)s->earlier.overflows_waited;
-        s->totals[STATISTICS_OUTCOMES + OVERFLOW_AGAIN] = (uint64_t)s->earlier.overflows_again;
-        s->totals[STATISTICS_OUTCOMES + OVERFLOW_TIMEOUT] = (uint64_t)s->earlier.overflows_timeout;
-        s->earlier.overflows_waited = s->earlier.overflows_again = 0;
-        s->earlier.overflows_timeout = 0;
-}
-
-static void continue_histograms(struct statistics *s, const struct statistics_histograms *from) {
-        const struct histogram_values *waits[] = { [WAIT_OVERFLOW] = &from->wait_overflow,
-                                                   [WAIT_GRANT] = &from->wait_grant,
-                                                   [WAIT_ATTACH] = &from->wait_attach,
-                                                   [WAIT_CLOCK] = &from->wait_clock };
-
-        s->earlier_histograms = *from;
-        for (unsigned i = 0; i < WAIT_REASONS; i++)
-                memcpy(s->totals + STATISTICS_WAITS + i * (METRICS_BUCKETS + 1), waits[i],
-                       sizeof(*waits[i]));
-}
-
-static void continue_earlier(struct statistics *s) {
-        continue_counters(s, &s->segment->counters);
-        continue_histograms(s, &s->segment->histograms);
-        memcpy(s->totals + STATISTICS_WORKERS, s->segment->worker_ids,
-               s->run.worker_count * sizeof(uint64_t));
+        s->earlier_histograms = s->segment->histograms;
 }
 
 /* The thread has ended, or never ran. */
 static struct statistics *statistics_dispose(struct statistics *s) {
         pthread_cond_destroy(&s->wake);
         pthread_mutex_destroy(&s->wake_mutex);
-        pthread_mutex_destroy(&s->totals_mutex);
+        totals_fini(&s->totals);
         free(s->image);
         free(s);
         return NULL;
@@ -447,6 +325,7 @@ static struct statistics *statistics_dispose(struct statistics *s) {
 int statistics_new(struct statistics **ret, struct statistics_segment *segment,
                    struct cds_list_head *clients, const struct statistics_sources *sources) {
         struct statistics *s = calloc(1, sizeof(*s));
+        struct statistics_run run = run_of(segment);
         int r = s ? thread_condition_init(&s->wake) : -ENOMEM;
 
         if (r < 0) {
@@ -454,15 +333,17 @@ int statistics_new(struct statistics **ret, struct statistics_segment *segment,
                 return r;
         }
         pthread_mutex_init(&s->wake_mutex, NULL); /* cannot fail with default attributes */
-        pthread_mutex_init(&s->totals_mutex, NULL);
+        totals_init(&s->totals, &run, segment);
         s->segment = segment;
         s->clients = clients;
         s->sources = *sources;
+        s->capacity = segment->client_capacity;
+        s->start_unix_ms = time_ns(CLOCK_REALTIME) / NS_PER_MS;
         s->image = calloc(1, statistics_segment_size(segment->client_capacity));
         r = -ENOMEM;
         if (s->image) {
-                fill_run(s);
-                continue_earlier(s);
+                begin_image(s);
+                continue_counters(s);
                 r = thread_start(&s->thread, "sfshmd-stats", statistics_thread, s);
         }
         if (r < 0) {
@@ -486,6 +367,6 @@ struct statistics *statistics_free(struct statistics *s) {
         pthread_mutex_unlock(&s->wake_mutex);
         pthread_join(s->thread, NULL);
         /* of the clients that are still in the list */
-        cds_list_for_each_entry(client, s->clients, link) end_record(client);
+        cds_list_for_each_entry(client, s->clients, link) totals_forget(client);
         return statistics_dispose(s);
 }

@@ -120,7 +120,7 @@ static void print_lease(FILE *out, const struct sample *sample) {
         fputs("<section><h2>Lease and region</h2><table>\n", out);
         html_row(out, "worker IDs", "%" PRIu32 " from %" PRIu32, sample->worker_count,
                  sample->worker_first);
-        if (c->worker_claims == 0) {
+        if (c->horizon_ms == 0) {
                 html_row(out, "lease", "none: they are from the configuration");
         } else {
                 isotime_format(c->lease_expiry_unix_ms, time);

@@ -98,7 +98,7 @@ static void print_lease(struct drawing *d, const struct sample *sample, int64_t 
         char span[FORMAT_SPAN_SIZE], fence[FORMAT_SPAN_SIZE] = "?", region[192] = "";
         char time[ISOTIME_SIZE], lease[96] = "", last[24] = "";
 
-        if (c->worker_claims > 0) {
+        if (c->horizon_ms > 0) { /* there is a coordinator */
                 snprintf(lease, sizeof(lease), "until %s (%s), ",
                          isotime_format_short(c->lease_expiry_unix_ms / 1000 * 1000, time),
                          format_span(c->lease_expiry_unix_ms - unix_ms, span));

@@ -295,7 +295,7 @@ Test(top_frame, breaks_long_sentences) {
 
 Test(top_frame, says_how_long_the_lease_lasts) {
         fill(1, 1);
-        model.after.statistics.header.counters.worker_claims = 1;
+        model.after.statistics.header.counters.horizon_ms = 600000;
         model.after.statistics.header.counters.lease_expiry_unix_ms = INT64_C(1795446275000);
         model.after.statistics.header.counters.region_workers_free = 1009;
         draw(120, 24);
