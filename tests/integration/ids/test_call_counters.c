@@ -156,6 +156,15 @@ Test(call_counters, the_p99_is_the_callers_own) {
         private_daemon_remove(&d);
 }
 
+/* On a loaded machine calls also time out while they wait for the next tick. */
+static bool has_waited_for_a_grant(void *s) {
+        uint64_t id;
+
+        while (sfshm_next(s, &id) == 0)
+                ;
+        return counters_of(s).grant.total_ns >= 40000000;
+}
+
 /* Red when a wait is counted on the pages that the handle has left, and when what was counted
  * there is lost with them. */
 Test(call_counters, waits_for_a_daemon_that_is_away) {
@@ -174,8 +183,7 @@ Test(call_counters, waits_for_a_daemon_that_is_away) {
         cr_expect_eq(before.reattaches, 0);
         private_daemon_signal(&d, SIGSTOP, false);
         sfshm_set_timeout(s, 50000000);
-        while (sfshm_next(s, &id) == 0)
-                ; /* until nothing is reserved */
+        cr_assert(wait_until(has_waited_for_a_grant, s, 60000), "something is still reserved");
         private_daemon_signal(&d, SIGKILL, true);
         private_daemon_start(&d);
         sfshm_set_timeout(s, -1);
@@ -183,8 +191,7 @@ Test(call_counters, waits_for_a_daemon_that_is_away) {
         after = counters_of(s);
         cr_expect_geq(after.ids, before.ids);
         cr_expect_eq(after.reattaches, 1);
-        cr_expect_gt(after.grant.count, 0, "the hung daemon's grant was waited for");
-        cr_expect_geq(after.grant.total_ns, 40000000);
+        cr_expect_geq(after.grant.total_ns, 40000000, "it was on the pages that are left");
         sfshm_close(s);
         private_daemon_stop(&d);
         private_daemon_remove(&d);

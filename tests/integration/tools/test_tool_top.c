@@ -126,7 +126,8 @@ Test(tool_top, shows_clients_by_rate) {
         } while (rate == 0);
         cr_expect_leq(rate, 2 * 4096000 * 1.1, "%s", busy[3]);
         cr_expect_str_eq(quiet[3], "0");
-        cr_expect_geq(number(quiet[6]), 100);
+        /* the last tick of who takes no more is counted with its next call */
+        cr_expect_leq(number(quiet[6]), 200);
         cr_expect_lt(strstr(last_frame(), "busy-one"), strstr(last_frame(), "quiet-one"));
         snprintf(pid, sizeof(pid), "pid %d,", (int)d.pid);
         cr_assert_contains(last_frame(), pid);
